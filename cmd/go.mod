@@ -1,0 +1,34 @@
+module github.com/linli-project/linli/cmd
+
+go 1.26.8
+
+require github.com/linli-project/linli/proto v0.0.0
+
+require github.com/linli-project/linli/pkg v0.0.0
+
+require github.com/linli-project/linli/services v0.0.0
+
+require github.com/linli-project/linli/gateway v0.0.0
+
+require (
+	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/prometheus/client_golang v1.25.0 // indirect
+	github.com/spf13/cobra v1.10.2 // indirect
+	github.com/spf13/pflag v1.0.9 // indirect
+	golang.org/x/net v0.61.0 // indirect
+	golang.org/x/sync v0.24.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/term v0.47.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20261019180522-ce908d29299b // indirect
+	google.golang.org/grpc v1.85.0 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
+)
+
+replace github.com/linli-project/linli/proto => ../proto
+
+replace github.com/linli-project/linli/pkg => ../pkg
+
+replace github.com/linli-project/linli/services => ../services
+
+replace github.com/linli-project/linli/gateway => ../gateway
