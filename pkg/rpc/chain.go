@@ -1,0 +1,111 @@
+package rpc
+
+import (
+	"context"
+	"slices"
+
+	"buf.build/go/protovalidate"
+	"google.golang.org/grpc"
+
+	"github.com/linli-project/linli/pkg/access"
+)
+
+// element is one interceptor, for a unary call and for a stream alike: it
+// wraps what comes after it. req is nil for a stream.
+type element struct {
+	name string
+	// why it stands where it stands
+	why string
+	run func(ctx context.Context, info callInfo, req any, next next) (any, error)
+}
+
+type next func(ctx context.Context, req any) (any, error)
+
+type callInfo struct {
+	method string
+	stream bool
+	// setHeader sends a header to the caller with the reply.
+	setHeader func(key, value string)
+}
+
+// chain is the door's order, outermost first. The order is data, so that a
+// test can pin it.
+type chain struct {
+	elements  []element
+	rules     rules
+	validator protovalidate.Validator
+}
+
+func newChain(c Config) (*chain, error) {
+	table, err := readRules(c.Services)
+	if err != nil {
+		return nil, err
+	}
+	validator, err := protovalidate.New()
+	if err != nil {
+		return nil, err
+	}
+	seen := newMetrics(c.Metrics)
+	return &chain{
+		rules:     table,
+		validator: validator,
+		elements: []element{
+			{"call id", "first, so that every line and error can name it", callID(c.IDs)},
+			{"observe", "outside the errors, so that it sees the final status", observe(c.Log, c.Wall, seen)},
+			{"status", "turns every error below into a status, recovered panics too", toStatus(c.Log)},
+			{"recover", "inside status, so that a panic is answered like an error", recovered(c.Log)},
+			{"deadline", "before anything that may wait", deadline()},
+			{"authenticate", "who it is, before anything of the request is looked at", authenticate(c.Authenticator)},
+			{"authorize", "whether the caller may, before saying what is wrong with the request", authorize(table, c.Dev)},
+			{"validate", "last: shape rules of the proto, so that methods see well-formed requests", validate(validator)},
+		},
+	}, nil
+}
+
+func (c *chain) unary() grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+		if openService(serviceOf(info.FullMethod)) {
+			return handler(ctx, req)
+		}
+		ci := callInfo{method: info.FullMethod, setHeader: func(k, v string) { setHeader(ctx, k, v) }}
+		return c.wrap(ci, next(handler))(ctx, req)
+	}
+}
+
+func (c *chain) stream() grpc.StreamServerInterceptor {
+	return func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+		if openService(serviceOf(info.FullMethod)) {
+			return handler(srv, ss)
+		}
+		ci := callInfo{method: info.FullMethod, stream: true, setHeader: func(k, v string) { setHeader(ss.Context(), k, v) }}
+		_, err := c.wrap(ci, func(ctx context.Context, _ any) (any, error) {
+			return nil, handler(srv, &serverStream{ServerStream: ss, ctx: ctx, validator: c.validator})
+		})(ss.Context(), nil)
+		return err
+	}
+}
+
+func (c *chain) wrap(info callInfo, inner next) next {
+	for _, e := range slices.Backward(c.elements) {
+		after := inner
+		inner = func(ctx context.Context, req any) (any, error) { return e.run(ctx, info, req, after) }
+	}
+	return inner
+}
+
+// serverStream gives a stream's handler the context of the chain, and checks
+// each message that comes in.
+type serverStream struct {
+	grpc.ServerStream
+	ctx       context.Context
+	validator protovalidate.Validator
+}
+
+func (s *serverStream) Context() context.Context { return s.ctx }
+
+func (s *serverStream) RecvMsg(m any) error {
+	if err := s.ServerStream.RecvMsg(m); err != nil {
+		return err
+	}
+	return checkShape(s.validator, m, access.From(s.ctx).Language)
+}

@@ -1,0 +1,166 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
+
+	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/kv/key"
+)
+
+// shards spread the front of the outbox over as many ranges.
+const shards = 4
+
+// Event is what a commit announces.
+type Event struct {
+	// Name is the entity and what happened, "report_in.accepted". It becomes
+	// the subject linli.<service>.<name> and the type linli.<service>.<name>.v1.
+	Name string
+	// EntityID is the row whose Revision the event carries.
+	EntityID string
+	Revision uint64
+	// Data holds no name, phone, ID number or free text.
+	Data proto.Message
+}
+
+// Emit writes an event into the outbox, in this commit.
+func (tx *Tx) Emit(e Event) error {
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(e.Data)
+	if err != nil {
+		return fmt.Errorf("encode event %s: %w", e.Name, err)
+	}
+	subject := "linli." + tx.store.service + "." + e.Name
+	row := &typev1.EventRow{
+		Id:          tx.base + "-" + strconv.Itoa(tx.events),
+		Type:        subject + ".v1",
+		Subject:     subject,
+		EntityId:    e.EntityID,
+		Revision:    e.Revision,
+		Time:        timestamppb.New(tx.wall),
+		CivilTime:   timestamppb.New(tx.civil),
+		DataSchema:  string(e.Data.ProtoReflect().Descriptor().FullName()),
+		Data:        data,
+		TraceParent: tx.call.TraceParent,
+	}
+	value, err := proto.Marshal(row)
+	if err != nil {
+		return fmt.Errorf("encode event %s: %w", e.Name, err)
+	}
+	tx.events++
+	tx.Create(pendingKey(row), value)
+	return nil
+}
+
+func pendingKey(e *typev1.EventRow) []byte {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(e.GetEntityId())) // a hash never fails
+	return key.New(tablePending).Uint(uint64(h.Sum32() % shards)).Time(e.GetTime().AsTime()).String(e.GetId())
+}
+
+func sentKey(e *typev1.EventRow) []byte {
+	t := e.GetTime().AsTime()
+	return key.New(tableSent).String(t.Format(time.DateOnly)).Time(t).String(e.GetId())
+}
+
+// Pending answers up to limit events that wait, from the front of each shard.
+func Pending(r kv.Reader, limit int) ([]*typev1.EventRow, error) {
+	var out []*typev1.EventRow
+	for shard := range uint64(shards) {
+		prefix := key.New(tablePending).Uint(shard)
+		items, err := r.Scan(kv.Range{From: prefix, To: prefix.End(), Limit: limit - len(out)})
+		if err != nil {
+			return nil, err
+		}
+		for _, it := range items {
+			e := &typev1.EventRow{}
+			if err := proto.Unmarshal(it.Value, e); err != nil {
+				return nil, fmt.Errorf("%w: outbox row: %w", kv.ErrCorrupt, err)
+			}
+			out = append(out, e)
+		}
+		if len(out) >= limit {
+			break
+		}
+	}
+	return out, nil
+}
+
+// MoveToSent files acknowledged events, so that they are not published again
+// and any stream can be rebuilt from them. What another relay moved is left.
+func (s *Store) MoveToSent(ctx context.Context, events []*typev1.EventRow) error {
+	return s.db.Update(ctx, func(tx kv.Tx) error {
+		keys := make([][]byte, len(events))
+		for i, e := range events {
+			keys[i] = pendingKey(e)
+		}
+		items, err := tx.GetMany(keys)
+		if err != nil {
+			return err
+		}
+		for i, it := range items {
+			if it.Version == 0 {
+				continue
+			}
+			tx.Delete(keys[i])
+			tx.Put(sentKey(events[i]), it.Value)
+		}
+		return nil
+	})
+}
+
+// inboxKey marks an event as applied by a consumer. The day of the event
+// stands in it, so that old marks are a range.
+func inboxKey(consumer string, e *typev1.EventRow) []byte {
+	return key.New(tableInbox).String(consumer).String(e.GetTime().AsTime().Format(time.DateOnly)).String(e.GetId())
+}
+
+// Applied says whether a consumer has applied an event, and marks it if not:
+// true at most once for each event, however often it is delivered.
+func (tx *Tx) Applied(consumer string, e *typev1.EventRow) (already bool, err error) {
+	k := inboxKey(consumer, e)
+	it, err := tx.Get(k)
+	if err != nil || it.Version != 0 {
+		return it.Version != 0, err
+	}
+	tx.Create(k, []byte{1})
+	return false, nil
+}
+
+func parkedKey(consumer, id string) []byte { return key.New(tableParked).String(consumer).String(id) }
+
+// Park keeps an event that a consumer could not apply.
+func (s *Store) Park(ctx context.Context, row *typev1.ParkedRow) error {
+	value, err := proto.Marshal(row)
+	if err != nil {
+		return fmt.Errorf("encode parked event: %w", err)
+	}
+	return s.db.Update(ctx, func(tx kv.Tx) error {
+		tx.Put(parkedKey(row.GetConsumer(), row.GetEvent().GetId()), value)
+		return nil
+	})
+}
+
+// Parked answers up to limit parked events.
+func Parked(r kv.Reader, limit int) ([]*typev1.ParkedRow, error) {
+	prefix := key.New(tableParked)
+	items, err := r.Scan(kv.Range{From: prefix, To: prefix.End(), Limit: limit})
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]*typev1.ParkedRow, len(items))
+	for i, it := range items {
+		rows[i] = &typev1.ParkedRow{}
+		if err := proto.Unmarshal(it.Value, rows[i]); err != nil {
+			return nil, fmt.Errorf("%w: parked event: %w", kv.ErrCorrupt, err)
+		}
+	}
+	return rows, nil
+}

@@ -1,0 +1,146 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
+
+	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/kv/key"
+	"github.com/linli-project/linli/pkg/rule"
+)
+
+const (
+	longestIdempotencyKey = 128
+	lookUpAfterLoss       = 2 * time.Second
+)
+
+// memory is where the reply of a call is kept, and what it must be the reply to.
+type memory struct {
+	digest []byte
+	today  []byte // empty without an idempotency key
+	before []byte
+}
+
+// memoryOf answers where a call's reply lies. The day of wall time leads the
+// key, so that expiry is a range; a look-up reads today's and yesterday's.
+func (s *Store) memoryOf(call access.Call, req proto.Message) (memory, error) {
+	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
+	if err != nil {
+		return memory{}, fmt.Errorf("encode request: %w", err)
+	}
+	digest := sha256.Sum256(append([]byte(call.Method+"\x00"), text...))
+	m := memory{digest: digest[:]}
+	if call.IdempotencyKey == "" {
+		return m, nil
+	}
+	if !wellFormed(call.IdempotencyKey) {
+		return m, rule.New(rule.Invalid, "BAD_IDEMPOTENCY_KEY", "Idempotency-Key", "longest", "128")
+	}
+	now := s.wall.Now().UTC()
+	m.today = rememberedKey(now, call)
+	m.before = rememberedKey(now.AddDate(0, 0, -1), call)
+	return m, nil
+}
+
+func rememberedKey(day time.Time, c access.Call) []byte {
+	return key.New(tableRemembered).String(day.Format(time.DateOnly)).
+		String(c.Person).String(c.Method).String(c.IdempotencyKey)
+}
+
+func wellFormed(k string) bool {
+	if len(k) > longestIdempotencyKey {
+		return false
+	}
+	for i := range len(k) {
+		if k[i] < '!' || k[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+type recalled[R proto.Message] struct {
+	ok    bool
+	reply R
+}
+
+// recall answers the first reply to a repeated call. Another payload under the
+// same key is IDEMPOTENCY_KEY_REUSED.
+func recall[R proto.Message](s *Store, m memory, r kv.Reader) (recalled[R], error) {
+	var none recalled[R]
+	if m.today == nil {
+		return none, nil
+	}
+	items, err := r.GetMany([][]byte{m.today, m.before})
+	if err != nil {
+		return none, err
+	}
+	for _, it := range items {
+		if it.Version == 0 {
+			continue
+		}
+		var row typev1.RememberedRow
+		if err := proto.Unmarshal(it.Value, &row); err != nil {
+			return none, fmt.Errorf("%w: remembered reply: %w", kv.ErrCorrupt, err)
+		}
+		if !bytes.Equal(row.GetRequestDigest(), m.digest) {
+			return none, rule.New(rule.Invalid, "IDEMPOTENCY_KEY_REUSED", "Idempotency-Key")
+		}
+		text, err := s.keyring.Open(row.GetSealedReply(), "remembered reply", row.GetReplyType())
+		if err != nil {
+			return none, fmt.Errorf("remembered reply: %w", err)
+		}
+		reply := none.reply.ProtoReflect().New().Interface().(R)
+		if err := proto.Unmarshal(text, reply); err != nil {
+			return none, fmt.Errorf("%w: remembered reply: %w", kv.ErrCorrupt, err)
+		}
+		return recalled[R]{ok: true, reply: reply}, nil
+	}
+	return none, nil
+}
+
+func (s *Store) remember(tx *Tx, m memory, reply proto.Message) error {
+	if m.today == nil {
+		return nil
+	}
+	text, err := proto.Marshal(reply)
+	if err != nil {
+		return fmt.Errorf("encode reply: %w", err)
+	}
+	name := string(reply.ProtoReflect().Descriptor().FullName())
+	row, err := proto.Marshal(&typev1.RememberedRow{
+		RequestDigest: m.digest,
+		ReplyType:     name,
+		SealedReply:   s.keyring.Seal(text, "remembered reply", name),
+	})
+	if err != nil {
+		return fmt.Errorf("encode remembered reply: %w", err)
+	}
+	tx.Create(m.today, row)
+	return nil
+}
+
+// recallAfter asks once what became of a commit whose answer was lost. The
+// caller's context may be over; the question has a short time of its own.
+func recallAfter[R proto.Message](ctx context.Context, s *Store, m memory, reply R, lost error) (R, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookUpAfterLoss)
+	defer cancel()
+	var found recalled[R]
+	err := s.db.View(ctx, func(r kv.Reader) (err error) {
+		found, err = recall[R](s, m, r)
+		return err
+	})
+	if err == nil && found.ok {
+		return found.reply, nil
+	}
+	return reply, errors.Join(lost, err)
+}

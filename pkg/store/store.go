@@ -1,0 +1,196 @@
+// Package store is one service's store: the closure in which a method reads,
+// checks its rules, writes its rows, appends its event, its audit line and its
+// remembered reply, all in one commit.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/clock"
+	"github.com/linli-project/linli/pkg/ids"
+	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/kv/key"
+	"github.com/linli-project/linli/pkg/seal"
+)
+
+// Table numbers of the house, the same in every store. Services begin at
+// FirstServiceTable.
+const (
+	tablePending      uint16 = 1 // outbox: not yet acknowledged by the broker
+	tableSent         uint16 = 2 // outbox: by day, kept 30 days
+	tableInbox        uint16 = 3 // marks of events that were applied
+	tableAudit        uint16 = 4
+	tableRemembered   uint16 = 5 // first answers, by day
+	tableParked       uint16 = 7
+	tableMeta         uint16 = 8
+	TableOrganization uint16 = 9  // copies of organizations, pkg/copies
+	TableMember       uint16 = 10 // copies of members, pkg/copies; its indexes are 11 and 12
+
+	FirstServiceTable uint16 = 16
+)
+
+// Config of a store.
+type Config struct {
+	// Service is the short name: "registry".
+	Service string
+	// DB is owned by the store: Close closes it.
+	DB kv.DB
+	// Master wraps the service's data key, which lies in the store.
+	Master seal.MasterKey
+	// Civil dates what happens to people, Wall what the house does.
+	Civil, Wall clock.Clock
+	IDs         ids.Source
+	Log         *slog.Logger
+}
+
+// Store is safe for concurrent use.
+type Store struct {
+	service     string
+	db          kv.DB
+	keyring     *seal.Keyring
+	civil, wall clock.Clock
+	ids         ids.Source
+	log         *slog.Logger
+	emitted     chan struct{}
+}
+
+// Open makes the store over its database and opens its data key, or makes one
+// in a new database. A master key that does not fit is an error.
+func Open(ctx context.Context, c Config) (*Store, error) {
+	k, err := openKeyring(ctx, c.DB, c.Master)
+	if err != nil {
+		return nil, fmt.Errorf("open store of %s: %w", c.Service, err)
+	}
+	return &Store{
+		service: c.Service, db: c.DB, keyring: k, civil: c.Civil, wall: c.Wall,
+		ids: c.IDs, log: c.Log, emitted: make(chan struct{}, 1),
+	}, nil
+}
+
+func openKeyring(ctx context.Context, db kv.DB, master seal.MasterKey) (*seal.Keyring, error) {
+	at := key.New(tableMeta).String("data key")
+	fresh, wrapped, err := seal.New(master)
+	if err != nil {
+		return nil, err
+	}
+	keyring := fresh
+	err = db.Update(ctx, func(tx kv.Tx) error {
+		stored, err := tx.Get(at)
+		if err != nil {
+			return err
+		}
+		if stored.Version == 0 {
+			keyring = fresh
+			tx.Create(at, wrapped)
+			return nil
+		}
+		keyring, err = seal.Open(master, stored.Value)
+		return err
+	})
+	return keyring, err
+}
+
+// Service answers the service's short name.
+func (s *Store) Service() string { return s.service }
+
+// Keyring seals the service's fields.
+func (s *Store) Keyring() *seal.Keyring { return s.keyring }
+
+// Civil is the clock of people.
+func (s *Store) Civil() clock.Clock { return s.civil }
+
+// Wall is the clock of the house.
+func (s *Store) Wall() clock.Clock { return s.wall }
+
+// DB is the database below, for backups and checks.
+func (s *Store) DB() kv.DB { return s.db }
+
+// Emitted is signalled after a commit that emitted events.
+func (s *Store) Emitted() <-chan struct{} { return s.emitted }
+
+// Close closes the database.
+func (s *Store) Close() error { return s.db.Close() }
+
+// View runs fn on one snapshot.
+func (s *Store) View(ctx context.Context, fn func(kv.Reader) error) error { return s.db.View(ctx, fn) }
+
+// Tx is a transaction that can announce, audit and remember. It is bound to
+// the context of its Update.
+type Tx struct {
+	kv.Tx
+	store     *Store
+	call      access.Call
+	base      string    // id of this commit; ids of its rows derive from it
+	wall      time.Time // taken once, before the closure
+	civil     time.Time
+	events    int
+	rows      []string
+	reason    string
+	outcome   string
+	audited   bool
+	requestID []byte // digest of the request, when there is one
+}
+
+// Update runs fn as one transaction, again after a conflict. It belongs to
+// jobs and reactions; methods use Do.
+func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
+	return s.update(ctx, nil, fn)
+}
+
+func (s *Store) update(ctx context.Context, digest []byte, fn func(*Tx) error) error {
+	base, wall, civil, call := s.ids("cmt"), s.wall.Now(), s.civil.Now(), access.From(ctx)
+	emitted := false
+	err := s.db.Update(ctx, func(raw kv.Tx) error {
+		tx := &Tx{Tx: raw, store: s, call: call, base: base, wall: wall, civil: civil, requestID: digest}
+		if err := fn(tx); err != nil {
+			return err
+		}
+		emitted = tx.events > 0
+		return tx.writeAudit()
+	})
+	if err == nil && emitted {
+		select {
+		case s.emitted <- struct{}{}:
+		default:
+		}
+	}
+	return err
+}
+
+// Do is the shape of a mutating method. It looks the call's idempotency key
+// up, runs fn, remembers the reply and audits, all in one commit. The error of
+// fn is returned as it is, and nothing was written.
+func Do[R proto.Message](ctx context.Context, s *Store, req proto.Message, fn func(tx *Tx) (R, error)) (R, error) {
+	var reply R
+	call := access.From(ctx)
+	memory, err := s.memoryOf(call, req)
+	if err != nil {
+		return reply, err
+	}
+	err = s.update(ctx, memory.digest, func(tx *Tx) error {
+		known, err := recall[R](s, memory, tx)
+		if err != nil {
+			return err
+		}
+		if known.ok {
+			reply = known.reply
+			tx.audited = true // the first commit was
+			return nil
+		}
+		if reply, err = fn(tx); err != nil {
+			return err
+		}
+		return s.remember(tx, memory, reply)
+	})
+	if errors.Is(err, kv.ErrUnknownOutcome) && call.IdempotencyKey != "" {
+		return recallAfter(ctx, s, memory, reply, err)
+	}
+	return reply, err
+}

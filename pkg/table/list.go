@@ -1,0 +1,88 @@
+package table
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/kv/key"
+	"github.com/linli-project/linli/pkg/scope"
+)
+
+// Query names a range of rows: those whose key, or key in an index, begins
+// with Prefix, in key order.
+type Query struct {
+	// Index by name; empty = the table's own order.
+	Index string
+	// Parts that the range begins with.
+	Prefix key.Key
+	// After is the Last of the page before; nil = from the start.
+	After key.Key
+	// Limit of rows, at least 1.
+	Limit   int
+	Reverse bool
+}
+
+// Listing is one page of rows.
+type Listing[T proto.Message] struct {
+	Rows []Row[T]
+	// Last is where the next page goes on; nil when there is none.
+	Last key.Key
+}
+
+// List answers one page of a range. The range is meant to lie in the scope;
+// a row outside it is left out all the same, so a page can be short while
+// Last says that there is more.
+func (t *Table[T]) List(r kv.Reader, s scope.Scope, q Query) (Listing[T], error) {
+	var out Listing[T]
+	number := t.spec.Number
+	if q.Index != "" {
+		number = t.index(q.Index).Number
+	}
+	prefix := append(key.New(number), q.Prefix...)
+	rng := kv.Range{From: prefix, To: prefix.End(), Limit: q.Limit + 1, Reverse: q.Reverse}
+	if q.After != nil {
+		after := append(key.New(number), q.After...)
+		if q.Reverse {
+			rng.To = after
+		} else {
+			rng.From = append(after, 0)
+		}
+	}
+	items, err := r.Scan(rng)
+	if err != nil {
+		return out, fmt.Errorf("list %s: %w", t.spec.Name, err)
+	}
+	if len(items) > q.Limit {
+		items = items[:q.Limit]
+		out.Last = key.Key(items[q.Limit-1].Key[2:])
+	}
+	if q.Index != "" {
+		out.Rows, err = t.follow(r, s, t.index(q.Index), items)
+		return out, err
+	}
+	for _, it := range items {
+		row, err := decode[T](it.Value)
+		if err != nil {
+			return out, fmt.Errorf("list %s: %w", t.spec.Name, err)
+		}
+		if t.visible(s, row.Value) {
+			out.Rows = append(out.Rows, row)
+		}
+	}
+	return out, nil
+}
+
+// follow reads the rows that index entries point at.
+func (t *Table[T]) follow(r kv.Reader, s scope.Scope, ix Index[T], items []kv.Item) ([]Row[T], error) {
+	parts := make([]key.Key, len(items))
+	for i, it := range items {
+		p, err := rowParts(ix, it)
+		if err != nil {
+			return nil, fmt.Errorf("%w: index %s of %s: %w", kv.ErrCorrupt, ix.Name, t.spec.Name, err)
+		}
+		parts[i] = p
+	}
+	return t.GetMany(r, s, parts)
+}

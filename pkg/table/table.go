@@ -1,0 +1,336 @@
+// Package table keeps typed rows over package kv: revisions, indexes, reads
+// through a scope, sealed page tokens, and a check of all of it.
+//
+// A Table is declared once, in a service's tables.go, and says where the bytes
+// go. Rows are proto messages; an index is a function from row to keys.
+package table
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/kv/key"
+	"github.com/linli-project/linli/pkg/rule"
+	"github.com/linli-project/linli/pkg/scope"
+)
+
+// Row is a stored message with its revision, a counter from 1.
+type Row[T proto.Message] struct {
+	Value    T
+	Revision uint64
+}
+
+// Etag is the revision as the API shows it.
+func (r Row[T]) Etag() string { return strconv.FormatUint(r.Revision, 10) }
+
+// Match refuses a stale etag with STALE_ETAG. An empty one matches whatever
+// the row is now.
+func (r Row[T]) Match(etag string) error {
+	if etag == "" || etag == r.Etag() {
+		return nil
+	}
+	return rule.New(rule.Stale, "STALE_ETAG", "etag", "current", r.Etag())
+}
+
+// Index answers, for a row, the key parts that follow the index's number. A
+// row without keys is not in it. In a unique index one key has one row.
+type Index[T proto.Message] struct {
+	Number uint16
+	Name   string
+	Keys   func(T) []key.Key
+	Unique bool
+}
+
+// Spec declares a table. Numbers are never reused.
+type Spec[T proto.Message] struct {
+	Number uint16
+	// Name is the entity's word, as errors and the audit say it.
+	Name string
+	// Key answers the key parts that follow the number.
+	Key func(T) key.Key
+	// Paths answers the organizations from which the row may be seen; nil for
+	// a row that nobody sees by path.
+	Paths func(T) []scope.Path
+	// Owners answers the persons whose own the row is; nil for none.
+	Owners  func(T) []string
+	Indexes []Index[T]
+}
+
+// Table reads and writes the rows of one declaration. It holds no state and is
+// safe for concurrent use.
+type Table[T proto.Message] struct {
+	spec Spec[T]
+}
+
+// New makes the table of a declaration. It panics when two numbers are the
+// same, since the declaration is a constant of the program.
+func New[T proto.Message](spec Spec[T]) *Table[T] {
+	numbers := []uint16{spec.Number}
+	for _, ix := range spec.Indexes {
+		if slices.Contains(numbers, ix.Number) {
+			panic(fmt.Sprintf("table %s: number %d is taken twice", spec.Name, ix.Number))
+		}
+		numbers = append(numbers, ix.Number)
+	}
+	return &Table[T]{spec: spec}
+}
+
+// Name answers the entity's word.
+func (t *Table[T]) Name() string { return t.spec.Name }
+
+func (t *Table[T]) key(parts key.Key) []byte {
+	return append(key.New(t.spec.Number), parts...)
+}
+
+// indexKey: a unique index maps its parts to the row's parts; a plain one has
+// both in the key, so that rows with equal parts stand side by side.
+func indexKey[T proto.Message](ix Index[T], parts, row key.Key) []byte {
+	k := append(key.New(ix.Number), parts...)
+	if ix.Unique {
+		return k
+	}
+	k = append(k, row...)
+	return binary.BigEndian.AppendUint16(k, uint16(len(row)))
+}
+
+// rowParts answers the row's key parts of an index entry.
+func rowParts[T proto.Message](ix Index[T], it kv.Item) (key.Key, error) {
+	if ix.Unique {
+		return it.Value, nil
+	}
+	if len(it.Key) < 4 {
+		return nil, key.ErrMalformed
+	}
+	n := int(binary.BigEndian.Uint16(it.Key[len(it.Key)-2:]))
+	end := len(it.Key) - 2
+	if n > end-2 {
+		return nil, key.ErrMalformed
+	}
+	return it.Key[end-n : end], nil
+}
+
+func encode[T proto.Message](r Row[T]) ([]byte, error) {
+	out, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(binary.AppendUvarint(nil, r.Revision), r.Value)
+	if err != nil {
+		return nil, fmt.Errorf("encode row: %w", err)
+	}
+	return out, nil
+}
+
+func decode[T proto.Message](b []byte) (Row[T], error) {
+	var none T
+	r := Row[T]{Value: none.ProtoReflect().New().Interface().(T)}
+	revision, n := binary.Uvarint(b)
+	if n <= 0 {
+		return r, fmt.Errorf("%w: row without a revision", kv.ErrCorrupt)
+	}
+	r.Revision = revision
+	if err := proto.Unmarshal(b[n:], r.Value); err != nil {
+		return r, fmt.Errorf("%w: row: %w", kv.ErrCorrupt, err)
+	}
+	return r, nil
+}
+
+// visible says whether a scope may see a row.
+func (t *Table[T]) visible(s scope.Scope, v T) bool {
+	if t.spec.Paths != nil && slices.ContainsFunc(t.spec.Paths(v), s.Covers) {
+		return true
+	}
+	if slices.Contains(s.Paths, scope.Root) {
+		return true
+	}
+	return t.spec.Owners != nil && slices.ContainsFunc(t.spec.Owners(v), s.Owns)
+}
+
+// Get answers the row with these key parts. Absent and outside the scope look
+// alike: false, without an error.
+func (t *Table[T]) Get(r kv.Reader, s scope.Scope, parts key.Key) (Row[T], bool, error) {
+	rows, err := t.GetMany(r, s, []key.Key{parts})
+	if err != nil || len(rows) == 0 {
+		return Row[T]{}, false, err
+	}
+	return rows[0], true, nil
+}
+
+// GetMany answers the rows with these key parts in one read, in input order.
+// What is absent or outside the scope is left out.
+func (t *Table[T]) GetMany(r kv.Reader, s scope.Scope, parts []key.Key) ([]Row[T], error) {
+	keys := make([][]byte, len(parts))
+	for i, p := range parts {
+		keys[i] = t.key(p)
+	}
+	items, err := r.GetMany(keys)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", t.spec.Name, err)
+	}
+	rows := make([]Row[T], 0, len(items))
+	for _, it := range items {
+		if it.Version == 0 {
+			continue
+		}
+		row, err := decode[T](it.Value)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", t.spec.Name, err)
+		}
+		if t.visible(s, row.Value) {
+			rows = append(rows, row)
+		}
+	}
+	return rows, nil
+}
+
+// By answers the row under a key of a unique index.
+func (t *Table[T]) By(r kv.Reader, s scope.Scope, index string, parts key.Key) (Row[T], bool, error) {
+	ix := t.index(index)
+	it, err := r.Get(indexKey(ix, parts, nil))
+	if err != nil || it.Version == 0 {
+		return Row[T]{}, false, err
+	}
+	return t.Get(r, s, it.Value)
+}
+
+func (t *Table[T]) index(name string) Index[T] {
+	i := slices.IndexFunc(t.spec.Indexes, func(ix Index[T]) bool { return ix.Name == name })
+	if i < 0 {
+		panic(fmt.Sprintf("table %s has no index %s", t.spec.Name, name))
+	}
+	return t.spec.Indexes[i]
+}
+
+// Insert writes a new row at revision 1. ALREADY_EXISTS when its key or a key
+// of a unique index is there.
+func (t *Table[T]) Insert(tx kv.Tx, v T) (Row[T], error) {
+	row := Row[T]{Value: v, Revision: 1}
+	parts := t.spec.Key(v)
+	entries := t.entries(v, parts)
+	keys := [][]byte{t.key(parts)}
+	for _, e := range entries {
+		if e.unique {
+			keys = append(keys, []byte(e.key))
+		}
+	}
+	if err := t.refuseTaken(tx, keys); err != nil {
+		return row, err
+	}
+	value, err := encode(row)
+	if err != nil {
+		return row, err
+	}
+	tx.Create(keys[0], value)
+	for _, e := range entries {
+		e.put(tx)
+	}
+	return row, nil
+}
+
+func (t *Table[T]) refuseTaken(tx kv.Tx, keys [][]byte) error {
+	items, err := tx.GetMany(keys)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", t.spec.Name, err)
+	}
+	for _, it := range items {
+		if it.Version != 0 {
+			return rule.New(rule.Exists, "ALREADY_EXISTS", "", "entity", t.spec.Name)
+		}
+	}
+	return nil
+}
+
+// Replace writes a row's next revision, and exactly the difference of its
+// index entries. old is what Get answered; v is a changed clone with the same
+// key. STALE_ETAG when old is no longer the stored revision.
+func (t *Table[T]) Replace(tx kv.Tx, old Row[T], v T) (Row[T], error) {
+	parts := t.spec.Key(v)
+	if string(parts) != string(t.spec.Key(old.Value)) {
+		return old, fmt.Errorf("table %s: a row cannot change its key", t.spec.Name)
+	}
+	if err := t.current(tx, old, parts); err != nil {
+		return old, err
+	}
+	row := Row[T]{Value: v, Revision: old.Revision + 1}
+	value, err := encode(row)
+	if err != nil {
+		return old, err
+	}
+	before, after := t.entries(old.Value, parts), t.entries(v, parts)
+	var taken [][]byte
+	for _, e := range after {
+		if e.unique && !slices.Contains(before, e) {
+			taken = append(taken, []byte(e.key))
+		}
+	}
+	if err := t.refuseTaken(tx, taken); err != nil {
+		return old, err
+	}
+	tx.Put(t.key(parts), value)
+	for _, e := range before {
+		if !slices.Contains(after, e) {
+			tx.Delete([]byte(e.key))
+		}
+	}
+	for _, e := range after {
+		if !slices.Contains(before, e) {
+			e.put(tx)
+		}
+	}
+	return row, nil
+}
+
+// Delete removes a row and its index entries.
+func (t *Table[T]) Delete(tx kv.Tx, old Row[T]) error {
+	parts := t.spec.Key(old.Value)
+	if err := t.current(tx, old, parts); err != nil {
+		return err
+	}
+	tx.Delete(t.key(parts))
+	for _, e := range t.entries(old.Value, parts) {
+		tx.Delete([]byte(e.key))
+	}
+	return nil
+}
+
+// current refuses an old row that is not the stored one: its index entries
+// would not be those to remove.
+func (t *Table[T]) current(tx kv.Tx, old Row[T], parts key.Key) error {
+	stored, ok, err := t.Get(tx, scope.All(), parts)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return rule.Absent(t.spec.Name, "")
+	}
+	return stored.Match(old.Etag())
+}
+
+// entry is one index entry of a row.
+type entry struct {
+	key, value string
+	unique     bool
+}
+
+func (e entry) put(tx kv.Tx) {
+	if e.unique {
+		tx.Create([]byte(e.key), []byte(e.value))
+		return
+	}
+	tx.Put([]byte(e.key), []byte(e.value))
+}
+
+func (t *Table[T]) entries(v T, row key.Key) []entry {
+	var out []entry
+	for _, ix := range t.spec.Indexes {
+		for _, parts := range ix.Keys(v) {
+			e := entry{key: string(indexKey(ix, parts, row)), unique: ix.Unique}
+			if ix.Unique {
+				e.value = string(row)
+			}
+			out = append(out, e)
+		}
+	}
+	return out
+}
