@@ -1,0 +1,243 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
+
+	"github.com/linli-project/linli/pkg/rule"
+	"github.com/linli-project/linli/pkg/store"
+)
+
+const (
+	ackWait = 30 * time.Second
+	// batchSize is how many events one Update applies at the most.
+	batchSize  = 100
+	waiting    = 512 // delivered and not yet acknowledged, per consumer
+	triesToGo  = 10
+	nakDelay   = 200 * time.Millisecond
+	longestNak = 10 * time.Second
+)
+
+// Kind says how a consumer stays right under repeats.
+type Kind int
+
+const (
+	// Copy keeps the state of an entity; Apply drops what is not newer.
+	Copy Kind = iota + 1
+	// Fact counts: each event has its effect once, by a mark in its commit.
+	Fact
+)
+
+// Consumer is one reaction of a service.
+type Consumer struct {
+	// Name is the durable's: service-purpose, "evaluation-ledger".
+	Name string
+	// From is the service whose stream it reads.
+	From string
+	// Subjects it takes, "linli.requests.request.resolved".
+	Subjects []string
+	Kind     Kind
+	// Apply has the event's effect. It may run again, and several events share
+	// one transaction. A rule.Error or an event that does not decode is
+	// permanent: the event is parked.
+	Apply func(tx *store.Tx, e *typev1.EventRow) error
+}
+
+type permanentError struct{ error }
+
+func (e permanentError) Unwrap() error { return e.error }
+
+func permanent(err error) error { return permanentError{err} }
+
+func isPermanent(err error) bool {
+	var p permanentError
+	var r *rule.Error
+	return errors.As(err, &p) || errors.As(err, &r)
+}
+
+// Consumers are the reactions of one service.
+type Consumers struct {
+	running []*running
+}
+
+type running struct {
+	Consumer
+	store   *store.Store
+	durable jetstream.Consumer
+	log     *slog.Logger
+}
+
+// NewConsumers makes or finds the durables of a service's reactions.
+func NewConsumers(ctx context.Context, s *store.Store, b *Broker, log *slog.Logger, all ...Consumer) (*Consumers, error) {
+	out := &Consumers{}
+	for _, c := range all {
+		durable, err := b.js.CreateOrUpdateConsumer(ctx, streamName(c.From), jetstream.ConsumerConfig{
+			Durable: c.Name, FilterSubjects: c.Subjects, AckPolicy: jetstream.AckExplicitPolicy,
+			AckWait: ackWait, MaxAckPending: waiting, MaxDeliver: -1, DeliverPolicy: jetstream.DeliverAllPolicy,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("make consumer %s: %w", c.Name, err)
+		}
+		out.running = append(out.running, &running{Consumer: c, store: s, durable: durable, log: log.With("consumer", c.Name)})
+	}
+	return out, nil
+}
+
+// Run applies what comes until the context ends.
+func (c *Consumers) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, r := range c.running {
+		g.Go(func() error { return r.run(ctx) })
+	}
+	return g.Wait()
+}
+
+func (r *running) run(ctx context.Context) error {
+	queue := make(chan jetstream.Msg, waiting)
+	pull, err := r.durable.Consume(func(m jetstream.Msg) {
+		select {
+		case queue <- m:
+		case <-ctx.Done(): // not acknowledged: it comes again
+		}
+	}, jetstream.PullMaxMessages(waiting))
+	if err != nil {
+		return fmt.Errorf("consume %s: %w", r.Name, err)
+	}
+	defer pull.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case m := <-queue:
+			r.take(ctx, collect(m, queue))
+		}
+	}
+}
+
+// collect adds to the first message what waits already.
+func collect(first jetstream.Msg, queue <-chan jetstream.Msg) []jetstream.Msg {
+	batch := []jetstream.Msg{first}
+	for len(batch) < batchSize {
+		select {
+		case m := <-queue:
+			batch = append(batch, m)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// take applies a batch in one Update, and each message by itself when that
+// fails, so that one bad event costs the others nothing.
+func (r *running) take(ctx context.Context, batch []jetstream.Msg) {
+	events := make([]*typev1.EventRow, 0, len(batch))
+	messages := batch[:0]
+	for _, m := range batch {
+		e, err := eventOf(m.Subject(), m.Headers(), m.Data())
+		if err != nil {
+			r.log.Error("message that is no event", "subject", m.Subject(), "error", err)
+			r.settle(m.Term())
+			continue
+		}
+		events, messages = append(events, e), append(messages, m)
+	}
+	if r.apply(ctx, events) == nil {
+		for _, m := range messages {
+			r.settle(m.Ack())
+		}
+		return
+	}
+	for i, m := range messages {
+		r.takeOne(ctx, m, events[i])
+	}
+}
+
+func (r *running) takeOne(ctx context.Context, m jetstream.Msg, e *typev1.EventRow) {
+	err := r.apply(ctx, []*typev1.EventRow{e})
+	if err == nil {
+		r.settle(m.Ack())
+		return
+	}
+	if ctx.Err() != nil {
+		return // not acknowledged: it comes again
+	}
+	tries := uint64(1)
+	if meta, merr := m.Metadata(); merr == nil {
+		tries = meta.NumDelivered
+	}
+	if !isPermanent(err) && tries < triesToGo {
+		r.log.Warn("event not applied, will be tried again", "event", e.GetId(), "type", e.GetType(), "tries", tries, "error", err)
+		r.settle(m.NakWithDelay(min(nakDelay<<min(tries, 10), longestNak)))
+		return
+	}
+	r.log.Error("event parked", "event", e.GetId(), "type", e.GetType(), "tries", tries, "error", err)
+	parked := &typev1.ParkedRow{
+		Event: e, Consumer: r.Name, Tries: uint32(tries), Error: err.Error(), ParkedAt: timestamppb.New(r.store.Wall().Now()),
+	}
+	if err := r.store.Park(ctx, parked); err != nil {
+		r.log.Error("event could not be parked", "event", e.GetId(), "error", err)
+		return // it comes again
+	}
+	r.settle(m.Ack())
+}
+
+// settle logs an acknowledgement that did not go out: the message comes again
+// and has no second effect.
+func (r *running) settle(err error) {
+	if err != nil {
+		r.log.Warn("acknowledge", "error", err)
+	}
+}
+
+// apply has the effects of events, all or none.
+func (r *running) apply(ctx context.Context, events []*typev1.EventRow) error {
+	return r.store.Update(ctx, func(tx *store.Tx) error {
+		for _, e := range events {
+			if r.Kind == Fact {
+				already, err := tx.Applied(r.Name, e)
+				if err != nil {
+					return err
+				}
+				if already {
+					continue
+				}
+			}
+			if err := r.safely(tx, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// safely turns a panic into a transient error. The panic's value is not
+// logged: it can hold what the event is about.
+func (r *running) safely(tx *store.Tx, e *typev1.EventRow) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.log.Error("panic while applying an event", "event", e.GetId(), "type", e.GetType(), "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic while applying %s", e.GetType())
+		}
+	}()
+	return r.Apply(tx, e)
+}
+
+// idle says whether everything in the stream was applied and acknowledged.
+func (r *running) idle(ctx context.Context) (bool, error) {
+	info, err := r.durable.Info(ctx)
+	if err != nil {
+		return false, fmt.Errorf("ask consumer %s: %w", r.Name, err)
+	}
+	return info.NumPending == 0 && info.NumAckPending == 0, nil
+}
