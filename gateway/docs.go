@@ -1,0 +1,82 @@
+package gateway
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net/http"
+
+	"github.com/linli-project/linli/proto/openapi"
+)
+
+//go:embed pages
+var pageFiles embed.FS
+
+// pages serves the API page, from files of our own.
+func pages() http.Handler {
+	sub, err := fs.Sub(pageFiles, "pages")
+	if err != nil {
+		panic("gateway: the embedded pages are gone: " + err.Error())
+	}
+	return http.StripPrefix("/docs/", http.FileServerFS(sub))
+}
+
+// welcome says where things are until the interface is built.
+func welcome(dev bool) http.HandlerFunc {
+	mode := "welcome.html"
+	if dev {
+		mode = "welcome-dev.html"
+	}
+	return func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, pageFiles, "pages/"+mode) }
+}
+
+// newDocument serves the generated OpenAPI document with the plain routes
+// added to it.
+func newDocument() (http.Handler, error) {
+	var doc map[string]any
+	if err := json.Unmarshal(openapi.Document(), &doc); err != nil {
+		return nil, fmt.Errorf("read the OpenAPI document: %w", err)
+	}
+	paths, ok := doc["paths"].(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("the OpenAPI document has no paths")
+	}
+	for path, item := range plainPaths() {
+		paths[path] = item
+	}
+	doc["info"] = map[string]any{"title": "linli 邻里", "version": "v1"}
+	doc["securityDefinitions"] = map[string]any{"bearer": map[string]any{"type": "apiKey", "in": "header", "name": "Authorization"}}
+	text, err := json.Marshal(doc)
+	if err != nil {
+		return nil, fmt.Errorf("write the OpenAPI document: %w", err)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(text) // the caller is gone when this fails
+	}), nil
+}
+
+// plainPaths describes the routes that are not generated.
+func plainPaths() map[string]any {
+	object := map[string]any{"200": map[string]any{"description": "A successful response."}}
+	csv := map[string]any{"name": "body", "in": "body", "required": true, "description": "CSV, UTF-8 or GB18030.",
+		"schema": map[string]any{"type": "string", "format": "binary"}}
+	id := map[string]any{"name": "id", "in": "path", "required": true, "type": "string"}
+	query := func(name, what string) map[string]any {
+		return map[string]any{"name": name, "in": "query", "type": "boolean", "description": what}
+	}
+	operation := func(name, tag, summary string, parameters ...any) map[string]any {
+		return map[string]any{"operationId": name, "tags": []string{tag}, "summary": summary,
+			"parameters": parameters, "responses": object, "consumes": []string{"text/csv"}}
+	}
+	return map[string]any{
+		"/v1/organizations:import": map[string]any{"post": operation("ImportOrganizations", "RegistryService",
+			"Registers organizations from a CSV; sent again, it changes nothing.", query("dryRun", "Check and change nothing."), csv)},
+		"/v1/organizations/{id}/rosters:import": map[string]any{"post": operation("ImportRoster", "RegistryService",
+			"Takes a roster in CSV: good rows come in, every fault is answered by line and column.",
+			id, query("acceptReportIns", "Take a date in 报到日期 as an accepted report-in."), csv)},
+		"/v1/letters/{id}/csv": map[string]any{"get": operation("RenderLetter", "EvaluationService",
+			"A letter as CSV, with the names as they are in the registry now.", id)},
+	}
+}

@@ -1,0 +1,166 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"strconv"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	evaluationv1 "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
+	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
+)
+
+const chunkBytes = 256 << 10
+
+// files are the routes whose body is a file. They open a stream on the same
+// connection as the generated ones, so the same chain stands before them.
+type files struct {
+	conn grpc.ClientConnInterface
+	log  *slog.Logger
+}
+
+// importOrganizations: POST /v1/organizations:import?dryRun=true, body text/csv.
+func (f *files) importOrganizations(w http.ResponseWriter, r *http.Request) {
+	dryRun, ok := flag(w, r, "dryRun")
+	if !ok {
+		return
+	}
+	upload(w, r, func(ctx context.Context) (uploadStream, error) {
+		s, err := registryv1.NewRegistryServiceClient(f.conn).ImportOrganizations(ctx)
+		return uploadStream{
+			header: func() error {
+				return s.Send(&registryv1.ImportOrganizationsRequest{Part: &registryv1.ImportOrganizationsRequest_Header{
+					Header: &registryv1.ImportOrganizationsHeader{DryRun: dryRun}}})
+			},
+			chunk: func(b []byte) error {
+				return s.Send(&registryv1.ImportOrganizationsRequest{Part: &registryv1.ImportOrganizationsRequest_Chunk{Chunk: b}})
+			},
+			end: func() (proto.Message, error) { return s.CloseAndRecv() },
+		}, err
+	})
+}
+
+// importRoster: POST /v1/organizations/{id}/rosters:import?acceptReportIns=true,
+// body text/csv.
+func (f *files) importRoster(w http.ResponseWriter, r *http.Request) {
+	accept, ok := flag(w, r, "acceptReportIns")
+	if !ok {
+		return
+	}
+	upload(w, r, func(ctx context.Context) (uploadStream, error) {
+		s, err := registryv1.NewRegistryServiceClient(f.conn).ImportRoster(ctx)
+		return uploadStream{
+			header: func() error {
+				return s.Send(&registryv1.ImportRosterRequest{Part: &registryv1.ImportRosterRequest_Header{
+					Header: &registryv1.ImportRosterHeader{OrganizationId: r.PathValue("id"), AcceptReportIns: accept}}})
+			},
+			chunk: func(b []byte) error {
+				return s.Send(&registryv1.ImportRosterRequest{Part: &registryv1.ImportRosterRequest_Chunk{Chunk: b}})
+			},
+			end: func() (proto.Message, error) { return s.CloseAndRecv() },
+		}, err
+	})
+}
+
+// flag reads a boolean of the query; absent is false.
+func flag(w http.ResponseWriter, r *http.Request, name string) (value, ok bool) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return false, true
+	}
+	value, err := strconv.ParseBool(text)
+	if err != nil {
+		writeProblem(w, r, problem{Status: http.StatusBadRequest, Reason: "INVALID_FIELD", Field: name,
+			Params: []string{"field", name, "rule", "true | false"}})
+	}
+	return value, err == nil
+}
+
+// uploadStream is a client stream of an import.
+type uploadStream struct {
+	header func() error
+	chunk  func([]byte) error
+	end    func() (proto.Message, error)
+}
+
+func upload(w http.ResponseWriter, r *http.Request, open func(context.Context) (uploadStream, error)) {
+	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "text/csv" {
+		writeProblem(w, r, problem{Status: http.StatusUnsupportedMediaType, Reason: "UNSUPPORTED_ENCODING"})
+		return
+	}
+	if r.ContentLength > largestUpload {
+		writeProblem(w, r, *bodyProblem(&http.MaxBytesError{Limit: largestUpload}))
+		return
+	}
+	ctx, cancel := context.WithCancel(outgoing(r))
+	defer cancel()
+	stream, err := open(ctx)
+	if err != nil {
+		writeProblem(w, r, problemOf(err))
+		return
+	}
+	reply, err := pump(http.MaxBytesReader(w, r.Body, largestUpload), stream)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		writeProblem(w, r, *bodyProblem(err))
+	case err != nil:
+		writeProblem(w, r, problemOf(err))
+	default:
+		writeJSON(w, reply)
+	}
+}
+
+// pump sends the header and the bytes. When the service has answered already,
+// sending says io.EOF and the end has the reason.
+func pump(body io.Reader, s uploadStream) (proto.Message, error) {
+	err := s.header()
+	for err == nil {
+		buf := make([]byte, chunkBytes) // the stream keeps what it is given
+		var n int
+		n, readErr := io.ReadFull(body, buf)
+		if n > 0 {
+			err = s.chunk(buf[:n])
+		}
+		switch {
+		case errors.Is(readErr, io.EOF), errors.Is(readErr, io.ErrUnexpectedEOF):
+			return s.end()
+		case readErr != nil:
+			return nil, fmt.Errorf("read the body: %w", readErr)
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		return s.end()
+	}
+	return nil, err
+}
+
+func writeJSON(w http.ResponseWriter, m proto.Message) {
+	out, err := marshaler{}.Marshal(m)
+	if err != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(out) // the caller is gone when this fails
+}
+
+// letter: GET /v1/letters/{id}/csv, the letter as a file.
+func (f *files) letter(w http.ResponseWriter, r *http.Request) {
+	reply, err := evaluationv1.NewEvaluationServiceClient(f.conn).
+		RenderLetter(outgoing(r), &evaluationv1.RenderLetterRequest{Id: r.PathValue("id")})
+	if err != nil {
+		writeProblem(w, r, problemOf(err))
+		return
+	}
+	w.Header().Set("Content-Type", reply.GetContentType())
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": reply.GetFileName()}))
+	_, _ = w.Write(reply.GetContent()) // the caller is gone when this fails
+}

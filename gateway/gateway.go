@@ -1,0 +1,144 @@
+// Package gateway is REST over the door: generated routes, a few plain ones
+// for files, problem bodies, the OpenAPI document and its page.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	devv1 "github.com/linli-project/linli/proto/gen/linli/dev/v1"
+	evaluationv1 "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
+	projectsv1 "github.com/linli-project/linli/proto/gen/linli/projects/v1"
+	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
+	requestsv1 "github.com/linli-project/linli/proto/gen/linli/requests/v1"
+
+	"github.com/linli-project/linli/pkg/rpc"
+)
+
+// Limits of bodies, in bytes.
+const (
+	largestBody   = 1 << 20
+	largestUpload = 64 << 20
+)
+
+// Config of the gateway.
+type Config struct {
+	// Conn is the door, in memory or over TCP.
+	Conn grpc.ClientConnInterface
+	// Dev shows what belongs to development on the API page.
+	Dev bool
+	// Ready says whether calls are welcome.
+	Ready func() bool
+	// Metrics answers /metrics.
+	Metrics http.Handler
+	Log     *slog.Logger
+}
+
+// New makes the handler of everything the house serves over HTTP.
+func New(c Config) (http.Handler, error) {
+	rest, err := newREST(c.Conn)
+	if err != nil {
+		return nil, err
+	}
+	document, err := newDocument()
+	if err != nil {
+		return nil, err
+	}
+	files := &files{conn: c.Conn, log: c.Log}
+	mux := http.NewServeMux()
+	mux.Handle("/v1/", limited(largestBody, rest))
+	mux.HandleFunc("POST /v1/organizations:import", files.importOrganizations)
+	mux.HandleFunc("POST /v1/organizations/{id}/rosters:import", files.importRoster)
+	mux.HandleFunc("GET /v1/letters/{id}/csv", files.letter)
+	mux.Handle("GET /openapi.json", document)
+	mux.Handle("GET /docs/", pages())
+	mux.Handle("GET /docs", http.RedirectHandler("/docs/", http.StatusMovedPermanently))
+	mux.Handle("GET /metrics", c.Metrics)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		if !c.Ready() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = w.Write([]byte("starting\n"))
+			return
+		}
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	mux.HandleFunc("GET /{$}", welcome(c.Dev))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		writeProblem(w, r, problem{Status: http.StatusNotFound, Reason: "METHOD_CLOSED"})
+	})
+	return hardened(mux), nil
+}
+
+// newREST mounts the generated routes over the client connection, so that
+// every call passes the chain.
+func newREST(conn grpc.ClientConnInterface) (http.Handler, error) {
+	mux := runtime.NewServeMux(
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, marshaler{}),
+		runtime.WithErrorHandler(answerError),
+		runtime.WithRoutingErrorHandler(answerRoutingError),
+		runtime.WithIncomingHeaderMatcher(passedIn),
+		runtime.WithOutgoingHeaderMatcher(passedOut),
+	)
+	ctx := context.Background()
+	return mux, errors.Join(
+		registryv1.RegisterRegistryServiceHandlerClient(ctx, mux, registryv1.NewRegistryServiceClient(conn)),
+		requestsv1.RegisterRequestsServiceHandlerClient(ctx, mux, requestsv1.NewRequestsServiceClient(conn)),
+		projectsv1.RegisterProjectsServiceHandlerClient(ctx, mux, projectsv1.NewProjectsServiceClient(conn)),
+		evaluationv1.RegisterEvaluationServiceHandlerClient(ctx, mux, evaluationv1.NewEvaluationServiceClient(conn)),
+		devv1.RegisterClockServiceHandlerClient(ctx, mux, devv1.NewClockServiceClient(conn)),
+	)
+}
+
+// passedHeaders of a request go to the door under the same names.
+func passedHeaders() []string {
+	return []string{rpc.HeaderAuthorization, rpc.HeaderIdempotencyKey, rpc.HeaderLanguage, rpc.HeaderTraceParent}
+}
+
+func passedIn(name string) (string, bool) {
+	name = strings.ToLower(name)
+	for _, h := range passedHeaders()[1:] { // the runtime passes Authorization itself
+		if name == h {
+			return h, true
+		}
+	}
+	return "", false
+}
+
+func passedOut(name string) (string, bool) {
+	return "X-Call-Id", strings.EqualFold(name, rpc.HeaderCallID)
+}
+
+// outgoing is the context of a call made by a plain route.
+func outgoing(r *http.Request) context.Context {
+	md := metadata.MD{}
+	for _, h := range passedHeaders() {
+		if v := r.Header.Get(h); v != "" {
+			md.Set(h, v)
+		}
+	}
+	return metadata.NewOutgoingContext(r.Context(), md)
+}
+
+// hardened sets the headers that every answer has. Nothing here is to be
+// framed, sniffed, cached by strangers or run from elsewhere.
+func hardened(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		h.Set("Content-Security-Policy",
+			"default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "+
+				"frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
+		next.ServeHTTP(w, r)
+	})
+}

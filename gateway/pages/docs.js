@@ -1,0 +1,99 @@
+// The API page: lists what /openapi.json describes, and lets one try it.
+"use strict";
+
+const roles = ["system_admin", "city_officer", "district_officer", "street_officer", "committee_staff",
+  "community_party_staff", "group_secretary", "workplace_officer", "reviewer", "member", "resident", "provider"];
+const byId = (id) => document.getElementById(id);
+
+function el(tag, attributes = {}, ...children) {
+  const e = document.createElement(tag);
+  Object.entries(attributes).forEach(([k, v]) => { e[k] = v; });
+  e.append(...children);
+  return e;
+}
+
+function writeToken() {
+  const text = JSON.stringify({
+    person: byId("person").value,
+    grants: [{ role: byId("role").value, organization: byId("organization").value }],
+  });
+  const base64 = btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+  byId("token").value = "dev." + base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+// sample makes a body that shows the fields of a schema.
+function sample(doc, schema, depth = 0) {
+  if (!schema || depth > 4) return null;
+  if (schema.$ref) return sample(doc, doc.definitions[schema.$ref.split("/").pop()], depth + 1);
+  if (schema.enum) return schema.enum[Math.min(1, schema.enum.length - 1)];
+  if (schema.type === "array") return [sample(doc, schema.items, depth + 1)];
+  if (schema.type === "object" || schema.properties) {
+    return Object.fromEntries(Object.entries(schema.properties || {})
+      .filter(([, p]) => !p.readOnly).map(([name, p]) => [name, sample(doc, p, depth + 1)]));
+  }
+  if (schema.format === "date-time") return "2013-01-01T09:00:00+08:00";
+  return { string: "", integer: 0, number: 0, boolean: false }[schema.type] ?? null;
+}
+
+function tryForm(doc, path, method, operation) {
+  const inputs = {};
+  const rows = (operation.parameters || []).filter((p) => p.in !== "body").map((p) => {
+    inputs[p.name] = el("input", { title: p.name });
+    return el("tr", {}, el("td", {}, el("code", {}, p.name)), el("td", {}, p.in), el("td", {}, p.description || ""), el("td", {}, inputs[p.name]));
+  });
+  const body = (operation.parameters || []).find((p) => p.in === "body");
+  const text = body && el("textarea", { title: "body",
+    value: body.schema.format === "binary" ? "" : JSON.stringify(sample(doc, body.schema), null, 2) });
+  const answer = el("pre", { hidden: true });
+  const send = el("button", { type: "button" }, "Send");
+  send.addEventListener("click", async () => {
+    let url = path;
+    const query = new URLSearchParams();
+    (operation.parameters || []).forEach((p) => {
+      const value = inputs[p.name]?.value;
+      if (p.in === "path") url = url.replace(`{${p.name}}`, encodeURIComponent(value));
+      if (p.in === "query" && value) query.set(p.name, value);
+    });
+    const headers = { Authorization: "Bearer " + byId("token").value };
+    if (text) headers["Content-Type"] = body.schema.format === "binary" ? "text/csv" : "application/json";
+    if (method !== "get") headers["Idempotency-Key"] = crypto.randomUUID();
+    const reply = await fetch(url + (query.size ? "?" + query : ""), { method: method.toUpperCase(), headers, body: text?.value });
+    const got = await reply.text();
+    answer.hidden = false;
+    try {
+      answer.textContent = reply.status + "\n" + JSON.stringify(JSON.parse(got), null, 2);
+    } catch {
+      answer.textContent = reply.status + "\n" + got;
+    }
+  });
+  return [rows.length ? el("table", {}, ...rows) : "", text || "", el("p", {}, send), answer];
+}
+
+function show(doc) {
+  const tags = {};
+  Object.entries(doc.paths).forEach(([path, methods]) => Object.entries(methods).forEach(([method, operation]) => {
+    (tags[operation.tags[0]] ||= []).push({ path, method, operation });
+  }));
+  const main = byId("operations");
+  main.replaceChildren();
+  Object.keys(tags).sort().forEach((tag) => {
+    const section = el("section", {}, el("h2", {}, tag));
+    tags[tag].forEach(({ path, method, operation }) => {
+      const about = [operation.summary, operation.description].filter(Boolean).join("\n");
+      const item = el("details", {}, el("summary", {}, el("span", { className: "method" }, method.toUpperCase()), el("code", {}, path)),
+        el("p", { className: "about" }, about));
+      item.dataset.words = (path + " " + about + " " + operation.operationId).toLowerCase();
+      item.addEventListener("toggle", () => item.append(...tryForm(doc, path, method, operation)), { once: true });
+      section.append(item);
+    });
+    main.append(section);
+  });
+}
+
+byId("role").append(...roles.map((r) => el("option", {}, r)));
+byId("make").addEventListener("click", writeToken);
+byId("find").addEventListener("input", () => {
+  const words = byId("find").value.toLowerCase();
+  document.querySelectorAll("main details").forEach((d) => { d.hidden = !d.dataset.words.includes(words); });
+});
+fetch("/openapi.json").then((r) => r.json()).then(show);
