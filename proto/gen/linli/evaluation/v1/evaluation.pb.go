@@ -1870,15 +1870,15 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\x13CYCLE_STATE_OPENING\x10\x01\x12\x14\n" +
 	"\x10CYCLE_STATE_OPEN\x10\x02\x12\x19\n" +
 	"\x15CYCLE_STATE_COMPUTING\x10\x03\x12\x18\n" +
-	"\x14CYCLE_STATE_COMPUTED\x10\x042\xc6\v\n" +
+	"\x14CYCLE_STATE_COMPUTED\x10\x042\xc7\v\n" +
 	"\x11EvaluationService\x12\xab\x01\n" +
 	"\vListEntries\x12'.linli.evaluation.v1.ListEntriesRequest\x1a(.linli.evaluation.v1.ListEntriesResponse\"I\xea\xdb\x18\x15\n" +
 	"\x03\x05\x03\x02\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x02*\x12(/v1/organizations/{community_id}/entries\x12\x87\x01\n" +
 	"\rListMyEntries\x12).linli.evaluation.v1.ListMyEntriesRequest\x1a*.linli.evaluation.v1.ListMyEntriesResponse\"\x1f\xea\xdb\x18\x05\n" +
 	"\x01\t\x10\x03\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/me/entries\x12~\n" +
-	"\bGetEntry\x12$.linli.evaluation.v1.GetEntryRequest\x1a%.linli.evaluation.v1.GetEntryResponse\"%\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02\x19b\x05entry\x12\x10/v1/entries/{id}\x12\x9a\x01\n" +
-	"\fConfirmEntry\x12(.linli.evaluation.v1.ConfirmEntryRequest\x1a).linli.evaluation.v1.ConfirmEntryResponse\"5\xea\xdb\x18\a\n" +
-	"\x01\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02$:\x01*b\x05entry\"\x18/v1/entries/{id}:confirm\x12\xac\x01\n" +
+	"\bGetEntry\x12$.linli.evaluation.v1.GetEntryRequest\x1a%.linli.evaluation.v1.GetEntryResponse\"%\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02\x19b\x05entry\x12\x10/v1/entries/{id}\x12\x9b\x01\n" +
+	"\fConfirmEntry\x12(.linli.evaluation.v1.ConfirmEntryRequest\x1a).linli.evaluation.v1.ConfirmEntryResponse\"6\xea\xdb\x18\b\n" +
+	"\x02\x05\x03\x10\x02(\x01\x82\xd3\xe4\x93\x02$:\x01*b\x05entry\"\x18/v1/entries/{id}:confirm\x12\xac\x01\n" +
 	"\tOpenCycle\x12%.linli.evaluation.v1.OpenCycleRequest\x1a&.linli.evaluation.v1.OpenCycleResponse\"P\xea\xdb\x18\x14\n" +
 	"\x01\x02\x10\x01\x1a\vdistrict_id(\x01\x82\xd3\xe4\x93\x022:\x01*b\x05cycle\"&/v1/organizations/{district_id}/cycles\x12\x99\x01\n" +
 	"\fComputeCycle\x12(.linli.evaluation.v1.ComputeCycleRequest\x1a).linli.evaluation.v1.ComputeCycleResponse\"4\xea\xdb\x18\a\n" +

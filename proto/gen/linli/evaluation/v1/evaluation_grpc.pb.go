@@ -50,7 +50,8 @@ type EvaluationServiceClient interface {
 	// that keeps it, offices above, the member.
 	GetEntry(ctx context.Context, in *GetEntryRequest, opts ...grpc.CallOption) (*GetEntryResponse, error)
 	// ConfirmEntry makes a proposed entry count. Community party staff of the
-	// community that keeps it, who is neither the member nor of the member's unit.
+	// community that keeps it or the street above, who is neither the member nor
+	// of the member's unit: for the retired, whose unit the community is, the street.
 	// FAILED_PRECONDITION WRONG_STATE; PERMISSION_DENIED CONFIRMS_SELF,
 	// CONFIRMS_OWN_UNIT; ABORTED STALE_ETAG.
 	ConfirmEntry(ctx context.Context, in *ConfirmEntryRequest, opts ...grpc.CallOption) (*ConfirmEntryResponse, error)
@@ -205,7 +206,8 @@ type EvaluationServiceServer interface {
 	// that keeps it, offices above, the member.
 	GetEntry(context.Context, *GetEntryRequest) (*GetEntryResponse, error)
 	// ConfirmEntry makes a proposed entry count. Community party staff of the
-	// community that keeps it, who is neither the member nor of the member's unit.
+	// community that keeps it or the street above, who is neither the member nor
+	// of the member's unit: for the retired, whose unit the community is, the street.
 	// FAILED_PRECONDITION WRONG_STATE; PERMISSION_DENIED CONFIRMS_SELF,
 	// CONFIRMS_OWN_UNIT; ABORTED STALE_ETAG.
 	ConfirmEntry(context.Context, *ConfirmEntryRequest) (*ConfirmEntryResponse, error)

@@ -155,6 +155,7 @@ type ResultRow struct {
 	Times         int32  `protobuf:"varint,4,opt,name=times,proto3" json:"times,omitempty"`
 	Cases         int32  `protobuf:"varint,5,opt,name=cases,proto3" json:"cases,omitempty"`
 	QuarterHours  int32  `protobuf:"varint,6,opt,name=quarter_hours,json=quarterHours,proto3" json:"quarter_hours,omitempty"`
+	CycleId       string `protobuf:"bytes,7,opt,name=cycle_id,json=cycleId,proto3" json:"cycle_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -229,6 +230,13 @@ func (x *ResultRow) GetQuarterHours() int32 {
 		return x.QuarterHours
 	}
 	return 0
+}
+
+func (x *ResultRow) GetCycleId() string {
+	if x != nil {
+		return x.CycleId
+	}
+	return ""
 }
 
 // A letter's header with its place; its lines are the result rows of its home
@@ -306,14 +314,15 @@ const file_linli_evaluation_v1_store_proto_rawDesc = "" +
 	"\bCycleRow\x120\n" +
 	"\x05cycle\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.CycleR\x05cycle\x12#\n" +
 	"\rdistrict_path\x18\x02 \x01(\tR\fdistrictPath\x12\x16\n" +
-	"\x06cursor\x18\x03 \x01(\fR\x06cursor\"\xbd\x01\n" +
+	"\x06cursor\x18\x03 \x01(\fR\x06cursor\"\xd8\x01\n" +
 	"\tResultRow\x12\x1b\n" +
 	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12\x1b\n" +
 	"\thome_path\x18\x02 \x01(\tR\bhomePath\x12%\n" +
 	"\x0ecommunity_path\x18\x03 \x01(\tR\rcommunityPath\x12\x14\n" +
 	"\x05times\x18\x04 \x01(\x05R\x05times\x12\x14\n" +
 	"\x05cases\x18\x05 \x01(\x05R\x05cases\x12#\n" +
-	"\rquarter_hours\x18\x06 \x01(\x05R\fquarterHours\"\x82\x01\n" +
+	"\rquarter_hours\x18\x06 \x01(\x05R\fquarterHours\x12\x19\n" +
+	"\bcycle_id\x18\a \x01(\tR\acycleId\"\x82\x01\n" +
 	"\tLetterRow\x123\n" +
 	"\x06letter\x18\x01 \x01(\v2\x1b.linli.evaluation.v1.LetterR\x06letter\x12\x1b\n" +
 	"\thome_path\x18\x02 \x01(\tR\bhomePath\x12#\n" +

@@ -113,8 +113,11 @@ type MemberState struct {
 	PreviousKind          MemberKind `protobuf:"varint,7,opt,name=previous_kind,json=previousKind,proto3,enum=linli.registry.v1.MemberKind" json:"previous_kind,omitempty"`
 	PreviousHomePath      string     `protobuf:"bytes,8,opt,name=previous_home_path,json=previousHomePath,proto3" json:"previous_home_path,omitempty"`
 	PreviousCommunityPath string     `protobuf:"bytes,9,opt,name=previous_community_path,json=previousCommunityPath,proto3" json:"previous_community_path,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// Where the report-in that moves with the member stands; unspecified when
+	// there was none before this change.
+	ReportInState ReportInState `protobuf:"varint,10,opt,name=report_in_state,json=reportInState,proto3,enum=linli.registry.v1.ReportInState" json:"report_in_state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MemberState) Reset() {
@@ -208,6 +211,13 @@ func (x *MemberState) GetPreviousCommunityPath() string {
 		return x.PreviousCommunityPath
 	}
 	return ""
+}
+
+func (x *MemberState) GetReportInState() ReportInState {
+	if x != nil {
+		return x.ReportInState
+	}
+	return ReportInState_REPORT_IN_STATE_UNSPECIFIED
 }
 
 // linli.registry.member.imported.v1; entity: the import slice. One event a
@@ -440,7 +450,7 @@ const file_linli_registry_v1_events_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\x0e2#.linli.registry.v1.OrganizationKindR\x04kind\x12\x12\n" +
 	"\x04path\x18\x03 \x01(\tR\x04path\x12\x1c\n" +
 	"\tdisplayed\x18\x04 \x01(\bR\tdisplayed\x12\x1a\n" +
-	"\brevision\x18\x05 \x01(\x04R\brevision\"\x93\x03\n" +
+	"\brevision\x18\x05 \x01(\x04R\brevision\"\xdd\x03\n" +
 	"\vMemberState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x121\n" +
@@ -450,7 +460,9 @@ const file_linli_registry_v1_events_proto_rawDesc = "" +
 	"\x0ecommunity_path\x18\x06 \x01(\tR\rcommunityPath\x12B\n" +
 	"\rprevious_kind\x18\a \x01(\x0e2\x1d.linli.registry.v1.MemberKindR\fpreviousKind\x12,\n" +
 	"\x12previous_home_path\x18\b \x01(\tR\x10previousHomePath\x126\n" +
-	"\x17previous_community_path\x18\t \x01(\tR\x15previousCommunityPath\"h\n" +
+	"\x17previous_community_path\x18\t \x01(\tR\x15previousCommunityPath\x12H\n" +
+	"\x0freport_in_state\x18\n" +
+	" \x01(\x0e2 .linli.registry.v1.ReportInStateR\rreportInState\"h\n" +
 	"\x0fMembersImported\x12\x1b\n" +
 	"\timport_id\x18\x01 \x01(\tR\bimportId\x128\n" +
 	"\amembers\x18\x02 \x03(\v2\x1e.linli.registry.v1.MemberStateR\amembers\"\x9c\x03\n" +
@@ -497,20 +509,21 @@ var file_linli_registry_v1_events_proto_goTypes = []any{
 	(ReportInState)(0),          // 8: linli.registry.v1.ReportInState
 }
 var file_linli_registry_v1_events_proto_depIdxs = []int32{
-	5, // 0: linli.registry.v1.OrganizationChanged.kind:type_name -> linli.registry.v1.OrganizationKind
-	6, // 1: linli.registry.v1.MemberState.kind:type_name -> linli.registry.v1.MemberKind
-	7, // 2: linli.registry.v1.MemberState.status:type_name -> linli.registry.v1.MemberStatus
-	6, // 3: linli.registry.v1.MemberState.previous_kind:type_name -> linli.registry.v1.MemberKind
-	1, // 4: linli.registry.v1.MembersImported.members:type_name -> linli.registry.v1.MemberState
-	6, // 5: linli.registry.v1.ReportInStateChange.member_kind:type_name -> linli.registry.v1.MemberKind
-	8, // 6: linli.registry.v1.ReportInStateChange.state:type_name -> linli.registry.v1.ReportInState
-	8, // 7: linli.registry.v1.ReportInStateChange.previous_state:type_name -> linli.registry.v1.ReportInState
-	3, // 8: linli.registry.v1.ReportInsChanged.report_ins:type_name -> linli.registry.v1.ReportInStateChange
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	5,  // 0: linli.registry.v1.OrganizationChanged.kind:type_name -> linli.registry.v1.OrganizationKind
+	6,  // 1: linli.registry.v1.MemberState.kind:type_name -> linli.registry.v1.MemberKind
+	7,  // 2: linli.registry.v1.MemberState.status:type_name -> linli.registry.v1.MemberStatus
+	6,  // 3: linli.registry.v1.MemberState.previous_kind:type_name -> linli.registry.v1.MemberKind
+	8,  // 4: linli.registry.v1.MemberState.report_in_state:type_name -> linli.registry.v1.ReportInState
+	1,  // 5: linli.registry.v1.MembersImported.members:type_name -> linli.registry.v1.MemberState
+	6,  // 6: linli.registry.v1.ReportInStateChange.member_kind:type_name -> linli.registry.v1.MemberKind
+	8,  // 7: linli.registry.v1.ReportInStateChange.state:type_name -> linli.registry.v1.ReportInState
+	8,  // 8: linli.registry.v1.ReportInStateChange.previous_state:type_name -> linli.registry.v1.ReportInState
+	3,  // 9: linli.registry.v1.ReportInsChanged.report_ins:type_name -> linli.registry.v1.ReportInStateChange
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_linli_registry_v1_events_proto_init() }

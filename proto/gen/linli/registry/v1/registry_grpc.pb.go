@@ -55,7 +55,7 @@ type RegistryServiceClient interface {
 	GetOrganization(ctx context.Context, in *GetOrganizationRequest, opts ...grpc.CallOption) (*GetOrganizationResponse, error)
 	// ListOrganizations answers a part of the tree in path order. Anybody with a
 	// token; organizations that are not displayed are left out outside the
-	// grants that hold them.
+	// grants that hold them, so a page can be short while another follows.
 	ListOrganizations(ctx context.Context, in *ListOrganizationsRequest, opts ...grpc.CallOption) (*ListOrganizationsResponse, error)
 	// ImportRoster takes a roster in CSV, sent as a header message and then its
 	// bytes: good rows come in, every fault is answered by line and column. Sent
@@ -95,7 +95,8 @@ type RegistryServiceClient interface {
 	// of the home organization, the member.
 	GetReportIn(ctx context.Context, in *GetReportInRequest, opts ...grpc.CallOption) (*GetReportInResponse, error)
 	// ListReportIns answers the report-ins to the communities in the named
-	// organization, the oldest first. Party staff and officers above.
+	// organization, community by community, the oldest first. Party staff and
+	// officers above.
 	ListReportIns(ctx context.Context, in *ListReportInsRequest, opts ...grpc.CallOption) (*ListReportInsResponse, error)
 	// GetCompletion answers how many members of an organization have reported
 	// in, by member kind. For a workplace its own members, wherever they live;
@@ -277,7 +278,7 @@ type RegistryServiceServer interface {
 	GetOrganization(context.Context, *GetOrganizationRequest) (*GetOrganizationResponse, error)
 	// ListOrganizations answers a part of the tree in path order. Anybody with a
 	// token; organizations that are not displayed are left out outside the
-	// grants that hold them.
+	// grants that hold them, so a page can be short while another follows.
 	ListOrganizations(context.Context, *ListOrganizationsRequest) (*ListOrganizationsResponse, error)
 	// ImportRoster takes a roster in CSV, sent as a header message and then its
 	// bytes: good rows come in, every fault is answered by line and column. Sent
@@ -317,7 +318,8 @@ type RegistryServiceServer interface {
 	// of the home organization, the member.
 	GetReportIn(context.Context, *GetReportInRequest) (*GetReportInResponse, error)
 	// ListReportIns answers the report-ins to the communities in the named
-	// organization, the oldest first. Party staff and officers above.
+	// organization, community by community, the oldest first. Party staff and
+	// officers above.
 	ListReportIns(context.Context, *ListReportInsRequest) (*ListReportInsResponse, error)
 	// GetCompletion answers how many members of an organization have reported
 	// in, by member kind. For a workplace its own members, wherever they live;

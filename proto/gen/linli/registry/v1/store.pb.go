@@ -7,6 +7,7 @@
 package registryv1
 
 import (
+	v1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -42,7 +43,10 @@ type MemberRow struct {
 	// Organization that sent the row.
 	SourceOrganizationId string `protobuf:"bytes,10,opt,name=source_organization_id,json=sourceOrganizationId,proto3" json:"source_organization_id,omitempty"`
 	// Path of the community reported in to; empty before. Opens the row to its staff.
-	ReportedPath  string `protobuf:"bytes,11,opt,name=reported_path,json=reportedPath,proto3" json:"reported_path,omitempty"`
+	ReportedPath string `protobuf:"bytes,11,opt,name=reported_path,json=reportedPath,proto3" json:"reported_path,omitempty"`
+	// Keyed hash of everything the row said but the ID number: whether a row that
+	// is sent again says the same is known without opening anything.
+	FactsHash     []byte `protobuf:"bytes,12,opt,name=facts_hash,json=factsHash,proto3" json:"facts_hash,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -154,6 +158,13 @@ func (x *MemberRow) GetReportedPath() string {
 	return ""
 }
 
+func (x *MemberRow) GetFactsHash() []byte {
+	if x != nil {
+		return x.FactsHash
+	}
+	return nil
+}
+
 // A report-in with its paths.
 type ReportInRow struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -225,13 +236,16 @@ func (x *ReportInRow) GetMemberKind() MemberKind {
 
 // An import that can be gone on with.
 type ImportRow struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Id             string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Who sent it; empty for organizations.
 	OrganizationId string                 `protobuf:"bytes,2,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
 	StartedAt      *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
 	Finished       bool                   `protobuf:"varint,4,opt,name=finished,proto3" json:"finished,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// How many slices it had, once it is finished.
+	Slices        int32 `protobuf:"varint,5,opt,name=slices,proto3" json:"slices,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ImportRow) Reset() {
@@ -292,15 +306,27 @@ func (x *ImportRow) GetFinished() bool {
 	return false
 }
 
-// What one slice of an import did, by number. The digest is of its raw records.
+func (x *ImportRow) GetSlices() int32 {
+	if x != nil {
+		return x.Slices
+	}
+	return 0
+}
+
+// What one slice of an import did, by number. The digest is of its raw records
+// and of how they were to be read.
 type ImportSliceRow struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Digest        []byte                 `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
-	Created       int32                  `protobuf:"varint,2,opt,name=created,proto3" json:"created,omitempty"`
-	Updated       int32                  `protobuf:"varint,3,opt,name=updated,proto3" json:"updated,omitempty"`
-	Unchanged     int32                  `protobuf:"varint,4,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
-	ReportIns     int32                  `protobuf:"varint,5,opt,name=report_ins,json=reportIns,proto3" json:"report_ins,omitempty"`
-	Faults        []*RowFault            `protobuf:"bytes,6,rep,name=faults,proto3" json:"faults,omitempty"`
+	ImportId      string                 `protobuf:"bytes,1,opt,name=import_id,json=importId,proto3" json:"import_id,omitempty"`
+	Number        int32                  `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	Digest        []byte                 `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	Rows          int32                  `protobuf:"varint,4,opt,name=rows,proto3" json:"rows,omitempty"`
+	Created       int32                  `protobuf:"varint,5,opt,name=created,proto3" json:"created,omitempty"`
+	Updated       int32                  `protobuf:"varint,6,opt,name=updated,proto3" json:"updated,omitempty"`
+	Unchanged     int32                  `protobuf:"varint,7,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	Refused       int32                  `protobuf:"varint,8,opt,name=refused,proto3" json:"refused,omitempty"`
+	ReportIns     int32                  `protobuf:"varint,9,opt,name=report_ins,json=reportIns,proto3" json:"report_ins,omitempty"`
+	Faults        []*SliceFault          `protobuf:"bytes,10,rep,name=faults,proto3" json:"faults,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -335,11 +361,32 @@ func (*ImportSliceRow) Descriptor() ([]byte, []int) {
 	return file_linli_registry_v1_store_proto_rawDescGZIP(), []int{3}
 }
 
+func (x *ImportSliceRow) GetImportId() string {
+	if x != nil {
+		return x.ImportId
+	}
+	return ""
+}
+
+func (x *ImportSliceRow) GetNumber() int32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
 func (x *ImportSliceRow) GetDigest() []byte {
 	if x != nil {
 		return x.Digest
 	}
 	return nil
+}
+
+func (x *ImportSliceRow) GetRows() int32 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
 }
 
 func (x *ImportSliceRow) GetCreated() int32 {
@@ -363,6 +410,13 @@ func (x *ImportSliceRow) GetUnchanged() int32 {
 	return 0
 }
 
+func (x *ImportSliceRow) GetRefused() int32 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
 func (x *ImportSliceRow) GetReportIns() int32 {
 	if x != nil {
 		return x.ReportIns
@@ -370,24 +424,99 @@ func (x *ImportSliceRow) GetReportIns() int32 {
 	return 0
 }
 
-func (x *ImportSliceRow) GetFaults() []*RowFault {
+func (x *ImportSliceRow) GetFaults() []*SliceFault {
 	if x != nil {
 		return x.Faults
 	}
 	return nil
 }
 
-// One figure of completion at a leaf organization.
+// What was wrong with one row of a slice. The text for people is looked up
+// when it is answered.
+type SliceFault struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Line   int32                  `protobuf:"varint,1,opt,name=line,proto3" json:"line,omitempty"`
+	Column string                 `protobuf:"bytes,2,opt,name=column,proto3" json:"column,omitempty"`
+	Reason v1.Reason              `protobuf:"varint,3,opt,name=reason,proto3,enum=linli.type.v1.Reason" json:"reason,omitempty"`
+	// Facts of the reason: key, value, key, value. Never what stood in the row.
+	Params        []string `protobuf:"bytes,4,rep,name=params,proto3" json:"params,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SliceFault) Reset() {
+	*x = SliceFault{}
+	mi := &file_linli_registry_v1_store_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SliceFault) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SliceFault) ProtoMessage() {}
+
+func (x *SliceFault) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_store_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SliceFault.ProtoReflect.Descriptor instead.
+func (*SliceFault) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_store_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SliceFault) GetLine() int32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *SliceFault) GetColumn() string {
+	if x != nil {
+		return x.Column
+	}
+	return ""
+}
+
+func (x *SliceFault) GetReason() v1.Reason {
+	if x != nil {
+		return x.Reason
+	}
+	return v1.Reason(0)
+}
+
+func (x *SliceFault) GetParams() []string {
+	if x != nil {
+		return x.Params
+	}
+	return nil
+}
+
+// The figures of completion at one leaf organization: how many members of one
+// kind, and where their report-ins stand.
 type FigureRow struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Count         int64                  `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Path of the leaf organization, and what is counted there.
+	Path          string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Measure       string `protobuf:"bytes,2,opt,name=measure,proto3" json:"measure,omitempty"`
+	Count         int64  `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FigureRow) Reset() {
 	*x = FigureRow{}
-	mi := &file_linli_registry_v1_store_proto_msgTypes[4]
+	mi := &file_linli_registry_v1_store_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -399,7 +528,7 @@ func (x *FigureRow) String() string {
 func (*FigureRow) ProtoMessage() {}
 
 func (x *FigureRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_store_proto_msgTypes[4]
+	mi := &file_linli_registry_v1_store_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -412,7 +541,21 @@ func (x *FigureRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FigureRow.ProtoReflect.Descriptor instead.
 func (*FigureRow) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_store_proto_rawDescGZIP(), []int{4}
+	return file_linli_registry_v1_store_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *FigureRow) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *FigureRow) GetMeasure() string {
+	if x != nil {
+		return x.Measure
+	}
+	return ""
 }
 
 func (x *FigureRow) GetCount() int64 {
@@ -426,7 +569,7 @@ var File_linli_registry_v1_store_proto protoreflect.FileDescriptor
 
 const file_linli_registry_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1dlinli/registry/v1/store.proto\x12\x11linli.registry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/registry/v1/registry.proto\"\xc3\x03\n" +
+	"\x1dlinli/registry/v1/store.proto\x12\x11linli.registry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/registry/v1/registry.proto\x1a\x1alinli/type/v1/reason.proto\"\xe2\x03\n" +
 	"\tMemberRow\x121\n" +
 	"\x06member\x18\x01 \x01(\v2\x19.linli.registry.v1.MemberR\x06member\x12\x1b\n" +
 	"\thome_path\x18\x02 \x01(\tR\bhomePath\x12%\n" +
@@ -440,29 +583,45 @@ const file_linli_registry_v1_store_proto_rawDesc = "" +
 	"\x0fname_phone_hash\x18\t \x01(\fR\rnamePhoneHash\x124\n" +
 	"\x16source_organization_id\x18\n" +
 	" \x01(\tR\x14sourceOrganizationId\x12#\n" +
-	"\rreported_path\x18\v \x01(\tR\freportedPath\"\xcb\x01\n" +
+	"\rreported_path\x18\v \x01(\tR\freportedPath\x12\x1d\n" +
+	"\n" +
+	"facts_hash\x18\f \x01(\fR\tfactsHash\"\xcb\x01\n" +
 	"\vReportInRow\x128\n" +
 	"\treport_in\x18\x01 \x01(\v2\x1b.linli.registry.v1.ReportInR\breportIn\x12%\n" +
 	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\x12\x1b\n" +
 	"\thome_path\x18\x03 \x01(\tR\bhomePath\x12>\n" +
 	"\vmember_kind\x18\x04 \x01(\x0e2\x1d.linli.registry.v1.MemberKindR\n" +
-	"memberKind\"\x9b\x01\n" +
+	"memberKind\"\xb3\x01\n" +
 	"\tImportRow\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12'\n" +
 	"\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x129\n" +
 	"\n" +
 	"started_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x12\x1a\n" +
-	"\bfinished\x18\x04 \x01(\bR\bfinished\"\xce\x01\n" +
-	"\x0eImportSliceRow\x12\x16\n" +
-	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x18\n" +
-	"\acreated\x18\x02 \x01(\x05R\acreated\x12\x18\n" +
-	"\aupdated\x18\x03 \x01(\x05R\aupdated\x12\x1c\n" +
-	"\tunchanged\x18\x04 \x01(\x05R\tunchanged\x12\x1d\n" +
+	"\bfinished\x18\x04 \x01(\bR\bfinished\x12\x16\n" +
+	"\x06slices\x18\x05 \x01(\x05R\x06slices\"\xb3\x02\n" +
+	"\x0eImportSliceRow\x12\x1b\n" +
+	"\timport_id\x18\x01 \x01(\tR\bimportId\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x05R\x06number\x12\x16\n" +
+	"\x06digest\x18\x03 \x01(\fR\x06digest\x12\x12\n" +
+	"\x04rows\x18\x04 \x01(\x05R\x04rows\x12\x18\n" +
+	"\acreated\x18\x05 \x01(\x05R\acreated\x12\x18\n" +
+	"\aupdated\x18\x06 \x01(\x05R\aupdated\x12\x1c\n" +
+	"\tunchanged\x18\a \x01(\x05R\tunchanged\x12\x18\n" +
+	"\arefused\x18\b \x01(\x05R\arefused\x12\x1d\n" +
 	"\n" +
-	"report_ins\x18\x05 \x01(\x05R\treportIns\x123\n" +
-	"\x06faults\x18\x06 \x03(\v2\x1b.linli.registry.v1.RowFaultR\x06faults\"!\n" +
-	"\tFigureRow\x12\x14\n" +
-	"\x05count\x18\x01 \x01(\x03R\x05countB\xd0\x01\n" +
+	"report_ins\x18\t \x01(\x05R\treportIns\x125\n" +
+	"\x06faults\x18\n" +
+	" \x03(\v2\x1d.linli.registry.v1.SliceFaultR\x06faults\"\x7f\n" +
+	"\n" +
+	"SliceFault\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\x05R\x04line\x12\x16\n" +
+	"\x06column\x18\x02 \x01(\tR\x06column\x12-\n" +
+	"\x06reason\x18\x03 \x01(\x0e2\x15.linli.type.v1.ReasonR\x06reason\x12\x16\n" +
+	"\x06params\x18\x04 \x03(\tR\x06params\"O\n" +
+	"\tFigureRow\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x18\n" +
+	"\ameasure\x18\x02 \x01(\tR\ameasure\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\x03R\x05countB\xd0\x01\n" +
 	"\x15com.linli.registry.v1B\n" +
 	"StoreProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/registry/v1;registryv1\xa2\x02\x03LRX\xaa\x02\x11Linli.Registry.V1\xca\x02\x11Linli\\Registry\\V1\xe2\x02\x1dLinli\\Registry\\V1\\GPBMetadata\xea\x02\x13Linli::Registry::V1b\x06proto3"
 
@@ -478,30 +637,32 @@ func file_linli_registry_v1_store_proto_rawDescGZIP() []byte {
 	return file_linli_registry_v1_store_proto_rawDescData
 }
 
-var file_linli_registry_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_linli_registry_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_linli_registry_v1_store_proto_goTypes = []any{
 	(*MemberRow)(nil),             // 0: linli.registry.v1.MemberRow
 	(*ReportInRow)(nil),           // 1: linli.registry.v1.ReportInRow
 	(*ImportRow)(nil),             // 2: linli.registry.v1.ImportRow
 	(*ImportSliceRow)(nil),        // 3: linli.registry.v1.ImportSliceRow
-	(*FigureRow)(nil),             // 4: linli.registry.v1.FigureRow
-	(*Member)(nil),                // 5: linli.registry.v1.Member
-	(*ReportIn)(nil),              // 6: linli.registry.v1.ReportIn
-	(MemberKind)(0),               // 7: linli.registry.v1.MemberKind
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(*RowFault)(nil),              // 9: linli.registry.v1.RowFault
+	(*SliceFault)(nil),            // 4: linli.registry.v1.SliceFault
+	(*FigureRow)(nil),             // 5: linli.registry.v1.FigureRow
+	(*Member)(nil),                // 6: linli.registry.v1.Member
+	(*ReportIn)(nil),              // 7: linli.registry.v1.ReportIn
+	(MemberKind)(0),               // 8: linli.registry.v1.MemberKind
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(v1.Reason)(0),                // 10: linli.type.v1.Reason
 }
 var file_linli_registry_v1_store_proto_depIdxs = []int32{
-	5, // 0: linli.registry.v1.MemberRow.member:type_name -> linli.registry.v1.Member
-	6, // 1: linli.registry.v1.ReportInRow.report_in:type_name -> linli.registry.v1.ReportIn
-	7, // 2: linli.registry.v1.ReportInRow.member_kind:type_name -> linli.registry.v1.MemberKind
-	8, // 3: linli.registry.v1.ImportRow.started_at:type_name -> google.protobuf.Timestamp
-	9, // 4: linli.registry.v1.ImportSliceRow.faults:type_name -> linli.registry.v1.RowFault
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	6,  // 0: linli.registry.v1.MemberRow.member:type_name -> linli.registry.v1.Member
+	7,  // 1: linli.registry.v1.ReportInRow.report_in:type_name -> linli.registry.v1.ReportIn
+	8,  // 2: linli.registry.v1.ReportInRow.member_kind:type_name -> linli.registry.v1.MemberKind
+	9,  // 3: linli.registry.v1.ImportRow.started_at:type_name -> google.protobuf.Timestamp
+	4,  // 4: linli.registry.v1.ImportSliceRow.faults:type_name -> linli.registry.v1.SliceFault
+	10, // 5: linli.registry.v1.SliceFault.reason:type_name -> linli.type.v1.Reason
+	6,  // [6:6] is the sub-list for method output_type
+	6,  // [6:6] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_linli_registry_v1_store_proto_init() }
@@ -516,7 +677,7 @@ func file_linli_registry_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_registry_v1_store_proto_rawDesc), len(file_linli_registry_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -85,8 +85,11 @@ func (x *RequestRow) GetSealedText() []byte {
 
 // One figure of the service circle at a leaf organization.
 type FigureRow struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Count         int64                  `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Path of the leaf organization, and what is counted there.
+	Path          string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Measure       string `protobuf:"bytes,2,opt,name=measure,proto3" json:"measure,omitempty"`
+	Count         int64  `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -121,6 +124,20 @@ func (*FigureRow) Descriptor() ([]byte, []int) {
 	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{1}
 }
 
+func (x *FigureRow) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *FigureRow) GetMeasure() string {
+	if x != nil {
+		return x.Measure
+	}
+	return ""
+}
+
 func (x *FigureRow) GetCount() int64 {
 	if x != nil {
 		return x.Count
@@ -138,9 +155,11 @@ const file_linli_requests_v1_store_proto_rawDesc = "" +
 	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\x12%\n" +
 	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\x12\x1f\n" +
 	"\vsealed_text\x18\x03 \x01(\fR\n" +
-	"sealedText\"!\n" +
-	"\tFigureRow\x12\x14\n" +
-	"\x05count\x18\x01 \x01(\x03R\x05countB\xd0\x01\n" +
+	"sealedText\"O\n" +
+	"\tFigureRow\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x18\n" +
+	"\ameasure\x18\x02 \x01(\tR\ameasure\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\x03R\x05countB\xd0\x01\n" +
 	"\x15com.linli.requests.v1B\n" +
 	"StoreProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/requests/v1;requestsv1\xa2\x02\x03LRX\xaa\x02\x11Linli.Requests.V1\xca\x02\x11Linli\\Requests\\V1\xe2\x02\x1dLinli\\Requests\\V1\\GPBMetadata\xea\x02\x13Linli::Requests::V1b\x06proto3"
 

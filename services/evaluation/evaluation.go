@@ -1,0 +1,105 @@
+// Package evaluation keeps the ledger of confirmed services and sums it once a
+// year into a letter of facts for each home organization.
+package evaluation
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"google.golang.org/grpc"
+
+	pb "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
+	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
+
+	"github.com/linli-project/linli/pkg/copies"
+	"github.com/linli-project/linli/pkg/events"
+	"github.com/linli-project/linli/pkg/ids"
+	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/rule"
+	"github.com/linli-project/linli/pkg/run"
+	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/pkg/store"
+	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/evaluation/internal/cycle"
+	"github.com/linli-project/linli/services/evaluation/internal/ledger"
+)
+
+// Deps of the service. The store is closed by whoever opened it.
+type Deps struct {
+	Store *store.Store
+	IDs   ids.Source
+	Log   *slog.Logger
+	// Registry puts names into a letter when it is rendered, for its reader.
+	Registry registryv1.RegistryServiceClient
+}
+
+// Service answers linli.evaluation.v1.
+type Service struct {
+	pb.UnsafeEvaluationServiceServer
+
+	store         *store.Store
+	ids           ids.Source
+	log           *slog.Logger
+	registry      registryv1.RegistryServiceClient
+	entryWay      rule.Machine[ledger.State]
+	cycleWay      rule.Machine[cycle.State]
+	tables        tables
+	organizations *copies.Organizations
+	members       *copies.Members
+	pager         *table.Pager
+	wake          chan struct{} // a cycle has work to do
+}
+
+var _ pb.EvaluationServiceServer = (*Service)(nil)
+
+// New makes the service.
+func New(d Deps) (*Service, error) {
+	if d.Store == nil || d.IDs == nil || d.Log == nil || d.Registry == nil {
+		return nil, errors.New("evaluation: a dependency is missing")
+	}
+	return &Service{
+		store: d.Store, ids: d.IDs, log: d.Log, registry: d.Registry,
+		entryWay: ledger.Machine(), cycleWay: cycle.Machine(), tables: newTables(),
+		organizations: copies.NewOrganizations(), members: copies.NewMembers(),
+		pager: table.NewPager(d.Store.Keyring()), wake: make(chan struct{}, 1),
+	}, nil
+}
+
+// Name is the service's short name.
+func (s *Service) Name() string { return "evaluation" }
+
+// Register puts the service on a server.
+func (s *Service) Register(r grpc.ServiceRegistrar) { pb.RegisterEvaluationServiceServer(r, s) }
+
+// OrganizationPath answers from the copy of the tree.
+func (s *Service) OrganizationPath(ctx context.Context, id string) (path scope.Path, ok bool, err error) {
+	err = s.store.View(ctx, func(r kv.Reader) error {
+		o, found, err := s.organizations.Get(r, id)
+		path, ok = o.Path, found
+		return err
+	})
+	return path, ok, err
+}
+
+// Reactions are what the service does on events.
+func (s *Service) Reactions() []events.Consumer {
+	return []events.Consumer{
+		s.organizations.Consumer(s.Name()),
+		s.members.Consumer(s.Name()),
+		s.ledgerConsumer(),
+	}
+}
+
+// Jobs work on cycles until their context ends.
+func (s *Service) Jobs() []run.Job {
+	return []run.Job{{Name: "evaluation-cycles", Run: s.workOnCycles}}
+}
+
+// Tables are the service's rows, for checks.
+func (s *Service) Tables() []table.Checker {
+	return []table.Checker{
+		s.tables.entries, s.tables.cycles, s.tables.results, s.tables.letters,
+		s.organizations.Table(), s.members.Table(),
+	}
+}

@@ -1,0 +1,120 @@
+package requests
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/proto"
+
+	pb "github.com/linli-project/linli/proto/gen/linli/requests/v1"
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
+
+	"github.com/linli-project/linli/pkg/events"
+	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/kv/key"
+	"github.com/linli-project/linli/pkg/rule"
+	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/pkg/store"
+	"github.com/linli-project/linli/pkg/table"
+)
+
+// Measures of the circle. Those of a kind are "<kind>/<measure>".
+const (
+	measureAuthors  = "authors"
+	measurePosted   = "posted"
+	measureResolved = "resolved"
+	measureClosed   = "closed"
+)
+
+func measureOf(kind pb.RequestKind, what string) string { return kind.String() + "/" + what }
+
+// figuresConsumer counts the service's own events per community. Figures are
+// never written by the transactions that they count.
+func (s *Service) figuresConsumer() events.Consumer {
+	return events.Consumer{
+		Name: "requests-figures", From: "requests", Kind: events.Fact,
+		Subjects: []string{"linli.requests.request.posted", "linli.requests.request.resolved", "linli.requests.request.closed"},
+		Apply:    s.count,
+	}
+}
+
+func (s *Service) count(tx *store.Tx, e *typev1.EventRow) error {
+	var ev pb.RequestChanged
+	if err := events.Decode(e, &ev); err != nil {
+		return err
+	}
+	if ev.GetAuthorIsNew() {
+		if err := s.add(tx, ev.GetCommunityPath(), measureAuthors); err != nil {
+			return err
+		}
+	}
+	what := map[pb.RequestState]string{
+		pb.RequestState_REQUEST_STATE_POSTED:   measurePosted,
+		pb.RequestState_REQUEST_STATE_RESOLVED: measureResolved,
+		pb.RequestState_REQUEST_STATE_CLOSED:   measureClosed,
+	}[ev.GetState()]
+	return s.add(tx, ev.GetCommunityPath(), measureOf(ev.GetKind(), what))
+}
+
+func (s *Service) add(tx *store.Tx, path, measure string) error {
+	row, ok, err := s.tables.figures.Get(tx, scope.All(), figureKey(path, measure))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		_, err = s.tables.figures.Insert(tx, &pb.FigureRow{Path: path, Measure: measure, Count: 1})
+		return err
+	}
+	next := proto.CloneOf(row.Value)
+	next.Count++
+	_, err = s.tables.figures.Replace(tx, row, next)
+	return err
+}
+
+// GetCircle sums the figures of an organization's communities.
+func (s *Service) GetCircle(ctx context.Context, req *pb.GetCircleRequest) (*pb.GetCircleResponse, error) {
+	sums := map[string]int64{}
+	err := s.store.View(ctx, func(r kv.Reader) error {
+		o, ok, err := s.organizations.Get(r, req.GetOrganizationId())
+		if err != nil {
+			return err
+		}
+		if !ok || !o.Displayed {
+			return rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "organization_id", "id", req.GetOrganizationId())
+		}
+		return s.sum(r, o.Path, sums)
+	})
+	if err != nil {
+		return nil, err
+	}
+	circle := &pb.Circle{OrganizationId: req.GetOrganizationId(), Authors: sums[measureAuthors]}
+	for n := range int32(len(pb.RequestKind_name)) {
+		kind := pb.RequestKind(n)
+		if posted := sums[measureOf(kind, measurePosted)]; posted > 0 {
+			circle.Kinds = append(circle.Kinds, &pb.CircleOfKind{
+				Kind: kind, Posted: posted,
+				Resolved: sums[measureOf(kind, measureResolved)], Closed: sums[measureOf(kind, measureClosed)],
+			})
+		}
+	}
+	return &pb.GetCircleResponse{Circle: circle}, nil
+}
+
+// sumPage bounds one read of figures.
+const sumPage = 1000
+
+func (s *Service) sum(r kv.Reader, under scope.Path, sums map[string]int64) error {
+	q := table.Query{Prefix: key.Key(nil).Prefix(string(under)), Limit: sumPage}
+	for {
+		page, err := s.tables.figures.List(r, scope.All(), q)
+		if err != nil {
+			return err
+		}
+		for _, row := range page.Rows {
+			sums[row.Value.GetMeasure()] += row.Value.GetCount()
+		}
+		if page.Last == nil {
+			return nil
+		}
+		q.After = page.Last
+	}
+}

@@ -1,0 +1,63 @@
+package requests
+
+import (
+	"context"
+
+	pb "github.com/linli-project/linli/proto/gen/linli/requests/v1"
+
+	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/kv/key"
+	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/pkg/table"
+)
+
+// ListRequests answers a community's requests, the newest first.
+func (s *Service) ListRequests(ctx context.Context, req *pb.ListRequestsRequest) (*pb.ListRequestsResponse, error) {
+	call := access.From(ctx)
+	reply := &pb.ListRequestsResponse{}
+	err := s.store.View(ctx, func(r kv.Reader) error {
+		community, err := s.community(r, req.GetCommunityId(), "community_id")
+		if err != nil {
+			return err
+		}
+		q := table.Query{Index: byCommunity, Prefix: key.Key(nil).String(string(community))}
+		if req.GetState() != pb.RequestState_REQUEST_STATE_UNSPECIFIED {
+			q = table.Query{Index: byState, Prefix: stateKey(string(community), req.GetState())}
+		}
+		page := table.PageCall{
+			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetCommunityId(), req.GetState().String()},
+			Size: req.GetPageSize(), Token: req.GetPageToken(),
+		}
+		reply.Requests, reply.NextPageToken, err = s.summaries(r, page, q)
+		return err
+	})
+	return reply, err
+}
+
+// ListMyRequests answers what the caller posted or was dispatched.
+func (s *Service) ListMyRequests(ctx context.Context, req *pb.ListMyRequestsRequest) (*pb.ListMyRequestsResponse, error) {
+	call := access.From(ctx)
+	reply := &pb.ListMyRequestsResponse{}
+	err := s.store.View(ctx, func(r kv.Reader) (err error) {
+		page := table.PageCall{
+			Method: call.Method, Scope: scope.Scope{Person: call.Person}, Size: req.GetPageSize(), Token: req.GetPageToken(),
+		}
+		q := table.Query{Index: byPerson, Prefix: key.Key(nil).String(call.Person)}
+		reply.Requests, reply.NextPageToken, err = s.summaries(r, page, q)
+		return err
+	})
+	return reply, err
+}
+
+func (s *Service) summaries(r kv.Reader, page table.PageCall, q table.Query) ([]*pb.RequestSummary, string, error) {
+	rows, next, err := table.Page(s.pager, s.tables.requests, r, page, q)
+	if err != nil {
+		return nil, "", err
+	}
+	out := make([]*pb.RequestSummary, len(rows))
+	for i, row := range rows {
+		out[i] = summaryProto(row)
+	}
+	return out, next, nil
+}

@@ -1,0 +1,139 @@
+package requests
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
+	pb "github.com/linli-project/linli/proto/gen/linli/requests/v1"
+
+	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/rule"
+	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/pkg/store"
+	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/requests/internal/request"
+)
+
+// sealedText names the place of a sealed text for the keyring.
+func sealedText(id string) []string { return []string{"request", id, "text"} }
+
+// PostRequest posts what is wrong or needed in a community.
+func (s *Service) PostRequest(ctx context.Context, req *pb.PostRequestRequest) (*pb.PostRequestResponse, error) {
+	call, now, id := access.From(ctx), s.store.Civil().Now(), s.ids("req")
+	posting := request.Posting{
+		Hardship:   req.GetKind() == pb.RequestKind_REQUEST_KIND_HARDSHIP,
+		OnBehalfOf: req.GetOnBehalfOf(),
+		StaffOnly:  req.GetVisibility() == pb.Visibility_VISIBILITY_STAFF_ONLY,
+	}
+	if err := posting.Check(); err != nil {
+		return nil, err
+	}
+	row := &pb.RequestRow{Request: &pb.Request{
+		Id: id, CommunityId: req.GetCommunityId(), Kind: req.GetKind(), Category: req.GetCategory(),
+		Visibility: req.GetVisibility(), State: pb.RequestState(request.Posted), Building: req.GetBuilding(),
+		OnBehalfOf: req.GetOnBehalfOf(), Author: call.Person, PostedAt: timestamppb.New(now),
+	}}
+	if posting.Sealed() {
+		row.Request.TextSealed = true
+		row.SealedText = s.store.Keyring().Seal([]byte(req.GetText()), sealedText(id)...)
+	} else {
+		row.Request.Text = req.GetText()
+	}
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.PostRequestResponse, error) {
+		community, err := s.community(tx, req.GetCommunityId(), "community_id")
+		if err != nil {
+			return nil, err
+		}
+		row.CommunityPath = string(community)
+		first, err := s.markAuthor(tx, string(community), call.Person)
+		if err != nil {
+			return nil, err
+		}
+		kept, err := s.tables.requests.Insert(tx, row)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.announce(tx, request.Post, kept, pb.RequestState_REQUEST_STATE_UNSPECIFIED, first); err != nil {
+			return nil, err
+		}
+		return &pb.PostRequestResponse{Request: requestProto(kept)}, nil
+	})
+}
+
+// community answers the path of a community; another organization is refused.
+func (s *Service) community(r kv.Reader, id, field string) (scope.Path, error) {
+	o, ok, err := s.organizations.Get(r, id)
+	switch {
+	case err != nil:
+		return "", err
+	case !ok:
+		return "", rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", field, "id", id)
+	case o.Kind != registryv1.OrganizationKind_ORGANIZATION_KIND_COMMUNITY:
+		return "", rule.New(rule.Invalid, "NOT_A_COMMUNITY", field, "id", id)
+	}
+	return o.Path, nil
+}
+
+// markAuthor says whether somebody posts in a community for the first time.
+func (s *Service) markAuthor(tx *store.Tx, communityPath, author string) (first bool, err error) {
+	at := s.authorMark(communityPath, author)
+	mark, err := tx.Get(at)
+	if err != nil || mark.Version != 0 {
+		return false, err
+	}
+	tx.Create(at, []byte{1})
+	return true, nil
+}
+
+// GetRequest answers one request, without a sealed text.
+func (s *Service) GetRequest(ctx context.Context, req *pb.GetRequestRequest) (*pb.GetRequestResponse, error) {
+	call := access.From(ctx)
+	var row table.Row[*pb.RequestRow]
+	err := s.store.View(ctx, func(r kv.Reader) (err error) {
+		row, err = s.read(r, s.officeScope(call), req.GetId())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &pb.GetRequestResponse{Request: requestProto(row)}, nil
+}
+
+// officeScope is what a caller may read: as an office, or as author or helper.
+// A grant to live or to work somewhere opens nobody's requests.
+func (s *Service) officeScope(call access.Call) scope.Scope {
+	return call.ScopeOf(officeRoles()...)
+}
+
+// read answers a request that the scope may see.
+func (s *Service) read(r kv.Reader, sc scope.Scope, id string) (table.Row[*pb.RequestRow], error) {
+	row, ok, err := s.tables.requests.Get(r, sc, requestKey(id))
+	if err == nil && !ok {
+		err = rule.Absent("request", id)
+	}
+	return row, err
+}
+
+// RevealRequestText opens a sealed text for staff and leaves the reason in the
+// audit. It answers only once that is stored.
+func (s *Service) RevealRequestText(ctx context.Context, req *pb.RevealRequestTextRequest) (*pb.RevealRequestTextResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.RevealRequestTextResponse, error) {
+		row, err := s.read(tx, scope.Scope{Paths: call.Scope.Paths}, req.GetId())
+		if err != nil {
+			return nil, err
+		}
+		if !row.Value.GetRequest().GetTextSealed() {
+			return nil, rule.New(rule.Precondition, "NOTHING_SEALED", "")
+		}
+		text, err := s.store.Keyring().Open(row.Value.GetSealedText(), sealedText(req.GetId())...)
+		if err != nil {
+			return nil, err
+		}
+		tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
+		return &pb.RevealRequestTextResponse{Text: string(text)}, nil
+	})
+}

@@ -1,0 +1,93 @@
+// Package requests is the service circle: what residents post, and how it is
+// solved.
+package requests
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"google.golang.org/grpc"
+
+	pb "github.com/linli-project/linli/proto/gen/linli/requests/v1"
+
+	"github.com/linli-project/linli/pkg/copies"
+	"github.com/linli-project/linli/pkg/events"
+	"github.com/linli-project/linli/pkg/ids"
+	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/rule"
+	"github.com/linli-project/linli/pkg/run"
+	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/pkg/store"
+	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/requests/internal/request"
+)
+
+// Deps of the service. The store is closed by whoever opened it.
+type Deps struct {
+	Store *store.Store
+	IDs   ids.Source
+	Log   *slog.Logger
+}
+
+// Service answers linli.requests.v1.
+type Service struct {
+	pb.UnsafeRequestsServiceServer
+
+	store         *store.Store
+	ids           ids.Source
+	log           *slog.Logger
+	way           rule.Machine[request.State]
+	tables        tables
+	organizations *copies.Organizations
+	members       *copies.Members
+	pager         *table.Pager
+}
+
+var _ pb.RequestsServiceServer = (*Service)(nil)
+
+// New makes the service.
+func New(d Deps) (*Service, error) {
+	if d.Store == nil || d.IDs == nil || d.Log == nil {
+		return nil, errors.New("requests: a dependency is missing")
+	}
+	return &Service{
+		store: d.Store, ids: d.IDs, log: d.Log,
+		way: request.Machine(), tables: newTables(),
+		organizations: copies.NewOrganizations(), members: copies.NewMembers(),
+		pager: table.NewPager(d.Store.Keyring()),
+	}, nil
+}
+
+// Name is the service's short name.
+func (s *Service) Name() string { return "requests" }
+
+// Register puts the service on a server.
+func (s *Service) Register(r grpc.ServiceRegistrar) { pb.RegisterRequestsServiceServer(r, s) }
+
+// OrganizationPath answers from the copy of the tree.
+func (s *Service) OrganizationPath(ctx context.Context, id string) (path scope.Path, ok bool, err error) {
+	err = s.store.View(ctx, func(r kv.Reader) error {
+		o, found, err := s.organizations.Get(r, id)
+		path, ok = o.Path, found
+		return err
+	})
+	return path, ok, err
+}
+
+// Reactions are what the service does on events.
+func (s *Service) Reactions() []events.Consumer {
+	return []events.Consumer{
+		s.organizations.Consumer(s.Name()),
+		s.members.Consumer(s.Name()),
+		s.figuresConsumer(),
+	}
+}
+
+// Jobs: the service does nothing on its own.
+func (s *Service) Jobs() []run.Job { return nil }
+
+// Tables are the service's rows, for checks.
+func (s *Service) Tables() []table.Checker {
+	return []table.Checker{s.tables.requests, s.tables.figures, s.organizations.Table(), s.members.Table()}
+}

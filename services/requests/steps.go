@@ -1,0 +1,179 @@
+package requests
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pb "github.com/linli-project/linli/proto/gen/linli/requests/v1"
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
+
+	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/rule"
+	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/pkg/store"
+	"github.com/linli-project/linli/services/requests/internal/request"
+)
+
+// officeRoles read requests by the organization they stand for.
+func officeRoles() []typev1.Role {
+	return []typev1.Role{
+		typev1.Role_ROLE_COMMITTEE_STAFF, typev1.Role_ROLE_COMMUNITY_PARTY_STAFF,
+		typev1.Role_ROLE_STREET_OFFICER, typev1.Role_ROLE_DISTRICT_OFFICER,
+	}
+}
+
+// step is one move of a request: which row, under which command, and what it
+// changes. change may refuse.
+type step struct {
+	command  string
+	id, etag string
+	scope    scope.Scope
+	change   func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error
+}
+
+// take moves a request along its way inside a transaction: scope, etag, state,
+// the step's own rule, the row, the event.
+func (s *Service) take(tx *store.Tx, st step) (*pb.Request, error) {
+	row, err := s.read(tx, st.scope, st.id)
+	if err != nil {
+		return nil, err
+	}
+	if err := row.Match(st.etag); err != nil {
+		return nil, err
+	}
+	previous := row.Value.GetRequest().GetState()
+	state, err := s.way.Next(request.State(previous), st.command)
+	if err != nil {
+		return nil, err
+	}
+	next := proto.CloneOf(row.Value)
+	next.Request.State = pb.RequestState(state)
+	if err := st.change(tx, next, timestamppb.New(s.store.Civil().Now())); err != nil {
+		return nil, err
+	}
+	kept, err := s.tables.requests.Replace(tx, row, next)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.announce(tx, st.command, kept, previous, false); err != nil {
+		return nil, err
+	}
+	return requestProto(kept), nil
+}
+
+// staffScope is the office's alone: that a row is somebody's own opens no
+// step of the office.
+func staffScope(call access.Call) scope.Scope {
+	return scope.Scope{Paths: call.ScopeOf(typev1.Role_ROLE_COMMITTEE_STAFF).Paths}
+}
+
+func actorOf(call access.Call, row *pb.RequestRow) request.Actor {
+	return request.Actor{
+		Person: call.Person,
+		Staff:  staffScope(call).Covers(scope.Path(row.GetCommunityPath())),
+	}
+}
+
+// AdmitRequest takes a posted request on as the community's.
+func (s *Service) AdmitRequest(ctx context.Context, req *pb.AdmitRequestRequest) (*pb.AdmitRequestResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.AdmitRequestResponse, error) {
+		out, err := s.take(tx, step{
+			command: request.Admit, id: req.GetId(), etag: req.GetEtag(), scope: staffScope(call),
+			change: func(_ *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+				row.Request.AdmittedAt = now
+				return nil
+			},
+		})
+		return &pb.AdmitRequestResponse{Request: out}, err
+	})
+}
+
+// DispatchRequest offers a request to a member who has reported in here.
+func (s *Service) DispatchRequest(ctx context.Context, req *pb.DispatchRequestRequest) (*pb.DispatchRequestResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.DispatchRequestResponse, error) {
+		out, err := s.take(tx, step{
+			command: request.Dispatch, id: req.GetId(), etag: req.GetEtag(), scope: staffScope(call),
+			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+				m, ok, err := s.members.Get(tx, req.GetMemberId())
+				if err != nil {
+					return err
+				}
+				if !ok || string(m.ReportedPath) != row.GetCommunityPath() {
+					return rule.New(rule.Precondition, "MEMBER_NOT_IN_COMMUNITY", "member_id")
+				}
+				row.Request.MemberId, row.Request.DispatchedAt = m.ID, now
+				return nil
+			},
+		})
+		return &pb.DispatchRequestResponse{Request: out}, err
+	})
+}
+
+// TakeOnRequest is the member's yes.
+func (s *Service) TakeOnRequest(ctx context.Context, req *pb.TakeOnRequestRequest) (*pb.TakeOnRequestResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.TakeOnRequestResponse, error) {
+		out, err := s.take(tx, step{
+			command: request.TakeOn, id: req.GetId(), etag: req.GetEtag(), scope: scope.Scope{Person: call.Person},
+			change: func(_ *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+				row.Request.TakenOnAt = now
+				return request.MayTakeOn(actorOf(call, row), row.GetRequest().GetMemberId())
+			},
+		})
+		return &pb.TakeOnRequestResponse{Request: out}, err
+	})
+}
+
+// ResolveRequest answers what was done.
+func (s *Service) ResolveRequest(ctx context.Context, req *pb.ResolveRequestRequest) (*pb.ResolveRequestResponse, error) {
+	call := access.From(ctx)
+	own := scope.Scope{Paths: staffScope(call).Paths, Person: call.Person}
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ResolveRequestResponse, error) {
+		out, err := s.take(tx, step{
+			command: request.Resolve, id: req.GetId(), etag: req.GetEtag(), scope: own,
+			change: func(_ *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+				r := row.GetRequest()
+				r.Answer, r.QuarterHours, r.ResolvedAt = req.GetAnswer(), req.GetQuarterHours(), now
+				return request.MayResolve(actorOf(call, row), r.GetMemberId(), req.GetQuarterHours())
+			},
+		})
+		return &pb.ResolveRequestResponse{Request: out}, err
+	})
+}
+
+// RateRequest is the author's word.
+func (s *Service) RateRequest(ctx context.Context, req *pb.RateRequestRequest) (*pb.RateRequestResponse, error) {
+	call := access.From(ctx)
+	own := scope.Scope{Paths: staffScope(call).Paths, Person: call.Person}
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.RateRequestResponse, error) {
+		out, err := s.take(tx, step{
+			command: request.Rate, id: req.GetId(), etag: req.GetEtag(), scope: own,
+			change: func(_ *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+				r := row.GetRequest()
+				r.Rating, r.Solved, r.RatedAt = req.GetRating(), req.GetSolved(), now
+				return request.MayRate(actorOf(call, row), r.GetAuthor())
+			},
+		})
+		return &pb.RateRequestResponse{Request: out}, err
+	})
+}
+
+// CloseRequest files a request.
+func (s *Service) CloseRequest(ctx context.Context, req *pb.CloseRequestRequest) (*pb.CloseRequestResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.CloseRequestResponse, error) {
+		out, err := s.take(tx, step{
+			command: request.Close, id: req.GetId(), etag: req.GetEtag(), scope: staffScope(call),
+			change: func(_ *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+				row.Request.ClosedAt = now
+				return nil
+			},
+		})
+		return &pb.CloseRequestResponse{Request: out}, err
+	})
+}
+
