@@ -25,13 +25,16 @@ func (f Func) Now() time.Time { return f() }
 func Wall() Clock { return Func(time.Now) }
 
 // Shanghai is where a day begins and ends unless the district says otherwise.
-func Shanghai() *time.Location {
+func Shanghai() *time.Location { return shanghai() }
+
+// shanghai is read from the embedded database once.
+var shanghai = sync.OnceValue(func() *time.Location {
 	loc, err := time.LoadLocation("Asia/Shanghai")
 	if err != nil {
 		panic("clock: the embedded zone database has no Asia/Shanghai: " + err.Error())
 	}
 	return loc
-}
+})
 
 // Day answers the Shanghai day of an instant as "2006-01-02".
 func Day(t time.Time) string { return t.In(Shanghai()).Format(time.DateOnly) }

@@ -97,3 +97,21 @@ func (m Machine[S]) Allowed(from S) []string {
 func Absent(entity, id string) *Error {
 	return New(NotFound, "NOT_FOUND", "", "entity", entity, "id", id)
 }
+
+// Chart is a machine without its type: the table as documents draw it.
+type Chart struct {
+	Name  string
+	Steps []ChartStep
+}
+
+// ChartStep is one step by the names of its states.
+type ChartStep struct{ From, Command, To string }
+
+// Chart answers the machine's table by names.
+func (m Machine[S]) Chart() Chart {
+	c := Chart{Name: m.Name}
+	for _, s := range m.Steps {
+		c.Steps = append(c.Steps, ChartStep{m.Label(s.From), s.Command, m.Label(s.To)})
+	}
+	return c
+}

@@ -164,3 +164,25 @@ func Parked(r kv.Reader, limit int) ([]*typev1.ParkedRow, error) {
 	}
 	return rows, nil
 }
+
+// EachEvent calls fn with every row of the outbox, pending and sent, as it is
+// stored.
+func EachEvent(r kv.Reader, fn func(row []byte)) error {
+	for _, t := range []uint16{tablePending, tableSent} {
+		prefix := key.New(t)
+		rng := kv.Range{From: prefix, To: prefix.End(), Limit: checkPage}
+		for more := true; more; {
+			items, err := r.Scan(rng)
+			if err != nil {
+				return err
+			}
+			for _, it := range items {
+				fn(it.Value)
+			}
+			if more = len(items) == checkPage; more {
+				rng.From = append(items[len(items)-1].Key, 0)
+			}
+		}
+	}
+	return nil
+}

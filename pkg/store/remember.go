@@ -42,8 +42,8 @@ func (s *Store) memoryOf(call access.Call, req proto.Message) (memory, error) {
 	if call.IdempotencyKey == "" {
 		return m, nil
 	}
-	if !wellFormed(call.IdempotencyKey) {
-		return m, rule.New(rule.Invalid, "BAD_IDEMPOTENCY_KEY", "Idempotency-Key", "longest", "128")
+	if err := CheckIdempotencyKey(call.IdempotencyKey); err != nil {
+		return m, err
 	}
 	now := s.wall.Now().UTC()
 	m.today = rememberedKey(now, call)
@@ -56,16 +56,18 @@ func rememberedKey(day time.Time, c access.Call) []byte {
 		String(c.Person).String(c.Method).String(c.IdempotencyKey)
 }
 
-func wellFormed(k string) bool {
-	if len(k) > longestIdempotencyKey {
-		return false
-	}
+// CheckIdempotencyKey refuses a key that is too long or holds other than
+// visible ASCII characters with BAD_IDEMPOTENCY_KEY. Do asks it; a stream that
+// keeps its own account of what it has done asks it too.
+func CheckIdempotencyKey(k string) error {
+	bad := len(k) > longestIdempotencyKey
 	for i := range len(k) {
-		if k[i] < '!' || k[i] > '~' {
-			return false
-		}
+		bad = bad || k[i] < '!' || k[i] > '~'
 	}
-	return true
+	if bad {
+		return rule.New(rule.Invalid, "BAD_IDEMPOTENCY_KEY", "Idempotency-Key", "longest", "128")
+	}
+	return nil
 }
 
 type recalled[R proto.Message] struct {

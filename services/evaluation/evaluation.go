@@ -103,3 +103,6 @@ func (s *Service) Tables() []table.Checker {
 		s.organizations.Table(), s.members.Table(),
 	}
 }
+
+// Charts are the service's state machines.
+func Charts() []rule.Chart { return []rule.Chart{ledger.Machine().Chart(), cycle.Machine().Chart()} }

@@ -91,3 +91,6 @@ func (s *Service) Jobs() []run.Job { return nil }
 func (s *Service) Tables() []table.Checker {
 	return []table.Checker{s.tables.requests, s.tables.figures, s.organizations.Table(), s.members.Table()}
 }
+
+// Charts are the service's state machines.
+func Charts() []rule.Chart { return []rule.Chart{request.Machine().Chart()} }
