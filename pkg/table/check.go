@@ -2,6 +2,7 @@ package table
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/linli-project/linli/pkg/kv"
@@ -128,6 +129,9 @@ func (t *Table[T]) checkEntry(r kv.Reader, ix Index[T], it kv.Item, report *Repo
 		return nil
 	}
 	row, ok, err := t.Get(r, scope.All(), parts)
+	if errors.Is(err, kv.ErrCorrupt) {
+		return nil // told once, with the row
+	}
 	if err != nil {
 		return err
 	}

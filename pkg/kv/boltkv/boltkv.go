@@ -367,4 +367,6 @@ func inside(k []byte, r kv.Range) bool {
 
 // IsPermission says whether an error of Open is about who may read or write
 // the file, not about what is in it.
-func IsPermission(err error) bool { return errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS) }
+func IsPermission(err error) bool {
+	return errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS)
+}
