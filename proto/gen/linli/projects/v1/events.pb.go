@@ -184,13 +184,14 @@ func (x *ApplicationChanged) GetRank() int32 {
 	return 0
 }
 
-// linli.projects.sheet.submitted.v1; entity: the application reviewed. Points
+// linli.projects.sheet.submitted.v1; entity: the sheet. Points and reviewer
 // stay inside.
 type SheetSubmitted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ApplicationId string                 `protobuf:"bytes,1,opt,name=application_id,json=applicationId,proto3" json:"application_id,omitempty"`
 	Revision      uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	CallId        string                 `protobuf:"bytes,3,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	Id            string                 `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -246,6 +247,13 @@ func (x *SheetSubmitted) GetCallId() string {
 	return ""
 }
 
+func (x *SheetSubmitted) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
 var File_linli_projects_v1_events_proto protoreflect.FileDescriptor
 
 const file_linli_projects_v1_events_proto_rawDesc = "" +
@@ -263,11 +271,12 @@ const file_linli_projects_v1_events_proto_rawDesc = "" +
 	"\acall_id\x18\x03 \x01(\tR\x06callId\x12%\n" +
 	"\x0eapplicant_path\x18\x04 \x01(\tR\rapplicantPath\x129\n" +
 	"\x05state\x18\x05 \x01(\x0e2#.linli.projects.v1.ApplicationStateR\x05state\x12\x12\n" +
-	"\x04rank\x18\x06 \x01(\x05R\x04rank\"l\n" +
+	"\x04rank\x18\x06 \x01(\x05R\x04rank\"|\n" +
 	"\x0eSheetSubmitted\x12%\n" +
 	"\x0eapplication_id\x18\x01 \x01(\tR\rapplicationId\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x17\n" +
-	"\acall_id\x18\x03 \x01(\tR\x06callIdB\xd1\x01\n" +
+	"\acall_id\x18\x03 \x01(\tR\x06callId\x12\x0e\n" +
+	"\x02id\x18\x04 \x01(\tR\x02idB\xd1\x01\n" +
 	"\x15com.linli.projects.v1B\vEventsProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/projects/v1;projectsv1\xa2\x02\x03LPX\xaa\x02\x11Linli.Projects.V1\xca\x02\x11Linli\\Projects\\V1\xe2\x02\x1dLinli\\Projects\\V1\\GPBMetadata\xea\x02\x13Linli::Projects::V1b\x06proto3"
 
 var (

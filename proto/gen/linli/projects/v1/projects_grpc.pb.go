@@ -47,28 +47,32 @@ const (
 // with ABORTED STALE_ETAG when an etag is given that is not the current one.
 type ProjectsServiceClient interface {
 	// CreateCall drafts the yearly call of a district. District officer.
+	// NOT_FOUND UNKNOWN_ORGANIZATION: the district, or a reviewer's organization.
 	CreateCall(ctx context.Context, in *CreateCallRequest, opts ...grpc.CallOption) (*CreateCallResponse, error)
 	// OpenCall publishes a drafted call; from then on its sheet is frozen.
 	// District officer.
+	// FAILED_PRECONDITION WINDOW_CLOSED: its window has ended already.
 	OpenCall(ctx context.Context, in *OpenCallRequest, opts ...grpc.CallOption) (*OpenCallResponse, error)
-	// StartReview ends the window of an open call and hands its applications to
-	// the reviewers. District officer.
+	// StartReview hands the submitted applications of an open call to the
+	// reviewers, once its window has ended; drafts stay drafts. District officer.
 	// FAILED_PRECONDITION WINDOW_OPEN: before the end of the window.
 	StartReview(ctx context.Context, in *StartReviewRequest, opts ...grpc.CallOption) (*StartReviewResponse, error)
 	// DecideCall stores the ranking by the call's aggregation and cuts it at the
 	// quota. District officer.
 	// FAILED_PRECONDITION SHEETS_MISSING: a reviewer without a conflict has not
-	// handed in a sheet.
+	// handed in a sheet, or nobody may judge an application.
 	DecideCall(ctx context.Context, in *DecideCallRequest, opts ...grpc.CallOption) (*DecideCallResponse, error)
-	// GetCall answers one call. District officer at any time; everybody whose
-	// organization lies in the district once it is open.
+	// GetCall answers one call. District and city officers at any time; everybody
+	// whose organization lies in the district, and its reviewers, once it is open.
 	GetCall(ctx context.Context, in *GetCallRequest, opts ...grpc.CallOption) (*GetCallResponse, error)
 	// ListCalls answers the calls of a district, the latest year first. District
 	// and city officers.
 	ListCalls(ctx context.Context, in *ListCallsRequest, opts ...grpc.CallOption) (*ListCallsResponse, error)
 	// DraftApplication drafts an application of an organization to an open call.
 	// Staff and officers of the applicant.
-	// FAILED_PRECONDITION WINDOW_CLOSED; ALREADY_EXISTS APPLICATION_EXISTS.
+	// FAILED_PRECONDITION WINDOW_CLOSED, APPLICANT_NOT_ALLOWED; ALREADY_EXISTS
+	// APPLICATION_EXISTS: the number is taken; RESOURCE_EXHAUSTED OVERLOADED: the
+	// call has 200 applications.
 	DraftApplication(ctx context.Context, in *DraftApplicationRequest, opts ...grpc.CallOption) (*DraftApplicationResponse, error)
 	// SubmitApplication hands a draft in. Who drafted for the applicant.
 	// FAILED_PRECONDITION WINDOW_CLOSED.
@@ -82,13 +86,19 @@ type ProjectsServiceClient interface {
 	// SubmitSheet hands in the caller's points for one application. Reviewers of
 	// the call, without a conflict.
 	// PERMISSION_DENIED NOT_A_REVIEWER, CONFLICT_OF_INTEREST;
-	// INVALID_ARGUMENT BAD_POINTS, BAD_CRITERIA; ALREADY_EXISTS ALREADY_EXISTS.
+	// INVALID_ARGUMENT BAD_POINTS, BAD_CRITERIA; ALREADY_EXISTS ALREADY_EXISTS;
+	// FAILED_PRECONDITION UNKNOWN_ORGANIZATION: where the reviewer or the
+	// applicant stands is not known, so a conflict cannot be ruled out.
 	SubmitSheet(ctx context.Context, in *SubmitSheetRequest, opts ...grpc.CallOption) (*SubmitSheetResponse, error)
 	// ListSheets answers the sheets of an application, by reviewer. District
-	// officer; a reviewer of the call after handing in the own.
+	// officer; a reviewer of the call after handing in the own, even one who is
+	// an officer too.
+	// FAILED_PRECONDITION SHEETS_MISSING: the reviewer's own.
 	ListSheets(ctx context.Context, in *ListSheetsRequest, opts ...grpc.CallOption) (*ListSheetsResponse, error)
 	// RankApplications computes a ranking by the asked aggregation and where the
-	// cut would fall, without storing it. District officer.
+	// cut would fall, from the sheets that are there, without storing it. District
+	// officer.
+	// FAILED_PRECONDITION WRONG_STATE: before the review.
 	RankApplications(ctx context.Context, in *RankApplicationsRequest, opts ...grpc.CallOption) (*RankApplicationsResponse, error)
 }
 
@@ -243,28 +253,32 @@ func (c *projectsServiceClient) RankApplications(ctx context.Context, in *RankAp
 // with ABORTED STALE_ETAG when an etag is given that is not the current one.
 type ProjectsServiceServer interface {
 	// CreateCall drafts the yearly call of a district. District officer.
+	// NOT_FOUND UNKNOWN_ORGANIZATION: the district, or a reviewer's organization.
 	CreateCall(context.Context, *CreateCallRequest) (*CreateCallResponse, error)
 	// OpenCall publishes a drafted call; from then on its sheet is frozen.
 	// District officer.
+	// FAILED_PRECONDITION WINDOW_CLOSED: its window has ended already.
 	OpenCall(context.Context, *OpenCallRequest) (*OpenCallResponse, error)
-	// StartReview ends the window of an open call and hands its applications to
-	// the reviewers. District officer.
+	// StartReview hands the submitted applications of an open call to the
+	// reviewers, once its window has ended; drafts stay drafts. District officer.
 	// FAILED_PRECONDITION WINDOW_OPEN: before the end of the window.
 	StartReview(context.Context, *StartReviewRequest) (*StartReviewResponse, error)
 	// DecideCall stores the ranking by the call's aggregation and cuts it at the
 	// quota. District officer.
 	// FAILED_PRECONDITION SHEETS_MISSING: a reviewer without a conflict has not
-	// handed in a sheet.
+	// handed in a sheet, or nobody may judge an application.
 	DecideCall(context.Context, *DecideCallRequest) (*DecideCallResponse, error)
-	// GetCall answers one call. District officer at any time; everybody whose
-	// organization lies in the district once it is open.
+	// GetCall answers one call. District and city officers at any time; everybody
+	// whose organization lies in the district, and its reviewers, once it is open.
 	GetCall(context.Context, *GetCallRequest) (*GetCallResponse, error)
 	// ListCalls answers the calls of a district, the latest year first. District
 	// and city officers.
 	ListCalls(context.Context, *ListCallsRequest) (*ListCallsResponse, error)
 	// DraftApplication drafts an application of an organization to an open call.
 	// Staff and officers of the applicant.
-	// FAILED_PRECONDITION WINDOW_CLOSED; ALREADY_EXISTS APPLICATION_EXISTS.
+	// FAILED_PRECONDITION WINDOW_CLOSED, APPLICANT_NOT_ALLOWED; ALREADY_EXISTS
+	// APPLICATION_EXISTS: the number is taken; RESOURCE_EXHAUSTED OVERLOADED: the
+	// call has 200 applications.
 	DraftApplication(context.Context, *DraftApplicationRequest) (*DraftApplicationResponse, error)
 	// SubmitApplication hands a draft in. Who drafted for the applicant.
 	// FAILED_PRECONDITION WINDOW_CLOSED.
@@ -278,13 +292,19 @@ type ProjectsServiceServer interface {
 	// SubmitSheet hands in the caller's points for one application. Reviewers of
 	// the call, without a conflict.
 	// PERMISSION_DENIED NOT_A_REVIEWER, CONFLICT_OF_INTEREST;
-	// INVALID_ARGUMENT BAD_POINTS, BAD_CRITERIA; ALREADY_EXISTS ALREADY_EXISTS.
+	// INVALID_ARGUMENT BAD_POINTS, BAD_CRITERIA; ALREADY_EXISTS ALREADY_EXISTS;
+	// FAILED_PRECONDITION UNKNOWN_ORGANIZATION: where the reviewer or the
+	// applicant stands is not known, so a conflict cannot be ruled out.
 	SubmitSheet(context.Context, *SubmitSheetRequest) (*SubmitSheetResponse, error)
 	// ListSheets answers the sheets of an application, by reviewer. District
-	// officer; a reviewer of the call after handing in the own.
+	// officer; a reviewer of the call after handing in the own, even one who is
+	// an officer too.
+	// FAILED_PRECONDITION SHEETS_MISSING: the reviewer's own.
 	ListSheets(context.Context, *ListSheetsRequest) (*ListSheetsResponse, error)
 	// RankApplications computes a ranking by the asked aggregation and where the
-	// cut would fall, without storing it. District officer.
+	// cut would fall, from the sheets that are there, without storing it. District
+	// officer.
+	// FAILED_PRECONDITION WRONG_STATE: before the review.
 	RankApplications(context.Context, *RankApplicationsRequest) (*RankApplicationsResponse, error)
 	mustEmbedUnimplementedProjectsServiceServer()
 }

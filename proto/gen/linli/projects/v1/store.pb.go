@@ -74,19 +74,75 @@ func (x *CallRow) GetDistrictPath() string {
 	return ""
 }
 
+// How many applications a call has, drafts too. Every draft writes it, so that
+// a step that moves all of them cannot miss one.
+type RollRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	CallId        string                 `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	Applications  int32                  `protobuf:"varint,2,opt,name=applications,proto3" json:"applications,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RollRow) Reset() {
+	*x = RollRow{}
+	mi := &file_linli_projects_v1_store_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RollRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RollRow) ProtoMessage() {}
+
+func (x *RollRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_store_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RollRow.ProtoReflect.Descriptor instead.
+func (*RollRow) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_store_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RollRow) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
+func (x *RollRow) GetApplications() int32 {
+	if x != nil {
+		return x.Applications
+	}
+	return 0
+}
+
 // An application with its places.
 type ApplicationRow struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Application   *Application           `protobuf:"bytes,1,opt,name=application,proto3" json:"application,omitempty"`
 	ApplicantPath string                 `protobuf:"bytes,2,opt,name=applicant_path,json=applicantPath,proto3" json:"applicant_path,omitempty"`
 	DistrictPath  string                 `protobuf:"bytes,3,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	// Persons who judge it; empty before the review has started.
+	Reviewers     []string `protobuf:"bytes,4,rep,name=reviewers,proto3" json:"reviewers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ApplicationRow) Reset() {
 	*x = ApplicationRow{}
-	mi := &file_linli_projects_v1_store_proto_msgTypes[1]
+	mi := &file_linli_projects_v1_store_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -98,7 +154,7 @@ func (x *ApplicationRow) String() string {
 func (*ApplicationRow) ProtoMessage() {}
 
 func (x *ApplicationRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_store_proto_msgTypes[1]
+	mi := &file_linli_projects_v1_store_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -111,7 +167,7 @@ func (x *ApplicationRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplicationRow.ProtoReflect.Descriptor instead.
 func (*ApplicationRow) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_store_proto_rawDescGZIP(), []int{1}
+	return file_linli_projects_v1_store_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ApplicationRow) GetApplication() *Application {
@@ -135,6 +191,13 @@ func (x *ApplicationRow) GetDistrictPath() string {
 	return ""
 }
 
+func (x *ApplicationRow) GetReviewers() []string {
+	if x != nil {
+		return x.Reviewers
+	}
+	return nil
+}
+
 // A sheet with the call it belongs to.
 type SheetRow struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -147,7 +210,7 @@ type SheetRow struct {
 
 func (x *SheetRow) Reset() {
 	*x = SheetRow{}
-	mi := &file_linli_projects_v1_store_proto_msgTypes[2]
+	mi := &file_linli_projects_v1_store_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -159,7 +222,7 @@ func (x *SheetRow) String() string {
 func (*SheetRow) ProtoMessage() {}
 
 func (x *SheetRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_store_proto_msgTypes[2]
+	mi := &file_linli_projects_v1_store_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -172,7 +235,7 @@ func (x *SheetRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SheetRow.ProtoReflect.Descriptor instead.
 func (*SheetRow) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_store_proto_rawDescGZIP(), []int{2}
+	return file_linli_projects_v1_store_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SheetRow) GetSheet() *Sheet {
@@ -203,11 +266,15 @@ const file_linli_projects_v1_store_proto_rawDesc = "" +
 	"\x1dlinli/projects/v1/store.proto\x12\x11linli.projects.v1\x1a linli/projects/v1/projects.proto\"[\n" +
 	"\aCallRow\x12+\n" +
 	"\x04call\x18\x01 \x01(\v2\x17.linli.projects.v1.CallR\x04call\x12#\n" +
-	"\rdistrict_path\x18\x02 \x01(\tR\fdistrictPath\"\x9e\x01\n" +
+	"\rdistrict_path\x18\x02 \x01(\tR\fdistrictPath\"F\n" +
+	"\aRollRow\x12\x17\n" +
+	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\"\n" +
+	"\fapplications\x18\x02 \x01(\x05R\fapplications\"\xbc\x01\n" +
 	"\x0eApplicationRow\x12@\n" +
 	"\vapplication\x18\x01 \x01(\v2\x1e.linli.projects.v1.ApplicationR\vapplication\x12%\n" +
 	"\x0eapplicant_path\x18\x02 \x01(\tR\rapplicantPath\x12#\n" +
-	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPath\"x\n" +
+	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPath\x12\x1c\n" +
+	"\treviewers\x18\x04 \x03(\tR\treviewers\"x\n" +
 	"\bSheetRow\x12.\n" +
 	"\x05sheet\x18\x01 \x01(\v2\x18.linli.projects.v1.SheetR\x05sheet\x12\x17\n" +
 	"\acall_id\x18\x02 \x01(\tR\x06callId\x12#\n" +
@@ -227,19 +294,20 @@ func file_linli_projects_v1_store_proto_rawDescGZIP() []byte {
 	return file_linli_projects_v1_store_proto_rawDescData
 }
 
-var file_linli_projects_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_linli_projects_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_linli_projects_v1_store_proto_goTypes = []any{
 	(*CallRow)(nil),        // 0: linli.projects.v1.CallRow
-	(*ApplicationRow)(nil), // 1: linli.projects.v1.ApplicationRow
-	(*SheetRow)(nil),       // 2: linli.projects.v1.SheetRow
-	(*Call)(nil),           // 3: linli.projects.v1.Call
-	(*Application)(nil),    // 4: linli.projects.v1.Application
-	(*Sheet)(nil),          // 5: linli.projects.v1.Sheet
+	(*RollRow)(nil),        // 1: linli.projects.v1.RollRow
+	(*ApplicationRow)(nil), // 2: linli.projects.v1.ApplicationRow
+	(*SheetRow)(nil),       // 3: linli.projects.v1.SheetRow
+	(*Call)(nil),           // 4: linli.projects.v1.Call
+	(*Application)(nil),    // 5: linli.projects.v1.Application
+	(*Sheet)(nil),          // 6: linli.projects.v1.Sheet
 }
 var file_linli_projects_v1_store_proto_depIdxs = []int32{
-	3, // 0: linli.projects.v1.CallRow.call:type_name -> linli.projects.v1.Call
-	4, // 1: linli.projects.v1.ApplicationRow.application:type_name -> linli.projects.v1.Application
-	5, // 2: linli.projects.v1.SheetRow.sheet:type_name -> linli.projects.v1.Sheet
+	4, // 0: linli.projects.v1.CallRow.call:type_name -> linli.projects.v1.Call
+	5, // 1: linli.projects.v1.ApplicationRow.application:type_name -> linli.projects.v1.Application
+	6, // 2: linli.projects.v1.SheetRow.sheet:type_name -> linli.projects.v1.Sheet
 	3, // [3:3] is the sub-list for method output_type
 	3, // [3:3] is the sub-list for method input_type
 	3, // [3:3] is the sub-list for extension type_name
@@ -259,7 +327,7 @@ func file_linli_projects_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_projects_v1_store_proto_rawDesc), len(file_linli_projects_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

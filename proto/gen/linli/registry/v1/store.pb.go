@@ -506,10 +506,15 @@ func (x *SliceFault) GetParams() []string {
 // kind, and where their report-ins stand.
 type FigureRow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Path of the leaf organization, and what is counted there.
-	Path          string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
-	Measure       string `protobuf:"bytes,2,opt,name=measure,proto3" json:"measure,omitempty"`
-	Count         int64  `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	// "home": members by where the membership is held; "residence": by where
+	// they live.
+	Dimension     string     `protobuf:"bytes,1,opt,name=dimension,proto3" json:"dimension,omitempty"`
+	Path          string     `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	Kind          MemberKind `protobuf:"varint,3,opt,name=kind,proto3,enum=linli.registry.v1.MemberKind" json:"kind,omitempty"`
+	Members       int64      `protobuf:"varint,4,opt,name=members,proto3" json:"members,omitempty"`
+	Submitted     int64      `protobuf:"varint,5,opt,name=submitted,proto3" json:"submitted,omitempty"`
+	Accepted      int64      `protobuf:"varint,6,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	Returned      int64      `protobuf:"varint,7,opt,name=returned,proto3" json:"returned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -544,6 +549,13 @@ func (*FigureRow) Descriptor() ([]byte, []int) {
 	return file_linli_registry_v1_store_proto_rawDescGZIP(), []int{5}
 }
 
+func (x *FigureRow) GetDimension() string {
+	if x != nil {
+		return x.Dimension
+	}
+	return ""
+}
+
 func (x *FigureRow) GetPath() string {
 	if x != nil {
 		return x.Path
@@ -551,16 +563,37 @@ func (x *FigureRow) GetPath() string {
 	return ""
 }
 
-func (x *FigureRow) GetMeasure() string {
+func (x *FigureRow) GetKind() MemberKind {
 	if x != nil {
-		return x.Measure
+		return x.Kind
 	}
-	return ""
+	return MemberKind_MEMBER_KIND_UNSPECIFIED
 }
 
-func (x *FigureRow) GetCount() int64 {
+func (x *FigureRow) GetMembers() int64 {
 	if x != nil {
-		return x.Count
+		return x.Members
+	}
+	return 0
+}
+
+func (x *FigureRow) GetSubmitted() int64 {
+	if x != nil {
+		return x.Submitted
+	}
+	return 0
+}
+
+func (x *FigureRow) GetAccepted() int64 {
+	if x != nil {
+		return x.Accepted
+	}
+	return 0
+}
+
+func (x *FigureRow) GetReturned() int64 {
+	if x != nil {
+		return x.Returned
 	}
 	return 0
 }
@@ -617,11 +650,15 @@ const file_linli_registry_v1_store_proto_rawDesc = "" +
 	"\x04line\x18\x01 \x01(\x05R\x04line\x12\x16\n" +
 	"\x06column\x18\x02 \x01(\tR\x06column\x12-\n" +
 	"\x06reason\x18\x03 \x01(\x0e2\x15.linli.type.v1.ReasonR\x06reason\x12\x16\n" +
-	"\x06params\x18\x04 \x03(\tR\x06params\"O\n" +
-	"\tFigureRow\x12\x12\n" +
-	"\x04path\x18\x01 \x01(\tR\x04path\x12\x18\n" +
-	"\ameasure\x18\x02 \x01(\tR\ameasure\x12\x14\n" +
-	"\x05count\x18\x03 \x01(\x03R\x05countB\xd0\x01\n" +
+	"\x06params\x18\x04 \x03(\tR\x06params\"\xe0\x01\n" +
+	"\tFigureRow\x12\x1c\n" +
+	"\tdimension\x18\x01 \x01(\tR\tdimension\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\x121\n" +
+	"\x04kind\x18\x03 \x01(\x0e2\x1d.linli.registry.v1.MemberKindR\x04kind\x12\x18\n" +
+	"\amembers\x18\x04 \x01(\x03R\amembers\x12\x1c\n" +
+	"\tsubmitted\x18\x05 \x01(\x03R\tsubmitted\x12\x1a\n" +
+	"\baccepted\x18\x06 \x01(\x03R\baccepted\x12\x1a\n" +
+	"\breturned\x18\a \x01(\x03R\breturnedB\xd0\x01\n" +
 	"\x15com.linli.registry.v1B\n" +
 	"StoreProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/registry/v1;registryv1\xa2\x02\x03LRX\xaa\x02\x11Linli.Registry.V1\xca\x02\x11Linli\\Registry\\V1\xe2\x02\x1dLinli\\Registry\\V1\\GPBMetadata\xea\x02\x13Linli::Registry::V1b\x06proto3"
 
@@ -658,11 +695,12 @@ var file_linli_registry_v1_store_proto_depIdxs = []int32{
 	9,  // 3: linli.registry.v1.ImportRow.started_at:type_name -> google.protobuf.Timestamp
 	4,  // 4: linli.registry.v1.ImportSliceRow.faults:type_name -> linli.registry.v1.SliceFault
 	10, // 5: linli.registry.v1.SliceFault.reason:type_name -> linli.type.v1.Reason
-	6,  // [6:6] is the sub-list for method output_type
-	6,  // [6:6] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	8,  // 6: linli.registry.v1.FigureRow.kind:type_name -> linli.registry.v1.MemberKind
+	7,  // [7:7] is the sub-list for method output_type
+	7,  // [7:7] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_linli_registry_v1_store_proto_init() }

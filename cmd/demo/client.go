@@ -1,0 +1,102 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
+
+	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/scope"
+)
+
+// client calls linli over HTTP, as any other program would.
+type client struct {
+	base string
+	http *http.Client
+}
+
+func newClient(address string) *client {
+	return &client{base: "http://" + address, http: &http.Client{Transport: &http.Transport{
+		MaxIdleConns: atOnce * 2, MaxIdleConnsPerHost: atOnce * 2,
+	}}}
+}
+
+// refused is an answer that is not a success.
+type refused struct {
+	Status int    `json:"status"`
+	Reason string `json:"reason"`
+	Detail string `json:"detail"`
+	Field  string `json:"field"`
+	what   string
+}
+
+func (r *refused) Error() string {
+	return fmt.Sprintf("%s: %d %s: %s", r.what, r.Status, r.Reason, r.Detail)
+}
+
+// who calls: a development token.
+type who string
+
+func as(role typev1.Role, person, path string) who {
+	return who(access.DevToken(person, access.Grant{Role: role, Path: scope.Path(path)}))
+}
+
+// call sends one request. key makes it safe to send again; empty for reads.
+func (c *client) call(ctx context.Context, w who, method, path, key string, in, out proto.Message) error {
+	var body []byte
+	if in != nil {
+		var err error
+		if body, err = protojson.Marshal(in); err != nil {
+			return fmt.Errorf("encode %s: %w", path, err)
+		}
+	}
+	text, err := c.send(ctx, w, method, path, key, "application/json", body)
+	if err != nil || out == nil {
+		return err
+	}
+	if err := protojson.Unmarshal(text, out); err != nil {
+		return fmt.Errorf("decode %s: %w", path, err)
+	}
+	return nil
+}
+
+// send is a call with bytes in and out.
+func (c *client) send(ctx context.Context, w who, method, path, key, contentType string, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+string(w))
+	req.Header.Set("Accept-Language", "en")
+	if body != nil {
+		req.Header.Set("Content-Type", contentType)
+	}
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
+	}
+	reply, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	defer reply.Body.Close()
+	text, err := io.ReadAll(reply.Body)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	if reply.StatusCode == http.StatusOK {
+		return text, nil
+	}
+	r := &refused{what: method + " " + path}
+	if err := json.Unmarshal(text, r); err != nil {
+		return nil, fmt.Errorf("%s %s: status %d", method, path, reply.StatusCode)
+	}
+	return nil, r
+}

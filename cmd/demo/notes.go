@@ -1,0 +1,87 @@
+package demo
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// notes are what the demo, as a client, remembers between days: the ids that
+// it was answered and what it counted. They lie beside the data so that a demo
+// that was killed goes on where it was; the steps of the day it was killed in
+// are sent again under the same idempotency keys.
+type notes struct {
+	// Day is the last one that was finished; empty before the first.
+	Day          string            `json:"day"`
+	Requests     map[int]string    `json:"requests"`
+	Call         string            `json:"call"`
+	Applications map[string]string `json:"applications"`
+	Cycle        string            `json:"cycle"`
+	// Conflicts are sheets refused because of the tree.
+	Conflicts int `json:"conflicts"`
+	// Twelve are the numbers selected, by aggregation and as decided.
+	Twelve      map[string][]string `json:"twelve"`
+	Returned    int                 `json:"returned"`
+	Refused     int                 `json:"refused_rows"`
+	Imported    int                 `json:"imported"`
+	LetterLines int                 `json:"letter_lines"`
+	// LetterNames counts lines of rendered letters with a name.
+	LetterNames int `json:"letter_names"`
+	Hardship    struct {
+		StaffOnly bool   `json:"staff_only"`
+		Revealed  bool   `json:"revealed"`
+		Day       string `json:"day"`
+	} `json:"hardship"`
+	path string
+}
+
+func openNotes(folder string) (*notes, error) {
+	n := &notes{
+		Requests: map[int]string{}, Applications: map[string]string{}, Twelve: map[string][]string{},
+		path: filepath.Join(folder, "demo-notes.json"),
+	}
+	text, err := os.ReadFile(n.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return n, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the demo's notes: %w", err)
+	}
+	if err := json.Unmarshal(text, n); err != nil {
+		return nil, fmt.Errorf("read the demo's notes in %s: %w", n.path, err)
+	}
+	return n, nil
+}
+
+// clone is a copy that a day is worked on; it becomes the notes when the day
+// is finished, so that a day sent again counts nothing twice.
+func (n *notes) clone() (*notes, error) {
+	text, err := json.Marshal(n)
+	if err != nil {
+		return nil, fmt.Errorf("copy the demo's notes: %w", err)
+	}
+	next := &notes{path: n.path}
+	if err := json.Unmarshal(text, next); err != nil {
+		return nil, fmt.Errorf("copy the demo's notes: %w", err)
+	}
+	return next, nil
+}
+
+// keep writes the notes so that a crash leaves the old ones or the new ones.
+func (n *notes) keep() error {
+	text, err := json.Marshal(n)
+	if err != nil {
+		return fmt.Errorf("keep the demo's notes: %w", err)
+	}
+	next := n.path + ".next"
+	if err := os.WriteFile(next, text, 0o600); err != nil {
+		return fmt.Errorf("keep the demo's notes: %w", err)
+	}
+	if err := os.Rename(next, n.path); err != nil {
+		return fmt.Errorf("keep the demo's notes: %w", err)
+	}
+	return nil
+}

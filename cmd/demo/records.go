@@ -1,0 +1,201 @@
+package demo
+
+import (
+	"bufio"
+	"compress/gzip"
+	"embed"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+//go:embed records/*.gz
+var recordFiles embed.FS
+
+// records are the invented records of one district's 2013, as the files have
+// them.
+type records struct {
+	organizationsCSV []byte
+	organizations    map[string]organization
+	members          []member
+	columns          []string // of the roster, without the date of report-in
+	posts            []post
+	round            round
+}
+
+type organization struct {
+	id, name, kind, parent string
+}
+
+// member is one row of the roster.
+type member struct {
+	row        []string // without the date of report-in
+	name       string
+	home       string
+	community  string
+	kind       string
+	maskedID   string
+	reportedOn string // "2013-08-05"; empty when never
+}
+
+type post struct {
+	No         int      `json:"no"`
+	Type       string   `json:"type"`
+	Category   string   `json:"category"`
+	Community  string   `json:"community"`
+	Resident   string   `json:"resident"`
+	Building   string   `json:"building"`
+	Text       string   `json:"text"`
+	PostedAt   string   `json:"posted_at"`
+	OnBehalfOf bool     `json:"on_behalf_of"`
+	Supporters []string `json:"supported_by"`
+}
+
+// day on which it was posted.
+func (p post) day() string { return p.PostedAt[:len(time.DateOnly)] }
+
+// round is a project year: the call, its reviewers, applications and sheets.
+type round struct {
+	Call struct {
+		Year     int    `json:"year"`
+		Title    string `json:"title"`
+		Quota    int    `json:"quota"`
+		Criteria []struct {
+			Key  string `json:"key"`
+			Name string `json:"name"`
+			Max  int32  `json:"max"`
+		} `json:"criteria"`
+	} `json:"call"`
+	Reviewers []struct {
+		ID           string `json:"id"`
+		Organization string `json:"organization"`
+	} `json:"reviewers"`
+	Applications []struct {
+		Number     string `json:"no"`
+		Title      string `json:"title"`
+		Applicant  string `json:"applicant"`
+		Category   string `json:"category"`
+		Budget     int64  `json:"budget_yuan"`
+		Staff      int32  `json:"staff_requested"`
+		Indicators []struct {
+			Name     string  `json:"name"`
+			Unit     string  `json:"unit"`
+			Baseline float64 `json:"baseline"`
+			Target   float64 `json:"target"`
+			Due      string  `json:"due"`
+			Source   string  `json:"source"`
+		} `json:"indicators"`
+		SubmittedAt string `json:"submitted_at"`
+	} `json:"applications"`
+	Reviews []struct {
+		Application string             `json:"application"`
+		Reviewer    string             `json:"reviewer"`
+		Scores      map[string]float64 `json:"scores"`
+	} `json:"reviews"`
+}
+
+func readRecords() (*records, error) {
+	r := &records{}
+	var err error
+	if r.organizationsCSV, err = unpack("district-organizations.csv"); err != nil {
+		return nil, err
+	}
+	if err := r.readOrganizations(); err != nil {
+		return nil, err
+	}
+	if err := r.readRoster(); err != nil {
+		return nil, err
+	}
+	if err := r.readPosts(); err != nil {
+		return nil, err
+	}
+	text, err := unpack("projects-2013.json")
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(text, &r.round); err != nil {
+		return nil, fmt.Errorf("read the project year: %w", err)
+	}
+	return r, nil
+}
+
+func unpack(name string) ([]byte, error) {
+	f, err := recordFiles.Open("records/" + name + ".gz")
+	if err != nil {
+		return nil, fmt.Errorf("open record %s: %w", name, err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, fmt.Errorf("unpack record %s: %w", name, err)
+	}
+	return io.ReadAll(z)
+}
+
+func (r *records) readOrganizations() error {
+	rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(r.organizationsCSV), "\uFEFF"))).ReadAll()
+	if err != nil {
+		return fmt.Errorf("read organizations: %w", err)
+	}
+	r.organizations = map[string]organization{}
+	for _, row := range rows[1:] {
+		r.organizations[row[0]] = organization{id: row[0], name: row[1], kind: row[2], parent: row[3]}
+	}
+	return nil
+}
+
+// path of an organization, as the registry makes it.
+func (r *records) path(id string) string {
+	if id == "" {
+		return "/"
+	}
+	return r.path(r.organizations[id].parent) + id + "/"
+}
+
+// dateColumn holds the date of report-in: what the demo lives through instead
+// of importing it.
+const dateColumn = "报到日期"
+
+func (r *records) readRoster() error {
+	text, err := unpack("district-roster.csv")
+	if err != nil {
+		return err
+	}
+	rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(text), "\uFEFF"))).ReadAll()
+	if err != nil {
+		return fmt.Errorf("read roster: %w", err)
+	}
+	header := rows[0]
+	at := func(name string) int { return slices.Index(header, name) }
+	date, name, home, community := at(dateColumn), at("姓名"), at("组织关系所在党组织编码"), at("居住社区编码")
+	id, kind := at("身份证号"), at("党员类别")
+	r.columns = slices.Delete(slices.Clone(header), date, date+1)
+	for _, row := range rows[1:] {
+		r.members = append(r.members, member{
+			row: slices.Delete(slices.Clone(row), date, date+1), name: row[name], home: row[home],
+			community: row[community], kind: row[kind], reportedOn: row[date],
+			maskedID: row[id][:3] + strings.Repeat("*", len(row[id])-7) + row[id][len(row[id])-4:],
+		})
+	}
+	return nil
+}
+
+func (r *records) readPosts() error {
+	text, err := unpack("requests-2013.jsonl")
+	if err != nil {
+		return err
+	}
+	lines := bufio.NewScanner(strings.NewReader(string(text)))
+	for lines.Scan() {
+		var p post
+		if err := json.Unmarshal(lines.Bytes(), &p); err != nil {
+			return fmt.Errorf("read posts: %w", err)
+		}
+		r.posts = append(r.posts, p)
+	}
+	return lines.Err()
+}

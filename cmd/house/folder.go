@@ -1,0 +1,142 @@
+package house
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/linli-project/linli/pkg/clock"
+	"github.com/linli-project/linli/pkg/ids"
+	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/kv/boltkv"
+	"github.com/linli-project/linli/pkg/seal"
+	"github.com/linli-project/linli/pkg/store"
+)
+
+// folder is a data folder: one file a service, the broker's files, the civil
+// clock of a development folder, and with --dev the master key.
+type folder struct {
+	path string
+}
+
+// openFolder makes the folder if it is not there and makes sure that it can be
+// written.
+func openFolder(path string) (folder, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return folder{}, fmt.Errorf("data folder %s cannot be made: %w", path, err)
+	}
+	probe, err := os.CreateTemp(path, ".writable-*")
+	if err != nil {
+		return folder{}, fmt.Errorf("data folder %s cannot be written: %w", path, err)
+	}
+	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+		return folder{}, fmt.Errorf("data folder %s cannot be written: %w", path, err)
+	}
+	return folder{path: path}, nil
+}
+
+func (f folder) file(name string) string { return filepath.Join(f.path, name) }
+
+// isNew says whether no service has stored anything here yet.
+func (f folder) isNew() bool {
+	_, err := os.Stat(f.file("registry.db"))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// master answers the master key: of the named file, or with dev one in the
+// folder, made at the first start.
+func (f folder) master(keyFile string, dev bool, log *slog.Logger) (seal.MasterKey, error) {
+	switch {
+	case keyFile != "":
+		return seal.LoadMaster(keyFile)
+	case !dev:
+		return seal.MasterKey{}, errors.New("no master key: name its file with LINLI_MASTER_KEY_FILE")
+	}
+	path := f.file("master.key")
+	m, made, err := seal.LoadOrCreateMaster(path)
+	if made {
+		log.Info("made a master key for this development folder", "file", path)
+	}
+	return m, err
+}
+
+// stand is the civil clock of a development folder as its file keeps it.
+type stand struct {
+	Time time.Time `json:"time"`
+}
+
+// civil answers the folder's civil clock. at is given once, when the folder is
+// made; later the folder's own stand is kept.
+func (f folder) civil(at time.Time, wall clock.Clock) (*clock.Civil, error) {
+	text, err := os.ReadFile(f.file("clock.json"))
+	switch {
+	case err == nil:
+		var s stand
+		if err := json.Unmarshal(text, &s); err != nil || s.Time.IsZero() {
+			return nil, fmt.Errorf("%s does not hold a time", f.file("clock.json"))
+		}
+		return clock.NewCivil(wall, s.Time), nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("read the civil clock: %w", err)
+	case at.IsZero():
+		return clock.NewCivil(wall, time.Time{}), nil
+	case !f.isNew():
+		return nil, fmt.Errorf("data folder %s was made without --clock and follows the wall clock", f.path)
+	}
+	if err := f.keepCivil(at); err != nil {
+		return nil, err
+	}
+	return clock.NewCivil(wall, at), nil
+}
+
+// keepCivil writes the clock's stand so that a crash leaves the old one or the
+// new one.
+func (f folder) keepCivil(at time.Time) error {
+	text, err := json.Marshal(stand{Time: at})
+	if err != nil {
+		return fmt.Errorf("keep the civil clock: %w", err)
+	}
+	next := f.file("clock.json.next")
+	w, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("keep the civil clock: %w", err)
+	}
+	_, err = w.Write(text)
+	if err := errors.Join(err, w.Sync(), w.Close()); err != nil {
+		return fmt.Errorf("keep the civil clock: %w", err)
+	}
+	if err := os.Rename(next, f.file("clock.json")); err != nil {
+		return fmt.Errorf("keep the civil clock: %w", err)
+	}
+	return nil
+}
+
+// openStore opens one service's file. Its errors are meant to be read by the
+// person who started the program.
+func (f folder) openStore(ctx context.Context, service string, master seal.MasterKey, civil, wall clock.Clock, log *slog.Logger) (*store.Store, error) {
+	engine, err := boltkv.Open(f.file(service+".db"), boltkv.Options{})
+	switch {
+	case errors.Is(err, boltkv.ErrLocked):
+		return nil, fmt.Errorf("data folder %s is in use by another linli", f.path)
+	case boltkv.IsPermission(err):
+		return nil, fmt.Errorf("data folder %s cannot be written: %w", f.path, err)
+	case errors.Is(err, kv.ErrCorrupt):
+		return nil, fmt.Errorf("the file of %s is damaged; restore it from a backup: %w", service, err)
+	case err != nil:
+		return nil, err
+	}
+	s, err := store.Open(ctx, store.Config{
+		Service: service, DB: kv.New(engine, kv.Options{}), Master: master,
+		Civil: civil, Wall: wall, IDs: ids.New, Log: log.With("service", service),
+	})
+	if err != nil {
+		return nil, errors.Join(err, engine.Close())
+	}
+	return s, nil
+}

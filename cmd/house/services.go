@@ -1,0 +1,118 @@
+package house
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
+
+	"github.com/linli-project/linli/pkg/events"
+	"github.com/linli-project/linli/pkg/ids"
+	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/rpc"
+	"github.com/linli-project/linli/pkg/run"
+	"github.com/linli-project/linli/pkg/store"
+	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/evaluation"
+	"github.com/linli-project/linli/services/projects"
+	"github.com/linli-project/linli/services/registry"
+	"github.com/linli-project/linli/services/requests"
+)
+
+// serviceNames in the order of their stores.
+func serviceNames() []string { return []string{"registry", "requests", "projects", "evaluation"} }
+
+// service is what every service gives the house.
+type service interface {
+	rpc.Service
+	Reactions() []events.Consumer
+	Jobs() []run.Job
+	Tables() []table.Checker
+}
+
+type services []service
+
+func newServices(stores []*store.Store, conn grpc.ClientConnInterface, log *slog.Logger) (services, error) {
+	reg, err1 := registry.New(registry.Deps{Store: stores[0], IDs: ids.New, Log: log.With("service", "registry")})
+	req, err2 := requests.New(requests.Deps{Store: stores[1], IDs: ids.New, Log: log.With("service", "requests")})
+	pro, err3 := projects.New(projects.Deps{Store: stores[2], IDs: ids.New, Log: log.With("service", "projects")})
+	eva, err4 := evaluation.New(evaluation.Deps{
+		Store: stores[3], IDs: ids.New, Log: log.With("service", "evaluation"),
+		Registry: registryv1.NewRegistryServiceClient(conn),
+	})
+	return services{reg, req, pro, eva}, errors.Join(err1, err2, err3, err4)
+}
+
+func (s services) rpc() []rpc.Service {
+	out := make([]rpc.Service, len(s))
+	for i, svc := range s {
+		out[i] = svc
+	}
+	return out
+}
+
+// delivery moves events from every store to every service.
+type delivery struct {
+	relays    []*events.Relay
+	consumers []*events.Consumers
+	jobs      []run.Job
+}
+
+func newDelivery(ctx context.Context, b *events.Broker, stores []*store.Store, all services, log *slog.Logger) (*delivery, error) {
+	d := &delivery{}
+	for i, s := range stores {
+		d.relays = append(d.relays, events.NewRelay(s, b, log))
+		c, err := events.NewConsumers(ctx, s, b, log, all[i].Reactions()...)
+		if err != nil {
+			return nil, err
+		}
+		d.consumers = append(d.consumers, c)
+		d.jobs = append(d.jobs, all[i].Jobs()...)
+	}
+	return d, nil
+}
+
+func (d *delivery) run(ctx context.Context, g *errgroup.Group) {
+	for _, r := range d.relays {
+		g.Go(func() error { return r.Run(ctx) })
+	}
+	for _, c := range d.consumers {
+		g.Go(func() error { return c.Run(ctx) })
+	}
+	for _, j := range d.jobs {
+		g.Go(func() error { return j.Run(ctx) })
+	}
+}
+
+func (d *delivery) drain(ctx context.Context) error {
+	return events.Drain(ctx, d.relays, d.consumers)
+}
+
+// lateConn is the door before it exists: services are built first, and call
+// through it only once they are served.
+type lateConn struct {
+	conn atomic.Pointer[grpc.ClientConnInterface]
+}
+
+func (l *lateConn) set(c grpc.ClientConnInterface) { l.conn.Store(&c) }
+
+func (l *lateConn) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	c := l.conn.Load()
+	if c == nil {
+		return kv.ErrUnavailable
+	}
+	return (*c).Invoke(ctx, method, args, reply, opts...)
+}
+
+func (l *lateConn) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	c := l.conn.Load()
+	if c == nil {
+		return nil, kv.ErrUnavailable
+	}
+	return (*c).NewStream(ctx, desc, method, opts...)
+}

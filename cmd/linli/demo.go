@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/linli-project/linli/cmd/demo"
+	"github.com/linli-project/linli/cmd/house"
+)
+
+type demoFlags struct {
+	data string
+	keep bool
+}
+
+func demoCommand() *cobra.Command {
+	var f demoFlags
+	c := &cobra.Command{
+		Use: "demo", Short: "live through a district's 2013 and compare it with the records", Args: cobra.NoArgs,
+		Long: "demo starts a server on a folder of its own and leads a district through 2013 as a client of it,\n" +
+			"day by day, on the records that the project contains. With --data it goes on where it was broken off.",
+		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c.Context(), f, c.OutOrStdout()) },
+	}
+	c.Flags().StringVar(&f.data, "data", "", "folder to use and to go on in; empty = a new one")
+	c.Flags().BoolVar(&f.keep, "keep", false, "leave the server running at the end")
+	return c
+}
+
+func runDemo(ctx context.Context, f demoFlags, out io.Writer) (err error) {
+	folder := f.data
+	if folder == "" {
+		if folder, err = os.MkdirTemp("", "linli-demo-*"); err != nil {
+			return fmt.Errorf("make a folder for the demo: %w", err)
+		}
+		if !f.keep {
+			defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+		}
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("data folder %s cannot be made: %w", folder, err)
+	}
+	log, err := os.OpenFile(filepath.Join(folder, "linli.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("data folder %s cannot be written: %w", folder, err)
+	}
+	defer func() { err = errors.Join(err, log.Close()) }()
+	tuneMemory()
+	h, err := house.Start(ctx, house.Config{
+		Data: folder, HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0", Dev: true, Clock: demo.First(),
+		Log: slog.New(slog.NewTextHandler(log, nil)),
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeHouse(h)) }()
+	fmt.Fprintf(out, "linli demo: server on http://%s, data and log in %s\n", h.HTTPAddr(), folder)
+	show, end := progress(out)
+	err = demo.Run(ctx, demo.Config{Address: h.HTTPAddr(), Notes: folder, Progress: show, Out: &afterProgress{out: out, end: end}})
+	if f.keep && (err == nil || errors.Is(err, demo.ErrDiffers)) {
+		printKept(out, h, folder)
+		<-ctx.Done()
+	}
+	return err
+}
+
+// progress tells the day: on a terminal in place, else a line a month.
+func progress(out io.Writer) (show func(day string), end func()) {
+	f, ok := out.(*os.File)
+	terminal := ok && term.IsTerminal(int(f.Fd()))
+	month := ""
+	return func(day string) {
+			switch {
+			case terminal:
+				fmt.Fprintf(out, "\r  %s ", day)
+			case day[:7] != month:
+				month = day[:7]
+				fmt.Fprintf(out, "  %s\n", month)
+			}
+		}, func() {
+			if terminal {
+				fmt.Fprint(out, "\r")
+			}
+			fmt.Fprintln(out)
+		}
+}
+
+// afterProgress ends the progress line before the first byte of the report.
+type afterProgress struct {
+	out io.Writer
+	end func()
+}
+
+func (a *afterProgress) Write(p []byte) (int, error) {
+	if a.end != nil {
+		a.end()
+		a.end = nil
+	}
+	return a.out.Write(p)
+}
+
+func printKept(out io.Writer, h *house.House, folder string) {
+	base := "http://" + h.HTTPAddr()
+	fmt.Fprintf(out, "\nThe server goes on until Ctrl-C. Things to look at, with a token in the shell:\n\n")
+	fmt.Fprintln(out, "  T=$(bin/linli token --person me --grant district_officer=/430100/430101/)")
+	for _, path := range []string{
+		"/v1/organizations/430101/completion", "/v1/organizations/430101002001/circle",
+		"/v1/organizations/430101002001/requests?pageSize=5", "/v1/organizations/430101/calls",
+	} {
+		fmt.Fprintf(out, "  curl -s -H \"Authorization: Bearer $T\" '%s%s'\n", base, path)
+	}
+	fmt.Fprintf(out, "\n  API page: %s/docs/   data: %s\n", base, folder)
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/linli-project/linli/cmd/house"
+	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/scope"
+)
+
+func fsckCommand() *cobra.Command {
+	var folder string
+	c := &cobra.Command{
+		Use: "fsck", Short: "check a data folder that no server is using", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return fsck(c.Context(), folder, c.OutOrStdout()) },
+	}
+	dataFlag(c, &folder, "./var")
+	return c
+}
+
+// fsck prints what each service holds and every problem found.
+func fsck(ctx context.Context, folder string, out io.Writer) error {
+	if _, err := os.Stat(folder); err != nil {
+		return fmt.Errorf("data folder %s: %w", folder, err)
+	}
+	reports, err := house.Check(ctx, house.Config{
+		Data: folder, Dev: true, MasterKeyFile: os.Getenv("LINLI_MASTER_KEY_FILE"),
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	if err != nil {
+		return err
+	}
+	problems := 0
+	for _, r := range reports {
+		fmt.Fprintf(out, "%s\n", r.Service)
+		for _, name := range slices.Sorted(maps.Keys(r.Report.Tables)) {
+			fmt.Fprintf(out, "  %-22s %8d\n", name, r.Report.Tables[name])
+		}
+		for _, p := range r.Report.Problems {
+			problems++
+			fmt.Fprintf(out, "  problem: %s\n", p)
+		}
+	}
+	if problems > 0 {
+		return fmt.Errorf("%d problems found", problems)
+	}
+	fmt.Fprintln(out, "nothing wrong")
+	return nil
+}
+
+func tokenCommand() *cobra.Command {
+	var person string
+	var grants []string
+	c := &cobra.Command{
+		Use: "token", Short: "write a development token, for a server started with --dev", Args: cobra.NoArgs,
+		Example: "  linli token --person xiong --grant committee_staff=/430100/430101/430101002/430101002001/",
+		RunE: func(c *cobra.Command, _ []string) error {
+			var all []access.Grant
+			for _, text := range grants {
+				g, err := grantOf(text)
+				if err != nil {
+					return err
+				}
+				all = append(all, g)
+			}
+			if person == "" {
+				return errors.New("--person: who is it for?")
+			}
+			fmt.Fprintln(c.OutOrStdout(), access.DevToken(person, all...))
+			return nil
+		},
+	}
+	c.Flags().StringVar(&person, "person", "", "person of the token; for a member the member's id")
+	c.Flags().StringArrayVar(&grants, "grant", nil, "role=organization path, as often as needed")
+	return c
+}
+
+func grantOf(text string) (access.Grant, error) {
+	name, path, _ := strings.Cut(text, "=")
+	role, ok := access.RoleOf(name)
+	if !ok {
+		return access.Grant{}, fmt.Errorf("--grant %s: %q is no role", text, name)
+	}
+	if !scope.Path(path).Valid() {
+		return access.Grant{}, fmt.Errorf("--grant %s: an organization path begins and ends with a slash", text)
+	}
+	return access.Grant{Role: role, Path: scope.Path(path)}, nil
+}

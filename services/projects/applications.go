@@ -1,0 +1,203 @@
+package projects
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
+
+	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/rule"
+	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/pkg/store"
+	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/projects/internal/application"
+	"github.com/linli-project/linli/services/projects/internal/call"
+)
+
+// DraftApplication drafts an organization's answer to an open call.
+func (s *Service) DraftApplication(ctx context.Context, req *pb.DraftApplicationRequest) (*pb.DraftApplicationResponse, error) {
+	c, now, id := access.From(ctx), s.store.Civil().Now(), s.ids("apl")
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.DraftApplicationResponse, error) {
+		round, err := s.call(tx, sight(c), req.GetCallId(), "")
+		if err != nil {
+			return nil, err
+		}
+		called := round.Value.GetCall()
+		if err := windowOf(called).CheckTaking(call.State(called.GetState()), now); err != nil {
+			return nil, err
+		}
+		drafted, err := draftApplication(id, req)
+		if err != nil {
+			return nil, err
+		}
+		next := &pb.ApplicationRow{Application: drafted, DistrictPath: round.Value.GetDistrictPath()}
+		if next.ApplicantPath, err = s.applicantPath(tx, next); err != nil {
+			return nil, err
+		}
+		row, err := s.enter(tx, next)
+		if err != nil {
+			return nil, err
+		}
+		tx.Audit(store.Record{Rows: []string{id}})
+		return &pb.DraftApplicationResponse{Application: applicationProto(row)}, nil
+	})
+}
+
+// applicantPath answers where an applicant stands, if it may apply.
+func (s *Service) applicantPath(tx *store.Tx, a *pb.ApplicationRow) (string, error) {
+	o, err := s.organization(tx, "applicant_id", a.GetApplication().GetApplicantId())
+	if err != nil {
+		return "", err
+	}
+	return string(o.Path), application.CheckApplicant(kindName(o.Kind), string(o.Path), a.GetDistrictPath())
+}
+
+// enter puts an application on the roll of its call, under its number.
+func (s *Service) enter(tx *store.Tx, a *pb.ApplicationRow) (table.Row[*pb.ApplicationRow], error) {
+	var none table.Row[*pb.ApplicationRow]
+	callID, number := a.GetApplication().GetCallId(), a.GetApplication().GetNumber()
+	roll, err := s.roll(tx, callID)
+	if err != nil {
+		return none, err
+	}
+	if err := application.CheckRoom(int(roll.Value.GetApplications())); err != nil {
+		return none, err
+	}
+	_, taken, err := s.tables.applications.By(tx, scope.All(), byNumber, numberKey(callID, number))
+	if err == nil && taken {
+		err = rule.New(rule.Exists, "APPLICATION_EXISTS", "number", "number", number)
+	}
+	if err != nil {
+		return none, err
+	}
+	longer := proto.CloneOf(roll.Value)
+	longer.Applications++
+	if _, err := s.tables.rolls.Replace(tx, roll, longer); err != nil {
+		return none, err
+	}
+	return s.tables.applications.Insert(tx, a)
+}
+
+// roll answers the roll of a call, the guard over the set of its applications.
+func (s *Service) roll(tx *store.Tx, callID string) (table.Row[*pb.RollRow], error) {
+	row, ok, err := s.tables.rolls.Get(tx, scope.All(), idKey(callID))
+	if err == nil && !ok {
+		err = rule.Absent("roll", callID)
+	}
+	return row, err
+}
+
+// SubmitApplication hands a draft in.
+func (s *Service) SubmitApplication(ctx context.Context, req *pb.SubmitApplicationRequest) (*pb.SubmitApplicationResponse, error) {
+	c, now := access.From(ctx), s.store.Civil().Now()
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.SubmitApplicationResponse, error) {
+		row, err := s.application(tx, sight(c), req.GetId(), req.GetEtag())
+		if err != nil {
+			return nil, err
+		}
+		next := proto.CloneOf(row.Value)
+		next.Application.SubmittedAt = timestamppb.New(now)
+		row, err = s.moveApplication(tx, row, next, application.Submit)
+		if err != nil {
+			return nil, err
+		}
+		round, err := s.call(tx, scope.All(), row.Value.GetApplication().GetCallId(), "")
+		if err != nil {
+			return nil, err
+		}
+		called := round.Value.GetCall()
+		if err := windowOf(called).CheckTaking(call.State(called.GetState()), now); err != nil {
+			return nil, err
+		}
+		return &pb.SubmitApplicationResponse{Application: applicationProto(row)}, tx.Emit(applicationChanged(row))
+	})
+}
+
+// application answers an application that the scope sees and the etag names.
+func (s *Service) application(r kv.Reader, sees scope.Scope, id, etag string) (table.Row[*pb.ApplicationRow], error) {
+	row, ok, err := s.tables.applications.Get(r, sees, idKey(id))
+	if err == nil && !ok {
+		err = rule.Absent("application", id)
+	}
+	if err != nil {
+		return row, err
+	}
+	return row, row.Match(etag)
+}
+
+// applicationsIn answers the applications of a call whose state is one of
+// those asked for, by number. All of them are read: a call holds no more than
+// one commit moves.
+func (s *Service) applicationsIn(r kv.Reader, callID string, is func(application.State) bool) ([]table.Row[*pb.ApplicationRow], error) {
+	all, err := s.tables.applications.List(r, scope.All(), table.Query{
+		Index: byNumber, Prefix: idKey(callID), Limit: application.MostInCall,
+	})
+	var out []table.Row[*pb.ApplicationRow]
+	for _, row := range all.Rows {
+		if is(application.State(row.Value.GetApplication().GetState())) {
+			out = append(out, row)
+		}
+	}
+	return out, err
+}
+
+// moveApplication writes next, a changed clone of a row, one step further.
+func (s *Service) moveApplication(tx *store.Tx, row table.Row[*pb.ApplicationRow], next *pb.ApplicationRow, command string) (table.Row[*pb.ApplicationRow], error) {
+	a := row.Value.GetApplication()
+	state, err := application.Machine().Next(application.State(a.GetState()), command)
+	if err != nil {
+		return row, err
+	}
+	next.Application.State = pb.ApplicationState(state)
+	tx.Audit(store.Record{Rows: []string{a.GetId()}})
+	return s.tables.applications.Replace(tx, row, next)
+}
+
+// GetApplication answers one application.
+func (s *Service) GetApplication(ctx context.Context, req *pb.GetApplicationRequest) (*pb.GetApplicationResponse, error) {
+	c := access.From(ctx)
+	var out pb.GetApplicationResponse
+	err := s.store.View(ctx, func(r kv.Reader) error {
+		row, err := s.application(r, sight(c), req.GetId(), "")
+		if err != nil {
+			return err
+		}
+		out.Application = applicationProto(row)
+		return nil
+	})
+	return &out, err
+}
+
+// ListApplications answers the applications of a call under review, by
+// number. Before the review there is no page after the first either: it would
+// tell how many wait.
+func (s *Service) ListApplications(ctx context.Context, req *pb.ListApplicationsRequest) (*pb.ListApplicationsResponse, error) {
+	c := access.From(ctx)
+	page := table.PageCall{
+		Method: c.Method, Scope: sight(c), Filter: []string{req.GetCallId()},
+		Size: req.GetPageSize(), Token: req.GetPageToken(),
+	}
+	var out pb.ListApplicationsResponse
+	err := s.store.View(ctx, func(r kv.Reader) error {
+		round, err := s.call(r, page.Scope, req.GetCallId(), "")
+		if err != nil {
+			return err
+		}
+		rows, next, err := table.Page(s.pager, s.tables.applications, r, page, table.Query{
+			Index: byNumber, Prefix: idKey(req.GetCallId()),
+		})
+		if err != nil || !call.UnderReview(call.State(round.Value.GetCall().GetState())) {
+			return err
+		}
+		for _, row := range rows {
+			out.Applications = append(out.Applications, applicationProto(row))
+		}
+		out.NextPageToken = next
+		return nil
+	})
+	return &out, err
+}

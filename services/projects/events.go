@@ -1,0 +1,56 @@
+package projects
+
+import (
+	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
+
+	"github.com/linli-project/linli/pkg/store"
+	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/projects/internal/application"
+	"github.com/linli-project/linli/services/projects/internal/call"
+)
+
+// What this service announces. Drafts are nobody's business, and that an
+// application came into review follows from its call.
+
+// callEvent is the name under which a step of a call is announced.
+func callEvent(command string) string {
+	return map[string]string{
+		call.Open: "call.opened", call.StartReview: "call.review_started", call.Decide: "call.decided",
+	}[command]
+}
+
+func callChanged(command string, row table.Row[*pb.CallRow]) store.Event {
+	c := row.Value.GetCall()
+	return store.Event{
+		Name: callEvent(command), EntityID: c.GetId(), Revision: row.Revision,
+		Data: &pb.CallChanged{
+			Id: c.GetId(), Revision: row.Revision, DistrictPath: row.Value.GetDistrictPath(),
+			Year: c.GetYear(), State: c.GetState(),
+		},
+	}
+}
+
+// applicationChanged announces that an application was submitted, or decided.
+func applicationChanged(row table.Row[*pb.ApplicationRow]) store.Event {
+	a, name := row.Value.GetApplication(), "application.decided"
+	if application.State(a.GetState()) == application.Submitted {
+		name = "application.submitted"
+	}
+	return store.Event{
+		Name: name, EntityID: a.GetId(), Revision: row.Revision,
+		Data: &pb.ApplicationChanged{
+			Id: a.GetId(), Revision: row.Revision, CallId: a.GetCallId(),
+			ApplicantPath: row.Value.GetApplicantPath(), State: a.GetState(), Rank: a.GetRank(),
+		},
+	}
+}
+
+func sheetSubmitted(row table.Row[*pb.SheetRow]) store.Event {
+	h := row.Value.GetSheet()
+	return store.Event{
+		Name: "sheet.submitted", EntityID: h.GetId(), Revision: row.Revision,
+		Data: &pb.SheetSubmitted{
+			Id: h.GetId(), Revision: row.Revision, ApplicationId: h.GetApplicationId(), CallId: row.Value.GetCallId(),
+		},
+	}
+}

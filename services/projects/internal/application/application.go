@@ -1,0 +1,151 @@
+// Package application is the domain of an organization's answer to a call: its
+// states, who may apply, and what an application must be to be one.
+package application
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/linli-project/linli/pkg/rule"
+)
+
+// State is where an application stands. The numbers are those of the API's enum.
+type State int32
+
+// The states.
+const (
+	Draft State = iota + 1
+	Submitted
+	InReview
+	Selected
+	Reserve
+	NotSelected
+)
+
+func (s State) String() string {
+	names := [...]string{"unknown", "draft", "submitted", "in review", "selected", "reserve", "not selected"}
+	if s < 0 || int(s) >= len(names) {
+		return names[0]
+	}
+	return names[s]
+}
+
+// The commands.
+const (
+	Submit      = "submit"
+	StartReview = "start review"
+	Select      = "select"
+	Keep        = "reserve"
+	TurnDown    = "not select"
+)
+
+// Machine is the table of allowed steps.
+func Machine() rule.Machine[State] {
+	return rule.Machine[State]{
+		Name:  "application",
+		Label: State.String,
+		Steps: []rule.Step[State]{
+			{From: Draft, Command: Submit, To: Submitted},
+			{From: Submitted, Command: StartReview, To: InReview},
+			{From: InReview, Command: Select, To: Selected},
+			{From: InReview, Command: Keep, To: Reserve},
+			{From: InReview, Command: TurnDown, To: NotSelected},
+		},
+	}
+}
+
+// Waiting says whether an application goes into review with its call.
+func Waiting(s State) bool { return s == Submitted }
+
+// UnderReview says whether the review of an application has started.
+func UnderReview(s State) bool { return InReview <= s && s <= NotSelected }
+
+// Sealed says whether only the applicant may know of an application: until
+// the review starts, and for good when it was never submitted.
+func Sealed(s State) bool { return !UnderReview(s) }
+
+// CheckJudged answers WRONG_STATE for an application that takes no sheets: they
+// are taken while it is in review.
+func CheckJudged(s State) error {
+	if s == InReview {
+		return nil
+	}
+	return rule.New(rule.Precondition, "WRONG_STATE", "", "entity", "application", "state", s.String(),
+		"command", "judge", "allowed", strings.Join(Machine().Allowed(s), ", "))
+}
+
+// CheckRoom answers OVERLOADED for a call that is full.
+func CheckRoom(inCall int) error {
+	if inCall >= MostInCall {
+		return rule.New(rule.Exhausted, "OVERLOADED", "", "entity", "call", "most", strconv.Itoa(MostInCall))
+	}
+	return nil
+}
+
+// MostInCall is how many applications, drafts among them, a call takes: so
+// many can be moved by one commit.
+const MostInCall = 200
+
+// Kinds answers the kinds of organization that may apply, as tokens write
+// them. Districts judge, buildings have no office, and external organizations
+// are known by name only.
+func Kinds() []string {
+	return []string{"street", "community", "workplace", "branch", "functional_group", "heart_home"}
+}
+
+// CheckApplicant answers APPLICANT_NOT_ALLOWED for an organization of another
+// kind or outside the call's district. Paths end with a slash, so that
+// "inside" is a prefix.
+func CheckApplicant(kind, path, district string) error {
+	if !slices.Contains(Kinds(), kind) || district == "" || !strings.HasPrefix(path, district) {
+		return rule.New(rule.Precondition, "APPLICANT_NOT_ALLOWED", "applicant_id")
+	}
+	return nil
+}
+
+// Indicator is one promise of an application.
+type Indicator struct {
+	Baseline, Target float64
+	Due              string // a day, "2013-12-31"
+}
+
+// Application is what an applicant writes.
+type Application struct {
+	// Number is what people read out; unique in the call.
+	Number, Title string
+	Indicators    []Indicator
+}
+
+// New answers the application with its texts trimmed, or INVALID_FIELD for one
+// without number or title, or with an indicator that cannot be measured.
+func New(a Application) (Application, error) {
+	a.Number, a.Title = strings.TrimSpace(a.Number), strings.TrimSpace(a.Title)
+	switch {
+	case a.Number == "":
+		return a, invalid("number", "not blank")
+	case a.Title == "":
+		return a, invalid("title", "not blank")
+	}
+	for i, n := range a.Indicators {
+		field := "indicators[" + strconv.Itoa(i) + "]."
+		switch {
+		case !finite(n.Baseline):
+			return a, invalid(field+"baseline", "a number")
+		case !finite(n.Target):
+			return a, invalid(field+"target", "a number")
+		}
+		if _, err := time.Parse(time.DateOnly, n.Due); err != nil {
+			return a, invalid(field+"due", "a day, written 2013-12-31")
+		}
+	}
+	return a, nil
+}
+
+func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }
+
+func invalid(field, must string) error {
+	return rule.New(rule.Invalid, "INVALID_FIELD", field, "field", field, "rule", must)
+}

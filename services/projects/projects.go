@@ -1,0 +1,86 @@
+// Package projects is the room of the yearly round of projects: a district
+// calls, organizations apply, reviewers hand in sheets, and the ranking is cut
+// at the quota.
+package projects
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"google.golang.org/grpc"
+
+	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
+
+	"github.com/linli-project/linli/pkg/copies"
+	"github.com/linli-project/linli/pkg/events"
+	"github.com/linli-project/linli/pkg/ids"
+	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/run"
+	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/pkg/store"
+	"github.com/linli-project/linli/pkg/table"
+)
+
+// Deps of the service. The store is closed by whoever opened it.
+type Deps struct {
+	Store *store.Store
+	IDs   ids.Source
+	Log   *slog.Logger
+}
+
+// Service answers linli.projects.v1. It is safe for concurrent use.
+type Service struct {
+	pb.UnsafeProjectsServiceServer
+
+	store         *store.Store
+	ids           ids.Source
+	log           *slog.Logger
+	tables        tables
+	organizations *copies.Organizations
+	pager         *table.Pager
+}
+
+var _ pb.ProjectsServiceServer = (*Service)(nil)
+
+// New makes the service over its store.
+func New(d Deps) (*Service, error) {
+	if d.Store == nil || d.IDs == nil || d.Log == nil {
+		return nil, errors.New("projects: a dependency is missing")
+	}
+	return &Service{
+		store: d.Store, ids: d.IDs, log: d.Log, tables: newTables(),
+		organizations: copies.NewOrganizations(), pager: table.NewPager(d.Store.Keyring()),
+	}, nil
+}
+
+// Name is the service's short name.
+func (s *Service) Name() string { return "projects" }
+
+// Register puts the service on a server.
+func (s *Service) Register(r grpc.ServiceRegistrar) { pb.RegisterProjectsServiceServer(r, s) }
+
+// OrganizationPath answers from the copy of the tree.
+func (s *Service) OrganizationPath(ctx context.Context, id string) (path scope.Path, known bool, err error) {
+	err = s.store.View(ctx, func(r kv.Reader) error {
+		o, ok, err := s.organizations.Get(r, id)
+		path, known = o.Path, ok
+		return err
+	})
+	return path, known, err
+}
+
+// Reactions are what the service does on events.
+func (s *Service) Reactions() []events.Consumer {
+	return []events.Consumer{s.organizations.Consumer(s.Name())}
+}
+
+// Jobs: the service does nothing on its own.
+func (s *Service) Jobs() []run.Job { return nil }
+
+// Tables are the service's rows, for checks.
+func (s *Service) Tables() []table.Checker {
+	return []table.Checker{
+		s.tables.calls, s.tables.rolls, s.tables.applications, s.tables.sheets, s.organizations.Table(),
+	}
+}

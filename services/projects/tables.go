@@ -1,0 +1,140 @@
+package projects
+
+import (
+	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
+
+	"github.com/linli-project/linli/pkg/kv/key"
+	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/pkg/store"
+	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/projects/internal/application"
+	"github.com/linli-project/linli/services/projects/internal/call"
+)
+
+// The persistent layout. Numbers are never reused.
+const (
+	numberCalls              = store.FirstServiceTable + iota // id
+	numberCallsByDistrict                                     // district id, year (latest first)
+	numberRolls                                               // call id
+	numberApplications                                        // id
+	numberApplicationsByCall                                  // call id, number; unique
+	numberSheets                                              // call id, application id, reviewer
+)
+
+// Names of the indexes.
+const (
+	byDistrict = "district"
+	byNumber   = "number"
+)
+
+type tables struct {
+	calls        *table.Table[*pb.CallRow]
+	rolls        *table.Table[*pb.RollRow]
+	applications *table.Table[*pb.ApplicationRow]
+	sheets       *table.Table[*pb.SheetRow]
+}
+
+func newTables() tables {
+	return tables{calls: callTable(), rolls: rollTable(), applications: applicationTable(), sheets: sheetTable()}
+}
+
+// callTable: a call is its officers' at any time. Once it is open, whoever
+// stands in the district may read it, and its reviewers, wherever they stand.
+func callTable() *table.Table[*pb.CallRow] {
+	published := func(c *pb.CallRow) bool { return call.State(c.GetCall().GetState()) != call.Draft }
+	return table.New(table.Spec[*pb.CallRow]{
+		Number: numberCalls, Name: "call",
+		Key: func(c *pb.CallRow) key.Key { return idKey(c.GetCall().GetId()) },
+		Paths: func(c *pb.CallRow) []scope.Path {
+			district := scope.Path(c.GetDistrictPath())
+			paths := []scope.Path{districtSide(district), citySide(district)}
+			if published(c) {
+				paths = append(paths, standsAt(district))
+			}
+			return paths
+		},
+		Owners: func(c *pb.CallRow) []string {
+			if !published(c) {
+				return nil
+			}
+			return persons(c.GetCall().GetReviewers())
+		},
+		Indexes: []table.Index[*pb.CallRow]{
+			{Number: numberCallsByDistrict, Name: byDistrict, Keys: func(c *pb.CallRow) []key.Key {
+				return []key.Key{idKey(c.GetCall().GetDistrictId()).Uint(^uint64(c.GetCall().GetYear()))}
+			}},
+		},
+	})
+}
+
+// rollTable: nobody reads the roll, it is there to be counted on.
+func rollTable() *table.Table[*pb.RollRow] {
+	return table.New(table.Spec[*pb.RollRow]{
+		Number: numberRolls, Name: "roll",
+		Key: func(r *pb.RollRow) key.Key { return idKey(r.GetCallId()) },
+	})
+}
+
+// applicationTable: an application is its applicant's at any time, the
+// district's and the reviewers' from the review on. The unique index keeps
+// numbers apart and is the order of lists.
+func applicationTable() *table.Table[*pb.ApplicationRow] {
+	return table.New(table.Spec[*pb.ApplicationRow]{
+		Number: numberApplications, Name: "application",
+		Key: func(a *pb.ApplicationRow) key.Key { return idKey(a.GetApplication().GetId()) },
+		Paths: func(a *pb.ApplicationRow) []scope.Path {
+			paths := []scope.Path{applicantSide(scope.Path(a.GetApplicantPath()))}
+			if !sealed(a) {
+				paths = append(paths, districtSide(scope.Path(a.GetDistrictPath())))
+			}
+			return paths
+		},
+		Owners: func(a *pb.ApplicationRow) []string {
+			if sealed(a) {
+				return nil
+			}
+			return a.GetReviewers()
+		},
+		Indexes: []table.Index[*pb.ApplicationRow]{
+			{Number: numberApplicationsByCall, Name: byNumber, Unique: true, Keys: func(a *pb.ApplicationRow) []key.Key {
+				return []key.Key{numberKey(a.GetApplication().GetCallId(), a.GetApplication().GetNumber())}
+			}},
+		},
+	})
+}
+
+// sheetTable: the key is what makes a second sheet of the same reviewer for
+// the same application impossible, and the order in which sheets are read. A
+// sheet is its reviewer's and the district's.
+func sheetTable() *table.Table[*pb.SheetRow] {
+	return table.New(table.Spec[*pb.SheetRow]{
+		Number: numberSheets, Name: "sheet",
+		Key: func(h *pb.SheetRow) key.Key {
+			return sheetKey(h.GetCallId(), h.GetSheet().GetApplicationId(), h.GetSheet().GetReviewer())
+		},
+		Paths: func(h *pb.SheetRow) []scope.Path {
+			return []scope.Path{districtSide(scope.Path(h.GetDistrictPath()))}
+		},
+		Owners: func(h *pb.SheetRow) []string { return []string{h.GetSheet().GetReviewer()} },
+	})
+}
+
+func sealed(a *pb.ApplicationRow) bool {
+	return application.Sealed(application.State(a.GetApplication().GetState()))
+}
+
+func idKey(id string) key.Key { return key.Key(nil).String(id) }
+
+func numberKey(callID, number string) key.Key { return idKey(callID).String(number) }
+
+func sheetKey(callID, applicationID, reviewer string) key.Key {
+	return idKey(callID).String(applicationID).String(reviewer)
+}
+
+func persons(reviewers []*pb.Reviewer) []string {
+	out := make([]string, len(reviewers))
+	for i, r := range reviewers {
+		out[i] = r.GetPerson()
+	}
+	return out
+}

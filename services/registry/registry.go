@@ -1,0 +1,95 @@
+// Package registry is the room of the membership registry: the organization
+// tree, the members that rosters bring in, and their report-ins to the
+// communities they live in. The other services know members and organizations
+// from what this one announces.
+package registry
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"google.golang.org/grpc"
+
+	pb "github.com/linli-project/linli/proto/gen/linli/registry/v1"
+
+	"github.com/linli-project/linli/pkg/clock"
+	"github.com/linli-project/linli/pkg/events"
+	"github.com/linli-project/linli/pkg/ids"
+	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/rule"
+	"github.com/linli-project/linli/pkg/run"
+	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/pkg/store"
+	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/registry/internal/reportin"
+)
+
+// Deps are what the room is given; all of them are needed.
+type Deps struct {
+	Store *store.Store
+	IDs   ids.Source
+	Log   *slog.Logger
+}
+
+// Service answers linli.registry.v1. It is safe for concurrent use.
+type Service struct {
+	pb.UnsafeRegistryServiceServer
+
+	store    *store.Store
+	ids      ids.Source
+	log      *slog.Logger
+	pager    *table.Pager
+	shanghai *time.Location
+	tables
+}
+
+// New makes the service over its store.
+func New(d Deps) (*Service, error) {
+	if d.Store == nil || d.IDs == nil || d.Log == nil {
+		return nil, errors.New("registry: store, ids and log are needed")
+	}
+	return &Service{
+		store: d.Store, ids: d.IDs, log: d.Log, pager: table.NewPager(d.Store.Keyring()),
+		shanghai: clock.Shanghai(), tables: newTables(),
+	}, nil
+}
+
+// Name is the service's short name.
+func (s *Service) Name() string { return "registry" }
+
+// Register puts the methods on a server.
+func (s *Service) Register(r grpc.ServiceRegistrar) { pb.RegisterRegistryServiceServer(r, s) }
+
+// OrganizationPath answers where an organization stands, for the door.
+func (s *Service) OrganizationPath(ctx context.Context, id string) (path scope.Path, known bool, err error) {
+	err = s.store.View(ctx, func(r kv.Reader) error {
+		row, ok, err := s.organizations.Get(r, scope.All(), idKey(id))
+		if ok {
+			path, known = scope.Path(row.Value.GetPath()), true
+		}
+		return err
+	})
+	return path, known, err
+}
+
+// Reactions are the figures: the room listens to its own events.
+func (s *Service) Reactions() []events.Consumer {
+	return []events.Consumer{{
+		Name: "registry-figures", From: "registry", Kind: events.Fact,
+		Subjects: []string{"linli.registry.member.*", "linli.registry.report_in.*"},
+		Apply:    s.applyFigures,
+	}}
+}
+
+// Jobs: the room does nothing on its own.
+func (s *Service) Jobs() []run.Job { return nil }
+
+// Charts are the room's state machines.
+func Charts() []rule.Chart { return []rule.Chart{reportin.Machine().Chart()} }
+
+// Tables are what fsck walks.
+func (s *Service) Tables() []table.Checker {
+	return []table.Checker{s.organizations, s.members, s.reportIns, s.imports, s.slices, s.figures}
+}

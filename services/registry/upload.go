@@ -1,0 +1,80 @@
+package registry
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+
+	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/transform"
+
+	"github.com/linli-project/linli/pkg/rule"
+	"github.com/linli-project/linli/services/registry/internal/roster"
+)
+
+// part is a message of an import stream: a header or a chunk.
+type part interface {
+	GetChunk() []byte
+}
+
+// upload reads the chunks of an import stream as one file. The file ends where
+// the sender closes the stream; a stream that breaks is an error, so that a
+// torn file is never taken for a whole one.
+type upload[P part] struct {
+	recv     func() (P, error)
+	isHeader func(P) bool
+	left     []byte
+}
+
+func (u *upload[P]) Read(p []byte) (int, error) {
+	for len(u.left) == 0 {
+		m, err := u.recv()
+		if err != nil {
+			return 0, err
+		}
+		if u.isHeader(m) {
+			return 0, rule.New(rule.Invalid, "INVALID_FIELD", "header", "field", "header", "rule", "first message only")
+		}
+		u.left = m.GetChunk()
+	}
+	n := copy(p, u.left)
+	u.left = u.left[n:]
+	return n, nil
+}
+
+// firstMessage receives the message in which the header must be.
+func firstMessage[P part](recv func() (P, error)) (P, error) {
+	m, err := recv()
+	if errors.Is(err, io.EOF) {
+		err = errNoHeader()
+	}
+	return m, err
+}
+
+// errNoHeader: the first message of a stream must be the header.
+func errNoHeader() error {
+	return rule.New(rule.Invalid, "INVALID_FIELD", "header", "field", "header", "rule", "first message")
+}
+
+// openCSV tells a file's encoding and reads its header.
+func openCSV(file io.Reader, columns []roster.Column) (*roster.Reader, roster.Encoding, error) {
+	in := bufio.NewReaderSize(file, roster.SniffBytes)
+	head, err := in.Peek(roster.SniffBytes)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, "", err
+	}
+	encoding, mark, err := roster.Detect(head)
+	if err != nil {
+		return nil, "", err
+	}
+	if _, err := in.Discard(mark); err != nil {
+		return nil, "", fmt.Errorf("skip the byte order mark: %w", err)
+	}
+	var text io.Reader = in
+	if encoding == roster.GB18030 {
+		text = transform.NewReader(in, simplifiedchinese.GB18030.NewDecoder())
+	}
+	reader, err := roster.NewReader(text, columns)
+	return reader, encoding, err
+}
