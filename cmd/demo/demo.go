@@ -38,7 +38,7 @@ func First() time.Time { return morning("2013-01-01") }
 // lastDay is when everything is done and can be compared.
 const lastDay = "2014-01-04"
 
-// ErrDiffers: linli said something else than the records.
+// ErrDiffers says that linli said something else than the records.
 var ErrDiffers = errors.New("linli and the records differ")
 
 // district of the records.
@@ -53,7 +53,6 @@ type run struct {
 	records *records
 	notes   *notes
 	ids     map[string]string // roster key → member id, fetched when first needed
-	helpers []string          // members reported in to the circle's community, by date
 }
 
 // Run lives through the year and prints the report. ErrDiffers when a figure

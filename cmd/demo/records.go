@@ -128,7 +128,7 @@ func unpack(name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open record %s: %w", name, err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // read only
 	z, err := gzip.NewReader(f)
 	if err != nil {
 		return nil, fmt.Errorf("unpack record %s: %w", name, err)

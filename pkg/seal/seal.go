@@ -28,7 +28,7 @@ const (
 	blindBytes    = 16
 )
 
-// ErrSealed: the bytes were not sealed by this keyring for this place, or were
+// ErrSealed says that the bytes were not sealed by this keyring for this place, or were
 // changed since.
 var ErrSealed = errors.New("seal: does not open")
 

@@ -75,7 +75,7 @@ func (s *Service) Reactions() []events.Consumer {
 	return []events.Consumer{s.organizations.Consumer(s.Name())}
 }
 
-// Jobs: the service does nothing on its own.
+// Jobs are none: the service does nothing on its own.
 func (s *Service) Jobs() []run.Job { return nil }
 
 // Tables are the service's rows, for checks.

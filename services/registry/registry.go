@@ -83,7 +83,7 @@ func (s *Service) Reactions() []events.Consumer {
 	}}
 }
 
-// Jobs: the room does nothing on its own.
+// Jobs are none: the room does nothing on its own.
 func (s *Service) Jobs() []run.Job { return nil }
 
 // Charts are the room's state machines.

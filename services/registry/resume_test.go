@@ -213,3 +213,55 @@ func TestImportRoster_ShorterThanWhatWasBegun(t *testing.T) {
 		t.Errorf("the whole file again: %v", again)
 	}
 }
+
+// TestImportRoster_ManyAtOnceUnderOneKey: a sender that lost patience and sent
+// again while the first stream was at work has the same answer to both.
+func TestImportRoster_ManyAtOnceUnderOneKey(t *testing.T) {
+	h := start(t).withDistrict()
+	text := mixed(4 * sliceRows)
+	answers := make(chan *pb.ImportRosterResponse)
+	for range 4 {
+		go func() {
+			done, err := h.sendRoster(keyed(h.officer(workplace), "k"), "W00005", true, text)
+			if err != nil {
+				t.Errorf("one of many: %v", err)
+			}
+			answers <- done
+		}()
+	}
+	first := <-answers
+	for range 3 {
+		if diff := diffProto(first, <-answers); diff != "" {
+			t.Error(diff)
+		}
+	}
+	if n := h.count(h.service.members); n != int(first.GetCreated()) || n == 0 {
+		t.Errorf("%d members", n)
+	}
+}
+
+// TestImportRoster_WithoutAKeyAtOnce: two sources of the same rows at the same
+// time make each member once.
+func TestImportRoster_WithoutAKeyAtOnce(t *testing.T) {
+	h := start(t).withDistrict()
+	text := mixed(3 * sliceRows)
+	answers := make(chan *pb.ImportRosterResponse)
+	for range 3 {
+		go func() {
+			done, err := h.sendRoster(h.officer(workplace), "W00005", true, text)
+			if err != nil {
+				t.Errorf("one of many: %v", err)
+			}
+			answers <- done
+		}()
+	}
+	var created, reportIns int32
+	for range 3 {
+		done := <-answers
+		created += done.GetCreated()
+		reportIns += done.GetReportIns()
+	}
+	if n := h.count(h.service.members); created != 282 || n != 282 || reportIns != 282 {
+		t.Errorf("%d created, %d members, %d report-ins", created, n, reportIns)
+	}
+}

@@ -84,7 +84,7 @@ func (s *Service) Reactions() []events.Consumer {
 	}
 }
 
-// Jobs: the service does nothing on its own.
+// Jobs are none: the service does nothing on its own.
 func (s *Service) Jobs() []run.Job { return nil }
 
 // Tables are the service's rows, for checks.

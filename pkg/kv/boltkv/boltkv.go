@@ -24,7 +24,7 @@ import (
 	"github.com/linli-project/linli/pkg/kv"
 )
 
-// ErrLocked: another process has the file open.
+// ErrLocked says that another process has the file open.
 var ErrLocked = errors.New("boltkv: the file is in use by another process")
 
 const (

@@ -62,7 +62,7 @@ func (k Key) End() []byte {
 	return nil
 }
 
-// ErrMalformed: the bytes are not a key of the asked shape.
+// ErrMalformed says that the bytes are not a key of the asked shape.
 var ErrMalformed = errors.New("key: malformed")
 
 // Table reads the table number off the front of a key.

@@ -1,0 +1,116 @@
+# linli: every target says what it does in `make help`.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+BUILD := $(CURDIR)/.build
+BIN := $(BUILD)/bin
+export PATH := $(BIN):$(PATH)
+export GOFLAGS := -buildvcs=false
+
+MODULES := proto pkg services gateway cmd
+# What `make verify-breaking` compares with: the newest release, and until there
+# is one the commit named in proto/BASELINE.
+BASE ?= $(shell git describe --tags --abbrev=0 2>/dev/null || cat proto/BASELINE 2>/dev/null || true)
+FUZZTIME ?= 60s
+BENCH ?= .
+
+.DEFAULT_GOAL := help
+.PHONY: help build run demo test bench gen fmt verify nightly clean tools
+
+help: ## say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+
+build: ## build bin/linli
+	@mkdir -p bin
+	go build -o bin/linli ./cmd/linli
+
+run: build ## build and start everything in one process, data in ./var (or LINLI_DATA)
+	@exec bin/linli serve --dev
+
+demo: build ## live through a district's 2013 and compare it with the records
+	bin/linli demo
+
+# --- tests -----------------------------------------------------------------
+# A budget per suite, in seconds: generous, so that only a suite that got out
+# of hand fails. The race detector runs where goroutines meet.
+
+.PHONY: test-pkg test-services test-gateway test-cmd
+test: test-pkg test-services test-gateway test-cmd ## run every test
+
+test-pkg:
+	@scripts/suite.sh pkg 300 go test -race -timeout 5m ./pkg/... ./proto/...
+test-services:
+	@scripts/suite.sh services 300 go test -timeout 5m ./services/...
+test-gateway:
+	@scripts/suite.sh gateway 120 go test -race -timeout 2m ./gateway/...
+test-cmd:
+	@scripts/suite.sh cmd 300 go test -timeout 5m ./cmd/...
+
+bench: ## storage beside raw fsync, REST beside a bare handler
+	go test -run '^$$' -bench '$(BENCH)' -benchtime 2s ./pkg/kv/boltkv
+	go test -run '^$$' -bench '$(BENCH)' -benchtime 3s ./cmd/bench
+
+nightly: ## what takes longer: a thousand kills, long histories, the race detector everywhere, fuzzing
+	LINLI_NIGHTLY=1 go test -race -timeout 4h ./pkg/...
+	go test -race -timeout 1h ./services/... ./gateway/... ./cmd/...
+	scripts/fuzz.sh $(FUZZTIME)
+
+# --- generated code and checks ---------------------------------------------
+
+$(BIN)/.%: tools/%/go.mod tools/%/go.sum
+	@mkdir -p $(BIN)
+	GOWORK=off GOBIN=$(BIN) go -C tools/$* install tool
+	@touch $@
+
+$(BUILD)/protodeps/.ok: tools/gen/go.sum tools/gen/protodeps/main.go
+	@rm -rf $(@D)
+	GOWORK=off go -C tools/gen run ./protodeps $(@D)
+	@touch $@
+
+tools: $(BIN)/.buf $(BIN)/.gen $(BIN)/.lint ## install the pinned tools into .build/bin
+
+gen: $(BIN)/.buf $(BIN)/.gen $(BUILD)/protodeps/.ok ## generate Go, gateway and OpenAPI code from proto/
+	rm -rf proto/gen proto/openapi/*.json
+	buf generate
+
+.PHONY: verify-gen verify-proto verify-breaking verify-fmt verify-lint verify-tidy verify-docs verify-words
+.PHONY: fix-gen fix-fmt fix-lint fix-tidy fix-docs
+verify: verify-gen verify-proto verify-breaking verify-fmt verify-tidy verify-docs verify-words verify-lint ## every check that is not a test
+
+verify-gen: gen ## generated code is what proto/ says
+	@scripts/unchanged.sh proto "make gen"
+
+verify-proto: $(BIN)/.buf $(BUILD)/protodeps/.ok ## proto style
+	buf lint proto
+	buf format -d --exit-code proto
+
+verify-breaking: $(BIN)/.buf $(BUILD)/protodeps/.ok ## proto breaks nobody, against BASE
+	scripts/breaking.sh "$(BASE)" $(BUILD)
+
+verify-fmt: ## gofmt
+	@out=$$(gofmt -l $(MODULES) tools | grep -v /gen/ || true); test -z "$$out" || { echo "$$out"; echo "run make fix-fmt"; exit 1; }
+
+verify-lint: $(BIN)/.lint ## the rules of the house
+	golangci-lint run $(addsuffix /...,$(MODULES))
+
+verify-tidy: ## go.mod files name what is used
+	@for m in $(MODULES) tools/buf tools/gen tools/lint; do GOWORK=off go -C $$m mod tidy -diff || { echo "run make fix-tidy"; exit 1; }; done
+
+verify-docs: build ## printed pages are what the code says
+	@bin/linli states | diff -u docs/states.md - || { echo "run make fix-docs"; exit 1; }
+
+verify-words: ## the repository speaks of linli alone
+	@scripts/words.sh
+
+fix-gen: gen ## as gen
+fix-fmt: $(BIN)/.buf $(BUILD)/protodeps/.ok ## format Go and proto
+	gofmt -w $(MODULES) tools
+	buf format -w proto
+fix-lint: $(BIN)/.lint ## what the linter can mend itself
+	golangci-lint run --fix $(addsuffix /...,$(MODULES))
+fix-tidy: ## tidy every module
+	@for m in $(MODULES) tools/buf tools/gen tools/lint; do GOWORK=off go -C $$m mod tidy; done
+fix-docs: build ## print the pages again
+	bin/linli states > docs/states.md
+
+clean: ## remove what was built; data in var/ stays
+	rm -rf bin $(BUILD)

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# suite.sh NAME BUDGET_SECONDS COMMAND…: runs a suite, says how long it took,
+# and fails when it took longer than its budget.
+set -euo pipefail
+name=$1 budget=$2
+shift 2
+began=$SECONDS
+"$@"
+took=$((SECONDS - began))
+echo "suite $name: $took s of $budget s"
+if [ "$took" -gt "$budget" ]; then
+  echo "suite $name is over its budget" >&2
+  exit 1
+fi
