@@ -176,4 +176,3 @@ func (s *Service) CloseRequest(ctx context.Context, req *pb.CloseRequestRequest)
 		return &pb.CloseRequestResponse{Request: out}, err
 	})
 }
-
