@@ -11,16 +11,16 @@ import (
 
 // The persistent layout. Numbers are never reused.
 const (
-	tableEntries       = store.FirstServiceTable + iota // member, day, id: a member's year is one range
-	indexEntryID                                        // id, unique
-	indexEntrySource                                    // source, source id, unique
-	indexEntryKeeper                                    // community path, proposed at
-	indexEntryState                                     // community path, state, proposed at
-	tableCycles                                         // id
-	indexCycleYear                                      // district path, year, unique
-	tableResults                                        // cycle, home path, member: a letter is one range
-	tableLetters                                        // cycle, home path
-	indexLetterID                                       // id, unique
+	tableEntries     = store.FirstServiceTable + iota // member, day, id: a member's year is one range
+	indexEntryID                                      // id, unique
+	indexEntrySource                                  // source, source id, unique
+	indexEntryKeeper                                  // community path, proposed at
+	indexEntryState                                   // community path, state, proposed at
+	tableCycles                                       // id
+	indexCycleYear                                    // district path, year, unique
+	tableResults                                      // cycle, home path, member: a letter is one range
+	tableLetters                                      // cycle, home path
+	indexLetterID                                     // id, unique
 )
 
 // Names of the indexes.

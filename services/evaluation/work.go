@@ -25,7 +25,7 @@ const (
 	// an index entry and a row for each member, summing writes a result and at
 	// worst a letter with its index.
 	sliceMembers = 150
-	retryWork    = 2 * time.Second
+	retryWork    = 200 * time.Millisecond
 	cyclesAtOnce = 100
 )
 
