@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,8 +15,8 @@ type Options struct {
 	// Tries is how often an Update runs before it gives up with ErrConflict;
 	// 0 means 16.
 	Tries int
-	// Pause waits before the n-th re-run, n from 1. Nil means a jittered pause
-	// that grows from about 1 ms to 32 ms.
+	// Pause waits before the n-th re-run, n from 1, or answers why it stopped
+	// waiting. Nil means a jittered pause below 2, 4, 8, 16 and then 32 ms.
 	Pause func(ctx context.Context, n int) error
 }
 
@@ -26,6 +27,8 @@ type Database struct {
 	tries  int
 	pause  func(context.Context, int) error
 }
+
+var _ DB = (*Database)(nil)
 
 // New puts the transaction layer over an engine.
 func New(engine Engine, o Options) *Database {
@@ -66,78 +69,107 @@ func (d *Database) Close() error { return d.engine.Close() }
 // View runs fn on one snapshot. Nothing is checked afterwards: what it saw was
 // true together at one moment.
 func (d *Database) View(ctx context.Context, fn func(Reader) error) error {
-	s, err := d.engine.Snapshot(ctx)
+	r, err := d.open(ctx)
 	if err != nil {
-		return fmt.Errorf("open snapshot: %w", err)
-	}
-	fnErr, closeErr := runAndClose(s, func() error { return fn(reader{ctx: ctx, snapshot: s}) })
-	return errors.Join(fnErr, closeErr)
-}
-
-// Update runs fn as one transaction, again after a conflict.
-func (d *Database) Update(ctx context.Context, fn func(Tx) error) error {
-	var err error
-	for n := range d.tries {
-		if n > 0 {
-			if perr := d.pause(ctx, n); perr != nil {
-				return fmt.Errorf("%w (while waiting to try again: %w)", err, perr)
-			}
-		}
-		if err = d.try(ctx, fn); !errors.Is(err, ErrConflict) {
-			return err
-		}
-	}
-	return fmt.Errorf("gave up after %d tries: %w", d.tries, err)
-}
-
-// try runs fn once. The snapshot is closed before the commit is awaited, so
-// that a reader never holds an engine back while it waits for the disk.
-func (d *Database) try(ctx context.Context, fn func(Tx) error) error {
-	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s, err := d.engine.Snapshot(ctx)
+	refusal, err := runAndClose(r, func() error { return fn(r) }, func() error { return nil })
 	if err != nil {
-		return fmt.Errorf("open snapshot: %w", err)
-	}
-	t := newTx(reader{ctx: ctx, snapshot: s})
-	refusal, err := runAndClose(s, func() error { return fn(t) })
-	if err != nil {
-		return fmt.Errorf("close snapshot: %w", err)
-	}
-	request, err := t.request(d.engine.Limits(), refusal == nil)
-	if err != nil && refusal == nil {
-		return err
-	}
-	if err == nil && len(request.Checks)+len(request.Writes) > 0 {
-		if _, err := d.engine.Commit(ctx, request); err != nil {
-			return fmt.Errorf("commit: %w", err)
-		}
+		return errors.Join(refusal, err)
 	}
 	return refusal
 }
 
-// runAndClose closes the snapshot whether fn returns or panics: a snapshot left
-// open would hold the engine for good.
-func runAndClose(s Snapshot, fn func() error) (fnErr, closeErr error) {
-	defer func() { closeErr = s.Close() }()
-	return fn(), nil
-}
+// underUpdate marks the context of an Update, so that one inside it is refused.
+type underUpdate struct{}
 
-// reader reads one snapshot under the context of its View or Update.
-type reader struct {
-	ctx      context.Context
-	snapshot Snapshot
-}
-
-func (r reader) Get(key []byte) (Item, error) {
-	items, err := r.snapshot.Read(r.ctx, [][]byte{key})
-	if err != nil {
-		return Item{}, err
+// Update runs fn as one transaction, again after a conflict.
+func (d *Database) Update(ctx context.Context, fn func(Tx) error) error {
+	if ctx.Value(underUpdate{}) != nil {
+		return ErrNested
 	}
-	return items[0], nil
+	ctx = context.WithValue(ctx, underUpdate{}, true)
+	var conflict error
+	for n := range d.tries {
+		if n > 0 {
+			if err := d.pause(ctx, n); err != nil {
+				return fmt.Errorf("%w (while waiting to try again: %w)", conflict, err)
+			}
+		}
+		refusal, err := d.attempt(ctx, fn, n > 0)
+		switch {
+		case err == nil:
+			return refusal
+		case !errors.Is(err, ErrConflict):
+			return err
+		case n > 0 && errors.Is(err, errContradiction):
+			return err
+		}
+		conflict = err
+	}
+	return fmt.Errorf("gave up after %d tries: %w", d.tries, conflict)
 }
 
-func (r reader) GetMany(keys [][]byte) ([]Item, error) { return r.snapshot.Read(r.ctx, keys) }
+// attempt runs fn once. The refusal is the closure's own error, and stands when
+// err is nil: what it read was true.
+func (d *Database) attempt(ctx context.Context, fn func(Tx) error, again bool) (refusal, err error) {
+	r, err := d.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t := newTransaction(r)
+	refusal, err = runAndClose(r, func() error { return fn(t) }, func() error {
+		if !again {
+			return nil
+		}
+		// It failed once. What the closure demands without reading it may
+		// never come true, and then running it again is of no use.
+		return t.readDemands()
+	})
+	if err != nil {
+		return nil, err
+	}
+	if t.failure != nil {
+		return nil, cmp.Or(refusal, t.failure)
+	}
+	request, err := t.request(refusal == nil)
+	if err == nil {
+		err = request.Validate(d.engine.Limits())
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case len(request.Checks)+len(request.Writes) == 0:
+		return refusal, nil
+	}
+	// The snapshot is closed by now: a reader must not hold an engine back
+	// while it waits for the disk.
+	if _, err := d.engine.Commit(ctx, request); err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
+	}
+	return refusal, nil
+}
 
-func (r reader) Scan(q Range) ([]Item, error) { return r.snapshot.Scan(r.ctx, q) }
+func (d *Database) open(ctx context.Context) (*reader, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s, err := d.engine.Snapshot(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open snapshot: %w", err)
+	}
+	return &reader{ctx: ctx, snapshot: s}, nil
+}
+
+// runAndClose runs a closure and what the layer still reads after it, and closes
+// the snapshot whether they return or panic: left open it would hold the engine
+// for good.
+func runAndClose(r *reader, closure, after func() error) (refusal, err error) {
+	defer func() {
+		r.closed = true
+		if cerr := r.snapshot.Close(); cerr != nil {
+			err = errors.Join(err, fmt.Errorf("close snapshot: %w", cerr))
+		}
+	}()
+	return closure(), after()
+}

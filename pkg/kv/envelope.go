@@ -26,11 +26,12 @@ func Seal(key []byte, v Version, value []byte) []byte {
 }
 
 // Unseal checks and unwraps a value from the disk. The value aliases stored;
-// anything that was not made by Seal for this key is ErrCorrupt.
+// anything that was not made by Seal for this key is ErrCorrupt. The error
+// names the key's table and no more: a key can hold what is nobody's business.
 func Unseal(key, stored []byte) (Version, []byte, error) {
 	if len(stored) < EnvelopeBytes || stored[0] != envelopeFormat ||
 		binary.BigEndian.Uint32(stored[1:]) != envelopeSum(key, stored) {
-		return 0, nil, fmt.Errorf("%w: checksum of the value at key %x…", ErrCorrupt, key[:min(len(key), 8)])
+		return 0, nil, fmt.Errorf("%w: checksum of a value in table %x", ErrCorrupt, key[:min(len(key), 2)])
 	}
 	return Version(binary.BigEndian.Uint64(stored[5:])), stored[EnvelopeBytes:], nil
 }

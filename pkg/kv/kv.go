@@ -30,8 +30,9 @@ type Item struct {
 }
 
 // Range names the keys of one page, in bytewise order: From is inclusive, To
-// is exclusive, a nil bound is open. Limit 0 means as many as the engine's
-// page allows; a caller continues from the last key plus a zero byte.
+// is exclusive, a nil bound is open. Reverse answers the last keys first; a
+// Limit of 0 answers all of them. A caller goes on from the last key plus a
+// zero byte, or in reverse with the last key as To.
 type Range struct {
 	From, To []byte
 	Limit    int
@@ -54,6 +55,9 @@ var (
 	ErrReadOnly = errors.New("kv: read only")
 	// ErrUnavailable: the engine cannot answer now (closing, not reached).
 	ErrUnavailable = errors.New("kv: unavailable")
+	// ErrNested: an Update was begun inside an Update. It would wait for the
+	// disk while the outer one holds its snapshot open.
+	ErrNested = errors.New("kv: update inside an update")
 )
 
 // Limits are the same for every engine, so that no row fits one and not another.
@@ -87,33 +91,44 @@ type CommitRequest struct {
 	Writes []Write
 }
 
-// Snapshot is one consistent view. It must be closed, and is closed before the
-// commit of the transaction that read it is awaited.
+// Snapshot is one consistent view of what was durable when it was opened. It is
+// used by one goroutine, and its opener closes it: before the commit of the
+// transaction that read it is awaited.
 type Snapshot interface {
-	// Read answers the keys in input order; absent keys have Version 0.
+	// Read answers the keys in input order; absent keys have Version 0. The
+	// items hold the very keys that were given.
 	Read(ctx context.Context, keys [][]byte) ([]Item, error)
 	// Scan answers one page of a range.
 	Scan(ctx context.Context, r Range) ([]Item, error)
 	Close() error
 }
 
-// Engine is what a storage engine implements.
+// Engine is what a storage engine implements. It is safe for concurrent use.
 type Engine interface {
+	// Snapshot opens a view that holds every commit acknowledged before.
 	Snapshot(ctx context.Context) (Snapshot, error)
-	// Commit is atomic, and durable when it returns nil. ErrConflict: a check
-	// failed and nothing was written.
+	// Commit is atomic, and durable when it returns nil. The slices of the
+	// request belong to the engine from now on. ErrConflict: a check failed.
+	// ErrUnknownOutcome: the context ended, or the engine failed, while the
+	// commit was under way. After any other error nothing was written and
+	// nothing will be. A request without writes is validated all the same.
 	Commit(ctx context.Context, r CommitRequest) (Version, error)
 	Limits() Limits
 	// Backup writes one consistent copy while the engine goes on.
 	Backup(ctx context.Context, w io.Writer) error
 	// Check reads every value and verifies its checksum.
 	Check(ctx context.Context) error
+	// Close refuses what comes after it with ErrUnavailable and returns when
+	// what is under way has ended.
 	Close() error
 }
 
-// Reader reads one snapshot. It is bound to the context of its View or Update
-// and must not be used after the closure returned.
+// Reader reads one snapshot. It belongs to one goroutine and is of no use after
+// the closure returned.
 type Reader interface {
+	// Context is the one of the View or Update, for what a closure calls that
+	// wants one. An Update under it is refused with ErrNested.
+	Context() context.Context
 	Get(key []byte) (Item, error)
 	GetMany(keys [][]byte) ([]Item, error)
 	Scan(r Range) ([]Item, error)
@@ -124,14 +139,16 @@ type Reader interface {
 // absent) surface when the closure's transaction is committed.
 type Tx interface {
 	Reader
-	// Prefetch reads keys that will be asked for in one round trip.
+	// Prefetch fetches keys that will be asked for in one round trip. What is
+	// not asked for is not checked.
 	Prefetch(keys ...[]byte) error
 	// Create writes a key that must be absent; if it is not, the closure runs
 	// again, so a caller that can name the conflict reads the key first.
 	Create(key, value []byte)
 	Put(key, value []byte)
 	Delete(key []byte)
-	// Expect adds a check without a read.
+	// Expect adds a check without a read: of the stored version, whatever this
+	// transaction writes.
 	Expect(key []byte, v Version)
 }
 
@@ -140,7 +157,8 @@ type Tx interface {
 // An Update closure may run more than once: ids, times and random values are
 // taken before it, and it does nothing but compute and use the Tx. An error
 // from the closure means that nothing was written, and is returned once the
-// reads it rests on were validated. Update never nests.
+// reads it rests on were validated. Update never nests. DB is safe for
+// concurrent use.
 type DB interface {
 	View(ctx context.Context, fn func(Reader) error) error
 	Update(ctx context.Context, fn func(Tx) error) error

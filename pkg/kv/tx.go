@@ -2,58 +2,96 @@ package kv
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 )
 
-// buffered is a write that waits for the commit.
-type buffered struct {
-	value  []byte
-	delete bool
-}
-
-// transaction records what a closure read and buffers what it writes. It is
-// used by one goroutine.
-type transaction struct {
-	reader
-	reads  map[string]Item // as the snapshot had them
-	checks map[string]Version
-	writes map[string]buffered
-	err    error // the first misuse; surfaces at commit
-}
-
-func newTx(r reader) *transaction {
-	return &transaction{
-		reader: r,
-		reads:  map[string]Item{},
-		checks: map[string]Version{},
-		writes: map[string]buffered{},
-	}
-}
-
-// note records a read: the version becomes a check, unless one stands already.
-func (t *transaction) note(it Item) {
-	k := string(it.Key)
-	if _, known := t.checks[k]; !known {
-		t.checks[k] = it.Version
-	}
-}
-
-func (t *transaction) own(key []byte) (Item, bool) {
-	w, ok := t.writes[string(key)]
-	if !ok {
-		return Item{}, false
-	}
-	if w.delete {
-		return Item{Key: key}, true
-	}
-	return Item{Key: key, Value: bytes.Clone(w.value), Version: ownVersion}, true
-}
-
 // ownVersion marks an item that this transaction wrote itself: present, with a
 // version that only the commit will give.
 const ownVersion Version = 1<<63 - 1
+
+var (
+	// errContradiction: the snapshot itself says that the transaction cannot be
+	// committed.
+	errContradiction = fmt.Errorf("%w: a key is not at the version that was demanded", ErrConflict)
+
+	errCreatedTwice = errors.New("kv: a key is created that the transaction wrote before")
+)
+
+// entry is what a transaction knows of one key and wants with it.
+type entry struct {
+	stored Item // as the snapshot has it
+	known  bool // the snapshot was asked
+	seen   bool // the closure was told, so the version is checked
+
+	expects  bool // Expect was called
+	expected Version
+	creates  bool // the key must be absent for the write to be made
+
+	written bool
+	deleted bool // of what was written
+	value   []byte
+}
+
+// transaction records what a closure read and buffers what it writes.
+type transaction struct {
+	*reader
+	keys    map[string]*entry
+	written int
+	failure error // the first read that failed: there is nothing to commit
+	misuse  error // the first wrong use of a writing method; surfaces at commit
+}
+
+var _ Tx = (*transaction)(nil)
+
+func newTransaction(r *reader) *transaction {
+	return &transaction{reader: r, keys: map[string]*entry{}}
+}
+
+func (t *transaction) entry(key []byte) *entry {
+	e := t.keys[string(key)]
+	if e == nil {
+		e = &entry{}
+		t.keys[string(key)] = e
+	}
+	return e
+}
+
+// fetch asks the snapshot, in one round trip, for those keys that it was not
+// asked for yet and that keep says are wanted.
+func (t *transaction) fetch(keys [][]byte, keep func(*entry) bool) error {
+	var missing [][]byte
+	for _, k := range keys {
+		if e := t.entry(k); !e.known && keep(e) {
+			missing = append(missing, bytes.Clone(k))
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	items, err := t.reader.GetMany(missing)
+	if err != nil {
+		return t.fail(err)
+	}
+	for _, it := range items {
+		e := t.entry(it.Key)
+		e.stored, e.known = it, true
+	}
+	return nil
+}
+
+func (t *transaction) fail(err error) error {
+	if t.failure == nil {
+		t.failure = err
+	}
+	return err
+}
+
+func notOwn(e *entry) bool { return !e.written }
+
+func (t *transaction) Prefetch(keys ...[]byte) error { return t.fetch(keys, notOwn) }
 
 func (t *transaction) Get(key []byte) (Item, error) {
 	items, err := t.GetMany([][]byte{key})
@@ -64,160 +102,120 @@ func (t *transaction) Get(key []byte) (Item, error) {
 }
 
 func (t *transaction) GetMany(keys [][]byte) ([]Item, error) {
-	out := make([]Item, len(keys))
-	var missing [][]byte
-	var places []int
-	for i, k := range keys {
-		if it, ok := t.own(k); ok {
-			out[i] = it
-		} else if it, ok := t.reads[string(k)]; ok {
-			out[i] = Item{Key: k, Value: bytes.Clone(it.Value), Version: it.Version}
-		} else {
-			missing, places = append(missing, k), append(places, i)
-		}
-	}
-	if len(missing) == 0 {
-		return out, nil
-	}
-	items, err := t.snapshot.Read(t.ctx, missing)
-	if err != nil {
+	if err := t.fetch(keys, notOwn); err != nil {
 		return nil, err
 	}
-	for i, it := range items {
-		t.note(it)
-		t.reads[string(it.Key)] = it
-		out[places[i]] = Item{Key: it.Key, Value: bytes.Clone(it.Value), Version: it.Version}
+	out := make([]Item, len(keys))
+	for i, k := range keys {
+		out[i] = t.entry(k).read(k)
 	}
 	return out, nil
 }
 
-func (t *transaction) Prefetch(keys ...[]byte) error {
-	_, err := t.GetMany(keys)
-	return err
-}
-
-// Scan merges a page of the snapshot with the transaction's own writes. The
-// snapshot is asked again while own deletions leave the page short.
-func (t *transaction) Scan(q Range) ([]Item, error) {
-	own := t.ownKeys(q)
-	var out []Item
-	full := func() bool { return q.Limit > 0 && len(out) >= q.Limit }
-	emitOwn := func() {
-		if it, _ := t.own([]byte(own[0])); it.Version != 0 {
-			out = append(out, it)
-		}
-		own = own[1:]
+// read answers what the closure is to see under a key.
+func (e *entry) read(key []byte) Item {
+	switch {
+	case !e.written:
+		e.seen = true
+		return Item{Key: key, Value: bytes.Clone(e.stored.Value), Version: e.stored.Version}
+	case e.deleted:
+		return Item{Key: key}
+	default:
+		return Item{Key: key, Value: bytes.Clone(e.value), Version: ownVersion}
 	}
-	before := func(a string, b []byte) bool {
-		if q.Reverse {
-			return a > string(b)
-		}
-		return a < string(b)
-	}
-	for page := q; ; {
-		items, err := t.snapshot.Scan(t.ctx, page)
-		if err != nil {
-			return nil, err
-		}
-		for _, it := range items {
-			for len(own) > 0 && !full() && before(own[0], it.Key) {
-				emitOwn()
-			}
-			if full() {
-				return out, nil
-			}
-			t.note(it)
-			if len(own) > 0 && own[0] == string(it.Key) {
-				emitOwn()
-			} else {
-				out = append(out, it)
-			}
-		}
-		if len(items) == 0 || len(items) < page.Limit {
-			break
-		}
-		last := items[len(items)-1].Key
-		if q.Reverse {
-			page.To = last
-		} else {
-			page.From = append(bytes.Clone(last), 0)
-		}
-	}
-	for len(own) > 0 && !full() {
-		emitOwn()
-	}
-	return out, nil
-}
-
-// ownKeys answers the keys written so far inside a range, in its order.
-func (t *transaction) ownKeys(q Range) []string {
-	var own []string
-	for k := range t.writes {
-		if (q.From == nil || k >= string(q.From)) && (q.To == nil || k < string(q.To)) {
-			own = append(own, k)
-		}
-	}
-	slices.Sort(own)
-	if q.Reverse {
-		slices.Reverse(own)
-	}
-	return own
 }
 
 func (t *transaction) Create(key, value []byte) {
-	k := string(key)
-	if w, ok := t.writes[k]; ok && !w.delete {
-		t.misuse(fmt.Errorf("kv: created twice in one transaction: %x", key))
+	e := t.entry(key)
+	switch {
+	case !e.written:
+		e.creates = true
+	case !e.deleted:
+		t.misused(errCreatedTwice)
 	}
-	if w, ok := t.writes[k]; !ok || !w.delete {
-		t.checks[k] = 0
-	}
-	t.writes[k] = buffered{value: bytes.Clone(value)}
+	t.write(e, value, false)
 }
 
-func (t *transaction) Put(key, value []byte) {
-	t.writes[string(key)] = buffered{value: bytes.Clone(value)}
-}
+func (t *transaction) Put(key, value []byte) { t.write(t.entry(key), value, false) }
 
-func (t *transaction) Delete(key []byte) { t.writes[string(key)] = buffered{delete: true} }
+func (t *transaction) Delete(key []byte) { t.write(t.entry(key), nil, true) }
+
+func (t *transaction) write(e *entry, value []byte, deleted bool) {
+	if !e.written {
+		t.written++
+	}
+	e.written, e.deleted, e.value = true, deleted, bytes.Clone(value)
+}
 
 func (t *transaction) Expect(key []byte, v Version) {
-	if known, ok := t.checks[string(key)]; ok && known != v {
-		t.misuse(fmt.Errorf("%w: expected another version than was read", ErrConflict))
+	e := t.entry(key)
+	switch {
+	case v == ownVersion && e.written:
+		// It read its own write: nothing stored is demanded.
+	case e.expects && e.expected != v:
+		t.misused(errContradiction)
+	default:
+		e.expects, e.expected = true, v
 	}
-	t.checks[string(key)] = v
 }
 
-func (t *transaction) misuse(err error) {
-	if t.err == nil {
-		t.err = err
+func (t *transaction) misused(err error) {
+	if t.misuse == nil {
+		t.misuse = err
 	}
 }
 
-// request makes the commit: checks of everything read, and the writes if the
-// closure agreed to them.
-func (t *transaction) request(limits Limits, write bool) (CommitRequest, error) {
-	if t.err != nil {
-		return CommitRequest{}, t.err
-	}
-	var r CommitRequest
-	size := 0
-	for _, k := range slices.Sorted(maps.Keys(t.checks)) {
-		r.Checks = append(r.Checks, Check{Key: []byte(k), Version: t.checks[k]})
-	}
-	if write {
-		for _, k := range slices.Sorted(maps.Keys(t.writes)) {
-			w := t.writes[k]
-			if len(k) > limits.KeyBytes || len(w.value) > limits.ValueBytes {
-				return r, fmt.Errorf("%w: a key of %d bytes with a value of %d", ErrTooLarge, len(k), len(w.value))
-			}
-			size += len(k) + len(w.value)
-			r.Writes = append(r.Writes, Write{Key: []byte(k), Value: w.value, Delete: w.delete})
+// readDemands reads the keys that the closure demands a version of and did not
+// read, so that request can tell a demand that is not met.
+func (t *transaction) readDemands() error {
+	var keys [][]byte
+	for k, e := range t.keys {
+		if e.expects || e.creates {
+			keys = append(keys, []byte(k))
 		}
 	}
-	if len(r.Checks) > limits.Checks || len(r.Writes) > limits.Writes || size > limits.CommitBytes {
-		return r, fmt.Errorf("%w: a transaction of %d checks, %d writes, %d bytes",
-			ErrTooLarge, len(r.Checks), len(r.Writes), size)
+	return t.fetch(keys, func(*entry) bool { return true })
+}
+
+// request makes the commit: checks of everything read or demanded, and the
+// writes with what they demand if the closure agreed to them.
+func (t *transaction) request(write bool) (CommitRequest, error) {
+	if write && t.misuse != nil {
+		return CommitRequest{}, t.misuse
+	}
+	var r CommitRequest
+	for _, k := range slices.Sorted(maps.Keys(t.keys)) {
+		e, key := t.keys[k], []byte(k)
+		version, checked, err := e.check(write)
+		if err != nil {
+			return CommitRequest{}, err
+		}
+		if checked {
+			r.Checks = append(r.Checks, Check{Key: key, Version: version})
+		}
+		if write && e.written {
+			r.Writes = append(r.Writes, Write{Key: key, Value: e.value, Delete: e.deleted})
+		}
 	}
 	return r, nil
+}
+
+// check answers the version that a key must have at commit.
+func (e *entry) check(write bool) (version Version, checked bool, err error) {
+	demand := func(v Version) {
+		if checked && v != version || e.known && v != e.stored.Version {
+			err = errContradiction
+		}
+		version, checked = v, true
+	}
+	if e.seen {
+		demand(e.stored.Version)
+	}
+	if e.expects {
+		demand(e.expected)
+	}
+	if e.creates && write {
+		demand(0)
+	}
+	return version, checked, err
 }

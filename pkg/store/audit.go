@@ -13,6 +13,10 @@ import (
 	"github.com/linli-project/linli/pkg/kv/key"
 )
 
+// houseItself leads the name of a service where an audit line names who acted
+// and nobody called. No person has such a name.
+const houseItself = "house/"
+
 // Record is what a method adds to the audit line of its commit.
 type Record struct {
 	// Rows touched or read, by id.
@@ -26,6 +30,7 @@ type Record struct {
 // Audit adds to the audit line of this commit. A method that mutates has a
 // line in any case; a job or reaction has one if it says something.
 func (tx *Tx) Audit(r Record) {
+	tx.said = true
 	tx.rows = append(tx.rows, r.Rows...)
 	if r.Reason != "" {
 		tx.reason = r.Reason
@@ -36,7 +41,7 @@ func (tx *Tx) Audit(r Record) {
 }
 
 func (tx *Tx) writeAudit() error {
-	if tx.audited || !tx.call.Rule.GetMutates() && tx.rows == nil {
+	if tx.audited || !tx.call.Rule.GetMutates() && !tx.said {
 		return nil
 	}
 	acting := tx.call.Acting()
@@ -55,6 +60,9 @@ func (tx *Tx) writeAudit() error {
 	if acting.Role != 0 {
 		row.Role = access.RoleName(acting.Role)
 	}
+	if row.Person == "" {
+		row.Person = houseItself + tx.store.service // a job or a reaction
+	}
 	if row.Outcome == "" {
 		row.Outcome = "done"
 	}
@@ -62,8 +70,12 @@ func (tx *Tx) writeAudit() error {
 	if err != nil {
 		return fmt.Errorf("encode audit line: %w", err)
 	}
-	tx.Create(key.New(tableAudit).Time(tx.wall).String(tx.base), value)
+	tx.Create(auditKey(row), value)
 	return nil
+}
+
+func auditKey(row *typev1.AuditRow) []byte {
+	return key.New(tableAudit).Time(row.GetTime().AsTime()).String(row.GetId())
 }
 
 // AuditRows answers up to limit audit lines, the oldest first.

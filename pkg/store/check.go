@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -17,15 +19,19 @@ import (
 const checkPage = 500
 
 // Check verifies the store: the file and its checksums, the house's own rows
-// (outbox, audit, remembered replies, parked events), and the given tables
-// against their indexes. Problems are in the report; an error means that it
-// could not look.
+// (outbox, marks, audit, remembered replies, parked events), the given tables
+// against their indexes, and that no other table holds rows: one that was
+// forgotten would never be checked. Problems are in the report; an error means
+// that it could not look.
 func (s *Store) Check(ctx context.Context, tables ...table.Checker) (table.Report, error) {
-	report := table.Report{Tables: map[string]int{}}
+	var report table.Report
 	if err := s.db.Check(ctx); err != nil {
 		return report, fmt.Errorf("check the file: %w", err)
 	}
+	known := []uint16{tableMeta}
 	for _, rows := range s.houseRows() {
+		known = append(known, rows.table)
+		report.Count(rows.name, 0)
 		if err := s.checkRows(ctx, rows, &report); err != nil {
 			return report, err
 		}
@@ -36,8 +42,33 @@ func (s *Store) Check(ctx context.Context, tables ...table.Checker) (table.Repor
 			return report, fmt.Errorf("check %s: %w", t.Name(), err)
 		}
 		report.Merge(r)
+		known = append(known, t.Numbers()...)
 	}
-	return report, nil
+	return report, s.checkNumbers(ctx, known, &report)
+}
+
+// checkNumbers looks at the first key of every table number there is.
+func (s *Store) checkNumbers(ctx context.Context, known []uint16, report *table.Report) error {
+	return s.db.View(ctx, func(r kv.Reader) error {
+		for rng := (kv.Range{Limit: 1, KeysOnly: true}); ; {
+			items, err := r.Scan(rng)
+			if err != nil || len(items) == 0 {
+				return err
+			}
+			number, _, err := key.Table(items[0].Key)
+			switch {
+			case err != nil:
+				report.Problem("a key is too short to name a table")
+				rng.From = append(items[0].Key, 0)
+				continue
+			case !slices.Contains(known, number):
+				report.Problem(fmt.Sprintf("table %d holds rows and is not declared", number))
+			}
+			if rng.From = key.New(number).End(); rng.From == nil {
+				return nil
+			}
+		}
+	})
 }
 
 // houseRows is one table of the house: its name, and whether a row is what
@@ -58,17 +89,23 @@ func (s *Store) houseRows() []houseRows {
 	return []houseRows{
 		{tablePending, "outbox pending", eventAt(pendingKey)},
 		{tableSent, "outbox sent", eventAt(sentKey)},
-		{tableInbox, "inbox", func(_, v []byte) bool { return len(v) == 1 }},
-		{tableAudit, "audit", func(_, v []byte) bool {
-			var row typev1.AuditRow
-			return proto.Unmarshal(v, &row) == nil && row.GetId() != ""
+		{tableInbox, "inbox", func(k, v []byte) bool {
+			// consumer, day, event id
+			parts, ok := stringParts(k, 3)
+			return ok && isDay(parts[1]) && len(v) == 1
 		}},
-		{tableRemembered, "remembered replies", func(_, v []byte) bool {
+		{tableAudit, "audit", func(k, v []byte) bool {
+			var row typev1.AuditRow
+			return proto.Unmarshal(v, &row) == nil && row.GetId() != "" && bytes.Equal(k, auditKey(&row))
+		}},
+		{tableRemembered, "remembered replies", func(k, v []byte) bool {
+			// day, person, method, idempotency key
+			parts, ok := stringParts(k, 4)
 			var row typev1.RememberedRow
-			if proto.Unmarshal(v, &row) != nil {
+			if !ok || !isDay(parts[0]) || proto.Unmarshal(v, &row) != nil {
 				return false
 			}
-			_, err := s.keyring.Open(row.GetSealedReply(), "remembered reply", row.GetReplyType())
+			_, err := s.replies.Open(row.GetSealedReply(), row.GetReplyType())
 			return err == nil
 		}},
 		{tableParked, "parked events", func(k, v []byte) bool {
@@ -76,6 +113,24 @@ func (s *Store) houseRows() []houseRows {
 			return proto.Unmarshal(v, &row) == nil && bytes.Equal(k, parkedKey(row.GetConsumer(), row.GetEvent().GetId()))
 		}},
 	}
+}
+
+// stringParts answers the n string parts that follow a key's table number;
+// false when there are more, fewer or others.
+func stringParts(k []byte, n int) ([]string, bool) {
+	_, rest, err := key.Table(k)
+	parts := make([]string, n)
+	for i := range parts {
+		if err == nil {
+			parts[i], rest, err = key.TakeString(rest)
+		}
+	}
+	return parts, err == nil && len(rest) == 0
+}
+
+func isDay(s string) bool {
+	_, err := time.Parse(time.DateOnly, s)
+	return err == nil
 }
 
 func (s *Store) checkRows(ctx context.Context, rows houseRows, report *table.Report) error {
@@ -88,9 +143,9 @@ func (s *Store) checkRows(ctx context.Context, rows houseRows, report *table.Rep
 				return err
 			}
 			for _, it := range items {
-				report.Tables[rows.name]++
+				report.Count(rows.name, 1)
 				if !rows.right(it.Key, it.Value) {
-					report.Problems = append(report.Problems, rows.name+": a row is not what stands under its key")
+					report.Problem(rows.name + ": a row is not what stands under its key")
 				}
 			}
 			if more = len(items) == checkPage; more {

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"hash/fnv"
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -33,6 +35,9 @@ type Event struct {
 
 // Emit writes an event into the outbox, in this commit.
 func (tx *Tx) Emit(e Event) error {
+	if err := e.check(); err != nil {
+		return err
+	}
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(e.Data)
 	if err != nil {
 		return fmt.Errorf("encode event %s: %w", e.Name, err)
@@ -59,6 +64,19 @@ func (tx *Tx) Emit(e Event) error {
 	return nil
 }
 
+// check refuses what the broker would refuse for ever: it would lie in the
+// outbox and be tried again and again.
+func (e Event) check() error {
+	entity, what, ok := strings.Cut(e.Name, ".")
+	if !ok || entity == "" || what == "" || strings.ContainsAny(e.Name, "*> \t\r\n") || strings.Contains(what, ".") {
+		return fmt.Errorf("event name %q is not entity.happened", e.Name)
+	}
+	if e.Data == nil || e.EntityID == "" {
+		return fmt.Errorf("event %s needs data and the row it is about", e.Name)
+	}
+	return nil
+}
+
 func pendingKey(e *typev1.EventRow) []byte {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(e.GetEntityId())) // a hash never fails
@@ -70,24 +88,37 @@ func sentKey(e *typev1.EventRow) []byte {
 	return key.New(tableSent).String(t.Format(time.DateOnly)).Time(t).String(e.GetId())
 }
 
-// Pending answers up to limit events that wait, from the front of each shard.
+// Pending answers up to limit events that wait, from the front of each shard:
+// first an even share of each, then what room is left, so that a shard that is
+// full or stuck does not hold the others back. Events of one entity are in one
+// shard, and in order.
 func Pending(r kv.Reader, limit int) ([]*typev1.EventRow, error) {
 	var out []*typev1.EventRow
-	for shard := range uint64(shards) {
-		prefix := key.New(tablePending).Uint(shard)
-		items, err := r.Scan(kv.Range{From: prefix, To: prefix.End(), Limit: limit - len(out)})
-		if err != nil {
-			return nil, err
-		}
-		for _, it := range items {
-			e := &typev1.EventRow{}
-			if err := proto.Unmarshal(it.Value, e); err != nil {
-				return nil, fmt.Errorf("%w: outbox row: %w", kv.ErrCorrupt, err)
+	var next [shards][]byte // where a shard goes on; nil = it has no more
+	for shard := range next {
+		next[shard] = key.New(tablePending).Uint(uint64(shard))
+	}
+	for _, share := range []int{(limit + shards - 1) / shards, limit} {
+		for shard := range next {
+			share := min(share, limit-len(out))
+			if next[shard] == nil || share == 0 {
+				continue
 			}
-			out = append(out, e)
-		}
-		if len(out) >= limit {
-			break
+			items, err := r.Scan(kv.Range{From: next[shard], To: key.New(tablePending).Uint(uint64(shard)).End(), Limit: share})
+			if err != nil {
+				return nil, err
+			}
+			next[shard] = nil
+			if len(items) == share {
+				next[shard] = append(bytes.Clone(items[share-1].Key), 0)
+			}
+			for _, it := range items {
+				e := &typev1.EventRow{}
+				if err := proto.Unmarshal(it.Value, e); err != nil {
+					return nil, fmt.Errorf("%w: outbox row: %w", kv.ErrCorrupt, err)
+				}
+				out = append(out, e)
+			}
 		}
 	}
 	return out, nil
@@ -146,6 +177,22 @@ func (s *Store) Park(ctx context.Context, row *typev1.ParkedRow) error {
 		tx.Put(parkedKey(row.GetConsumer(), row.GetEvent().GetId()), value)
 		return nil
 	})
+}
+
+// Unpark takes a parked event out, in this commit: to have its effect after
+// all, or to be dropped. False when it is not there.
+func (tx *Tx) Unpark(consumer, eventID string) (*typev1.ParkedRow, bool, error) {
+	k := parkedKey(consumer, eventID)
+	it, err := tx.Get(k)
+	if err != nil || it.Version == 0 {
+		return nil, false, err
+	}
+	row := &typev1.ParkedRow{}
+	if err := proto.Unmarshal(it.Value, row); err != nil {
+		return nil, false, fmt.Errorf("%w: parked event: %w", kv.ErrCorrupt, err)
+	}
+	tx.Delete(k)
+	return row, true, nil
 }
 
 // Parked answers up to limit parked events.

@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -21,24 +20,29 @@ import (
 const (
 	longestIdempotencyKey = 128
 	lookUpAfterLoss       = 2 * time.Second
+	// aroundMidnight is how far apart two tries of one call may see the day
+	// change: clocks of two machines, and how long a call may take.
+	aroundMidnight = 15 * time.Minute
 )
 
 // memory is where the reply of a call is kept, and what it must be the reply to.
 type memory struct {
 	digest []byte
-	today  []byte // empty without an idempotency key
-	before []byte
+	// keys where the reply may lie, the one to write first; empty without an
+	// idempotency key.
+	keys [][]byte
 }
 
 // memoryOf answers where a call's reply lies. The day of wall time leads the
-// key, so that expiry is a range; a look-up reads today's and yesterday's.
+// key, so that expiry is a range; a look-up reads today's and yesterday's, and
+// just before midnight tomorrow's: a repeat that came after midnight may be
+// through before the first try is, and neither would see the other.
 func (s *Store) memoryOf(call access.Call, req proto.Message) (memory, error) {
 	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
 	if err != nil {
 		return memory{}, fmt.Errorf("encode request: %w", err)
 	}
-	digest := sha256.Sum256(append([]byte(call.Method+"\x00"), text...))
-	m := memory{digest: digest[:]}
+	m := memory{digest: s.keyring.Digest("request", call.Method, string(text))}
 	if call.IdempotencyKey == "" {
 		return m, nil
 	}
@@ -46,8 +50,10 @@ func (s *Store) memoryOf(call access.Call, req proto.Message) (memory, error) {
 		return m, err
 	}
 	now := s.wall.Now().UTC()
-	m.today = rememberedKey(now, call)
-	m.before = rememberedKey(now.AddDate(0, 0, -1), call)
+	m.keys = [][]byte{rememberedKey(now, call), rememberedKey(now.AddDate(0, 0, -1), call)}
+	if soon := now.Add(aroundMidnight); soon.Day() != now.Day() {
+		m.keys = append(m.keys, rememberedKey(soon, call))
+	}
 	return m, nil
 }
 
@@ -79,10 +85,10 @@ type recalled[R proto.Message] struct {
 // same key is IDEMPOTENCY_KEY_REUSED.
 func recall[R proto.Message](s *Store, m memory, r kv.Reader) (recalled[R], error) {
 	var none recalled[R]
-	if m.today == nil {
+	if m.keys == nil {
 		return none, nil
 	}
-	items, err := r.GetMany([][]byte{m.today, m.before})
+	items, err := r.GetMany(m.keys)
 	if err != nil {
 		return none, err
 	}
@@ -97,9 +103,9 @@ func recall[R proto.Message](s *Store, m memory, r kv.Reader) (recalled[R], erro
 		if !bytes.Equal(row.GetRequestDigest(), m.digest) {
 			return none, rule.New(rule.Invalid, "IDEMPOTENCY_KEY_REUSED", "Idempotency-Key")
 		}
-		text, err := s.keyring.Open(row.GetSealedReply(), "remembered reply", row.GetReplyType())
+		text, err := s.replies.Open(row.GetSealedReply(), row.GetReplyType())
 		if err != nil {
-			return none, fmt.Errorf("remembered reply: %w", err)
+			return none, fmt.Errorf("%w: remembered reply: %w", kv.ErrCorrupt, err)
 		}
 		reply := none.reply.ProtoReflect().New().Interface().(R)
 		if err := proto.Unmarshal(text, reply); err != nil {
@@ -111,7 +117,7 @@ func recall[R proto.Message](s *Store, m memory, r kv.Reader) (recalled[R], erro
 }
 
 func (s *Store) remember(tx *Tx, m memory, reply proto.Message) error {
-	if m.today == nil {
+	if m.keys == nil {
 		return nil
 	}
 	text, err := proto.Marshal(reply)
@@ -122,18 +128,18 @@ func (s *Store) remember(tx *Tx, m memory, reply proto.Message) error {
 	row, err := proto.Marshal(&typev1.RememberedRow{
 		RequestDigest: m.digest,
 		ReplyType:     name,
-		SealedReply:   s.keyring.Seal(text, "remembered reply", name),
+		SealedReply:   s.replies.Seal(text, name),
 	})
 	if err != nil {
 		return fmt.Errorf("encode remembered reply: %w", err)
 	}
-	tx.Create(m.today, row)
+	tx.Create(m.keys[0], row)
 	return nil
 }
 
 // recallAfter asks once what became of a commit whose answer was lost. The
 // caller's context may be over; the question has a short time of its own.
-func recallAfter[R proto.Message](ctx context.Context, s *Store, m memory, reply R, lost error) (R, error) {
+func recallAfter[R proto.Message](ctx context.Context, s *Store, m memory, lost error) (R, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookUpAfterLoss)
 	defer cancel()
 	var found recalled[R]
@@ -144,5 +150,6 @@ func recallAfter[R proto.Message](ctx context.Context, s *Store, m memory, reply
 	if err == nil && found.ok {
 		return found.reply, nil
 	}
-	return reply, errors.Join(lost, err)
+	var none R
+	return none, errors.Join(lost, err)
 }

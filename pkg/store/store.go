@@ -55,6 +55,7 @@ type Store struct {
 	service     string
 	db          kv.DB
 	keyring     *seal.Keyring
+	replies     *seal.Box
 	civil, wall clock.Clock
 	ids         ids.Source
 	log         *slog.Logger
@@ -69,7 +70,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, fmt.Errorf("open store of %s: %w", c.Service, err)
 	}
 	return &Store{
-		service: c.Service, db: c.DB, keyring: k, civil: c.Civil, wall: c.Wall,
+		service: c.Service, db: c.DB, keyring: k, replies: k.Box("remembered reply"), civil: c.Civil, wall: c.Wall,
 		ids: c.IDs, log: c.Log, emitted: make(chan struct{}, 1),
 	}, nil
 }
@@ -134,7 +135,8 @@ type Tx struct {
 	rows      []string
 	reason    string
 	outcome   string
-	audited   bool
+	said      bool   // Audit was called
+	audited   bool   // the first commit of a repeated call was
 	requestID []byte // digest of the request, when there is one
 }
 
@@ -155,7 +157,8 @@ func (s *Store) update(ctx context.Context, digest []byte, fn func(*Tx) error) e
 		emitted = tx.events > 0
 		return tx.writeAudit()
 	})
-	if err == nil && emitted {
+	// A commit of unknown outcome may have happened: the relay had better look.
+	if emitted && (err == nil || errors.Is(err, kv.ErrUnknownOutcome)) {
 		select {
 		case s.emitted <- struct{}{}:
 		default:
@@ -166,13 +169,13 @@ func (s *Store) update(ctx context.Context, digest []byte, fn func(*Tx) error) e
 
 // Do is the shape of a mutating method. It looks the call's idempotency key
 // up, runs fn, remembers the reply and audits, all in one commit. The error of
-// fn is returned as it is, and nothing was written.
+// fn is returned as it is, with a zero reply, and nothing was written.
 func Do[R proto.Message](ctx context.Context, s *Store, req proto.Message, fn func(tx *Tx) (R, error)) (R, error) {
-	var reply R
+	var reply, none R
 	call := access.From(ctx)
 	memory, err := s.memoryOf(call, req)
 	if err != nil {
-		return reply, err
+		return none, err
 	}
 	err = s.update(ctx, memory.digest, func(tx *Tx) error {
 		known, err := recall[R](s, memory, tx)
@@ -190,7 +193,10 @@ func Do[R proto.Message](ctx context.Context, s *Store, req proto.Message, fn fu
 		return s.remember(tx, memory, reply)
 	})
 	if errors.Is(err, kv.ErrUnknownOutcome) && call.IdempotencyKey != "" {
-		return recallAfter(ctx, s, memory, reply, err)
+		return recallAfter[R](ctx, s, memory, err)
 	}
-	return reply, err
+	if err != nil {
+		return none, err // reply may be that of a run that lost its race
+	}
+	return reply, nil
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/seal"
 	"github.com/linli-project/linli/pkg/store"
+	"github.com/linli-project/linli/pkg/table"
 )
 
 // wall is a clock that a test moves.
@@ -60,7 +61,7 @@ func newFixture(t *testing.T, rerun bool) fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		report, err := f.Check(context.Background())
+		report, err := f.Check(context.Background(), counterTable{})
 		if err != nil || len(report.Problems) > 0 {
 			t.Errorf("check: %v %v", report.Problems, err)
 		}
@@ -74,6 +75,17 @@ func caller(person, method, idempotencyKey string) context.Context {
 		Caller: access.Caller{Person: person, Grants: []access.Grant{{Role: typev1.Role_ROLE_COMMITTEE_STAFF, Path: "/1/"}}},
 		Method: method, Rule: &typev1.Access{Mutates: true}, ID: "call_1", IdempotencyKey: idempotencyKey,
 	})
+}
+
+// counterTable is the counter's table as a check sees it.
+type counterTable struct{}
+
+func (counterTable) Name() string { return "counter" }
+
+func (counterTable) Numbers() []uint16 { return []uint16{store.FirstServiceTable} }
+
+func (counterTable) Check(func(func(kv.Reader) error) error) (table.Report, error) {
+	return table.Report{}, nil
 }
 
 func counterKey() []byte { return key.New(store.FirstServiceTable).String("counter") }
@@ -297,9 +309,9 @@ func TestSweep_RemovesWhatIsPastItsTime(t *testing.T) {
 	}
 	for _, step := range []struct {
 		days, removed int
-	}{{0, 0}, {2, 1}, {27, 0}, {2, 1}, {8, 0}, {2, 1}, {9, 0}} {
+	}{{0, 0}, {2, 0}, {1, 1}, {27, 0}, {1, 1}, {9, 0}, {1, 1}, {9, 0}} {
 		f.wall.add(time.Duration(step.days) * 24 * time.Hour)
-		if n, err := f.Sweep(t.Context(), "c"); err != nil || n != step.removed {
+		if n, err := f.Sweep(t.Context()); err != nil || n != step.removed {
 			t.Errorf("%s: %d rows removed, want %d, %v", f.wall.Now().Format(time.DateOnly), n, step.removed, err)
 		}
 	}

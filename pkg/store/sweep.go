@@ -9,8 +9,10 @@ import (
 	"github.com/linli-project/linli/pkg/kv/key"
 )
 
-// How long the house keeps its own rows, in days of wall time. Marks outlive
-// what a stream can deliver again.
+// How many whole days of wall time the house keeps its own rows, beside the
+// day of today. Marks outlive what a stream can deliver again. A look-up of a
+// reply reads yesterday's; one day more is kept for calls that began before
+// midnight.
 const (
 	rememberedDays = 2
 	sentDays       = 30
@@ -22,11 +24,14 @@ const (
 const SweepEvery = time.Hour
 
 // Sweep removes remembered replies, sent events and marks that are past their
-// time, in bounded slices, and answers how many rows those were. consumers
-// names the store's own, whose marks lie apart.
-func (s *Store) Sweep(ctx context.Context, consumers ...string) (removed int, err error) {
+// time, in bounded slices, and answers how many rows those were.
+func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
 	today := s.wall.Now().UTC()
-	before := func(days int) string { return today.AddDate(0, 0, 1-days).Format(time.DateOnly) }
+	before := func(days int) string { return today.AddDate(0, 0, -days).Format(time.DateOnly) }
+	consumers, err := s.markedConsumers(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("sweep: %w", err)
+	}
 	ranges := []kv.Range{
 		oldDays(key.New(tableRemembered), before(rememberedDays)),
 		oldDays(key.New(tableSent), before(sentDays)),
@@ -42,6 +47,29 @@ func (s *Store) Sweep(ctx context.Context, consumers ...string) (removed int, er
 		}
 	}
 	return removed, nil
+}
+
+// markedConsumers answers whose marks there are, also of consumers that are no
+// more, by looking at the first mark of each.
+func (s *Store) markedConsumers(ctx context.Context) (names []string, err error) {
+	err = s.db.View(ctx, func(r kv.Reader) error {
+		names = nil
+		prefix := key.New(tableInbox)
+		rng := kv.Range{From: prefix, To: prefix.End(), Limit: 1, KeysOnly: true}
+		for {
+			items, err := r.Scan(rng)
+			if err != nil || len(items) == 0 {
+				return err
+			}
+			name, _, err := key.TakeString(items[0].Key[len(prefix):])
+			if err != nil {
+				return fmt.Errorf("%w: inbox mark: %w", kv.ErrCorrupt, err)
+			}
+			names = append(names, name)
+			rng.From = prefix.String(name).End()
+		}
+	})
+	return names, err
 }
 
 // oldDays is the range of keys whose day part lies before a day.

@@ -10,38 +10,75 @@ import (
 	"github.com/linli-project/linli/pkg/scope"
 )
 
-// checkPage bounds what a check holds at a time.
-const checkPage = 500
+const (
+	// checkPage bounds what a check holds at a time.
+	checkPage = 500
+	// mostProblems bounds what a report lists: of a table that lost an index
+	// nobody reads a million lines.
+	mostProblems = 100
+)
 
 // Report is what a check found. Problems name tables, indexes and kinds of
 // damage, never what a row holds.
 type Report struct {
 	Tables   map[string]int // rows, by table
-	Problems []string
+	Problems []string       // the first hundred; the last line counts the others
+	unlisted int
 }
 
 // Checker is a table as fsck sees it.
 type Checker interface {
 	Name() string
+	// Numbers answers the table's number and those of its indexes.
+	Numbers() []uint16
 	// Check reads in pages by view, each on a snapshot of its own.
 	Check(view func(func(kv.Reader) error) error) (Report, error)
 }
 
 // Merge adds another report to r.
 func (r *Report) Merge(o Report) {
+	for t, n := range o.Tables {
+		r.Count(t, n)
+	}
+	for i, p := range o.Problems {
+		if o.unlisted > 0 && i == mostProblems {
+			break // the line that counts the others
+		}
+		r.Problem(p)
+	}
+	r.more(o.unlisted)
+}
+
+// Count adds n rows of a table.
+func (r *Report) Count(table string, n int) {
 	if r.Tables == nil {
 		r.Tables = map[string]int{}
 	}
-	for t, n := range o.Tables {
-		r.Tables[t] += n
+	r.Tables[table] += n
+}
+
+// Problem adds a problem. It names tables, indexes and kinds of damage only.
+func (r *Report) Problem(p string) {
+	if len(r.Problems) < mostProblems {
+		r.Problems = append(r.Problems, p)
+		return
 	}
-	r.Problems = append(r.Problems, o.Problems...)
+	r.more(1)
+}
+
+func (r *Report) more(n int) {
+	if n == 0 {
+		return
+	}
+	r.unlisted += n
+	r.Problems = append(r.Problems[:min(len(r.Problems), mostProblems)], fmt.Sprintf("and %d more", r.unlisted))
 }
 
 // Check walks rows and indexes both ways: every row decodes, stands under its
 // own key and has all its index entries; every entry leads to a row that has it.
 func (t *Table[T]) Check(view func(func(kv.Reader) error) error) (Report, error) {
-	report := Report{Tables: map[string]int{t.spec.Name: 0}}
+	var report Report
+	report.Count(t.spec.Name, 0)
 	err := walk(view, key.New(t.spec.Number), func(r kv.Reader, items []kv.Item) error {
 		for _, it := range items {
 			if err := t.checkRow(r, it, &report); err != nil {
@@ -91,7 +128,7 @@ func walk(view func(func(kv.Reader) error) error, prefix key.Key, fn func(kv.Rea
 }
 
 func (t *Table[T]) checkRow(r kv.Reader, it kv.Item, report *Report) error {
-	report.Tables[t.spec.Name]++
+	report.Count(t.spec.Name, 1)
 	row, err := decode[T](it.Value)
 	if err != nil {
 		report.problem("%s: a row does not decode", t.spec.Name)
@@ -148,6 +185,4 @@ func (t *Table[T]) checkEntry(r kv.Reader, ix Index[T], it kv.Item, report *Repo
 	return nil
 }
 
-func (r *Report) problem(format string, args ...any) {
-	r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
-}
+func (r *Report) problem(format string, args ...any) { r.Problem(fmt.Sprintf(format, args...)) }

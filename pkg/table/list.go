@@ -1,6 +1,7 @@
 package table
 
 import (
+	"bytes"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -36,21 +37,10 @@ type Listing[T proto.Message] struct {
 // Last says that there is more.
 func (t *Table[T]) List(r kv.Reader, s scope.Scope, q Query) (Listing[T], error) {
 	var out Listing[T]
-	number := t.spec.Number
-	if q.Index != "" {
-		number = t.index(q.Index).Number
+	if q.Limit < 1 {
+		return out, fmt.Errorf("list %s: a page needs a limit", t.spec.Name)
 	}
-	prefix := append(key.New(number), q.Prefix...)
-	rng := kv.Range{From: prefix, To: prefix.End(), Limit: q.Limit + 1, Reverse: q.Reverse}
-	if q.After != nil {
-		after := append(key.New(number), q.After...)
-		if q.Reverse {
-			rng.To = after
-		} else {
-			rng.From = append(after, 0)
-		}
-	}
-	items, err := r.Scan(rng)
+	items, err := r.Scan(t.keys(q))
 	if err != nil {
 		return out, fmt.Errorf("list %s: %w", t.spec.Name, err)
 	}
@@ -72,6 +62,28 @@ func (t *Table[T]) List(r kv.Reader, s scope.Scope, q Query) (Listing[T], error)
 		}
 	}
 	return out, nil
+}
+
+// keys answers the range of a query, one item more than its page. After moves
+// the beginning inside the range and never out of it.
+func (t *Table[T]) keys(q Query) kv.Range {
+	number := t.spec.Number
+	if q.Index != "" {
+		number = t.index(q.Index).Number
+	}
+	prefix := append(key.New(number), q.Prefix...)
+	rng := kv.Range{From: prefix, To: prefix.End(), Limit: q.Limit + 1, Reverse: q.Reverse}
+	if q.After == nil {
+		return rng
+	}
+	after := append(key.New(number), q.After...)
+	switch {
+	case q.Reverse && (rng.To == nil || bytes.Compare(after, rng.To) < 0):
+		rng.To = after
+	case !q.Reverse && bytes.Compare(after, rng.From) >= 0:
+		rng.From = append(after, 0)
+	}
+	return rng
 }
 
 // follow reads the rows that index entries point at.

@@ -20,21 +20,23 @@ import (
 const (
 	defaultPage = 50
 	largestPage = 200
+	digestBytes = 16
 )
 
 // Pager makes and reads page tokens. A token is the last key and a hash of the
-// call, sealed: a key can hold what only the office may know, and a token of
-// another list, filter or caller is refused.
-type Pager struct{ keyring *seal.Keyring }
+// call and its range, sealed: a key can hold what only the office may know, and
+// a token of another list, filter, order or caller is refused.
+type Pager struct{ box *seal.Box }
 
 // NewPager makes a pager of a service's keyring.
-func NewPager(k *seal.Keyring) *Pager { return &Pager{keyring: k} }
+func NewPager(k *seal.Keyring) *Pager { return &Pager{box: k.Box("page token")} }
 
 // PageCall is what makes a list call: a token fits only the same.
 type PageCall struct {
 	Method string
 	Scope  scope.Scope
-	// Filter is everything that selects or orders.
+	// Filter is what selects beyond the range of the query, which is part of
+	// the token in any case.
 	Filter []string
 	// Size is 1 to Max; 0 means 50.
 	Size int32
@@ -43,26 +45,27 @@ type PageCall struct {
 	Token string
 }
 
-func (c PageCall) digest() []byte {
+// digest is the same for every page of a list and for no other list. Each part
+// stands with its length, and so do the paths and filters as wholes.
+func (c PageCall) digest(q Query) []byte {
 	h := sha256.New()
-	write := func(s string) {
-		var n [4]byte
-		binary.BigEndian.PutUint32(n[:], uint32(len(s)))
-		_, _ = h.Write(n[:]) // a hash never fails
-		_, _ = h.Write([]byte(s))
+	count := func(n int) { _, _ = h.Write(binary.BigEndian.AppendUint32(nil, uint32(n))) } // a hash never fails
+	write := func(parts ...string) {
+		count(len(parts))
+		for _, s := range parts {
+			count(len(s))
+			_, _ = h.Write([]byte(s))
+		}
 	}
-	write(c.Method)
-	write(c.Scope.Person)
-	paths := slices.Clone(c.Scope.Paths)
+	write(c.Method, c.Scope.Person, q.Index, string(q.Prefix), strconv.FormatBool(q.Reverse))
+	var paths []string
+	for _, p := range c.Scope.Paths {
+		paths = append(paths, string(p))
+	}
 	slices.Sort(paths)
-	for _, p := range slices.Compact(paths) {
-		write(string(p))
-	}
-	write("filter")
-	for _, f := range c.Filter {
-		write(f)
-	}
-	return h.Sum(nil)[:16]
+	write(slices.Compact(paths)...)
+	write(c.Filter...)
+	return h.Sum(nil)[:digestBytes]
 }
 
 // limit answers the page's size, or INVALID_FIELD.
@@ -81,27 +84,27 @@ func (c PageCall) limit() (int, error) {
 	return int(c.Size), nil
 }
 
-func (p *Pager) token(c PageCall, last key.Key) string {
+func (p *Pager) token(c PageCall, q Query, last key.Key) string {
 	if last == nil {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString(p.keyring.Seal(append(c.digest(), last...), "page token"))
+	return base64.RawURLEncoding.EncodeToString(p.box.Seal(append(c.digest(q), last...)))
 }
 
-func (p *Pager) after(c PageCall) (key.Key, error) {
+func (p *Pager) after(c PageCall, q Query) (key.Key, error) {
 	if c.Token == "" {
 		return nil, nil
 	}
 	bad := rule.New(rule.Invalid, "BAD_PAGE_TOKEN", "page_token")
-	sealed, err := base64.RawURLEncoding.DecodeString(c.Token)
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(c.Token)
 	if err != nil {
 		return nil, bad
 	}
-	plain, err := p.keyring.Open(sealed, "page token")
-	if err != nil || len(plain) < 16 || !bytes.Equal(plain[:16], c.digest()) {
+	plain, err := p.box.Open(sealed)
+	if err != nil || len(plain) < digestBytes || !bytes.Equal(plain[:digestBytes], c.digest(q)) {
 		return nil, bad
 	}
-	return plain[16:], nil
+	return plain[digestBytes:], nil
 }
 
 // Page answers one page of a call and the token of the next, empty at the end.
@@ -111,7 +114,7 @@ func Page[T proto.Message](p *Pager, t *Table[T], r kv.Reader, c PageCall, q Que
 	if err != nil {
 		return nil, "", err
 	}
-	if q.After, err = p.after(c); err != nil {
+	if q.After, err = p.after(c, q); err != nil {
 		return nil, "", err
 	}
 	q.Limit = limit
@@ -119,5 +122,5 @@ func Page[T proto.Message](p *Pager, t *Table[T], r kv.Reader, c PageCall, q Que
 	if err != nil {
 		return nil, "", err
 	}
-	return page.Rows, p.token(c, page.Last), nil
+	return page.Rows, p.token(c, q, page.Last), nil
 }

@@ -54,7 +54,8 @@ type Spec[T proto.Message] struct {
 	// Key answers the key parts that follow the number.
 	Key func(T) key.Key
 	// Paths answers the organizations from which the row may be seen; nil for
-	// a row that nobody sees by path.
+	// a row that nobody sees by path. A scope that holds the root sees every
+	// row, whatever this says.
 	Paths func(T) []scope.Path
 	// Owners answers the persons whose own the row is; nil for none.
 	Owners  func(T) []string
@@ -67,21 +68,40 @@ type Table[T proto.Message] struct {
 	spec Spec[T]
 }
 
-// New makes the table of a declaration. It panics when two numbers are the
-// same, since the declaration is a constant of the program.
+// New makes the table of a declaration. It panics when the declaration is
+// wrong (a number or an index name twice, no name, no key), since it is a
+// constant of the program.
 func New[T proto.Message](spec Spec[T]) *Table[T] {
-	numbers := []uint16{spec.Number}
+	if spec.Number == 0 || spec.Name == "" || spec.Key == nil {
+		panic(fmt.Sprintf("table %q needs a number, a name and a key", spec.Name))
+	}
+	numbers, names := []uint16{spec.Number}, []string{""}
 	for _, ix := range spec.Indexes {
+		if ix.Number == 0 || ix.Keys == nil {
+			panic(fmt.Sprintf("table %s: index %q needs a number and keys", spec.Name, ix.Name))
+		}
 		if slices.Contains(numbers, ix.Number) {
 			panic(fmt.Sprintf("table %s: number %d is taken twice", spec.Name, ix.Number))
 		}
-		numbers = append(numbers, ix.Number)
+		if slices.Contains(names, ix.Name) {
+			panic(fmt.Sprintf("table %s: an index has no name, or %q twice", spec.Name, ix.Name))
+		}
+		numbers, names = append(numbers, ix.Number), append(names, ix.Name)
 	}
 	return &Table[T]{spec: spec}
 }
 
 // Name answers the entity's word.
 func (t *Table[T]) Name() string { return t.spec.Name }
+
+// Numbers answers the table's number and those of its indexes.
+func (t *Table[T]) Numbers() []uint16 {
+	numbers := []uint16{t.spec.Number}
+	for _, ix := range t.spec.Indexes {
+		numbers = append(numbers, ix.Number)
+	}
+	return numbers
+}
 
 func (t *Table[T]) key(parts key.Key) []byte {
 	return append(key.New(t.spec.Number), parts...)
@@ -126,7 +146,7 @@ func decode[T proto.Message](b []byte) (Row[T], error) {
 	var none T
 	r := Row[T]{Value: none.ProtoReflect().New().Interface().(T)}
 	revision, n := binary.Uvarint(b)
-	if n <= 0 {
+	if n <= 0 || revision == 0 {
 		return r, fmt.Errorf("%w: row without a revision", kv.ErrCorrupt)
 	}
 	r.Revision = revision
@@ -187,6 +207,9 @@ func (t *Table[T]) GetMany(r kv.Reader, s scope.Scope, parts []key.Key) ([]Row[T
 // By answers the row under a key of a unique index.
 func (t *Table[T]) By(r kv.Reader, s scope.Scope, index string, parts key.Key) (Row[T], bool, error) {
 	ix := t.index(index)
+	if !ix.Unique {
+		panic(fmt.Sprintf("table %s: index %s is not unique", t.spec.Name, index))
+	}
 	it, err := r.Get(indexKey(ix, parts, nil))
 	if err != nil || it.Version == 0 {
 		return Row[T]{}, false, err
@@ -200,137 +223,4 @@ func (t *Table[T]) index(name string) Index[T] {
 		panic(fmt.Sprintf("table %s has no index %s", t.spec.Name, name))
 	}
 	return t.spec.Indexes[i]
-}
-
-// Insert writes a new row at revision 1. ALREADY_EXISTS when its key or a key
-// of a unique index is there.
-func (t *Table[T]) Insert(tx kv.Tx, v T) (Row[T], error) {
-	row := Row[T]{Value: v, Revision: 1}
-	parts := t.spec.Key(v)
-	entries := t.entries(v, parts)
-	keys := [][]byte{t.key(parts)}
-	for _, e := range entries {
-		if e.unique {
-			keys = append(keys, []byte(e.key))
-		}
-	}
-	if err := t.refuseTaken(tx, keys); err != nil {
-		return row, err
-	}
-	value, err := encode(row)
-	if err != nil {
-		return row, err
-	}
-	tx.Create(keys[0], value)
-	for _, e := range entries {
-		e.put(tx)
-	}
-	return row, nil
-}
-
-func (t *Table[T]) refuseTaken(tx kv.Tx, keys [][]byte) error {
-	items, err := tx.GetMany(keys)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", t.spec.Name, err)
-	}
-	for _, it := range items {
-		if it.Version != 0 {
-			return rule.New(rule.Exists, "ALREADY_EXISTS", "", "entity", t.spec.Name)
-		}
-	}
-	return nil
-}
-
-// Replace writes a row's next revision, and exactly the difference of its
-// index entries. old is what Get answered; v is a changed clone with the same
-// key. STALE_ETAG when old is no longer the stored revision.
-func (t *Table[T]) Replace(tx kv.Tx, old Row[T], v T) (Row[T], error) {
-	parts := t.spec.Key(v)
-	if string(parts) != string(t.spec.Key(old.Value)) {
-		return old, fmt.Errorf("table %s: a row cannot change its key", t.spec.Name)
-	}
-	if err := t.current(tx, old, parts); err != nil {
-		return old, err
-	}
-	row := Row[T]{Value: v, Revision: old.Revision + 1}
-	value, err := encode(row)
-	if err != nil {
-		return old, err
-	}
-	before, after := t.entries(old.Value, parts), t.entries(v, parts)
-	var taken [][]byte
-	for _, e := range after {
-		if e.unique && !slices.Contains(before, e) {
-			taken = append(taken, []byte(e.key))
-		}
-	}
-	if err := t.refuseTaken(tx, taken); err != nil {
-		return old, err
-	}
-	tx.Put(t.key(parts), value)
-	for _, e := range before {
-		if !slices.Contains(after, e) {
-			tx.Delete([]byte(e.key))
-		}
-	}
-	for _, e := range after {
-		if !slices.Contains(before, e) {
-			e.put(tx)
-		}
-	}
-	return row, nil
-}
-
-// Delete removes a row and its index entries.
-func (t *Table[T]) Delete(tx kv.Tx, old Row[T]) error {
-	parts := t.spec.Key(old.Value)
-	if err := t.current(tx, old, parts); err != nil {
-		return err
-	}
-	tx.Delete(t.key(parts))
-	for _, e := range t.entries(old.Value, parts) {
-		tx.Delete([]byte(e.key))
-	}
-	return nil
-}
-
-// current refuses an old row that is not the stored one: its index entries
-// would not be those to remove.
-func (t *Table[T]) current(tx kv.Tx, old Row[T], parts key.Key) error {
-	stored, ok, err := t.Get(tx, scope.All(), parts)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return rule.Absent(t.spec.Name, "")
-	}
-	return stored.Match(old.Etag())
-}
-
-// entry is one index entry of a row.
-type entry struct {
-	key, value string
-	unique     bool
-}
-
-func (e entry) put(tx kv.Tx) {
-	if e.unique {
-		tx.Create([]byte(e.key), []byte(e.value))
-		return
-	}
-	tx.Put([]byte(e.key), []byte(e.value))
-}
-
-func (t *Table[T]) entries(v T, row key.Key) []entry {
-	var out []entry
-	for _, ix := range t.spec.Indexes {
-		for _, parts := range ix.Keys(v) {
-			e := entry{key: string(indexKey(ix, parts, row)), unique: ix.Unique}
-			if ix.Unique {
-				e.value = string(row)
-			}
-			out = append(out, e)
-		}
-	}
-	return out
 }

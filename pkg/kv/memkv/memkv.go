@@ -1,13 +1,11 @@
-// Package memkv is the engine of tests: the contract of package kv in memory,
-// with nothing durable about it.
+// Package memkv is the engine of tests: the contract of package kv in memory.
+// What it holds outlives Close, as a file does, until the engine is dropped.
 package memkv
 
 import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"sync"
 
 	"github.com/tidwall/btree"
@@ -15,82 +13,85 @@ import (
 	"github.com/linli-project/linli/pkg/kv"
 )
 
+// row is one key with its sealed value, never changed once it is in a tree.
+type row struct{ key, sealed []byte }
+
+func byKey(a, b row) bool { return bytes.Compare(a.key, b.key) < 0 }
+
 // Engine keeps everything in a copy-on-write tree. It is safe for concurrent use.
 type Engine struct {
 	mu     sync.Mutex
-	tree   *btree.BTreeG[kv.Item]
+	tree   *btree.BTreeG[row]
 	closed bool
 }
 
 var _ kv.Engine = (*Engine)(nil)
 
 // New makes an empty engine.
-func New() *Engine { return &Engine{tree: newTree()} }
+func New() *Engine { return &Engine{tree: btree.NewBTreeG(byKey)} }
 
-func newTree() *btree.BTreeG[kv.Item] {
-	return btree.NewBTreeG(func(a, b kv.Item) bool { return bytes.Compare(a.Key, b.Key) < 0 })
+func (e *Engine) open() error {
+	if e.closed {
+		return fmt.Errorf("%w: closed", kv.ErrUnavailable)
+	}
+	return nil
 }
 
 // Snapshot is a copy of the tree, made in constant time.
 func (e *Engine) Snapshot(context.Context) (kv.Snapshot, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed {
-		return nil, fmt.Errorf("%w: closed", kv.ErrUnavailable)
+	if err := e.open(); err != nil {
+		return nil, err
 	}
 	return &snapshot{tree: e.tree.Copy()}, nil
 }
 
 // Commit validates and applies under one lock.
 func (e *Engine) Commit(ctx context.Context, r kv.CommitRequest) (kv.Version, error) {
+	if err := r.Validate(e.Limits()); err != nil {
+		return 0, err
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed {
-		return 0, fmt.Errorf("%w: closed", kv.ErrUnavailable)
+	if err := e.open(); err != nil {
+		return 0, err
 	}
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
 	for _, c := range r.Checks {
-		if it, _ := e.tree.Get(kv.Item{Key: c.Key}); it.Version != c.Version {
+		it, err := read(e.tree, c.Key)
+		if err != nil {
+			return 0, err
+		}
+		if it.Version != c.Version {
 			return 0, kv.ErrConflict
 		}
 	}
-	v := kv.Version(rand.Uint64()>>1 | 1)
+	version := kv.NewVersion()
 	for _, w := range r.Writes {
 		if w.Delete {
-			e.tree.Delete(kv.Item{Key: w.Key})
+			e.tree.Delete(row{key: w.Key})
 		} else {
-			e.tree.Set(kv.Item{Key: bytes.Clone(w.Key), Value: bytes.Clone(w.Value), Version: v})
+			e.tree.Set(row{bytes.Clone(w.Key), kv.Seal(w.Key, version, w.Value)})
 		}
 	}
-	return v, nil
+	return version, nil
 }
 
 // Limits are those of the contract.
 func (e *Engine) Limits() kv.Limits { return kv.DefaultLimits }
 
-// Backup writes every sealed value, one a line, as hex: enough for a test to
-// search and compare.
-func (e *Engine) Backup(ctx context.Context, w io.Writer) error {
+// Check verifies every value's checksum.
+func (e *Engine) Check(ctx context.Context) error {
 	s, err := e.Snapshot(ctx)
 	if err != nil {
 		return err
 	}
-	items, err := s.Scan(ctx, kv.Range{})
-	if err != nil {
-		return err
-	}
-	for _, it := range items {
-		if _, err := fmt.Fprintf(w, "%x %x\n", it.Key, it.Value); err != nil {
-			return fmt.Errorf("write backup: %w", err)
-		}
-	}
-	return nil
+	_, err = s.Scan(ctx, kv.Range{KeysOnly: true})
+	return err
 }
-
-// Check has nothing to find: memory keeps no checksums.
-func (e *Engine) Check(context.Context) error { return nil }
 
 // Close refuses further use.
 func (e *Engine) Close() error {
@@ -108,45 +109,17 @@ func (e *Engine) Reopen() {
 	e.closed = false
 }
 
-type snapshot struct{ tree *btree.BTreeG[kv.Item] }
-
-func (s *snapshot) Read(ctx context.Context, keys [][]byte) ([]kv.Item, error) {
-	out := make([]kv.Item, len(keys))
-	for i, k := range keys {
-		it, _ := s.tree.Get(kv.Item{Key: k})
-		out[i] = kv.Item{Key: k, Value: bytes.Clone(it.Value), Version: it.Version}
+// Damage flips a bit of the value under a key behind the engine's back, as a
+// bad disk does. It says whether there was one.
+func (e *Engine) Damage(key []byte) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r, ok := e.tree.Get(row{key: key})
+	if !ok {
+		return false
 	}
-	return out, ctx.Err()
+	broken := bytes.Clone(r.sealed)
+	broken[len(broken)-1] ^= 1
+	e.tree.Set(row{r.key, broken})
+	return true
 }
-
-func (s *snapshot) Scan(ctx context.Context, r kv.Range) ([]kv.Item, error) {
-	var out []kv.Item
-	take := func(it kv.Item) bool {
-		item := kv.Item{Key: bytes.Clone(it.Key), Version: it.Version}
-		if !r.KeysOnly {
-			item.Value = bytes.Clone(it.Value)
-		}
-		out = append(out, item)
-		return r.Limit == 0 || len(out) < r.Limit
-	}
-	if r.Reverse {
-		down := func(it kv.Item) bool {
-			if r.To != nil && bytes.Compare(it.Key, r.To) >= 0 {
-				return true
-			}
-			return bytes.Compare(it.Key, r.From) >= 0 && take(it)
-		}
-		if r.To == nil {
-			s.tree.Reverse(down)
-		} else {
-			s.tree.Descend(kv.Item{Key: r.To}, down)
-		}
-		return out, ctx.Err()
-	}
-	s.tree.Ascend(kv.Item{Key: r.From}, func(it kv.Item) bool {
-		return (r.To == nil || bytes.Compare(it.Key, r.To) < 0) && take(it)
-	})
-	return out, ctx.Err()
-}
-
-func (s *snapshot) Close() error { return nil }

@@ -1,0 +1,400 @@
+package gateway_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+
+	evaluationv1 "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
+	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
+
+	"github.com/linli-project/linli/gateway"
+	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/clock"
+	"github.com/linli-project/linli/pkg/ids"
+	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/rpc"
+	"github.com/linli-project/linli/pkg/rule"
+	"github.com/linli-project/linli/pkg/scope"
+)
+
+// registry answers as a test says; evaluation renders one letter.
+type registry struct {
+	registryv1.UnimplementedRegistryServiceServer
+	err     error
+	imports []byte
+	header  *registryv1.ImportRosterHeader
+}
+
+func (r *registry) Name() string                     { return "registry" }
+func (r *registry) Register(s grpc.ServiceRegistrar) { registryv1.RegisterRegistryServiceServer(s, r) }
+func (r *registry) OrganizationPath(context.Context, string) (scope.Path, bool, error) {
+	return "/C1/", true, nil
+}
+
+func (r *registry) GetReportIn(_ context.Context, in *registryv1.GetReportInRequest) (*registryv1.GetReportInResponse, error) {
+	return &registryv1.GetReportInResponse{ReportIn: &registryv1.ReportIn{Id: in.GetId(), MemberId: "m", Etag: "1"}}, r.err
+}
+
+func (r *registry) SubmitReportIn(ctx context.Context, in *registryv1.SubmitReportInRequest) (*registryv1.SubmitReportInResponse, error) {
+	return &registryv1.SubmitReportInResponse{ReportIn: &registryv1.ReportIn{MemberId: in.GetMemberId(), DecidedBy: access.From(ctx).IdempotencyKey}}, r.err
+}
+
+func (r *registry) ListMembers(context.Context, *registryv1.ListMembersRequest) (*registryv1.ListMembersResponse, error) {
+	return &registryv1.ListMembersResponse{}, r.err
+}
+
+func (r *registry) ImportRoster(s grpc.ClientStreamingServer[registryv1.ImportRosterRequest, registryv1.ImportRosterResponse]) error {
+	for {
+		m, err := s.Recv()
+		if errors.Is(err, io.EOF) {
+			return s.SendAndClose(&registryv1.ImportRosterResponse{Rows: int32(len(r.imports))})
+		}
+		if err != nil {
+			return err
+		}
+		if m.GetHeader() != nil {
+			if r.header = m.GetHeader(); r.err != nil {
+				return r.err
+			}
+		}
+		r.imports = append(r.imports, m.GetChunk()...)
+	}
+}
+
+type evaluation struct {
+	evaluationv1.UnimplementedEvaluationServiceServer
+}
+
+func (e evaluation) Name() string { return "evaluation" }
+func (e evaluation) Register(s grpc.ServiceRegistrar) {
+	evaluationv1.RegisterEvaluationServiceServer(s, e)
+}
+func (e evaluation) OrganizationPath(context.Context, string) (scope.Path, bool, error) {
+	return "", false, nil
+}
+
+func (e evaluation) RenderLetter(_ context.Context, in *evaluationv1.RenderLetterRequest) (*evaluationv1.RenderLetterResponse, error) {
+	return &evaluationv1.RenderLetterResponse{ContentType: "text/csv; charset=utf-8", FileName: "信.csv", Content: []byte(in.GetId())}, nil
+}
+
+type fixture struct {
+	*registry
+	ready  bool
+	server *httptest.Server
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{registry: &registry{}, ready: true}
+	door, err := rpc.NewServer(rpc.Config{
+		Services: []rpc.Service{f.registry, evaluation{}}, Authenticator: access.DevAuthenticator(), Wall: clock.Wall(), IDs: ids.New,
+		Log: slog.New(slog.DiscardHandler), Dev: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := gateway.New(gateway.Config{
+		Conn: door.Conn(), Dev: true, Ready: func() bool { return f.ready }, Log: slog.New(slog.DiscardHandler),
+		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics") }),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.server = httptest.NewServer(h)
+	t.Cleanup(f.server.Close)
+	return f
+}
+
+func token() string {
+	return access.DevToken("staff", access.Grant{Role: typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, Path: "/C1/"})
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// problem reads the body as RFC 9457.
+func (a answer) problem(t *testing.T) (p struct {
+	Type, Title, Detail, Instance, Reason, Field string
+	Status                                       int
+	Errors                                       []struct{ Field, Message string }
+	Params                                       map[string]string
+}) {
+	t.Helper()
+	if got := a.header.Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("content type %s: %s", got, a.body)
+	}
+	if err := json.Unmarshal(a.body, &p); err != nil {
+		t.Fatalf("%s: %v", a.body, err)
+	}
+	if p.Status != a.status || p.Type != "urn:linli:reason:"+p.Reason || p.Detail == "" {
+		t.Errorf("not a whole problem: %s", a.body)
+	}
+	return p
+}
+
+func (f *fixture) do(t *testing.T, method, path, body string, header ...string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, f.server.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token())
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	reply, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = reply.Body.Close() }()
+	text, err := io.ReadAll(reply.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{reply.StatusCode, reply.Header, text}
+}
+
+func TestREST_BareResourceInCamelCase(t *testing.T) {
+	f := newFixture(t)
+	got := f.do(t, "GET", "/v1/reportIns/rpt_1", "")
+	var resource map[string]any
+	if err := json.Unmarshal(got.body, &resource); err != nil || got.status != 200 || resource["memberId"] != "m" || resource["etag"] != "1" {
+		t.Errorf("%d %s %v", got.status, got.body, err)
+	}
+	if got.header.Get("X-Call-Id") == "" {
+		t.Error("the answer does not name its call")
+	}
+	got = f.do(t, "POST", "/v1/reportIns", `{"memberId":"m9"}`, "Idempotency-Key", "k1")
+	if got.status != 200 || !bytes.Contains(got.body, []byte(`"k1"`)) || !bytes.Contains(got.body, []byte(`"m9"`)) {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+}
+
+func TestREST_BadInput(t *testing.T) {
+	f := newFixture(t)
+	huge := `{"memberId":"` + strings.Repeat("x", 1<<20) + `"}`
+	for name, c := range map[string]struct {
+		method, path, body string
+		header             []string
+		status             int
+		reason, field      string
+	}{
+		"unknown field":       {"POST", "/v1/reportIns", `{"memberId":"m","nickname":"x"}`, nil, 400, "UNKNOWN_FIELD", "nickname"},
+		"wrong type":          {"POST", "/v1/reportIns", `{"memberId":7}`, nil, 400, "MALFORMED_BODY", "memberId"},
+		"not JSON":            {"POST", "/v1/reportIns", `{"memberId":`, nil, 400, "MALFORMED_BODY", ""},
+		"oversized":           {"POST", "/v1/reportIns", huge, nil, 413, "BODY_TOO_LARGE", ""},
+		"too long":            {"POST", "/v1/reportIns", `{"memberId":"` + strings.Repeat("x", 65) + `"}`, nil, 400, "INVALID_FIELD", "memberId"},
+		"missing":             {"POST", "/v1/reportIns", `{}`, nil, 400, "INVALID_FIELD", "memberId"},
+		"no body":             {"POST", "/v1/reportIns", ``, nil, 400, "INVALID_FIELD", "memberId"},
+		"malformed token":     {"GET", "/v1/reportIns/r", "", []string{"Authorization", "Bearer nonsense"}, 401, "UNAUTHENTICATED", ""},
+		"no token":            {"GET", "/v1/reportIns/r", "", []string{"Authorization", ""}, 401, "UNAUTHENTICATED", ""},
+		"page too large":      {"GET", "/v1/organizations/C1/members?pageSize=5000", "", nil, 400, "INVALID_FIELD", "pageSize"},
+		"page size no number": {"GET", "/v1/organizations/C1/members?pageSize=many", "", nil, 400, "INVALID_FIELD", "pageSize"},
+		"no such route":       {"GET", "/v1/nothing", "", nil, 404, "METHOD_CLOSED", ""},
+		"nothing there":       {"GET", "/nothing", "", nil, 404, "METHOD_CLOSED", ""},
+		"wrong method":        {"DELETE", "/v1/reportIns/r", "", nil, 405, "METHOD_CLOSED", ""},
+		"a role too little":   {"POST", "/v1/organizations/C1/cycles", `{"year":2013}`, nil, 403, "ROLE_NOT_ALLOWED", ""},
+	} {
+		for _, language := range []string{"zh", "en"} {
+			got := f.do(t, c.method, c.path, c.body, append([]string{"Accept-Language", language}, c.header...)...)
+			p := got.problem(t)
+			if got.status != c.status || p.Reason != c.reason || p.Field != c.field {
+				t.Errorf("%s: %d %s in field %q, want %d %s in %q: %s", name, got.status, p.Reason, p.Field, c.status, c.reason, c.field, got.body)
+			}
+			chinese := strings.ContainsFunc(p.Detail, func(r rune) bool { return r > 0x4E00 && r < 0x9FA5 })
+			if chinese != (language == "zh") {
+				t.Errorf("%s in %s: %s", name, language, p.Detail)
+			}
+		}
+	}
+}
+
+func TestREST_StatusOfAReason(t *testing.T) {
+	f := newFixture(t)
+	for _, c := range []struct {
+		err        error
+		status     int
+		retryAfter string
+	}{
+		{rule.New(rule.Stale, "STALE_ETAG", "etag"), 409, ""},
+		{rule.New(rule.Precondition, "WRONG_STATE", "", "state", "accepted"), 409, ""},
+		{rule.New(rule.Exists, "ALREADY_EXISTS", ""), 409, ""},
+		{rule.New(rule.Invalid, "IDEMPOTENCY_KEY_REUSED", ""), 422, ""},
+		{rule.New(rule.Denied, "CONFLICT_OF_INTEREST", ""), 403, ""},
+		{rule.New(rule.Exhausted, "OVERLOADED", ""), 429, "1"},
+		{kv.ErrUnavailable, 503, "1"},
+		{fmt.Errorf("about %s", "430198197207155484"), 500, ""},
+	} {
+		f.err = c.err
+		got := f.do(t, "GET", "/v1/reportIns/r", "")
+		p := got.problem(t)
+		if got.status != c.status || got.header.Get("Retry-After") != c.retryAfter || p.Instance == "" {
+			t.Errorf("%v: %d, retry after %q: %s", c.err, got.status, got.header.Get("Retry-After"), got.body)
+		}
+		if bytes.Contains(got.body, []byte("430198197207155484")) {
+			t.Error("the cause of an error was sent")
+		}
+	}
+}
+
+func TestUpload_StreamsThroughTheDoor(t *testing.T) {
+	f := newFixture(t)
+	file := strings.Repeat("姓名,性别\n", 100_000)
+	got := f.do(t, "POST", "/v1/organizations/C1/rosters:import?acceptReportIns=true", file, "Content-Type", "text/csv; charset=utf-8")
+	if got.status != 200 || string(f.imports) != file || f.header.GetOrganizationId() != "C1" || !f.header.GetAcceptReportIns() {
+		t.Errorf("%d %s, %d bytes arrived, header %v", got.status, got.body, len(f.imports), f.header)
+	}
+	for name, c := range map[string]struct {
+		path, contentType, token string
+		err                      error
+		status                   int
+		reason                   string
+	}{
+		"not CSV":  {"/v1/organizations/C1/rosters:import", "application/json", token(), nil, 415, "UNSUPPORTED_ENCODING"},
+		"bad flag": {"/v1/organizations/C1/rosters:import?acceptReportIns=maybe", "text/csv", token(), nil, 400, "INVALID_FIELD"},
+		"no token": {"/v1/organizations/C1/rosters:import", "text/csv", "", nil, 401, "UNAUTHENTICATED"},
+		"refused":  {"/v1/organizations/C1/rosters:import", "text/csv", token(), rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "organization_id", "id", "C1"), 404, "UNKNOWN_ORGANIZATION"},
+	} {
+		f.err = c.err
+		got := f.do(t, "POST", c.path, file, "Content-Type", c.contentType, "Authorization", "Bearer "+c.token)
+		if p := got.problem(t); got.status != c.status || p.Reason != c.reason {
+			t.Errorf("%s: %d %s", name, got.status, got.body)
+		}
+	}
+}
+
+// endless is a body without an end.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	return len(p), nil
+}
+
+func TestUpload_StopsAtItsLimit(t *testing.T) {
+	f := newFixture(t)
+	for name, length := range map[string]int64{"declared": 65 << 20, "not declared": -1} {
+		req, err := http.NewRequestWithContext(t.Context(), "POST", f.server.URL+"/v1/organizations/C1/rosters:import", io.LimitReader(endless{}, 65<<20))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.ContentLength = length
+		req.Header.Set("Authorization", "Bearer "+token())
+		req.Header.Set("Content-Type", "text/csv")
+		reply, err := http.DefaultClient.Do(req)
+		if err != nil {
+			continue // the server cut the connection before it read the rest
+		}
+		_ = reply.Body.Close()
+		if reply.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s: %d", name, reply.StatusCode)
+		}
+	}
+}
+
+func TestLetter_IsAnAttachment(t *testing.T) {
+	f := newFixture(t)
+	got := f.do(t, "GET", "/v1/letters/let_1/csv", "")
+	if got.status != 200 || string(got.body) != "let_1" || !strings.HasPrefix(got.header.Get("Content-Disposition"), "attachment") ||
+		got.header.Get("Content-Type") != "text/csv; charset=utf-8" {
+		t.Errorf("%d %v %s", got.status, got.header, got.body)
+	}
+}
+
+func TestPages_AndTheirHeaders(t *testing.T) {
+	f := newFixture(t)
+	for path, want := range map[string]string{
+		"/": "邻里", "/docs/": "docs.js", "/docs/docs.js": "writeToken", "/docs/docs.css": ":root", "/metrics": "metrics", "/healthz": "ok",
+		"/openapi.json": "/v1/organizations/{id}/rosters:import",
+	} {
+		got := f.do(t, "GET", path, "")
+		if got.status != 200 || !strings.Contains(string(got.body), want) {
+			t.Errorf("%s: %d, no %q", path, got.status, want)
+		}
+		for name, value := range map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"} {
+			if got.header.Get(name) != value {
+				t.Errorf("%s: %s is %q", path, name, got.header.Get(name))
+			}
+		}
+		if policy := got.header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'self'") || strings.Contains(policy, "script-src") {
+			t.Errorf("%s: policy %q", path, policy)
+		}
+	}
+	f.ready = false
+	if got := f.do(t, "GET", "/healthz", ""); got.status != http.StatusServiceUnavailable {
+		t.Errorf("not ready, and health says %d", got.status)
+	}
+}
+
+// TestOpenAPI_EveryRouteIsServed calls each route of the document without a
+// token: all answer 401, so all are mounted behind the door.
+func TestOpenAPI_EveryRouteIsServed(t *testing.T) {
+	f := newFixture(t)
+	var doc struct {
+		Paths map[string]map[string]any
+	}
+	if err := json.Unmarshal(f.do(t, "GET", "/openapi.json", "").body, &doc); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for path, methods := range doc.Paths {
+		for method := range methods {
+			if !strings.Contains(path, "reportIns") && !strings.Contains(path, "members") && !strings.Contains(path, "letters") &&
+				!strings.Contains(path, "import") && !strings.Contains(path, "cycles") && !strings.Contains(path, "entries") {
+				continue // of services that this fixture does not have
+			}
+			n++
+			url := strings.NewReplacer("{", "", "}", "").Replace(path)
+			got := f.do(t, strings.ToUpper(method), url, "{}", "Authorization", "", "Content-Type", map[bool]string{true: "text/csv", false: "application/json"}[strings.Contains(path, "import")])
+			if got.status != http.StatusUnauthorized {
+				t.Errorf("%s %s: %d %s", method, path, got.status, got.body)
+			}
+		}
+	}
+	if n < 20 {
+		t.Errorf("only %d routes in the document", n)
+	}
+}
+
+func FuzzBody(f *testing.F) {
+	fx := &fixture{registry: &registry{}, ready: true}
+	door, err := rpc.NewServer(rpc.Config{
+		Services: []rpc.Service{fx.registry}, Authenticator: access.DevAuthenticator(), Wall: clock.Wall(), IDs: ids.New,
+		Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	h, err := gateway.New(gateway.Config{Conn: door.Conn(), Ready: func() bool { return true }, Log: slog.New(slog.DiscardHandler), Metrics: http.NotFoundHandler()})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(`{"memberId":"m"}`))
+	f.Add([]byte(`{"memberId":7,"x":[{}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		req := httptest.NewRequest("POST", "/v1/reportIns", bytes.NewReader(body))
+		req.Header.Set("Authorization", "Bearer "+token())
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, req)
+		if w.Code != 200 && w.Code != 400 && w.Code != 413 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	})
+}

@@ -1,0 +1,100 @@
+package seal
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// longestMasterFile is more than 32 bytes in base64 with white space around
+// them take.
+const longestMasterFile = 4 << 10
+
+// MasterKey wraps data keys.
+type MasterKey [keyBytes]byte
+
+// String keeps the key out of whatever prints a configuration.
+func (MasterKey) String() string { return "seal.MasterKey" }
+
+// GoString does the same for %#v.
+func (MasterKey) GoString() string { return "seal.MasterKey" }
+
+// LoadMaster reads a master key: 32 bytes in base64, in a file that nobody but
+// its owner can read.
+func LoadMaster(path string) (m MasterKey, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return m, fmt.Errorf("master key: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	// The mode is that of the opened file: a name can come to mean another.
+	info, err := f.Stat()
+	if err != nil {
+		return m, fmt.Errorf("master key: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return m, fmt.Errorf("master key: %s can be read by others; its mode must be 0600", path)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, longestMasterFile))
+	if err != nil {
+		return m, fmt.Errorf("master key: %w", err)
+	}
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(raw) != keyBytes {
+		// The cause is not told: it would quote the file.
+		return m, fmt.Errorf("master key: %s does not hold 32 bytes in base64", path)
+	}
+	return MasterKey(raw), nil
+}
+
+// CreateMaster makes a new master key in a file that must not exist yet. When
+// it returns nil the file is whole and will be there after a power cut: what
+// is sealed under a key that was lost is lost with it.
+func CreateMaster(path string) (MasterKey, error) {
+	m := MasterKey(random(keyBytes))
+	if err := createMaster(path, base64.StdEncoding.EncodeToString(m[:])+"\n"); err != nil {
+		return MasterKey{}, fmt.Errorf("make master key: %w", err)
+	}
+	return m, nil
+}
+
+// createMaster writes a file beside path and gives it the name when it is
+// whole. A link, not a rename: a rename would replace another's key.
+func createMaster(path, text string) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".master-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.Remove(f.Name())) }()
+	_, err = f.WriteString(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+func syncFolder(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// LoadOrCreateMaster answers the key at path and whether it was made now.
+func LoadOrCreateMaster(path string) (m MasterKey, made bool, err error) {
+	m, err = LoadMaster(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		m, err = CreateMaster(path)
+		return m, err == nil, err
+	}
+	return m, false, err
+}
