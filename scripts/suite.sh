@@ -5,9 +5,11 @@ set -euo pipefail
 name=$1 budget=$2
 shift 2
 began=$SECONDS
-"$@"
+status=0
+"$@" || status=$?
 took=$((SECONDS - began))
 echo "suite $name: $took s of $budget s"
+[ "$status" -eq 0 ] || exit "$status"
 if [ "$took" -gt "$budget" ]; then
   echo "suite $name is over its budget" >&2
   exit 1

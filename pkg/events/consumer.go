@@ -73,6 +73,7 @@ type Consumers struct {
 type running struct {
 	Consumer
 	store   *store.Store
+	stream  jetstream.Stream
 	durable jetstream.Consumer
 	log     *slog.Logger
 }
@@ -81,14 +82,18 @@ type running struct {
 func NewConsumers(ctx context.Context, s *store.Store, b *Broker, log *slog.Logger, all ...Consumer) (*Consumers, error) {
 	out := &Consumers{}
 	for _, c := range all {
-		durable, err := b.js.CreateOrUpdateConsumer(ctx, streamName(c.From), jetstream.ConsumerConfig{
+		stream, err := b.js.Stream(ctx, streamName(c.From))
+		if err != nil {
+			return nil, fmt.Errorf("find the stream of %s: %w", c.From, err)
+		}
+		durable, err := stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 			Durable: c.Name, FilterSubjects: c.Subjects, AckPolicy: jetstream.AckExplicitPolicy,
 			AckWait: ackWait, MaxAckPending: waiting, MaxDeliver: -1, DeliverPolicy: jetstream.DeliverAllPolicy,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("make consumer %s: %w", c.Name, err)
 		}
-		out.running = append(out.running, &running{Consumer: c, store: s, durable: durable, log: log.With("consumer", c.Name)})
+		out.running = append(out.running, &running{Consumer: c, store: s, stream: stream, durable: durable, log: log.With("consumer", c.Name)})
 	}
 	return out, nil
 }
@@ -233,11 +238,30 @@ func (r *running) safely(tx *store.Tx, e *typev1.EventRow) (err error) {
 	return r.Apply(tx, e)
 }
 
-// idle says whether everything in the stream was applied and acknowledged.
-func (r *running) idle(ctx context.Context) (bool, error) {
+// last answers the sequence of the newest message in the stream that this
+// consumer takes, 0 for none.
+func (r *running) last(ctx context.Context) (uint64, error) {
+	var newest uint64
+	for _, subject := range r.Subjects {
+		m, err := r.stream.GetLastMsgForSubject(ctx, subject)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("ask the stream of %s: %w", r.From, err)
+		}
+		newest = max(newest, m.Sequence)
+	}
+	return newest, nil
+}
+
+// idle says whether everything up to a message was applied and acknowledged.
+// It does not ask the server how much is pending: that count follows a
+// publish some time after its acknowledgement.
+func (r *running) idle(ctx context.Context, last uint64) (bool, error) {
 	info, err := r.durable.Info(ctx)
 	if err != nil {
 		return false, fmt.Errorf("ask consumer %s: %w", r.Name, err)
 	}
-	return info.NumPending == 0 && info.NumAckPending == 0, nil
+	return info.Delivered.Stream >= last && info.NumAckPending == 0, nil
 }

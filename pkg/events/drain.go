@@ -9,10 +9,11 @@ import (
 const drainPause = time.Millisecond
 
 // Drain waits until everything that was committed before has had its effects,
-// and the effects of those: until one pass finds nothing to publish and every
-// consumer idle.
+// and the effects of those: until a pass finds nothing to publish, every
+// consumer idle, and nothing new in the streams since the pass before. The
+// last is needed because a relay may be at work beside it.
 func Drain(ctx context.Context, relays []*Relay, consumers []*Consumers) error {
-	for {
+	for before, first := uint64(0), true; ; first = false {
 		published := 0
 		for _, r := range relays {
 			n, err := r.Flush(ctx)
@@ -21,34 +22,43 @@ func Drain(ctx context.Context, relays []*Relay, consumers []*Consumers) error {
 			}
 			published += n
 		}
-		waited, err := awaitIdle(ctx, consumers)
+		reached, err := awaitIdle(ctx, consumers)
 		if err != nil {
 			return err
 		}
-		if published == 0 && !waited {
+		if !first && published == 0 && reached == before {
 			return nil
 		}
+		before = reached
 	}
 }
 
-// awaitIdle answers whether any consumer had to be waited for.
-func awaitIdle(ctx context.Context, consumers []*Consumers) (waited bool, err error) {
+// awaitIdle waits until each consumer has applied what its stream holds, and
+// answers how far they all are: a sum that grows with each message.
+func awaitIdle(ctx context.Context, consumers []*Consumers) (reached uint64, err error) {
 	for _, c := range consumers {
 		for _, r := range c.running {
-			for {
-				idle, err := r.idle(ctx)
-				if err != nil {
-					return waited, err
-				}
-				if idle {
-					break
-				}
-				waited = true
-				if err := rest(ctx, drainPause); err != nil {
-					return waited, err
-				}
+			last, err := r.awaitIdle(ctx)
+			if err != nil {
+				return 0, err
 			}
+			reached += last
 		}
 	}
-	return waited, nil
+	return reached, nil
+}
+
+func (r *running) awaitIdle(ctx context.Context) (last uint64, err error) {
+	if last, err = r.last(ctx); err != nil {
+		return 0, err
+	}
+	for {
+		idle, err := r.idle(ctx, last)
+		if err != nil || idle {
+			return last, err
+		}
+		if err := rest(ctx, drainPause); err != nil {
+			return 0, err
+		}
+	}
 }

@@ -24,6 +24,9 @@ func (MasterKey) String() string { return "seal.MasterKey" }
 // GoString does the same for %#v.
 func (MasterKey) GoString() string { return "seal.MasterKey" }
 
+// MarshalText does the same for JSON and logs.
+func (MasterKey) MarshalText() ([]byte, error) { return []byte("seal.MasterKey"), nil }
+
 // LoadMaster reads a master key: 32 bytes in base64, in a file that nobody but
 // its owner can read.
 func LoadMaster(path string) (m MasterKey, err error) {

@@ -41,6 +41,9 @@ type Keyring struct {
 // String keeps the keys out of whatever prints a keyring.
 func (*Keyring) String() string { return "seal.Keyring" }
 
+// GoString does the same for %#v.
+func (*Keyring) GoString() string { return "seal.Keyring" }
+
 // New makes a keyring with a new data key, and the wrapped key to keep.
 func New(master MasterKey) (k *Keyring, wrapped []byte, err error) {
 	data := random(keyBytes)

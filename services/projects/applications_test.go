@@ -205,7 +205,10 @@ func TestListApplications_ByNumberInPages(t *testing.T) {
 	if fmt.Sprint(numbers) != "[2013-01 2013-02 2013-10]" || second.GetNextPageToken() != "" {
 		t.Errorf("numbers %v, then %q", numbers, second.GetNextPageToken())
 	}
-	_, err := h.ListApplications(h.reviewer("E1", "W00001"), req)
+	other := must[*pb.CreateCallResponse](h)(h.CreateCall(h.officer(), newCall())).GetCall()
+	_, err := h.ListApplications(h.officer(), &pb.ListApplicationsRequest{CallId: other.GetId(), PageToken: req.GetPageToken()})
+	refused(t, "the token of another call", err, codes.InvalidArgument, "BAD_PAGE_TOKEN", "page_token")
+	_, err = h.ListApplications(h.reviewer("E1", "W00001"), req)
 	refused(t, "the token of somebody else", err, codes.InvalidArgument, "BAD_PAGE_TOKEN", "page_token")
 	_, err = h.ListApplications(h.reviewer("E9", "W00001"), &pb.ListApplicationsRequest{CallId: c.GetId()})
 	refused(t, "a reviewer of no call", err, codes.NotFound, "NOT_FOUND", "")

@@ -44,6 +44,7 @@ type house struct {
 	pb.ProjectsServiceClient
 	t     *testing.T
 	paths map[string]scope.Path
+	keys  int // idempotency keys given out
 }
 
 // start runs the service over memory.
@@ -250,19 +251,22 @@ type round struct {
 		}
 	}
 	Reviewers    []struct{ ID, Organization string }
-	Applications []struct {
-		No, Title, Applicant, Category string
-		Budget                         int64 `json:"budget_yuan"`
-		Staff                          int32 `json:"staff_requested"`
-		Indicators                     []struct {
-			Name, Unit, Due, Source string
-			Baseline, Target        float64
-		}
-		Submitted time.Time `json:"submitted_at"`
-	}
-	Reviews []struct {
+	Applications []entry
+	Reviews      []struct {
 		Application, Reviewer string
 		Scores                map[string]float64
+	}
+}
+
+// entry is one application of it.
+type entry struct {
+	No, Title, Applicant, Category string
+	Budget                         int64     `json:"budget_yuan"`
+	Staff                          int32     `json:"staff_requested"`
+	Submitted                      time.Time `json:"submitted_at"`
+	Indicators                     []struct {
+		Name, Unit, Due, Source string
+		Baseline, Target        float64
 	}
 }
 

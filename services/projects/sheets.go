@@ -2,6 +2,7 @@ package projects
 
 import (
 	"context"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -130,11 +131,7 @@ func (s *Service) ListSheets(ctx context.Context, req *pb.ListSheetsRequest) (*p
 // checkOwnFirst answers SHEETS_MISSING for a reviewer of the application whose
 // own sheet is not there. An officer who is a reviewer too is a reviewer first.
 func (s *Service) checkOwnFirst(r kv.Reader, person string, a *pb.ApplicationRow) error {
-	named := false
-	for _, p := range a.GetReviewers() {
-		named = named || p == person
-	}
-	if !named {
+	if !slices.Contains(a.GetReviewers(), person) {
 		return nil
 	}
 	_, ok, err := s.tables.sheets.Get(r, scope.Scope{Person: person},

@@ -79,13 +79,7 @@ func (s *Service) community(r kv.Reader, id, field string) (scope.Path, error) {
 
 // markAuthor says whether somebody posts in a community for the first time.
 func (s *Service) markAuthor(tx *store.Tx, communityPath, author string) (first bool, err error) {
-	at := s.authorMark(communityPath, author)
-	mark, err := tx.Get(at)
-	if err != nil || mark.Version != 0 {
-		return false, err
-	}
-	tx.Create(at, []byte{1})
-	return true, nil
+	return s.tables.authors.Set(tx, s.authorKey(communityPath, author))
 }
 
 // GetRequest answers one request, without a sealed text.

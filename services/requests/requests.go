@@ -89,7 +89,7 @@ func (s *Service) Jobs() []run.Job { return nil }
 
 // Tables are the service's rows, for checks.
 func (s *Service) Tables() []table.Checker {
-	return []table.Checker{s.tables.requests, s.tables.figures, s.organizations.Table(), s.members.Table()}
+	return []table.Checker{s.tables.requests, s.tables.figures, s.tables.authors, s.organizations.Table(), s.members.Table()}
 }
 
 // Charts are the service's state machines.

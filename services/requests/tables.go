@@ -31,6 +31,7 @@ const (
 type tables struct {
 	requests *table.Table[*pb.RequestRow]
 	figures  *table.Table[*pb.FigureRow]
+	authors  *table.Marks
 }
 
 func newTables() tables {
@@ -62,6 +63,7 @@ func newTables() tables {
 			Number: tableFigures, Name: "request_figure",
 			Key: func(f *pb.FigureRow) key.Key { return figureKey(f.GetPath(), f.GetMeasure()) },
 		}),
+		authors: table.NewMarks(tableAuthors, "request_author"),
 	}
 }
 
@@ -81,9 +83,9 @@ func persons(r *pb.Request) []string {
 	return []string{r.GetAuthor(), r.GetMemberId()}
 }
 
-// authorMark is where a community remembers that somebody has posted: under a
+// authorKey is where a community remembers that somebody has posted: under a
 // keyed hash, since it only ever has to be found again.
-func (s *Service) authorMark(communityPath, author string) []byte {
-	return key.New(tableAuthors).String(communityPath).
+func (s *Service) authorKey(communityPath, author string) key.Key {
+	return key.Key(nil).String(communityPath).
 		String(hex.EncodeToString(s.store.Keyring().Blind("request author", communityPath, author)))
 }

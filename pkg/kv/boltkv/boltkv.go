@@ -3,42 +3,35 @@
 // each against what stands and what the ones before it write, applies the
 // valid ones in one bbolt transaction and answers all of them. No timer holds
 // a lone writer back.
+//
+// What the disk does to the file is met as follows. A file that is cut short
+// or whose head is damaged is refused by Open. A flipped bit in a value is
+// found by its checksum on every read; one in a page's own structure makes a
+// read fail, or hides keys until Check finds it: run Check after a restore and
+// now and then. A disk that is full or refuses writes makes commits answer
+// kv.ErrReadOnly, and each later one tries again. A disk that fails while it
+// syncs what is already visible leaves an outcome unknown: the engine then
+// answers kv.ErrUnavailable to everything until the file is opened again.
 package boltkv
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
+	"io/fs"
 	"os"
-	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
-	"time"
 
 	bolt "go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/linli-project/linli/pkg/kv"
 )
 
 // ErrLocked says that another process has the file open.
 var ErrLocked = errors.New("boltkv: the file is in use by another process")
-
-const (
-	// A group is cut at these sizes, so that a clerk's one row never waits
-	// behind a whole import.
-	groupRequests = 512
-	groupBytes    = 4 << 20
-	// Virtual address space only; a file that grows past its map makes the
-	// committer wait for every reader, so the map starts generous.
-	initialMap = 256 << 20
-	lockWait   = 200 * time.Millisecond
-)
-
-func bucketName() []byte { return []byte("kv") }
 
 // Options of a file.
 type Options struct {
@@ -49,239 +42,116 @@ type Options struct {
 
 // Engine is one open file. It is safe for concurrent use.
 type Engine struct {
-	db    *bolt.DB
-	queue chan *pending
-	done  chan struct{} // closed when the committer has ended
+	db   *bolt.DB
+	file *os.File // of db; bbolt closes it
+	// update is db.Update; a test puts a failing disk in its place.
+	update func(func(*bolt.Tx) error) error
 
-	mu     sync.RWMutex // guards closed against senders on queue
+	queue  chan *pending
+	done   chan struct{} // closed when the committer has ended
+	synced *watermark    // the newest bbolt transaction known to be on disk
+	broken atomic.Pointer[breakage]
+
+	mu     sync.RWMutex // held for reading while sending on queue
 	closed bool
 }
 
 var _ kv.Engine = (*Engine)(nil)
 
-type pending struct {
-	request kv.CommitRequest
-	bytes   int
-	answer  chan result
-}
-
-type result struct {
-	version kv.Version
-	err     error
+// breakage is why the engine answers nothing any more.
+type breakage struct {
+	err error
+	// stuck: bbolt panicked with its locks held, and can not even be closed.
+	stuck bool
 }
 
 // Open opens or makes the file at path (mode 0600). It answers ErrLocked when
-// another process holds it, kv.ErrCorrupt when it is torn or no bbolt file,
-// and the system's error when it cannot be read or written.
+// another process holds it, kv.ErrCorrupt when it is torn, damaged at its head
+// or no file of linli, and the system's error when it cannot be read or
+// written; IsPermission tells those that are about rights.
 func Open(path string, o Options) (*Engine, error) {
-	if err := checkFile(path); err != nil {
-		return nil, err
-	}
-	db, err := open(path, o)
+	db, file, err := openFile(path, o)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	e := &Engine{db: db, queue: make(chan *pending, groupRequests), done: make(chan struct{})}
+	e := &Engine{
+		db: db, file: file, update: db.Update,
+		queue: make(chan *pending, groupRequests), done: make(chan struct{}), synced: newWatermark(),
+	}
+	if err := e.start(o); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), db.Close())
+	}
 	go e.commitGroups()
 	return e, nil
 }
 
-func open(path string, o Options) (db *bolt.DB, err error) {
-	err = guard(func() error {
-		db, err = bolt.Open(path, 0o600, &bolt.Options{
-			Timeout:         lockWait,
-			FreelistType:    bolt.FreelistMapType,
-			InitialMmapSize: initialMap,
-			NoSync:          o.NoSync,
-		})
-		switch {
-		case errors.Is(err, berrors.ErrTimeout):
-			return fmt.Errorf("open %s: %w", path, ErrLocked)
-		case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
-			return fmt.Errorf("open %s: %w: %w", path, kv.ErrCorrupt, err)
-		case err != nil:
-			return fmt.Errorf("open %s: %w", path, err)
-		}
-		return db.Update(func(tx *bolt.Tx) error {
-			_, err := tx.CreateBucketIfNotExists(bucketName())
+// start sees that the file has its bucket and that all of what is visible in it
+// is on disk: a process that was killed may have left pages unsynced.
+func (e *Engine) start(o Options) error {
+	return guard(func() error {
+		if err := makeBucket(e.db); err != nil {
 			return err
-		})
-	})
-	if err != nil && db != nil {
-		err = errors.Join(err, db.Close())
-	}
-	return db, err
-}
-
-// guard runs fn with memory faults and bbolt's panics on a damaged page turned
-// into ErrCorrupt: a torn file must end one call, not the process.
-func guard(fn func() error) (err error) {
-	before := debug.SetPanicOnFault(true)
-	defer debug.SetPanicOnFault(before)
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: reading the file: %v", kv.ErrCorrupt, r)
 		}
-	}()
-	return fn()
-}
-
-// Snapshot begins a bbolt read transaction.
-func (e *Engine) Snapshot(context.Context) (kv.Snapshot, error) {
-	tx, err := e.db.Begin(false)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", kv.ErrUnavailable, err)
-	}
-	return &snapshot{tx: tx, bucket: tx.Bucket(bucketName())}, nil
-}
-
-// Commit hands the request to the committer and waits for its answer. Once
-// queued it is no longer taken back: the answer is always known.
-func (e *Engine) Commit(ctx context.Context, r kv.CommitRequest) (kv.Version, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	p := &pending{request: r, answer: make(chan result, 1)}
-	for _, w := range r.Writes {
-		p.bytes += len(w.Key) + len(w.Value)
-	}
-	e.mu.RLock()
-	if e.closed {
-		e.mu.RUnlock()
-		return 0, fmt.Errorf("%w: closed", kv.ErrUnavailable)
-	}
-	e.queue <- p
-	e.mu.RUnlock()
-	a := <-p.answer
-	return a.version, a.err
-}
-
-// commitGroups runs until the queue is closed and empty.
-func (e *Engine) commitGroups() {
-	defer close(e.done)
-	for p := range e.queue {
-		group, size := []*pending{p}, p.bytes
-	fill:
-		for len(group) < groupRequests && size < groupBytes {
-			select {
-			case q, ok := <-e.queue:
-				if !ok {
-					break fill
-				}
-				group, size = append(group, q), size+q.bytes
-			default:
-				break fill
+		if !o.NoSync {
+			if err := e.db.Sync(); err != nil {
+				return fmt.Errorf("sync: %w", err)
 			}
 		}
-		e.commitGroup(group)
-	}
-}
-
-// commitGroup answers every request of the group, and only after the file is
-// synced.
-func (e *Engine) commitGroup(group []*pending) {
-	results := make([]result, len(group))
-	err := guard(func() error {
-		return e.db.Update(func(tx *bolt.Tx) error {
-			b := tx.Bucket(bucketName())
-			wrote := false
-			for i, p := range group {
-				version, err := apply(b, p.request)
-				if err != nil && !errors.Is(err, kv.ErrConflict) {
-					return err
-				}
-				results[i] = result{version: version, err: err}
-				wrote = wrote || err == nil && len(p.request.Writes) > 0
-			}
-			if !wrote {
-				return errNothingToWrite
-			}
+		return e.db.View(func(tx *bolt.Tx) error {
+			e.synced.raise(tx.ID())
 			return nil
 		})
 	})
-	for i, p := range group {
-		if err != nil && !errors.Is(err, errNothingToWrite) {
-			results[i] = result{err: classify(err)}
-		}
-		p.answer <- results[i]
-	}
 }
 
-// errNothingToWrite rolls a group of mere checks back without touching the disk.
-var errNothingToWrite = errors.New("boltkv: nothing to write")
-
-func classify(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EDQUOT) {
-		return fmt.Errorf("%w: %w", kv.ErrReadOnly, err)
-	}
-	return err
+// fail makes the engine answer err from now on, and lets those go who wait for
+// a sync that will not come.
+func (e *Engine) fail(b breakage) {
+	e.broken.CompareAndSwap(nil, &b)
+	e.synced.release()
 }
 
-// apply validates one request and puts its writes into the bucket. A conflict
-// is found before anything is put.
-func apply(b *bolt.Bucket, r kv.CommitRequest) (kv.Version, error) {
-	for _, c := range r.Checks {
-		var v kv.Version
-		if stored := b.Get(c.Key); stored != nil {
-			var err error
-			if v, _, err = kv.Unseal(c.Key, stored); err != nil {
-				return 0, err
-			}
-		}
-		if v != c.Version {
-			return 0, kv.ErrConflict
-		}
+// usable answers why the engine cannot be used, if so.
+func (e *Engine) usable() error {
+	if b := e.broken.Load(); b != nil {
+		return b.err
 	}
-	version := kv.Version(rand.Uint64()>>1 | 1)
-	for _, w := range r.Writes {
-		var err error
-		if w.Delete {
-			err = b.Delete(w.Key)
-		} else {
-			err = b.Put(w.Key, kv.Seal(w.Key, version, w.Value))
-		}
-		if err != nil {
-			return 0, fmt.Errorf("write: %w", err)
-		}
-	}
-	return version, nil
+	return nil
 }
 
 // Limits are those of the contract.
 func (e *Engine) Limits() kv.Limits { return kv.DefaultLimits }
 
-// Backup writes a copy of the file that Open takes.
-func (e *Engine) Backup(_ context.Context, w io.Writer) error {
+// Backup writes a copy of the file that Open takes, while commits go on. Pages
+// that they free meanwhile are kept, so the file grows during a slow backup.
+func (e *Engine) Backup(ctx context.Context, w io.Writer) (err error) {
+	s, err := e.snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
 	return guard(func() error {
-		return e.db.View(func(tx *bolt.Tx) error {
-			if _, err := tx.WriteTo(w); err != nil {
-				return fmt.Errorf("write backup: %w", err)
-			}
-			return nil
-		})
+		if _, err := s.tx.WriteTo(contextWriter{ctx, w}); err != nil {
+			return fmt.Errorf("write backup: %w", errors.Join(ctx.Err(), err))
+		}
+		return nil
 	})
 }
 
-// Check verifies the file's pages and every value's checksum.
-func (e *Engine) Check(ctx context.Context) error {
-	return guard(func() error {
-		return e.db.View(func(tx *bolt.Tx) error {
-			var problems []error
-			for err := range tx.Check() {
-				problems = append(problems, fmt.Errorf("%w: %w", kv.ErrCorrupt, err))
-			}
-			if len(problems) > 0 {
-				return errors.Join(problems...)
-			}
-			return tx.Bucket(bucketName()).ForEach(func(k, v []byte) error {
-				_, _, err := kv.Unseal(k, v)
-				return errors.Join(err, ctx.Err())
-			})
-		})
-	})
+// contextWriter stops a long copy when its context ends.
+type contextWriter struct {
+	ctx context.Context
+	w   io.Writer
 }
 
-// Close answers what is queued, then closes the file.
+func (c contextWriter) Write(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.w.Write(p)
+}
+
+// Close answers what is queued, waits for open snapshots and closes the file.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	if e.closed {
@@ -292,81 +162,18 @@ func (e *Engine) Close() error {
 	close(e.queue)
 	e.mu.Unlock()
 	<-e.done
-	return e.db.Close()
-}
-
-type snapshot struct {
-	tx     *bolt.Tx
-	bucket *bolt.Bucket
-}
-
-func (s *snapshot) Read(ctx context.Context, keys [][]byte) ([]kv.Item, error) {
-	out := make([]kv.Item, len(keys))
-	err := guard(func() error {
-		for i, k := range keys {
-			out[i].Key = k
-			stored := s.bucket.Get(k)
-			if stored == nil {
-				continue
-			}
-			version, value, err := kv.Unseal(k, stored)
-			if err != nil {
-				return err
-			}
-			out[i].Value, out[i].Version = bytes.Clone(value), version
-		}
-		return ctx.Err()
-	})
-	return out, err
-}
-
-func (s *snapshot) Scan(ctx context.Context, r kv.Range) ([]kv.Item, error) {
-	var out []kv.Item
-	err := guard(func() error {
-		c := s.bucket.Cursor()
-		for k, stored := first(c, r); inside(k, r) && (r.Limit == 0 || len(out) < r.Limit); {
-			version, value, err := kv.Unseal(k, stored)
-			if err != nil {
-				return err
-			}
-			it := kv.Item{Key: bytes.Clone(k), Version: version}
-			if !r.KeysOnly {
-				it.Value = bytes.Clone(value)
-			}
-			out = append(out, it)
-			if r.Reverse {
-				k, stored = c.Prev()
-			} else {
-				k, stored = c.Next()
-			}
-		}
-		return ctx.Err()
-	})
-	return out, err
-}
-
-func (s *snapshot) Close() error { return s.tx.Rollback() }
-
-// first puts the cursor on the first item of a range in its direction.
-func first(c *bolt.Cursor, r kv.Range) (k, v []byte) {
-	if !r.Reverse {
-		return c.Seek(r.From)
+	if b := e.broken.Load(); b != nil && b.stuck {
+		// bbolt would wait for its own lock. The process's end closes the file.
+		return fmt.Errorf("close: %w", b.err)
 	}
-	if r.To == nil {
-		return c.Last()
+	if err := e.db.Close(); err != nil {
+		return fmt.Errorf("close: %w", err)
 	}
-	if k, _ = c.Seek(r.To); k == nil {
-		return c.Last()
-	}
-	return c.Prev()
-}
-
-func inside(k []byte, r kv.Range) bool {
-	return k != nil && bytes.Compare(k, r.From) >= 0 && (r.To == nil || bytes.Compare(k, r.To) < 0)
+	return nil
 }
 
 // IsPermission says whether an error of Open is about who may read or write
 // the file, not about what is in it.
 func IsPermission(err error) bool {
-	return errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EROFS)
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }

@@ -72,7 +72,7 @@ func part(in *bufio.Reader) ([]byte, error) {
 	}
 	out := make([]byte, n)
 	if _, err := io.ReadFull(in, out); err != nil {
-		return nil, fmt.Errorf("%w: backup is cut: %v", kv.ErrCorrupt, err)
+		return nil, fmt.Errorf("%w: backup ends within a part", kv.ErrCorrupt)
 	}
 	return out, nil
 }

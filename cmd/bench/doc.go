@@ -1,0 +1,2 @@
+// Package bench measures linli through its ports beside a bare handler.
+package bench

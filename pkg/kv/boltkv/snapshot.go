@@ -1,0 +1,143 @@
+package boltkv
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/linli-project/linli/pkg/kv"
+)
+
+// snapshot is a bbolt read transaction.
+type snapshot struct {
+	tx     *bolt.Tx
+	bucket *bolt.Bucket
+}
+
+// Snapshot opens a view of what is on disk.
+func (e *Engine) Snapshot(ctx context.Context) (kv.Snapshot, error) {
+	s, err := e.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (e *Engine) snapshot(ctx context.Context) (*snapshot, error) {
+	if err := e.usable(); err != nil {
+		return nil, err
+	}
+	var s snapshot
+	err := guard(func() (err error) {
+		if s.tx, err = e.db.Begin(false); err != nil {
+			return fmt.Errorf("%w: %w", kv.ErrUnavailable, err)
+		}
+		s.bucket = s.tx.Bucket(bucketName())
+		return nil
+	})
+	var d *damage
+	switch {
+	case errors.As(err, &d) && s.tx == nil:
+		// bbolt panicked in Begin and took its lock along.
+		e.fail(breakage{err: err, stuck: true})
+		return nil, err
+	case s.tx == nil:
+		return nil, err
+	case err == nil && s.bucket == nil:
+		err = fmt.Errorf("%w: the rows are gone", kv.ErrCorrupt)
+	case err == nil:
+		if err = e.synced.await(ctx, s.tx.ID()); err == nil {
+			err = e.usable()
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return &s, nil
+}
+
+// Close ends the read transaction.
+func (s *snapshot) Close() error { return s.tx.Rollback() }
+
+// Read answers the keys in input order.
+func (s *snapshot) Read(ctx context.Context, keys [][]byte) ([]kv.Item, error) {
+	out := make([]kv.Item, len(keys))
+	err := guard(func() error {
+		for i, k := range keys {
+			var err error
+			if out[i], err = read(s.bucket, k); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func read(b *bolt.Bucket, key []byte) (kv.Item, error) {
+	it := kv.Item{Key: key}
+	stored := b.Get(key)
+	if stored == nil {
+		return it, nil
+	}
+	version, value, err := kv.Unseal(key, stored)
+	it.Version, it.Value = version, bytes.Clone(value)
+	return it, err
+}
+
+// ctxEvery is how many rows a scan reads between two looks at its context.
+const ctxEvery = 1024
+
+// Scan answers one page.
+func (s *snapshot) Scan(ctx context.Context, r kv.Range) (out []kv.Item, err error) {
+	err = guard(func() error {
+		c := s.bucket.Cursor()
+		next := c.Next
+		if r.Reverse {
+			next = c.Prev
+		}
+		for k, stored := first(c, r); inside(k, r) && (r.Limit == 0 || len(out) < r.Limit); k, stored = next() {
+			version, value, err := kv.Unseal(k, stored)
+			if err != nil {
+				return err
+			}
+			it := kv.Item{Key: bytes.Clone(k), Version: version}
+			if !r.KeysOnly {
+				it.Value = bytes.Clone(value)
+			}
+			out = append(out, it)
+			if len(out)%ctxEvery == 0 && ctx.Err() != nil {
+				break
+			}
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// first puts the cursor on the first item of a range in its direction.
+func first(c *bolt.Cursor, r kv.Range) (k, v []byte) {
+	if !r.Reverse {
+		return c.Seek(r.From)
+	}
+	if r.To == nil {
+		return c.Last()
+	}
+	if k, _ = c.Seek(r.To); k == nil {
+		return c.Last()
+	}
+	return c.Prev()
+}
+
+func inside(k []byte, r kv.Range) bool {
+	return k != nil && bytes.Compare(k, r.From) >= 0 && (r.To == nil || bytes.Compare(k, r.To) < 0)
+}

@@ -1,0 +1,138 @@
+package projects_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
+
+	"github.com/linli-project/linli/pkg/rpc"
+)
+
+// As many applications as a call takes, each as long as it may be, go through
+// review and decision in one commit each.
+func TestCall_AsLargeAsItMayBe(t *testing.T) {
+	h := start(t)
+	c := h.opened()
+	const most = 200
+	var all []*pb.Application
+	for i := range most {
+		req := application(c.GetId(), community, fmt.Sprintf("2013-%03d", i))
+		for len(req.Indicators) < 20 {
+			req.Indicators = append(req.Indicators, req.Indicators[0])
+		}
+		a := must[*pb.DraftApplicationResponse](h)(h.DraftApplication(h.applicant(community), req)).GetApplication()
+		must[*pb.SubmitApplicationResponse](h)(h.SubmitApplication(h.applicant(community), &pb.SubmitApplicationRequest{Id: a.GetId()}))
+		all = append(all, a)
+	}
+	_, err := h.DraftApplication(h.applicant(community), application(c.GetId(), community, "2013-200"))
+	refused(t, "one too many", err, codes.ResourceExhausted, "OVERLOADED", "")
+	h.advance(day("2013-03-01"))
+	must[*pb.StartReviewResponse](h)(h.StartReview(h.officer(), &pb.StartReviewRequest{Id: c.GetId()}))
+	for i, a := range all {
+		for _, person := range []string{"E1", "E2", "E4"} {
+			if _, err := h.hand(person, a, int32(i%41), int32(i/41)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	ranking := must[*pb.DecideCallResponse](h)(h.DecideCall(h.officer(), &pb.DecideCallRequest{Id: c.GetId()})).GetRanking()
+	if len(ranking.GetApplications()) != most {
+		t.Errorf("%d are ranked", len(ranking.GetApplications()))
+	}
+	for _, p := range ranking.GetApplications() {
+		if p.GetSheets() != 3 {
+			t.Fatalf("%s is ranked with %d sheets", p.GetNumber(), p.GetSheets())
+		}
+	}
+}
+
+// Whoever is in time is in review: no application is left behind between the
+// two, however the steps meet.
+func TestStartReview_MissesNobody(t *testing.T) {
+	h := start(t)
+	c := h.opened()
+	h.advance(day("2013-03-01").Add(-time.Nanosecond))
+	var group sync.WaitGroup
+	ids := make(chan string, 40)
+	for i := range 40 {
+		group.Go(func() {
+			ctx := h.applicant(community)
+			drafted, err := h.DraftApplication(ctx, application(c.GetId(), community, fmt.Sprint("2013-", i)))
+			if err == nil {
+				ids <- drafted.GetApplication().GetId()
+				_, err = h.SubmitApplication(ctx, &pb.SubmitApplicationRequest{Id: drafted.GetApplication().GetId()})
+			}
+			if err != nil && rpc.Reason(err) != "WINDOW_CLOSED" {
+				t.Errorf("applicant %d: %v", i, err)
+			}
+		})
+	}
+	group.Go(func() {
+		h.Civil.Advance(day("2013-03-01"))
+		if _, err := h.StartReview(h.officer(), &pb.StartReviewRequest{Id: c.GetId()}); err != nil {
+			t.Errorf("start the review: %v", err)
+		}
+	})
+	group.Wait()
+	close(ids)
+	for id := range ids {
+		got := must[*pb.GetApplicationResponse](h)(h.GetApplication(h.applicant(community), &pb.GetApplicationRequest{Id: id})).GetApplication()
+		if got.GetState() == pb.ApplicationState_APPLICATION_STATE_SUBMITTED {
+			t.Errorf("%s was submitted and is not in review", got.GetNumber())
+		}
+	}
+}
+
+// Of many at once, one gets the number and one sheet counts.
+func TestUnique_WhenManyTryAtOnce(t *testing.T) {
+	h := start(t)
+	c := h.opened()
+	race := func(try func(ctx context.Context, i int) error, lost codes.Code) {
+		t.Helper()
+		results := make(chan error, 12)
+		var group sync.WaitGroup
+		for i := range 12 {
+			group.Go(func() { results <- try(t.Context(), i) })
+		}
+		group.Wait()
+		close(results)
+		won := 0
+		for err := range results {
+			switch {
+			case err == nil:
+				won++
+			case status.Code(err) != lost:
+				t.Errorf("lost with %v", err)
+			}
+		}
+		if won != 1 {
+			t.Errorf("%d won", won)
+		}
+	}
+	race(func(_ context.Context, _ int) error {
+		_, err := h.DraftApplication(h.applicant(community), application(c.GetId(), community, "2013-01"))
+		return err
+	}, codes.AlreadyExists)
+	a := h.submit(c.GetId(), otherPlace, "2013-02")
+	h.advance(day("2013-03-01"))
+	must[*pb.StartReviewResponse](h)(h.StartReview(h.officer(), &pb.StartReviewRequest{Id: c.GetId()}))
+	race(func(_ context.Context, i int) error {
+		_, err := h.hand("E1", a, int32(i), 1)
+		return err
+	}, codes.AlreadyExists)
+	if _, err := h.hand("E2", a, 1, 1); err != nil {
+		t.Fatal(err)
+	}
+	race(func(_ context.Context, _ int) error {
+		_, err := h.DecideCall(h.officer(), &pb.DecideCallRequest{Id: c.GetId()})
+		return errors.Join(err)
+	}, codes.FailedPrecondition)
+}
