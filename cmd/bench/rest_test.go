@@ -92,7 +92,9 @@ func (t target) send(b *testing.B, method, path, contentType string, in []byte) 
 		b.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+t.token)
-	req.Header.Set("Content-Type", contentType)
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
 	reply, err := client.Do(req)
 	if err != nil {
 		b.Fatal(err)
@@ -202,9 +204,9 @@ func BenchmarkImport(b *testing.B) {
 	linli.token = access.DevToken("bench", access.Grant{Role: typev1.Role_ROLE_DISTRICT_OFFICER, Path: "/1/11/"})
 	for round := range b.N {
 		var file strings.Builder
-		file.WriteString("姓名,性别,手机号,党员状态,党员类别,组织关系所在党组织编码,居住社区编码\n")
+		file.WriteString("姓名,性别,身份证号,手机号,入党日期,党员状态,党员类别,组织关系所在党组织编码,工作单位编码,居住社区编码,楼栋,特长,兴趣爱好\n")
 		for i := range members {
-			fmt.Fprintf(&file, "王小明,女,1%010d,正式党员,退休,C1,C1\n", round*members+i)
+			fmt.Fprintf(&file, "王小明,女,,1%010d,,正式党员,退休,C1,,C1,15栋1单元,医疗健康,太极\n", round*members+i)
 		}
 		var out registryv1.ImportRosterResponse
 		text := linli.send(b, "POST", "/v1/organizations/11/rosters:import", "text/csv", []byte(file.String()))

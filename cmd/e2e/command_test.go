@@ -94,7 +94,9 @@ func (s *server) do(t *testing.T, method, path, token, contentType, body string)
 		t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("Content-Type", contentType)
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
 	reply, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)

@@ -44,7 +44,20 @@ type fixture struct {
 	faults *kvtest.Faults
 }
 
+// newFixture opens a store that is checked at the test's end.
 func newFixture(t *testing.T, rerun bool) fixture {
+	t.Helper()
+	f := openFixture(t, rerun)
+	t.Cleanup(func() {
+		report, err := f.Check(context.Background(), counterTable{})
+		if err != nil || len(report.Problems) > 0 {
+			t.Errorf("check: %v %v", report.Problems, err)
+		}
+	})
+	return f
+}
+
+func openFixture(t *testing.T, rerun bool) fixture {
 	t.Helper()
 	f := fixture{wall: &wall{at: time.Date(2026, 1, 5, 23, 0, 0, 0, time.UTC)}, engine: memkv.New()}
 	f.faults = kvtest.NewFaults(f.engine)
@@ -60,12 +73,6 @@ func newFixture(t *testing.T, rerun bool) fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		report, err := f.Check(context.Background(), counterTable{})
-		if err != nil || len(report.Problems) > 0 {
-			t.Errorf("check: %v %v", report.Problems, err)
-		}
-	})
 	return f
 }
 

@@ -42,7 +42,7 @@ func runRound(t *testing.T, h *house) {
 	c := h.call2013(r)
 	applications := h.apply2013(r, c)
 	h.advance(day("2013-03-01"))
-	c = twice(h, h.officer(), &pb.StartReviewRequest{Id: c.GetId()}, h.StartReview).GetCall()
+	c = twice(h.officer(), h, &pb.StartReviewRequest{Id: c.GetId()}, h.StartReview).GetCall()
 	_, err := h.DecideCall(h.officer(), &pb.DecideCallRequest{Id: c.GetId()})
 	refused(t, "no sheet is there", err, codes.FailedPrecondition, "SHEETS_MISSING", "")
 	if detail(err, "missing") != "155" || detail(err, "due") != "155" {
@@ -58,7 +58,7 @@ func runRound(t *testing.T, h *house) {
 			t.Errorf("%s selects %s", method, selected(got))
 		}
 	}
-	ranking := twice(h, h.officer(), &pb.DecideCallRequest{Id: c.GetId()}, h.DecideCall).GetRanking()
+	ranking := twice(h.officer(), h, &pb.DecideCallRequest{Id: c.GetId()}, h.DecideCall).GetRanking()
 	if selected(ranking) != theTwelve || len(ranking.GetApplications()) != 23 {
 		t.Errorf("decided %v", ranking)
 	}
@@ -69,7 +69,7 @@ func runRound(t *testing.T, h *house) {
 
 // twice calls a method and repeats it under the same key: nothing may happen
 // the second time, and the answer is the first one.
-func twice[Q, R proto.Message, F ~func(context.Context, Q, ...grpc.CallOption) (R, error)](h *house, ctx context.Context, req Q, method F) R {
+func twice[Q, R proto.Message, F ~func(context.Context, Q, ...grpc.CallOption) (R, error)](ctx context.Context, h *house, req Q, method F) R {
 	h.t.Helper()
 	h.keys++
 	ctx = testkit.Keyed(ctx, fmt.Sprint("key-", h.keys))
@@ -93,8 +93,8 @@ func (h *house) call2013(r round) *pb.Call {
 	for _, e := range r.Reviewers {
 		req.Reviewers = append(req.Reviewers, &pb.Reviewer{Person: "person-" + e.ID, OrganizationId: e.Organization})
 	}
-	c := twice(h, h.officer(), req, h.CreateCall).GetCall()
-	return twice(h, h.officer(), &pb.OpenCallRequest{Id: c.GetId(), Etag: c.GetEtag()}, h.OpenCall).GetCall()
+	c := twice(h.officer(), h, req, h.CreateCall).GetCall()
+	return twice(h.officer(), h, &pb.OpenCallRequest{Id: c.GetId(), Etag: c.GetEtag()}, h.OpenCall).GetCall()
 }
 
 // apply2013 drafts and submits the 23 on their days, and answers their ids by
@@ -115,9 +115,9 @@ func (h *house) apply2013(r round, c *pb.Call) map[string]string {
 				Name: n.Name, Unit: n.Unit, Baseline: n.Baseline, Target: n.Target, Due: n.Due, Source: n.Source,
 			})
 		}
-		drafted := twice(h, h.applicant(a.Applicant), req, h.DraftApplication).GetApplication()
+		drafted := twice(h.applicant(a.Applicant), h, req, h.DraftApplication).GetApplication()
 		ids[a.No] = drafted.GetId()
-		twice(h, h.applicant(a.Applicant), &pb.SubmitApplicationRequest{Id: drafted.GetId(), Etag: drafted.GetEtag()}, h.SubmitApplication)
+		twice(h.applicant(a.Applicant), h, &pb.SubmitApplicationRequest{Id: drafted.GetId(), Etag: drafted.GetEtag()}, h.SubmitApplication)
 	}
 	return ids
 }
@@ -162,7 +162,7 @@ func (h *house) judge2013(r round, applications map[string]string) {
 		for _, k := range r.Call.Criteria {
 			req.Points = append(req.Points, &pb.Points{Criterion: k.Key, Halves: int32(2 * v.Scores[k.Key])})
 		}
-		twice(h, h.reviewer("person-"+v.Reviewer, organizations[v.Reviewer]), req, h.SubmitSheet)
+		twice(h.reviewer("person-"+v.Reviewer, organizations[v.Reviewer]), h, req, h.SubmitSheet)
 	}
 }
 
