@@ -97,12 +97,10 @@ func (d *Database) Update(ctx context.Context, fn func(Tx) error) error {
 			}
 		}
 		refusal, err := d.attempt(ctx, fn, n > 0)
-		switch {
-		case err == nil:
-			return refusal
-		case !errors.Is(err, ErrConflict):
-			return err
-		case n > 0 && errors.Is(err, errContradiction):
+		if err == nil {
+			err = refusal
+		}
+		if !errors.Is(err, ErrConflict) || n > 0 && errors.Is(err, errContradiction) {
 			return err
 		}
 		conflict = err

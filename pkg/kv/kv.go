@@ -157,8 +157,8 @@ type Tx interface {
 // An Update closure may run more than once: ids, times and random values are
 // taken before it, and it does nothing but compute and use the Tx. An error
 // from the closure means that nothing was written, and is returned once the
-// reads it rests on were validated. Update never nests. DB is safe for
-// concurrent use.
+// reads it rests on were validated; ErrConflict has the closure run again.
+// Update never nests. DB is safe for concurrent use.
 type DB interface {
 	View(ctx context.Context, fn func(Reader) error) error
 	Update(ctx context.Context, fn func(Tx) error) error

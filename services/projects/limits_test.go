@@ -2,7 +2,6 @@ package projects_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -133,6 +132,6 @@ func TestUnique_WhenManyTryAtOnce(t *testing.T) {
 	}
 	race(func(_ context.Context, _ int) error {
 		_, err := h.DecideCall(h.officer(), &pb.DecideCallRequest{Id: c.GetId()})
-		return errors.Join(err)
+		return err
 	}, codes.FailedPrecondition)
 }

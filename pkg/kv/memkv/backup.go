@@ -3,76 +3,71 @@ package memkv
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/tidwall/btree"
 
 	"github.com/linli-project/linli/pkg/kv"
 )
 
-// A backup is each row's key and sealed value, both with their length before
-// them, so that a test can look for bytes in it.
-
-// Backup writes a copy that Restore reads.
+// Backup writes a copy that Restore reads: a line for each row, its key and its
+// sealed value as hex, so that a test can search and compare.
 func (e *Engine) Backup(ctx context.Context, w io.Writer) error {
-	s, err := e.Snapshot(ctx)
+	s, err := e.snapshot()
 	if err != nil {
 		return err
 	}
-	var werr error
-	s.(*snapshot).tree.Scan(func(r row) bool {
-		for _, part := range [][]byte{r.key, r.sealed} {
-			if _, werr = w.Write(append(binary.AppendUvarint(nil, uint64(len(part))), part...)); werr != nil {
-				return false
-			}
-		}
-		return true
+	out := bufio.NewWriter(w)
+	s.tree.Scan(func(r row) bool {
+		_, err = fmt.Fprintf(out, "%x %x\n", r.key, r.sealed)
+		return err == nil && ctx.Err() == nil
 	})
-	if werr != nil {
-		return fmt.Errorf("write backup: %w", werr)
+	if err == nil {
+		err = out.Flush()
+	}
+	if err != nil {
+		return fmt.Errorf("write backup: %w", err)
 	}
 	return ctx.Err()
 }
 
-// Restore makes an engine of what Backup wrote. A backup that was cut or
-// changed is kv.ErrCorrupt.
+// Restore makes an engine of what Backup wrote. A backup that was changed is
+// kv.ErrCorrupt.
 func Restore(r io.Reader) (*Engine, error) {
-	in := bufio.NewReader(r)
 	tree := btree.NewBTreeG(byKey)
+	in := bufio.NewReader(r)
 	for {
-		key, err := part(in)
-		if errors.Is(err, io.EOF) {
+		line, err := in.ReadString('\n')
+		if errors.Is(err, io.EOF) && line == "" {
 			return &Engine{tree: tree}, nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: read backup: %w", kv.ErrCorrupt, err)
 		}
-		sealed, err := part(in)
+		stored, err := parseRow(strings.TrimSuffix(line, "\n"))
 		if err != nil {
-			return nil, fmt.Errorf("%w: backup ends in a row: %w", kv.ErrCorrupt, err)
-		}
-		if _, _, err := kv.Unseal(key, sealed); err != nil {
 			return nil, err
 		}
-		tree.Set(row{key, sealed})
+		tree.Set(stored)
 	}
 }
 
-// part reads one length and what follows it. io.EOF means that nothing did.
-func part(in *bufio.Reader) ([]byte, error) {
-	n, err := binary.ReadUvarint(in)
+func parseRow(line string) (row, error) {
+	keyText, sealedText, _ := strings.Cut(line, " ")
+	key, err := hex.DecodeString(keyText)
 	if err != nil {
-		return nil, err
+		return row{}, fmt.Errorf("%w: key in a backup: %w", kv.ErrCorrupt, err)
 	}
-	if longest := uint64(kv.DefaultLimits.ValueBytes + kv.EnvelopeBytes); n > longest {
-		return nil, fmt.Errorf("%w: backup has a part of %d bytes", kv.ErrCorrupt, n)
+	sealed, err := hex.DecodeString(sealedText)
+	if err != nil {
+		return row{}, fmt.Errorf("%w: value in a backup: %w", kv.ErrCorrupt, err)
 	}
-	out := make([]byte, n)
-	if _, err := io.ReadFull(in, out); err != nil {
-		return nil, fmt.Errorf("%w: backup ends within a part", kv.ErrCorrupt)
+	if _, _, err := kv.Unseal(key, sealed); err != nil {
+		return row{}, err
 	}
-	return out, nil
+	return row{key, sealed}, nil
 }

@@ -39,6 +39,14 @@ func (e *Engine) open() error {
 
 // Snapshot is a copy of the tree, made in constant time.
 func (e *Engine) Snapshot(context.Context) (kv.Snapshot, error) {
+	s, err := e.snapshot()
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (e *Engine) snapshot() (*snapshot, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := e.open(); err != nil {
@@ -85,7 +93,7 @@ func (e *Engine) Limits() kv.Limits { return kv.DefaultLimits }
 
 // Check verifies every value's checksum.
 func (e *Engine) Check(ctx context.Context) error {
-	s, err := e.Snapshot(ctx)
+	s, err := e.snapshot()
 	if err != nil {
 		return err
 	}
