@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
@@ -72,9 +73,29 @@ func newDelivery(ctx context.Context, b *events.Broker, stores []*store.Store, a
 			return nil, err
 		}
 		d.consumers = append(d.consumers, c)
-		d.jobs = append(d.jobs, all[i].Jobs()...)
+		d.jobs = append(append(d.jobs, all[i].Jobs()...), sweeper(s, log))
 	}
 	return d, nil
+}
+
+// sweeper removes what a store keeps past its time, now and then.
+func sweeper(s *store.Store, log *slog.Logger) run.Job {
+	return run.Job{Name: s.Service() + "-sweep", Run: func(ctx context.Context) error {
+		tick := time.NewTicker(store.SweepEvery)
+		defer tick.Stop()
+		for {
+			if n, err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+				log.Error("sweep", "service", s.Service(), "error", err)
+			} else if n > 0 {
+				log.Info("swept rows that are past their time", "service", s.Service(), "rows", n)
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}}
 }
 
 func (d *delivery) run(ctx context.Context, g *errgroup.Group) {
