@@ -21,15 +21,16 @@ function writeToken() {
   byId("token").value = "dev." + base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-// sample makes a body that shows the fields of a schema.
-function sample(doc, schema, depth = 0) {
-  if (!schema || depth > 4) return null;
-  if (schema.$ref) return sample(doc, doc.definitions[schema.$ref.split("/").pop()], depth + 1);
+// sample makes a message that shows the fields of a schema; those that only
+// the server sets are in an answer and not in a body.
+function sample(doc, schema, depth = 0, answer = false) {
+  if (!schema || depth > 5) return null;
+  if (schema.$ref) return sample(doc, doc.definitions[schema.$ref.split("/").pop()], depth + 1, answer);
   if (schema.enum) return schema.enum[Math.min(1, schema.enum.length - 1)];
-  if (schema.type === "array") return [sample(doc, schema.items, depth + 1)];
+  if (schema.type === "array") return [sample(doc, schema.items, depth + 1, answer)];
   if (schema.type === "object" || schema.properties) {
     return Object.fromEntries(Object.entries(schema.properties || {})
-      .filter(([, p]) => !p.readOnly).map(([name, p]) => [name, sample(doc, p, depth + 1)]));
+      .filter(([, p]) => answer || !p.readOnly).map(([name, p]) => [name, sample(doc, p, depth + 1, answer)]));
   }
   if (schema.format === "date-time") return "2013-01-01T09:00:00+08:00";
   return { string: "", integer: 0, number: 0, boolean: false }[schema.type] ?? null;
@@ -66,7 +67,10 @@ function tryForm(doc, path, method, operation) {
       answer.textContent = reply.status + "\n" + got;
     }
   });
-  return [rows.length ? el("table", {}, ...rows) : "", text || "", el("p", {}, send), answer];
+  const reply = operation.responses["200"]?.schema;
+  const shape = reply ? el("details", {}, el("summary", {}, "Answer"),
+    el("pre", {}, JSON.stringify(sample(doc, reply, 0, true), null, 2))) : "";
+  return [rows.length ? el("table", {}, ...rows) : "", text || "", el("p", {}, send), answer, shape];
 }
 
 function show(doc) {
@@ -94,6 +98,6 @@ byId("role").append(...roles.map((r) => el("option", {}, r)));
 byId("make").addEventListener("click", writeToken);
 byId("find").addEventListener("input", () => {
   const words = byId("find").value.toLowerCase();
-  document.querySelectorAll("main details").forEach((d) => { d.hidden = !d.dataset.words.includes(words); });
+  document.querySelectorAll("main section > details").forEach((d) => { d.hidden = !d.dataset.words.includes(words); });
 });
 fetch("/openapi.json").then((r) => r.json()).then(show);
