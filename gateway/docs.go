@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
+	"strings"
 
 	"github.com/linli-project/linli/proto/openapi"
 )
@@ -32,8 +34,8 @@ func welcome(dev bool) http.HandlerFunc {
 }
 
 // newDocument serves the generated OpenAPI document with the plain routes
-// added to it.
-func newDocument() (http.Handler, error) {
+// added to it, and without --dev those of development left out.
+func newDocument(dev bool) (http.Handler, error) {
 	var doc map[string]any
 	if err := json.Unmarshal(openapi.Document(), &doc); err != nil {
 		return nil, fmt.Errorf("read the OpenAPI document: %w", err)
@@ -45,6 +47,7 @@ func newDocument() (http.Handler, error) {
 	for path, item := range plainPaths() {
 		paths[path] = item
 	}
+	maps.DeleteFunc(paths, func(path string, _ any) bool { return !dev && strings.HasPrefix(path, "/v1/dev/") })
 	doc["info"] = map[string]any{"title": "linli 邻里", "version": "v1"}
 	doc["securityDefinitions"] = map[string]any{"bearer": map[string]any{"type": "apiKey", "in": "header", "name": "Authorization"}}
 	text, err := json.Marshal(doc)

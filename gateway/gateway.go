@@ -32,7 +32,7 @@ const (
 type Config struct {
 	// Conn is the door, in memory or over TCP.
 	Conn grpc.ClientConnInterface
-	// Dev shows what belongs to development on the API page.
+	// Dev serves the routes of development and tells of them.
 	Dev bool
 	// Ready says whether calls are welcome.
 	Ready func() bool
@@ -43,11 +43,11 @@ type Config struct {
 
 // New makes the handler of everything the house serves over HTTP.
 func New(c Config) (http.Handler, error) {
-	rest, err := newREST(c.Conn)
+	rest, err := newREST(c.Conn, c.Dev)
 	if err != nil {
 		return nil, err
 	}
-	document, err := newDocument()
+	document, err := newDocument(c.Dev)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func New(c Config) (http.Handler, error) {
 
 // newREST mounts the generated routes over the client connection, so that
 // every call passes the chain.
-func newREST(conn grpc.ClientConnInterface) (http.Handler, error) {
+func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, marshaler{}),
 		runtime.WithErrorHandler(answerError),
@@ -88,12 +88,15 @@ func newREST(conn grpc.ClientConnInterface) (http.Handler, error) {
 		runtime.WithOutgoingHeaderMatcher(passedOut),
 	)
 	ctx := context.Background()
-	return mux, errors.Join(
+	var clock error
+	if dev {
+		clock = devv1.RegisterClockServiceHandlerClient(ctx, mux, devv1.NewClockServiceClient(conn))
+	}
+	return mux, errors.Join(clock,
 		registryv1.RegisterRegistryServiceHandlerClient(ctx, mux, registryv1.NewRegistryServiceClient(conn)),
 		requestsv1.RegisterRequestsServiceHandlerClient(ctx, mux, requestsv1.NewRequestsServiceClient(conn)),
 		projectsv1.RegisterProjectsServiceHandlerClient(ctx, mux, projectsv1.NewProjectsServiceClient(conn)),
 		evaluationv1.RegisterEvaluationServiceHandlerClient(ctx, mux, evaluationv1.NewEvaluationServiceClient(conn)),
-		devv1.RegisterClockServiceHandlerClient(ctx, mux, devv1.NewClockServiceClient(conn)),
 	)
 }
 
