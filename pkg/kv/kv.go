@@ -147,8 +147,8 @@ type Tx interface {
 	Create(key, value []byte)
 	Put(key, value []byte)
 	Delete(key []byte)
-	// Expect adds a check without a read: of the stored version, whatever this
-	// transaction writes.
+	// Expect adds a check of the stored version without a read. To expect what
+	// the transaction itself wrote is no check.
 	Expect(key []byte, v Version)
 }
 

@@ -118,11 +118,18 @@ func (e *entry) read(key []byte) Item {
 	case !e.written:
 		e.seen = true
 		return Item{Key: key, Value: bytes.Clone(e.stored.Value), Version: e.stored.Version}
-	case e.deleted:
-		return Item{Key: key}
 	default:
-		return Item{Key: key, Value: bytes.Clone(e.value), Version: ownVersion}
+		return Item{Key: key, Value: bytes.Clone(e.value), Version: e.ownVersion()}
 	}
+}
+
+// ownVersion answers the version under which the transaction reads what it
+// wrote.
+func (e *entry) ownVersion() Version {
+	if e.deleted {
+		return 0
+	}
+	return ownVersion
 }
 
 func (t *transaction) Create(key, value []byte) {
@@ -150,8 +157,8 @@ func (t *transaction) write(e *entry, value []byte, deleted bool) {
 func (t *transaction) Expect(key []byte, v Version) {
 	e := t.entry(key)
 	switch {
-	case v == ownVersion && e.written:
-		// It read its own write: nothing stored is demanded.
+	case e.written && v == e.ownVersion():
+		// It expects what it wrote itself: nothing stored is demanded.
 	case e.expects && e.expected != v:
 		t.misused(errContradiction)
 	default:

@@ -80,11 +80,13 @@ func TestLoadMaster_RefusesAFileThatOthersCanRead(t *testing.T) {
 	if _, err := seal.CreateMaster(path); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(path, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := seal.LoadMaster(path); err == nil {
-		t.Fatal("took a key that everybody can read")
+	for _, mode := range []os.FileMode{0o644, 0o640, 0o604, 0o620, 0o601} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := seal.LoadMaster(path); err == nil {
+			t.Errorf("took a key of mode %v", mode)
+		}
 	}
 }
 

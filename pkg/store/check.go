@@ -76,12 +76,12 @@ func (s *Store) checkNumbers(ctx context.Context, known []uint16, report *table.
 type houseRows struct {
 	table uint16
 	name  string
-	right func(k, value []byte) bool
+	right func(r kv.Reader, k, value []byte) bool
 }
 
 func (s *Store) houseRows() []houseRows {
-	eventAt := func(at func(*typev1.EventRow) []byte) func(k, v []byte) bool {
-		return func(k, v []byte) bool {
+	eventAt := func(at func(*typev1.EventRow) []byte) func(kv.Reader, []byte, []byte) bool {
+		return func(_ kv.Reader, k, v []byte) bool {
 			var e typev1.EventRow
 			return proto.Unmarshal(v, &e) == nil && bytes.Equal(k, at(&e))
 		}
@@ -89,30 +89,45 @@ func (s *Store) houseRows() []houseRows {
 	return []houseRows{
 		{tablePending, "outbox pending", eventAt(pendingKey)},
 		{tableSent, "outbox sent", eventAt(sentKey)},
-		{tableInbox, "inbox", func(k, v []byte) bool {
+		{tableInbox, "inbox", func(_ kv.Reader, k, v []byte) bool {
 			// consumer, day, event id
 			parts, ok := stringParts(k, 3)
 			return ok && isDay(parts[1]) && len(v) == 1
 		}},
-		{tableAudit, "audit", func(k, v []byte) bool {
+		{tableAudit, "audit", func(_ kv.Reader, k, v []byte) bool {
 			var row typev1.AuditRow
 			return proto.Unmarshal(v, &row) == nil && row.GetId() != "" && bytes.Equal(k, auditKey(&row))
 		}},
-		{tableRemembered, "remembered replies", func(k, v []byte) bool {
-			// day, person, method, idempotency key
-			parts, ok := stringParts(k, 4)
-			var row typev1.RememberedRow
-			if !ok || !isDay(parts[0]) || proto.Unmarshal(v, &row) != nil {
-				return false
-			}
-			_, err := s.replies.Open(row.GetSealedReply(), row.GetReplyType())
-			return err == nil
-		}},
-		{tableParked, "parked events", func(k, v []byte) bool {
+		{tableRemembered, "remembered replies", s.rightReply},
+		{tableParked, "parked events", func(_ kv.Reader, k, v []byte) bool {
 			var row typev1.ParkedRow
 			return proto.Unmarshal(v, &row) == nil && bytes.Equal(k, parkedKey(row.GetConsumer(), row.GetEvent().GetId()))
 		}},
 	}
+}
+
+// rightReply: a row stands under day, person, method and idempotency key, and
+// opens together with the rows it goes on in; those have a number behind, and
+// the row they belong to before them.
+func (s *Store) rightReply(r kv.Reader, k, v []byte) bool {
+	var row typev1.RememberedRow
+	if parts, ok := stringParts(k, 4); ok {
+		if !isDay(parts[0]) || proto.Unmarshal(v, &row) != nil {
+			return false
+		}
+		_, err := s.openReply(r, k, &row)
+		return err == nil
+	}
+	at := k[:max(0, len(k)-8)]
+	if _, ok := stringParts(at, 4); !ok {
+		return false
+	}
+	head, err := r.Get(at)
+	if err != nil || head.Version == 0 || proto.Unmarshal(head.Value, &row) != nil {
+		return false
+	}
+	n, _, err := key.TakeUint(k[len(at):])
+	return err == nil && n < uint64(row.GetMore())
 }
 
 // stringParts answers the n string parts that follow a key's table number;
@@ -144,7 +159,7 @@ func (s *Store) checkRows(ctx context.Context, rows houseRows, report *table.Rep
 			}
 			for _, it := range items {
 				report.Count(rows.name, 1)
-				if !rows.right(it.Key, it.Value) {
+				if !rows.right(r, it.Key, it.Value) {
 					report.Problem(rows.name + ": a row is not what stands under its key")
 				}
 			}

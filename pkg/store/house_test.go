@@ -221,11 +221,14 @@ func TestCheck_FindsWhatIsWrongWithTheHouse(t *testing.T) {
 		want  string
 		with  func(tx kv.Tx, it kv.Item)
 	}{
-		"event that does not decode":   {1, "outbox pending", func(tx kv.Tx, it kv.Item) { tx.Put(it.Key, []byte{0xFF}) }},
-		"event in another shard":       {1, "outbox pending", move(func(k []byte) { k[9] ^= 1 })},
-		"event at another time":        {2, "outbox sent", move(func(k []byte) { k[20] ^= 1 })},
-		"mark without a day":           {3, "inbox", func(tx kv.Tx, _ kv.Item) { tx.Put(key.New(3).String("c").String("today").String("e"), []byte{1}) }},
-		"mark of two parts":            {3, "inbox", func(tx kv.Tx, _ kv.Item) { tx.Put(key.New(3).String("c").String("2026-01-05"), []byte{1}) }},
+		"event that does not decode": {1, "outbox pending", func(tx kv.Tx, it kv.Item) { tx.Put(it.Key, []byte{0xFF}) }},
+		"event in another shard":     {1, "outbox pending", move(func(k []byte) { k[9] ^= 1 })},
+		"event at another time":      {2, "outbox sent", move(func(k []byte) { k[20] ^= 1 })},
+		"mark without a day":         {3, "inbox", func(tx kv.Tx, _ kv.Item) { tx.Put(key.New(3).String("c").String("today").String("e"), []byte{1}) }},
+		"mark of two parts":          {3, "inbox", func(tx kv.Tx, _ kv.Item) { tx.Put(key.New(3).String("c").String("2026-01-05"), []byte{1}) }},
+		"mark of four parts": {3, "inbox", func(tx kv.Tx, _ kv.Item) {
+			tx.Put(key.New(3).String("c").String("2026-01-05").String("e").String("f"), []byte{1})
+		}},
 		"audit line that is another's": {4, "audit", move(func(k []byte) { k[4] ^= 1 })},
 		"audit line without an id":     {4, "audit", func(tx kv.Tx, it kv.Item) { tx.Put(it.Key, nil) }},
 		"reply of no day":              {5, "remembered replies", move(func(k []byte) { k[2] = 'x' })},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -20,6 +21,12 @@ import (
 const (
 	longestIdempotencyKey = 128
 	lookUpAfterLoss       = 2 * time.Second
+	// replyPart is how much of a sealed reply one row holds: less than the
+	// limit of a value, with room for the rest of the row. A call that works
+	// without an idempotency key must not fail with one.
+	replyPart = 32 << 10
+	// mostReplyParts is more than a transaction can write.
+	mostReplyParts = 1000
 	// aroundMidnight is how far apart two tries of one call may see the day
 	// change: clocks of two machines, and how long a call may take.
 	aroundMidnight = 15 * time.Minute
@@ -103,9 +110,9 @@ func recall[R proto.Message](s *Store, m memory, r kv.Reader) (recalled[R], erro
 		if !bytes.Equal(row.GetRequestDigest(), m.digest) {
 			return none, rule.New(rule.Invalid, "IDEMPOTENCY_KEY_REUSED", "Idempotency-Key")
 		}
-		text, err := s.replies.Open(row.GetSealedReply(), row.GetReplyType())
+		text, err := s.openReply(r, it.Key, &row)
 		if err != nil {
-			return none, fmt.Errorf("%w: remembered reply: %w", kv.ErrCorrupt, err)
+			return none, err
 		}
 		reply := none.reply.ProtoReflect().New().Interface().(R)
 		if err := proto.Unmarshal(text, reply); err != nil {
@@ -125,16 +132,48 @@ func (s *Store) remember(tx *Tx, m memory, reply proto.Message) error {
 		return fmt.Errorf("encode reply: %w", err)
 	}
 	name := string(reply.ProtoReflect().Descriptor().FullName())
+	parts := slices.Collect(slices.Chunk(s.replies.Seal(text, name), replyPart))
 	row, err := proto.Marshal(&typev1.RememberedRow{
 		RequestDigest: m.digest,
 		ReplyType:     name,
-		SealedReply:   s.replies.Seal(text, name),
+		SealedReply:   parts[0],
+		More:          uint32(len(parts) - 1),
 	})
 	if err != nil {
 		return fmt.Errorf("encode remembered reply: %w", err)
 	}
 	tx.Create(m.keys[0], row)
+	for i, part := range parts[1:] {
+		tx.Create(replyPartKey(m.keys[0], i), part)
+	}
 	return nil
+}
+
+// replyPartKey is where the reply kept at a key goes on.
+func replyPartKey(at []byte, i int) []byte { return key.Key(at).Uint(uint64(i)) }
+
+// openReply answers the reply that begins in row, whose key is at.
+func (s *Store) openReply(r kv.Reader, at []byte, row *typev1.RememberedRow) ([]byte, error) {
+	if row.GetMore() > mostReplyParts {
+		return nil, fmt.Errorf("%w: remembered reply of %d parts", kv.ErrCorrupt, row.GetMore())
+	}
+	keys := make([][]byte, row.GetMore())
+	for i := range keys {
+		keys[i] = replyPartKey(at, i)
+	}
+	items, err := r.GetMany(keys)
+	if err != nil {
+		return nil, fmt.Errorf("read remembered reply: %w", err)
+	}
+	sealed := row.GetSealedReply()
+	for _, it := range items {
+		sealed = append(sealed, it.Value...)
+	}
+	text, err := s.replies.Open(sealed, row.GetReplyType())
+	if err != nil {
+		return nil, fmt.Errorf("%w: remembered reply: %w", kv.ErrCorrupt, err)
+	}
+	return text, nil
 }
 
 // recallAfter asks once what became of a commit whose answer was lost. The

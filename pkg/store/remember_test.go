@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,9 +104,7 @@ func TestDo_RefusedAfterALostRace(t *testing.T) {
 func TestDo_ALostAnswerIsNotInvented(t *testing.T) {
 	f := newFixture(t, false)
 	f.faults.FailAt(4, true)
-	ctx, cancel := context.WithCancel(caller("p", "/m", "k"))
-	got, err := increase(ctx, f.Store, 2)
-	cancel()
+	got, err := increase(caller("p", "/m", "k"), f.Store, 2)
 	if err != nil || got.GetValue() != 2 {
 		t.Fatalf("%v, %v", got, err)
 	}
@@ -113,23 +113,20 @@ func TestDo_ALostAnswerIsNotInvented(t *testing.T) {
 	default:
 		t.Error("the commit emitted, and the relay was not told")
 	}
-	lost := lostCommits{memkv.New()}
-	s, err := store.Open(t.Context(), store.Config{
-		Service: "things", DB: kv.New(lost.Engine, kv.Options{}), Master: seal.MasterKey{1}, Civil: clock.Wall(), Wall: clock.Wall(), IDs: ids.New,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := store.Open(t.Context(), store.Config{
-		Service: "things", DB: kv.New(lost, kv.Options{}), Master: seal.MasterKey{1}, Civil: clock.Wall(), Wall: clock.Wall(), IDs: ids.New,
-	})
-	if err == nil {
-		got, err := increase(caller("p", "/m", "k"), again, 2)
-		if !errors.Is(err, kv.ErrUnknownOutcome) || got != nil {
-			t.Errorf("a commit that did not happen: %v, %v", got, err)
+	whole := memkv.New()
+	open := func(e kv.Engine) *store.Store {
+		s, err := store.Open(t.Context(), store.Config{
+			Service: "things", DB: kv.New(e, kv.Options{}), Master: seal.MasterKey{1}, Civil: clock.Wall(), Wall: clock.Wall(), IDs: ids.New,
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-	} else {
-		t.Error(err)
+		return s
+	}
+	s, losing := open(whole), open(lostCommits{whole}) // in this order: the second writes no data key
+	got, err = increase(caller("p", "/m", "k"), losing, 2)
+	if !errors.Is(err, kv.ErrUnknownOutcome) || got != nil {
+		t.Errorf("a commit that did not happen: %v, %v", got, err)
 	}
 	if got, err := increase(caller("p", "/m", "k"), s, 2); err != nil || got.GetValue() != 2 {
 		t.Errorf("tried again: %v, %v", got, err)
@@ -199,6 +196,85 @@ func TestDo_AnEmptyReplyIsRemembered(t *testing.T) {
 	if runs != 2 { // the re-run wrapper's two of the first call
 		t.Errorf("%d runs", runs)
 	}
+}
+
+// TestDo_ALargeReplyIsRemembered: what works without a key works with one, in
+// as many rows as it takes.
+func TestDo_ALargeReplyIsRemembered(t *testing.T) {
+	f := newFixture(t, true)
+	for _, size := range []int{1, 32 << 10, 64 << 10, 70_000, 1 << 20} {
+		want := strings.Repeat("x", size)
+		call := caller("p", "/m", fmt.Sprint("k", size))
+		for range 2 {
+			got, err := store.Do(call, f.Store, wrapperspb.Int64(1), func(tx *store.Tx) (*wrapperspb.StringValue, error) {
+				return wrapperspb.String(want), nil
+			})
+			if err != nil || got.GetValue() != want {
+				t.Fatalf("%d bytes: %d, %v", size, len(got.GetValue()), err)
+			}
+		}
+	}
+	if n := len(f.audit(t)); n != 5 {
+		t.Errorf("%d audit lines of 5 calls", n)
+	}
+	f.wall.add(3 * 24 * time.Hour)
+	if _, err := f.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	report, err := f.Check(t.Context(), counterTable{})
+	if err != nil || report.Tables["remembered replies"] != 0 {
+		t.Errorf("%d rows left, %v", report.Tables["remembered replies"], err)
+	}
+}
+
+// TestDo_APartOfAReplyIsNoAnswer: a lost or strange part is found by who asks
+// and by the check.
+func TestDo_APartOfAReplyIsNoAnswer(t *testing.T) {
+	for name, breakIt := range map[string]func(tx kv.Tx, items []kv.Item){
+		"a part is lost": func(tx kv.Tx, items []kv.Item) { tx.Delete(items[1].Key) },
+		"two parts change places": func(tx kv.Tx, items []kv.Item) {
+			tx.Put(items[1].Key, items[2].Value)
+			tx.Put(items[2].Key, items[1].Value)
+		},
+		"the beginning is lost": func(tx kv.Tx, items []kv.Item) { tx.Delete(items[0].Key) },
+		"one part too many": func(tx kv.Tx, items []kv.Item) {
+			tx.Put(append(slices.Clone(items[2].Key[:len(items[2].Key)-1]), 9), []byte("x"))
+		},
+		"more parts than are kept": func(tx kv.Tx, items []kv.Item) {
+			tx.Put(items[0].Key, mustMarshal(t, &typev1.RememberedRow{More: 1 << 31}))
+		},
+	} {
+		f := openFixture(t, false)
+		_, err := store.Do(caller("p", "/m", "k"), f.Store, wrapperspb.Int64(1), func(*store.Tx) (*wrapperspb.StringValue, error) {
+			return wrapperspb.String(strings.Repeat("x", 80_000)), nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = f.DB().Update(t.Context(), func(tx kv.Tx) error {
+			items, err := tx.Scan(kv.Range{From: key.New(5), To: key.New(6)})
+			if err != nil || len(items) != 3 {
+				return fmt.Errorf("%d rows: %w", len(items), err)
+			}
+			breakIt(tx, items)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report, err := f.Check(t.Context(), counterTable{}); err != nil || len(report.Problems) == 0 {
+			t.Errorf("%s: not found, %v", name, err)
+		}
+	}
+}
+
+func mustMarshal(t *testing.T, m proto.Message) []byte {
+	t.Helper()
+	b, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // TestDo_ATamperedReplyIsNoAnswer: a reply that was changed or sealed

@@ -70,25 +70,27 @@ func TestPage_TokenIsOfItsRange(t *testing.T) {
 // TestList_StaysInItsRange: an After from elsewhere does not lead out of it.
 func TestList_StaysInItsRange(t *testing.T) {
 	db, things := withRows(t, 3)
-	whole := []string{"b0", "b1", "b2"}
+	as, bs := []string{"a0", "a1", "a2"}, []string{"b0", "b1", "b2"}
 	for _, step := range []struct {
-		after   key.Key
-		reverse bool
-		want    []string
+		prefix, after key.Key
+		reverse       bool
+		want          []string
 	}{
-		{nil, false, whole},
-		{idOf("/1/"), false, whole},                     // before the range: from its start
-		{idOf("/1/").Prefix("a0"), false, whole},        //
-		{idOf("/3/"), false, nil},                       // behind it: nothing left
-		{idOf("/3/"), true, []string{"b2", "b1", "b0"}}, // backwards: from its end
-		{idOf("/1/"), true, nil},                        //
-		{idOf("/2/").String("b1"), false, whole[1:]},    // inside; without its length a key sorts before the entry
+		{idOf("/2/"), nil, false, bs},
+		{idOf("/2/"), idOf("/1/"), false, bs},                        // before the range: from its start
+		{idOf("/2/"), idOf("/1/").Prefix("a0"), false, bs},           //
+		{idOf("/2/"), idOf("/3/"), false, nil},                       // behind it: nothing left
+		{idOf("/1/"), idOf("/3/"), true, []string{"a2", "a1", "a0"}}, // backwards: from its end
+		{idOf("/2/"), idOf("/1/"), true, nil},                        //
+		{idOf("/1/"), idOf("/1/"), false, as},                        //
+		{idOf("/2/"), idOf("/2/").String("b1"), false, bs[1:]},       // inside; without its length a key sorts before the entry
+		{idOf("/2/"), idOf("/2/").String("b1"), true, bs[:1]},        //
 	} {
 		err := db.View(t.Context(), func(r kv.Reader) error {
-			q := table.Query{Index: "home", Prefix: idOf("/2/"), After: step.after, Limit: 10, Reverse: step.reverse}
+			q := table.Query{Index: "home", Prefix: step.prefix, After: step.after, Limit: 10, Reverse: step.reverse}
 			page, err := things.List(r, scope.All(), q)
 			if got := idsOf(page.Rows); err != nil || !slices.Equal(got, step.want) {
-				t.Errorf("after %q, reverse %v: %v, want %v, %v", step.after, step.reverse, got, step.want, err)
+				t.Errorf("%q after %q, reverse %v: %v, want %v, %v", step.prefix, step.after, step.reverse, got, step.want, err)
 			}
 			return err
 		})
@@ -163,6 +165,27 @@ func TestCheck_OfMoreThanAPage(t *testing.T) {
 	r := check(t, db, things)
 	if !slices.Equal(r.Problems, []string{"thing: index home leads to no row"}) || r.Tables["thing"] != rows-1 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestCheck_TellsBothSides: a unique key that leads to the wrong row is wrong
+// for the row that lost it and for the row that did not ask for it.
+func TestCheck_TellsBothSides(t *testing.T) {
+	db, things := newDB(), newTable()
+	err := update(t, db, func(tx kv.Tx) error {
+		_, err := things.Insert(tx, &row{Id: "a", ReportInId: "u"})
+		if err == nil {
+			_, err = things.Insert(tx, &row{Id: "b"})
+		}
+		tx.Put(key.New(22).String("u"), idOf("b"))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"thing: a row lacks its index entry", "thing: index unique leads to a row that is not under it"}
+	if r := check(t, db, things); !slices.Equal(r.Problems, want) {
+		t.Errorf("%q", r.Problems)
 	}
 }
 

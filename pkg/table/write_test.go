@@ -285,13 +285,13 @@ func TestNew_PanicsOnAWrongDeclaration(t *testing.T) {
 			t.Errorf("%s was taken", name)
 		}
 	}
-	things := newTable()
-	for name, fn := range map[string]func(){
-		"an index that is not":       func() { _, _, _ = things.By(nil, scope.All(), "none", nil) },
-		"one row of a plain index":   func() { _, _, _ = things.By(nil, scope.All(), "home", nil) },
-		"a list by what is no index": func() { _, _ = things.List(nil, scope.All(), table.Query{Index: "none", Limit: 1}) },
+	db, things := newDB(), newTable()
+	for name, fn := range map[string]func(kv.Reader){
+		"an index that is not":       func(r kv.Reader) { _, _, _ = things.By(r, scope.All(), "none", nil) },
+		"one row of a plain index":   func(r kv.Reader) { _, _, _ = things.By(r, scope.All(), "home", nil) },
+		"a list by what is no index": func(r kv.Reader) { _, _ = things.List(r, scope.All(), table.Query{Index: "none", Limit: 1}) },
 	} {
-		if !panics(fn) {
+		if !panics(func() { _ = db.View(context.Background(), func(r kv.Reader) error { fn(r); return nil }) }) {
 			t.Errorf("%s was answered", name)
 		}
 	}

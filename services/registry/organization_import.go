@@ -43,7 +43,7 @@ func (s *Service) ImportOrganizations(stream grpc.ClientStreamingServer[pb.Impor
 		return err
 	}
 	reader, _, err := openCSV(&upload[*pb.ImportOrganizationsRequest]{
-		recv:     stream.Recv,
+		recv:     unbroken(ctx, stream.Recv),
 		isHeader: func(m *pb.ImportOrganizationsRequest) bool { return m.GetHeader() != nil },
 	}, organizationColumns())
 	if err != nil {

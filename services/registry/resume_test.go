@@ -2,7 +2,9 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -61,7 +63,7 @@ func TestImportRoster_GoesOnWhereItWas(t *testing.T) {
 		runtime.Gosched()
 	}
 	breakOff()
-	if _, err := stream.CloseAndRecv(); err == nil {
+	if err := stream.RecvMsg(&pb.ImportRosterResponse{}); err == nil {
 		t.Fatal("a stream that was broken off was answered")
 	}
 	if n := h.count(h.service.slices); n > rows/sliceRows {
@@ -267,5 +269,19 @@ func TestImportRoster_WithoutAKeyAtOnce(t *testing.T) {
 	}
 	if n := h.count(h.service.members); created != 282 || n != 282 || reportIns != 282 {
 		t.Errorf("%d created, %d members, %d report-ins", created, n, reportIns)
+	}
+}
+
+// TestUnbroken_ATornFileIsNotAWholeOne: an end that comes when the call is over
+// is not the end of the file.
+func TestUnbroken_ATornFileIsNotAWholeOne(t *testing.T) {
+	ctx, breakOff := context.WithCancel(t.Context())
+	recv := unbroken(ctx, func() (*pb.ImportRosterRequest, error) { return nil, io.EOF })
+	if _, err := recv(); !errors.Is(err, io.EOF) {
+		t.Errorf("the end of a whole file: %v", err)
+	}
+	breakOff()
+	if _, err := recv(); !errors.Is(err, context.Canceled) {
+		t.Errorf("the end of a torn file: %v", err)
 	}
 }

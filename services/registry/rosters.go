@@ -62,7 +62,7 @@ func (s *Service) ImportRoster(stream grpc.ClientStreamingServer[pb.ImportRoster
 		return err
 	}
 	reader, encoding, err := openCSV(&upload[*pb.ImportRosterRequest]{
-		recv:     stream.Recv,
+		recv:     unbroken(ctx, stream.Recv),
 		isHeader: func(m *pb.ImportRosterRequest) bool { return m.GetHeader() != nil },
 	}, rosterColumns())
 	if err != nil {

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -41,6 +42,20 @@ func (u *upload[P]) Read(p []byte) (int, error) {
 	n := copy(p, u.left)
 	u.left = u.left[n:]
 	return n, nil
+}
+
+// unbroken answers a stream's Recv that takes an end for the end of the file
+// only while the call goes on. A sender that breaks off must not close its side
+// as well, since that says that the file is whole; this refuses the end of one
+// that does, where the end of the call was heard of first.
+func unbroken[P part](ctx context.Context, recv func() (P, error)) func() (P, error) {
+	return func() (P, error) {
+		m, err := recv()
+		if errors.Is(err, io.EOF) && ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return m, err
+	}
 }
 
 // firstMessage receives the message in which the header must be.

@@ -204,9 +204,13 @@ func (v *verifier) page(id uint64) ([]byte, error) {
 	return b, nil
 }
 
+// errUsedTwice is also a pointer that leads back to where it came from, which
+// bbolt would follow for ever.
+var errUsedTwice = fmt.Errorf("%w: a page is used twice or does not exist", kv.ErrCorrupt)
+
 func (v *verifier) use(id uint64) error {
 	if id >= v.meta.highWater || v.used[id] {
-		return fmt.Errorf("%w: page %d is used twice or does not exist", kv.ErrCorrupt, id)
+		return fmt.Errorf("%w: page %d", errUsedTwice, id)
 	}
 	v.used[id] = true
 	return nil

@@ -1,7 +1,6 @@
 package kvtest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,7 @@ import (
 	"github.com/linli-project/linli/pkg/kv"
 )
 
-func testBasic(t *testing.T, f Factory) {
+func testBasic(t testing.TB, f Factory) {
 	db := f.database(t)
 	if _, ok := get(t, db, "a"); ok {
 		t.Fatal("an absent key is there")
@@ -41,51 +40,14 @@ func testBasic(t *testing.T, f Factory) {
 		}
 		return err
 	})
-	testVersions(t, db)
-}
-
-// testVersions: a version changes with each write, and Create and Expect hold
-// to it.
-func testVersions(t *testing.T, db kv.DB) {
-	version := func() (v kv.Version) {
-		mustView(t, db, func(r kv.Reader) error {
-			it, err := r.Get([]byte("b"))
-			v = it.Version
-			return err
-		})
-		return v
-	}
-	first := version()
+	before := item(t, db, "b").Version
 	put(t, db, "b", "2")
-	if version() == first {
+	if item(t, db, "b").Version == before {
 		t.Error("a write did not change the version")
 	}
-	tries := 0
-	err := db.Update(context.Background(), func(tx kv.Tx) error {
-		if tries++; tries > 2 {
-			return errors.New("tried again")
-		}
-		tx.Create([]byte("b"), []byte("3"))
-		return nil
-	})
-	if v, _ := get(t, db, "b"); v != "2" || err == nil {
-		t.Errorf("created over a key: %q, %v", v, err)
-	}
-	tries = 0
-	err = db.Update(context.Background(), func(tx kv.Tx) error {
-		if tries++; tries > 2 {
-			return errors.New("tried again")
-		}
-		tx.Expect([]byte("b"), first)
-		tx.Put([]byte("b"), []byte("4"))
-		return nil
-	})
-	if v, _ := get(t, db, "b"); v != "2" || err == nil {
-		t.Errorf("wrote against another version: %q, %v", v, err)
-	}
 }
 
-func testScan(t *testing.T, f Factory) {
+func testScan(t testing.TB, f Factory) {
 	db := f.database(t)
 	// Bytewise order, whatever the bytes.
 	keys := []string{"\x00", "\x00\x00", "\x01", "A", "a", "a\x00", "aa", "a\xff", "b", "\xfe", "\xff", "\xff\xff"}
@@ -140,7 +102,7 @@ func testScan(t *testing.T, f Factory) {
 	}
 }
 
-func testOwnWrites(t *testing.T, f Factory) {
+func testOwnWrites(t testing.TB, f Factory) {
 	db := f.database(t)
 	put(t, db, "a", "1", "b", "1", "c", "1", "d", "1")
 	mustUpdate(t, db, func(tx kv.Tx) error {
@@ -161,6 +123,7 @@ func testOwnWrites(t *testing.T, f Factory) {
 			{kv.Range{}, "a=1 b=2 bb=2 d=1"}, {kv.Range{Reverse: true}, "d=1 bb=2 b=2 a=1"},
 			{kv.Range{Limit: 2}, "a=1 b=2"}, {kv.Range{From: []byte("b"), To: []byte("d")}, "b=2 bb=2"},
 			{kv.Range{From: []byte("c"), Limit: 1}, "d=1"}, {kv.Range{To: []byte("d"), Limit: 1, Reverse: true}, "bb=2"},
+			{kv.Range{From: []byte("b"), Limit: 2, KeysOnly: true}, "b= bb="},
 		} {
 			items, err := tx.Scan(r.Range)
 			if err != nil {
@@ -179,107 +142,5 @@ func testOwnWrites(t *testing.T, f Factory) {
 	})
 	if _, ok := get(t, db, "bb"); ok {
 		t.Error("made and unmade, and there")
-	}
-}
-
-func testLimits(t *testing.T, f Factory) {
-	db := f.database(t)
-	l := db.Limits()
-	update := func(fn func(kv.Tx)) error {
-		return db.Update(context.Background(), func(tx kv.Tx) error { fn(tx); return nil })
-	}
-	big := func(n int) []byte { return bytes.Repeat([]byte("x"), n) }
-	if err := update(func(tx kv.Tx) { tx.Put(big(l.KeyBytes), big(l.ValueBytes)) }); err != nil {
-		t.Errorf("at the limits: %v", err)
-	}
-	for name, fn := range map[string]func(kv.Tx){
-		"key":   func(tx kv.Tx) { tx.Put(big(l.KeyBytes+1), nil) },
-		"value": func(tx kv.Tx) { tx.Put([]byte("k"), big(l.ValueBytes+1)) },
-		"writes": func(tx kv.Tx) {
-			for i := range l.Writes + 1 {
-				tx.Put(fmt.Appendf(nil, "%06d", i), nil)
-			}
-		},
-		"bytes": func(tx kv.Tx) {
-			for i := range l.CommitBytes/l.ValueBytes + 1 {
-				tx.Put(fmt.Appendf(nil, "%06d", i), big(l.ValueBytes))
-			}
-		},
-	} {
-		if err := update(fn); !errors.Is(err, kv.ErrTooLarge) {
-			t.Errorf("%s over its limit: %v", name, err)
-		}
-	}
-	if _, ok := get(t, db, "000000"); ok {
-		t.Error("a refused transaction wrote")
-	}
-}
-
-// testOutcome: an answer that was lost says so, and an operation that failed
-// wrote nothing.
-func testOutcome(t *testing.T, f Factory) {
-	faulty := NewFaults(f.Open(t))
-	db := kv.New(faulty, kv.Options{})
-	t.Cleanup(func() { _ = db.Close() })
-	write := func(value string) error {
-		return db.Update(context.Background(), func(tx kv.Tx) error {
-			if _, err := tx.Get([]byte("a")); err != nil {
-				return err
-			}
-			if _, err := tx.Scan(kv.Range{Limit: 10}); err != nil {
-				return err
-			}
-			tx.Put([]byte("a"), []byte(value))
-			return nil
-		})
-	}
-	if err := write("0"); err != nil {
-		t.Fatal(err)
-	}
-	const operations = 4 // snapshot, read, scan, commit
-	for n := int64(1); n <= operations; n++ {
-		faulty.FailAt(n, false)
-		if err := write("lost"); !errors.Is(err, ErrInjected) {
-			t.Errorf("operation %d failed, and the update says %v", n, err)
-		}
-		if v, _ := get(t, db, "a"); v != "0" {
-			t.Errorf("operation %d failed, and %q was written", n, v)
-		}
-	}
-	faulty.FailAt(operations, true)
-	if err := write("1"); !errors.Is(err, kv.ErrUnknownOutcome) {
-		t.Errorf("an answer that was lost: %v", err)
-	}
-	if v, _ := get(t, db, "a"); v != "1" {
-		t.Errorf("the commit whose answer was lost wrote %q", v)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := db.Update(ctx, func(kv.Tx) error { return nil }); !errors.Is(err, context.Canceled) {
-		t.Errorf("a context that is over: %v", err)
-	}
-}
-
-func testReopen(t *testing.T, f Factory) {
-	if f.Reopen == nil {
-		t.Fatal("the engine does not say how it is opened again; name the category if it cannot be")
-	}
-	e := f.Open(t)
-	put(t, kv.New(e, kv.Options{}), "a", "1", "b", "2")
-	e = f.Reopen(t, e)
-	db := kv.New(e, kv.Options{})
-	t.Cleanup(func() { _ = db.Close() })
-	if v, ok := get(t, db, "b"); !ok || v != "2" {
-		t.Errorf("after opening again b is %q, %v", v, ok)
-	}
-	if err := db.Check(context.Background()); err != nil {
-		t.Errorf("check: %v", err)
-	}
-	put(t, db, "a", "3")
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Update(context.Background(), func(tx kv.Tx) error { tx.Put([]byte("a"), nil); return nil }); !errors.Is(err, kv.ErrUnavailable) {
-		t.Errorf("a write after closing: %v", err)
 	}
 }

@@ -1,12 +1,17 @@
 package kvtest
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/kv/memkv"
@@ -14,6 +19,118 @@ import (
 
 // The controls are engines that break the contract. A suite that does not
 // catch them proves nothing.
+
+// on makes a factory of engines that are memkv with something broken about it.
+func on(breakIt func(*memkv.Engine) kv.Engine) Factory {
+	return Factory{
+		Open: func(testing.TB) kv.Engine { return breakIt(memkv.New()) },
+		Restore: func(t testing.TB, r io.Reader) kv.Engine {
+			e, err := memkv.Restore(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return e
+		},
+	}
+}
+
+// witness is a testing.TB that notes failures instead of failing.
+type witness struct {
+	testing.TB
+	mu     sync.Mutex
+	failed []string
+}
+
+func (w *witness) note(s string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failed = append(w.failed, s)
+}
+
+func (w *witness) Helper()                   {}
+func (w *witness) Log(...any)                {}
+func (w *witness) Logf(string, ...any)       {}
+func (w *witness) Error(args ...any)         { w.note(fmt.Sprint(args...)) }
+func (w *witness) Errorf(f string, a ...any) { w.note(fmt.Sprintf(f, a...)) }
+func (w *witness) Fail()                     { w.note("failed") }
+func (w *witness) FailNow()                  { w.note("failed"); runtime.Goexit() }
+func (w *witness) Fatal(args ...any)         { w.Error(args...); runtime.Goexit() }
+func (w *witness) Fatalf(f string, a ...any) { w.Errorf(f, a...); runtime.Goexit() }
+
+func (w *witness) Failed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.failed) > 0
+}
+
+// failures runs one category on an engine and answers what it found.
+func failures(t *testing.T, c Category, f Factory) []string {
+	t.Helper()
+	w := &witness{TB: t}
+	for _, p := range parts() {
+		if p.category != c {
+			continue
+		}
+		done := make(chan struct{})
+		go func() { defer close(done); p.test(w, f) }()
+		<-done
+	}
+	return w.failed
+}
+
+func TestControls_AreCaught(t *testing.T) {
+	// A history that fails on purpose is neither made shorter nor kept.
+	for name, value := range map[string]string{"rapid.shrinktime": "1ns", "rapid.nofailfile": "true"} {
+		if err := flag.Set(name, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		category Category
+		factory  Factory
+	}{
+		"checks ignored: write skew":       {WriteSkew, on(func(e *memkv.Engine) kv.Engine { return unchecked{e} })},
+		"checks ignored: lost updates":     {LostUpdate, on(func(e *memkv.Engine) kv.Engine { return unchecked{e} })},
+		"checks ignored: linearizability":  {Linearizable, on(func(e *memkv.Engine) kv.Engine { return unchecked{e} })},
+		"checks ignored: demands":          {Demands, on(func(e *memkv.Engine) kv.Engine { return unchecked{e} })},
+		"live reads":                       {Snapshot, on(func(e *memkv.Engine) kv.Engine { return live{e} })},
+		"old reads":                        {Linearizable, on(func(e *memkv.Engine) kv.Engine { return &stale{Engine: e} })},
+		"every 7th write lost":             {History, on(func(e *memkv.Engine) kv.Engine { return &forgetful{Engine: e} })},
+		"deletions lost":                   {Basic, on(func(e *memkv.Engine) kv.Engine { return keeping{e} })},
+		"reverse ignored":                  {Scan, on(func(e *memkv.Engine) kv.Engine { return forward{e} })},
+		"commits under a dead context":     {Outcome, on(func(e *memkv.Engine) kv.Engine { return undead{e} })},
+		"an engine that cannot be damaged": {Checksums, on(func(e *memkv.Engine) kv.Engine { return e })},
+		"wrong values after damage": {Checksums, Factory{
+			Open: func(testing.TB) kv.Engine { return memkv.New() },
+			Damage: func(_ testing.TB, e kv.Engine, key []byte) kv.Engine {
+				e.(*memkv.Engine).Damage(key)
+				return trusting{e}
+			},
+		}},
+		"the last commit lost by opening again": {Reopen, Factory{
+			Open:   func(testing.TB) kv.Engine { return &stale{Engine: memkv.New()} },
+			Reopen: func(_ testing.TB, e kv.Engine) kv.Engine { return e },
+		}},
+		"empty backups": {Backup, on(func(e *memkv.Engine) kv.Engine { return secretive{e} })},
+	} {
+		found := failures(t, c.category, c.factory)
+		if len(found) == 0 {
+			t.Errorf("%s: went unnoticed by %q", name, c.category)
+			continue
+		}
+		t.Logf("%s: %s", name, found[0])
+	}
+}
+
+// TestControls_SoundEngine: what catches the controls does not cry wolf.
+func TestControls_SoundEngine(t *testing.T) {
+	f := on(func(e *memkv.Engine) kv.Engine { return e })
+	for _, c := range []Category{WriteSkew, LostUpdate, Linearizable, Snapshot, Outcome, Backup} {
+		if found := failures(t, c, f); len(found) > 0 {
+			t.Errorf("%q: %s", c, strings.Join(found, "; "))
+		}
+	}
+}
 
 // unchecked applies commits without validating them.
 type unchecked struct{ kv.Engine }
@@ -35,7 +152,6 @@ func (l liveSnapshot) Read(ctx context.Context, keys [][]byte) ([]kv.Item, error
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = s.Close() }()
 	return s.Read(ctx, keys)
 }
 
@@ -44,65 +160,118 @@ func (l liveSnapshot) Scan(ctx context.Context, r kv.Range) ([]kv.Item, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = s.Close() }()
 	return s.Scan(ctx, r)
 }
 
 func (l liveSnapshot) Close() error { return nil }
 
-func TestControl_WriteSkewIsCaught(t *testing.T) {
-	db := kv.New(unchecked{memkv.New()}, kv.Options{})
-	for round := range 5000 {
-		if skewRound(t, db, fmt.Sprintf("l%d", round), fmt.Sprintf("r%d", round)) == 2 {
-			return
-		}
-	}
-	t.Fatal("an engine without checks went through 5,000 rounds unnoticed")
+// stale shows the state before the last commit. Its writers are found out by
+// their checks; its readers believe it.
+type stale struct {
+	kv.Engine
+	mu     sync.Mutex
+	before kv.Snapshot
 }
 
-func TestControl_LiveReadsAreCaught(t *testing.T) {
-	db := kv.New(live{memkv.New()}, kv.Options{})
-	torn := errors.New("torn")
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		for n := uint64(0); gctx.Err() == nil; n++ {
-			err := db.Update(context.Background(), func(tx kv.Tx) error {
-				tx.Put([]byte("left"), bytesOf(n))
-				tx.Put([]byte("right"), bytesOf(n))
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	g.Go(func() error {
-		for range 2_000_000 {
-			err := db.View(context.Background(), func(r kv.Reader) error {
-				a, err := r.Get([]byte("left"))
-				if err != nil {
-					return err
-				}
-				b, err := r.Get([]byte("right"))
-				if err == nil && number(a.Value) != number(b.Value) {
-					return torn
-				}
-				return err
-			})
-			if err != nil {
-				stop()
-				return err
-			}
-		}
-		return nil
-	})
-	if err := g.Wait(); !errors.Is(err, torn) {
-		t.Fatalf("an engine without snapshots went unnoticed: %v", err)
+func (s *stale) Snapshot(ctx context.Context) (kv.Snapshot, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.before == nil {
+		return s.Engine.Snapshot(ctx)
 	}
+	return s.before, nil
 }
+
+func (s *stale) Commit(ctx context.Context, r kv.CommitRequest) (kv.Version, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, err := s.Engine.Snapshot(ctx)
+	if err != nil {
+		return 0, err
+	}
+	v, err := s.Engine.Commit(ctx, r)
+	if err == nil || errors.Is(err, kv.ErrConflict) {
+		s.before = before
+	}
+	return v, err
+}
+
+// forgetful acknowledges every seventh commit without making it.
+type forgetful struct {
+	kv.Engine
+	commits atomic.Int64
+}
+
+func (f *forgetful) Commit(ctx context.Context, r kv.CommitRequest) (kv.Version, error) {
+	if f.commits.Add(1)%7 == 0 {
+		return kv.NewVersion(), nil
+	}
+	return f.Engine.Commit(ctx, r)
+}
+
+// keeping deletes nothing.
+type keeping struct{ kv.Engine }
+
+func (k keeping) Commit(ctx context.Context, r kv.CommitRequest) (kv.Version, error) {
+	var writes []kv.Write
+	for _, w := range r.Writes {
+		if !w.Delete {
+			writes = append(writes, w)
+		}
+	}
+	r.Writes = writes
+	return k.Engine.Commit(ctx, r)
+}
+
+// forward scans forward, whatever it is asked.
+type forward struct{ kv.Engine }
+
+func (f forward) Snapshot(ctx context.Context) (kv.Snapshot, error) {
+	s, err := f.Engine.Snapshot(ctx)
+	return forwardSnapshot{s}, err
+}
+
+type forwardSnapshot struct{ kv.Snapshot }
+
+func (f forwardSnapshot) Scan(ctx context.Context, r kv.Range) ([]kv.Item, error) {
+	r.Reverse = false
+	return f.Snapshot.Scan(ctx, r)
+}
+
+// undead commits under a context that is over, and says that it did not.
+type undead struct{ kv.Engine }
+
+func (u undead) Commit(ctx context.Context, r kv.CommitRequest) (kv.Version, error) {
+	v, err := u.Engine.Commit(context.WithoutCancel(ctx), r)
+	return v, errors.Join(err, ctx.Err())
+}
+
+// trusting answers a value whose checksum is wrong.
+type trusting struct{ kv.Engine }
+
+func (e trusting) Snapshot(ctx context.Context) (kv.Snapshot, error) {
+	s, err := e.Engine.Snapshot(ctx)
+	return trustingSnapshot{s}, err
+}
+
+type trustingSnapshot struct{ kv.Snapshot }
+
+func (s trustingSnapshot) Read(ctx context.Context, keys [][]byte) ([]kv.Item, error) {
+	items, err := s.Snapshot.Read(ctx, keys)
+	if !errors.Is(err, kv.ErrCorrupt) {
+		return items, err
+	}
+	items = make([]kv.Item, len(keys))
+	for i, k := range keys {
+		items[i] = kv.Item{Key: k, Value: []byte("wrong"), Version: 1}
+	}
+	return items, nil
+}
+
+// secretive writes empty backups.
+type secretive struct{ kv.Engine }
+
+func (s secretive) Backup(context.Context, io.Writer) error { return nil }
 
 func TestRerun_RunsEachClosureTwiceAndKeepsOne(t *testing.T) {
 	db := Rerun(kv.New(memkv.New(), kv.Options{}))
@@ -118,5 +287,32 @@ func TestRerun_RunsEachClosureTwiceAndKeepsOne(t *testing.T) {
 	})
 	if v, _ := get(t, db, "a"); runs != 2 || number([]byte(v)) != 2 {
 		t.Errorf("%d runs, the value is of run %d", runs, number([]byte(v)))
+	}
+}
+
+func TestRerun_RefusesAnUpdateInsideAnUpdate(t *testing.T) {
+	db, other := Rerun(kv.New(memkv.New(), kv.Options{})), Rerun(kv.New(memkv.New(), kv.Options{}))
+	for _, inner := range []kv.DB{db, other} {
+		err := db.Update(context.Background(), func(kv.Tx) error {
+			return inner.Update(context.Background(), func(kv.Tx) error { return nil })
+		})
+		if !errors.Is(err, kv.ErrNested) {
+			t.Errorf("an update inside an update: %v", err)
+		}
+	}
+	put(t, db, "a", "1") // and one after the other is fine
+}
+
+func TestFaults_FailsTheNthOperation(t *testing.T) {
+	f := NewFaults(memkv.New())
+	db := kv.New(f, kv.Options{})
+	f.FailAt(3, false)
+	put(t, db, "a", "1") // snapshot, commit
+	if err := db.View(context.Background(), func(kv.Reader) error { return nil }); !errors.Is(err, ErrInjected) {
+		t.Errorf("the third operation: %v", err)
+	}
+	var dump bytes.Buffer
+	if err := db.Backup(context.Background(), &dump); err != nil || dump.Len() == 0 {
+		t.Errorf("backup: %v", err)
 	}
 }

@@ -5,6 +5,8 @@ package kvtest
 
 import (
 	"context"
+	"io"
+	"os"
 	"slices"
 	"testing"
 
@@ -20,6 +22,7 @@ const (
 	Basic        Category = "basic"
 	Scan         Category = "scan"
 	OwnWrites    Category = "own writes"
+	Demands      Category = "demands"
 	Limits       Category = "limits"
 	Snapshot     Category = "snapshot consistency"
 	WriteSkew    Category = "write skew"
@@ -28,18 +31,59 @@ const (
 	History      Category = "random history"
 	Outcome      Category = "outcome"
 	Reopen       Category = "reopen"
+	Checksums    Category = "checksums"
+	Backup       Category = "backup"
 )
 
-// Factory makes engines for the suite.
+// Factory makes engines for the suite. What is nil the engine cannot do, and
+// must be named to Run.
 type Factory struct {
-	// Open makes an empty engine.
+	// Open makes an empty engine. The suite closes it.
 	Open func(t testing.TB) kv.Engine
-	// Reopen closes an engine and opens what it held; nil where that cannot be.
+	// Reopen closes an engine and opens what it held.
 	Reopen func(t testing.TB, e kv.Engine) kv.Engine
+	// Damage changes a bit of the stored value under a key behind the engine's
+	// back. It may close the engine; it answers the one to go on with.
+	Damage func(t testing.TB, e kv.Engine, key []byte) kv.Engine
+	// Restore makes an engine of what Backup wrote. The suite closes it.
+	Restore func(t testing.TB, backup io.Reader) kv.Engine
 }
 
-func (f Factory) database(t testing.TB) *kv.Database {
-	db := kv.New(f.Open(t), kv.Options{})
+type part struct {
+	category Category
+	test     func(testing.TB, Factory)
+}
+
+func parts() []part {
+	return []part{
+		{Basic, testBasic}, {Scan, testScan}, {OwnWrites, testOwnWrites}, {Demands, testDemands}, {Limits, testLimits},
+		{Snapshot, testSnapshot}, {WriteSkew, testWriteSkew}, {LostUpdate, testLostUpdate},
+		{Linearizable, testLinearizable}, {History, testHistory}, {Outcome, testOutcome},
+		{Reopen, testReopen}, {Checksums, testChecksums}, {Backup, testBackup},
+	}
+}
+
+// Run runs every category but those that the engine cannot do.
+func Run(t *testing.T, f Factory, cannot ...Category) {
+	for _, p := range parts() {
+		if slices.Contains(cannot, p.category) {
+			continue
+		}
+		t.Run(string(p.category), func(t *testing.T) { p.test(t, f) })
+	}
+}
+
+// rounds is n in an ordinary run and a hundred times that nightly.
+func rounds(n int) int {
+	if os.Getenv("LINLI_NIGHTLY") != "" {
+		return 100 * n
+	}
+	return n
+}
+
+// closing puts the layer over an engine and closes it with the test.
+func closing(t testing.TB, e kv.Engine) *kv.Database {
+	db := kv.New(e, kv.Options{})
 	t.Cleanup(func() {
 		if err := db.Close(); err != nil {
 			t.Errorf("close: %v", err)
@@ -48,22 +92,7 @@ func (f Factory) database(t testing.TB) *kv.Database {
 	return db
 }
 
-// Run runs every category but those that the engine cannot do.
-func Run(t *testing.T, f Factory, cannot ...Category) {
-	for _, c := range []struct {
-		category Category
-		test     func(*testing.T, Factory)
-	}{
-		{Basic, testBasic}, {Scan, testScan}, {OwnWrites, testOwnWrites}, {Limits, testLimits},
-		{Snapshot, testSnapshot}, {WriteSkew, testWriteSkew}, {LostUpdate, testLostUpdate},
-		{Linearizable, testLinearizable}, {History, testHistory}, {Outcome, testOutcome}, {Reopen, testReopen},
-	} {
-		if slices.Contains(cannot, c.category) {
-			continue
-		}
-		t.Run(string(c.category), func(t *testing.T) { c.test(t, f) })
-	}
-}
+func (f Factory) database(t testing.TB) *kv.Database { return closing(t, f.Open(t)) }
 
 // mustUpdate and mustView end the test on an error that it does not expect.
 func mustUpdate(t testing.TB, db kv.DB, fn func(kv.Tx) error) {
@@ -90,12 +119,17 @@ func put(t testing.TB, db kv.DB, pairs ...string) {
 	})
 }
 
-func get(t testing.TB, db kv.DB, key string) (value string, present bool) {
+func item(t testing.TB, db kv.DB, key string) (it kv.Item) {
 	t.Helper()
-	mustView(t, db, func(r kv.Reader) error {
-		it, err := r.Get([]byte(key))
-		value, present = string(it.Value), it.Version != 0
+	mustView(t, db, func(r kv.Reader) (err error) {
+		it, err = r.Get([]byte(key))
 		return err
 	})
-	return value, present
+	return it
+}
+
+func get(t testing.TB, db kv.DB, key string) (value string, present bool) {
+	t.Helper()
+	it := item(t, db, key)
+	return string(it.Value), it.Version != 0
 }

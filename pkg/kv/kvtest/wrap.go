@@ -3,6 +3,7 @@ package kvtest
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/linli-project/linli/pkg/kv"
@@ -10,7 +11,8 @@ import (
 
 // Rerun wraps a database so that every Update closure runs twice and only the
 // second run counts: what a conflict does, on every write. Closures that keep
-// state between runs are found out by it.
+// state between runs are found out by it, and so are those that begin another
+// Update, whatever context they use: it answers kv.ErrNested.
 func Rerun(db kv.DB) kv.DB { return rerun{db} }
 
 type rerun struct{ kv.DB }
@@ -18,6 +20,9 @@ type rerun struct{ kv.DB }
 var errDropped = errors.New("kvtest: first run dropped")
 
 func (r rerun) Update(ctx context.Context, fn func(kv.Tx) error) error {
+	if nested() {
+		return kv.ErrNested
+	}
 	err := r.DB.Update(ctx, func(tx kv.Tx) error {
 		if err := fn(tx); err != nil {
 			return err
@@ -28,6 +33,21 @@ func (r rerun) Update(ctx context.Context, fn func(kv.Tx) error) error {
 		return err
 	}
 	return r.DB.Update(ctx, fn)
+}
+
+// nested says whether the function that calls it is already running further up
+// the stack.
+func nested() bool {
+	var deep [256]uintptr
+	frames := runtime.CallersFrames(deep[:runtime.Callers(2, deep[:])])
+	caller, more := frames.Next()
+	for more {
+		var f runtime.Frame
+		if f, more = frames.Next(); f.Function == caller.Function {
+			return true
+		}
+	}
+	return false
 }
 
 // ErrInjected is what a failing operation answers.
@@ -45,8 +65,9 @@ type Faults struct {
 func NewFaults(e kv.Engine) *Faults { return &Faults{Engine: e} }
 
 // FailAt makes the n-th operation from now (snapshot, read, scan or commit)
-// fail, n from 1. With applied, a commit takes effect before its answer is
-// lost, and says ErrUnknownOutcome.
+// fail with ErrInjected, n from 1; 0 lets everything pass. With applied, a
+// commit takes effect before its answer is lost, and says
+// kv.ErrUnknownOutcome.
 func (f *Faults) FailAt(n int64, applied bool) {
 	f.applied.Store(applied)
 	f.left.Store(n)

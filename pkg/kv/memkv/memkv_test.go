@@ -1,6 +1,9 @@
 package memkv_test
 
 import (
+	"errors"
+	"io"
+	"strings"
 	"testing"
 
 	"github.com/linli-project/linli/pkg/kv"
@@ -18,5 +21,26 @@ func TestContract(t *testing.T) {
 			e.(*memkv.Engine).Reopen()
 			return e
 		},
+		Damage: func(t testing.TB, e kv.Engine, key []byte) kv.Engine {
+			if !e.(*memkv.Engine).Damage(key) {
+				t.Fatalf("no value under %q", key)
+			}
+			return e
+		},
+		Restore: func(t testing.TB, r io.Reader) kv.Engine {
+			e, err := memkv.Restore(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return e
+		},
 	})
+}
+
+func TestRestore_RefusesWhatBackupDidNotWrite(t *testing.T) {
+	for _, text := range []string{"61", "61 01\n", "6 01\n", "61 0\n", "61 01000000000000000000000000\n"} {
+		if _, err := memkv.Restore(strings.NewReader(text)); !errors.Is(err, kv.ErrCorrupt) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 }

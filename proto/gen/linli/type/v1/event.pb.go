@@ -245,7 +245,8 @@ type AuditRow struct {
 	CallId string `protobuf:"bytes,7,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
 	// Rows touched.
 	Rows []string `protobuf:"bytes,8,rep,name=rows,proto3" json:"rows,omitempty"`
-	// SHA-256 of the request.
+	// Keyed hash of method and request: who holds the service's key can tell
+	// whether a request is the one, and nobody can try out what stood in it.
 	RequestDigest []byte `protobuf:"bytes,9,opt,name=request_digest,json=requestDigest,proto3" json:"request_digest,omitempty"`
 	// Reason given for reading a sealed fact.
 	Reason string `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -364,11 +365,15 @@ func (x *AuditRow) GetOutcome() string {
 
 // A first answer kept for its idempotency key. The reply is sealed.
 type RememberedRow struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	RequestDigest []byte                 `protobuf:"bytes,1,opt,name=request_digest,json=requestDigest,proto3" json:"request_digest,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Keyed hash of method and request.
+	RequestDigest []byte `protobuf:"bytes,1,opt,name=request_digest,json=requestDigest,proto3" json:"request_digest,omitempty"`
 	// Full name of the reply message.
-	ReplyType     string `protobuf:"bytes,2,opt,name=reply_type,json=replyType,proto3" json:"reply_type,omitempty"`
-	SealedReply   []byte `protobuf:"bytes,3,opt,name=sealed_reply,json=sealedReply,proto3" json:"sealed_reply,omitempty"`
+	ReplyType string `protobuf:"bytes,2,opt,name=reply_type,json=replyType,proto3" json:"reply_type,omitempty"`
+	// The reply, or its beginning.
+	SealedReply []byte `protobuf:"bytes,3,opt,name=sealed_reply,json=sealedReply,proto3" json:"sealed_reply,omitempty"`
+	// How many rows the reply goes on in; they follow this one and hold bytes.
+	More          uint32 `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -424,6 +429,13 @@ func (x *RememberedRow) GetSealedReply() []byte {
 	return nil
 }
 
+func (x *RememberedRow) GetMore() uint32 {
+	if x != nil {
+		return x.More
+	}
+	return 0
+}
+
 var File_linli_type_v1_event_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_event_proto_rawDesc = "" +
@@ -461,12 +473,13 @@ const file_linli_type_v1_event_proto_rawDesc = "" +
 	"\x0erequest_digest\x18\t \x01(\fR\rrequestDigest\x12\x16\n" +
 	"\x06reason\x18\n" +
 	" \x01(\tR\x06reason\x12\x18\n" +
-	"\aoutcome\x18\v \x01(\tR\aoutcome\"x\n" +
+	"\aoutcome\x18\v \x01(\tR\aoutcome\"\x8c\x01\n" +
 	"\rRememberedRow\x12%\n" +
 	"\x0erequest_digest\x18\x01 \x01(\fR\rrequestDigest\x12\x1d\n" +
 	"\n" +
 	"reply_type\x18\x02 \x01(\tR\treplyType\x12!\n" +
-	"\fsealed_reply\x18\x03 \x01(\fR\vsealedReplyB\xb4\x01\n" +
+	"\fsealed_reply\x18\x03 \x01(\fR\vsealedReply\x12\x12\n" +
+	"\x04more\x18\x04 \x01(\rR\x04moreB\xb4\x01\n" +
 	"\x11com.linli.type.v1B\n" +
 	"EventProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
