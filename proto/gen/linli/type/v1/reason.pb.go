@@ -178,7 +178,7 @@ const (
 	Reason_REASON_NOT_A_REVIEWER Reason = 184
 	// Sheets are missing: `missing` of `due`.
 	Reason_REASON_SHEETS_MISSING Reason = 185
-	// An application of this applicant or number exists in this call.
+	// An application with this number exists in this call.
 	Reason_REASON_APPLICATION_EXISTS Reason = 186
 	// The applicant is not of a kind or place that the call takes.
 	Reason_REASON_APPLICANT_NOT_ALLOWED Reason = 187
