@@ -118,24 +118,35 @@ func upload(w http.ResponseWriter, r *http.Request, open func(context.Context) (
 	}
 }
 
-// pump sends the header and the bytes. When the service has answered already,
-// sending says io.EOF and the end has the reason.
+// pump sends the header and the bytes. Only a body that came to its own end
+// ends the stream: one that was cut off must not be taken for a whole file, so
+// the caller cancels the stream instead. When the service has answered
+// already, sending says io.EOF and the end has the reason.
 func pump(body io.Reader, s uploadStream) (proto.Message, error) {
-	err := s.header()
-	for err == nil {
+	if err := s.header(); err != nil {
+		return answered(s, err)
+	}
+	for {
 		buf := make([]byte, chunkBytes) // the stream keeps what it is given
-		var n int
-		n, readErr := io.ReadFull(body, buf)
+		n, readErr := body.Read(buf)
 		if n > 0 {
-			err = s.chunk(buf[:n])
+			if err := s.chunk(buf[:n]); err != nil {
+				return answered(s, err)
+			}
 		}
 		switch {
-		case errors.Is(readErr, io.EOF), errors.Is(readErr, io.ErrUnexpectedEOF):
+		case errors.Is(readErr, io.ErrUnexpectedEOF):
+			return nil, fmt.Errorf("the body was cut off: %w", readErr)
+		case errors.Is(readErr, io.EOF):
 			return s.end()
 		case readErr != nil:
 			return nil, fmt.Errorf("read the body: %w", readErr)
 		}
 	}
+}
+
+// answered asks for the reason of a stream that took no more.
+func answered(s uploadStream, err error) (proto.Message, error) {
 	if errors.Is(err, io.EOF) {
 		return s.end()
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -306,6 +307,29 @@ func TestUpload_StopsAtItsLimit(t *testing.T) {
 		if reply.StatusCode != http.StatusRequestEntityTooLarge {
 			t.Errorf("%s: %d", name, reply.StatusCode)
 		}
+	}
+}
+
+// TestUpload_CutOffIsNotTheEnd: a body shorter than it was declared never ends
+// the stream as a whole file.
+func TestUpload_CutOffIsNotTheEnd(t *testing.T) {
+	f := newFixture(t)
+	c, err := net.Dial("tcp", strings.TrimPrefix(f.server.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	_, err = fmt.Fprintf(c, "POST /v1/organizations/C1/rosters:import HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"+
+		"Content-Type: text/csv\r\nContent-Length: 1000\r\n\r\nhalf a file", token())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(c)
+	if err != nil || bytes.Contains(answer, []byte("200 OK")) {
+		t.Errorf("a torn upload was answered %s, %v", answer, err)
 	}
 }
 
