@@ -94,7 +94,7 @@ func problem() *pb.PostRequestRequest {
 	}
 }
 
-func (h house) post(t *testing.T, ctx context.Context, in *pb.PostRequestRequest) *pb.Request {
+func (h house) post(ctx context.Context, t *testing.T, in *pb.PostRequestRequest) *pb.Request {
 	t.Helper()
 	reply, err := h.client.PostRequest(ctx, in)
 	if err != nil {
@@ -113,7 +113,7 @@ func refused(t *testing.T, what string, err error, code codes.Code, reason strin
 // walk takes a new request the whole way with a member and answers its last state.
 func (h house) walk(t *testing.T) *pb.Request {
 	t.Helper()
-	id := h.post(t, h.resident("r1"), problem()).GetId()
+	id := h.post(h.resident("r1"), t, problem()).GetId()
 	steps := []func() (*pb.Request, error){
 		func() (*pb.Request, error) {
 			r, err := h.client.AdmitRequest(h.staff(), &pb.AdmitRequestRequest{Id: id, Etag: "1"})
@@ -189,7 +189,7 @@ func TestRequest_TheWholeWay(t *testing.T) {
 
 func TestSteps_Refusals(t *testing.T) {
 	h := newHouse(t, inMemory())
-	id := h.post(t, h.resident("r1"), problem()).GetId()
+	id := h.post(h.resident("r1"), t, problem()).GetId()
 	admit := func(ctx context.Context, etag string) error {
 		_, err := h.client.AdmitRequest(ctx, &pb.AdmitRequestRequest{Id: id, Etag: etag})
 		return err
@@ -262,8 +262,8 @@ func TestPost_Refusals(t *testing.T) {
 func TestPost_RepeatedWithItsKeyIsOneRequest(t *testing.T) {
 	h := newHouse(t, inMemory())
 	ctx := testkit.Keyed(h.resident("r1"), "form-1")
-	first := h.post(t, ctx, problem())
-	if again := h.post(t, ctx, problem()); again.GetId() != first.GetId() {
+	first := h.post(ctx, t, problem())
+	if again := h.post(ctx, t, problem()); again.GetId() != first.GetId() {
 		t.Errorf("%s and %s", first.GetId(), again.GetId())
 	}
 	other := problem()
@@ -281,7 +281,7 @@ func TestLists_PagesStatesAndScopes(t *testing.T) {
 	for i := range 5 {
 		in := problem()
 		in.Text = fmt.Sprintf("第%d件", i)
-		h.post(t, h.resident("r1"), in)
+		h.post(h.resident("r1"), t, in)
 		h.Civil.Advance(testkit.Begin().AddDate(0, 0, i+1))
 	}
 	var texts []string
@@ -331,7 +331,7 @@ func TestHardship_IsSealedAndReadWithAReason(t *testing.T) {
 	in.Kind, in.OnBehalfOf = pb.RequestKind_REQUEST_KIND_HARDSHIP, true
 	in.Visibility, in.Text = pb.Visibility_VISIBILITY_STAFF_ONLY, hardshipText
 	ctx := testkit.Keyed(h.resident("r1"), "hardship")
-	posted := h.post(t, ctx, in)
+	posted := h.post(ctx, t, in)
 	if posted.GetText() != "" || !posted.GetTextSealed() {
 		t.Errorf("the answer shows the text: %v", posted)
 	}
@@ -355,7 +355,7 @@ func TestHardship_IsSealedAndReadWithAReason(t *testing.T) {
 	if last.GetOutcome() != "revealed" || last.GetReason() != "上门核实" || last.GetPerson() != "staff" || last.GetRows()[0] != posted.GetId() {
 		t.Errorf("the trace: %v", last)
 	}
-	plain := h.post(t, h.resident("r1"), problem())
+	plain := h.post(h.resident("r1"), t, problem())
 	_, err = h.client.RevealRequestText(h.staff(), &pb.RevealRequestTextRequest{Id: plain.GetId(), Reason: "上门核实"})
 	refused(t, "nothing sealed", err, codes.FailedPrecondition, "NOTHING_SEALED")
 

@@ -68,7 +68,7 @@ func BenchmarkCommit(b *testing.B) {
 		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
 			raw := newAppender(b).rate(b)
 			db := kv.New(open(b, filepath.Join(b.TempDir(), "kv.db")), kv.Options{})
-			defer db.Close()
+			defer func() { _ = db.Close() }()
 			row, event := bytes.Repeat([]byte("r"), 1024), bytes.Repeat([]byte("e"), 200)
 			var next atomic.Uint64
 			var all sync.WaitGroup

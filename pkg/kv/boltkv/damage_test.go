@@ -82,7 +82,7 @@ func examine(t *testing.T, path string) (f finding) {
 		f.read = err
 		return f
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	for i := range damageRows {
 		items, err := s.Read(t.Context(), [][]byte{damageKey(i)})
 		switch {

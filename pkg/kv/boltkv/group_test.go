@@ -106,7 +106,7 @@ func (e *Engine) valueOf(t *testing.T, key string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	items, err := s.Read(t.Context(), [][]byte{[]byte(key)})
 	if err != nil {
 		t.Fatal(err)
