@@ -204,3 +204,23 @@ func TestTornUnderway(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParsePage(f *testing.F) {
+	empty := make([]byte, pageHeader)
+	empty[offFlags] = leafPage
+	f.Add(empty)
+	leaf := append(bytes.Clone(empty), 0, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 'k', 'v')
+	leaf[offCount] = 1
+	f.Add(leaf)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := parsePage(b)
+		if err != nil && !errors.Is(err, kv.ErrCorrupt) {
+			t.Fatal(err)
+		}
+		for _, e := range p.elements {
+			if err == nil && len(e.key) == 0 {
+				t.Fatal("an element without a key")
+			}
+		}
+	})
+}

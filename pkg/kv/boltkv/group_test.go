@@ -316,3 +316,27 @@ func TestCommit_ASyncThatFailsLeavesNothingUsable(t *testing.T) {
 		t.Errorf("a commit after it: %v", err)
 	}
 }
+
+// TestCommit_APanicThatKeepsTheLock: bbolt can be left with its lock taken. The
+// engine then says so instead of waiting for it.
+func TestCommit_APanicThatKeepsTheLock(t *testing.T) {
+	e := opened(t)
+	e.update = func(func(*bolt.Tx) error) error {
+		if _, err := e.db.Begin(true); err != nil {
+			return err
+		}
+		panic("and nobody rolls back")
+	}
+	request := kv.CommitRequest{Writes: []kv.Write{{Key: []byte("a")}}}
+	for range 2 {
+		if _, err := e.Commit(t.Context(), request); !errors.Is(err, kv.ErrCorrupt) {
+			t.Errorf("commit: %v", err)
+		}
+		if _, err := e.Snapshot(t.Context()); !errors.Is(err, kv.ErrCorrupt) {
+			t.Errorf("snapshot: %v", err)
+		}
+	}
+	if err := e.Close(); !errors.Is(err, kv.ErrCorrupt) {
+		t.Errorf("close: %v", err)
+	}
+}

@@ -42,6 +42,9 @@ type element struct {
 // parsePage takes a branch or leaf page apart. bbolt packs a page without gaps,
 // so that a wrong count or size shows in what follows it.
 func parsePage(b []byte) (page, error) {
+	if len(b) < pageHeader {
+		return page{}, damagedPage("is cut short")
+	}
 	order := binary.NativeEndian
 	p := page{leaf: order.Uint16(b[offFlags:]) == leafPage}
 	if !p.leaf && order.Uint16(b[offFlags:]) != branchPage {

@@ -95,11 +95,7 @@ func (v *verifier) root(e element) error {
 	if root := binary.NativeEndian.Uint64(e.value); root != 0 {
 		return v.walk(root, nil, nil, row)
 	}
-	inline := e.value[bucketHeader:]
-	if len(inline) < pageHeader {
-		return damagedPage("is cut short")
-	}
-	p, err := parsePage(inline)
+	p, err := parsePage(e.value[bucketHeader:])
 	if err != nil {
 		return err
 	}
