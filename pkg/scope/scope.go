@@ -15,6 +15,15 @@ const Root Path = "/"
 // Child answers the path of an organization below p.
 func (p Path) Child(id string) Path { return p + Path(id) + "/" }
 
+// Parent answers the path of the organization above; "" above the top.
+func (p Path) Parent() Path {
+	i := strings.LastIndexByte(strings.TrimSuffix(string(p), "/"), '/')
+	if i <= 0 {
+		return ""
+	}
+	return p[:i+1]
+}
+
 // Contains says whether q is p or inside it. An empty path contains nothing.
 func (p Path) Contains(q Path) bool { return p != "" && strings.HasPrefix(string(q), string(p)) }
 

@@ -33,6 +33,8 @@ const (
 	TableOrganization uint16 = 9  // copies of organizations, pkg/copies
 	TableMember       uint16 = 10 // copies of members, pkg/copies; its indexes are 11 and 12
 
+	TablePolicy uint16 = 13 // copies of policies, pkg/copies
+
 	FirstServiceTable uint16 = 16
 )
 

@@ -1,10 +1,12 @@
-// Package texts holds what people read: one message file a language, looked
-// up by reason. Code holds no text for people.
+// Package texts holds what people read: message files by language and area,
+// looked up by reason. Code holds no text for people.
 package texts
 
 import (
-	_ "embed"
+	"embed"
 	"encoding/json"
+	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 )
@@ -15,24 +17,45 @@ const (
 	English = "en"
 )
 
-//go:embed zh.json
-var zhJSON []byte
-
-//go:embed en.json
-var enJSON []byte
+//go:embed zh en
+var files embed.FS
 
 // messages parses the files once, when the first text is asked for.
 var messages = sync.OnceValue(func() map[string]map[string]string {
 	all := map[string]map[string]string{}
-	for language, text := range map[string][]byte{Chinese: zhJSON, English: enJSON} {
-		m := map[string]string{}
-		if err := json.Unmarshal(text, &m); err != nil {
-			panic("texts: " + language + ".json: " + err.Error())
+	for _, language := range []string{Chinese, English} {
+		all[language] = map[string]string{}
+		names, err := fs.Glob(files, language+"/*.json")
+		if err != nil {
+			panic("texts: " + err.Error())
 		}
-		all[language] = m
+		for _, name := range names {
+			if err := read(name, all[language]); err != nil {
+				panic("texts: " + name + ": " + err.Error())
+			}
+		}
 	}
 	return all
 })
+
+// read adds the messages of a file. One reason has one text.
+func read(name string, into map[string]string) error {
+	text, err := files.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	m := map[string]string{}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return err
+	}
+	for reason, t := range m {
+		if _, twice := into[reason]; twice {
+			return fmt.Errorf("%s stands in another file too", reason)
+		}
+		into[reason] = t
+	}
+	return nil
+}
 
 // Text answers the message of a reason with its params (key, value, …) put
 // in. A reason without a message is answered by its name.

@@ -213,6 +213,77 @@ func (x *MemberCopyRow) GetReportInRevision() uint64 {
 	return 0
 }
 
+// A policy as the registry announced it: the event's document, whole.
+type PolicyCopyRow struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	DistrictPath string                 `protobuf:"bytes,1,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	Year         int32                  `protobuf:"varint,2,opt,name=year,proto3" json:"year,omitempty"`
+	// linli.registry.v1.Policy
+	Policy []byte `protobuf:"bytes,3,opt,name=policy,proto3" json:"policy,omitempty"`
+	// Revision of the registry's row.
+	SourceRevision uint64 `protobuf:"varint,4,opt,name=source_revision,json=sourceRevision,proto3" json:"source_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *PolicyCopyRow) Reset() {
+	*x = PolicyCopyRow{}
+	mi := &file_linli_type_v1_copies_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyCopyRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyCopyRow) ProtoMessage() {}
+
+func (x *PolicyCopyRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_type_v1_copies_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyCopyRow.ProtoReflect.Descriptor instead.
+func (*PolicyCopyRow) Descriptor() ([]byte, []int) {
+	return file_linli_type_v1_copies_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *PolicyCopyRow) GetDistrictPath() string {
+	if x != nil {
+		return x.DistrictPath
+	}
+	return ""
+}
+
+func (x *PolicyCopyRow) GetYear() int32 {
+	if x != nil {
+		return x.Year
+	}
+	return 0
+}
+
+func (x *PolicyCopyRow) GetPolicy() []byte {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
+func (x *PolicyCopyRow) GetSourceRevision() uint64 {
+	if x != nil {
+		return x.SourceRevision
+	}
+	return 0
+}
+
 var File_linli_type_v1_copies_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_copies_proto_rawDesc = "" +
@@ -234,7 +305,12 @@ const file_linli_type_v1_copies_proto_rawDesc = "" +
 	"\rreported_path\x18\a \x01(\tR\freportedPath\x12 \n" +
 	"\freport_in_id\x18\b \x01(\tR\n" +
 	"reportInId\x12,\n" +
-	"\x12report_in_revision\x18\t \x01(\x04R\x10reportInRevisionB\xb5\x01\n" +
+	"\x12report_in_revision\x18\t \x01(\x04R\x10reportInRevision\"\x89\x01\n" +
+	"\rPolicyCopyRow\x12#\n" +
+	"\rdistrict_path\x18\x01 \x01(\tR\fdistrictPath\x12\x12\n" +
+	"\x04year\x18\x02 \x01(\x05R\x04year\x12\x16\n" +
+	"\x06policy\x18\x03 \x01(\fR\x06policy\x12'\n" +
+	"\x0fsource_revision\x18\x04 \x01(\x04R\x0esourceRevisionB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vCopiesProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
@@ -249,10 +325,11 @@ func file_linli_type_v1_copies_proto_rawDescGZIP() []byte {
 	return file_linli_type_v1_copies_proto_rawDescData
 }
 
-var file_linli_type_v1_copies_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_linli_type_v1_copies_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_linli_type_v1_copies_proto_goTypes = []any{
 	(*OrganizationCopyRow)(nil), // 0: linli.type.v1.OrganizationCopyRow
 	(*MemberCopyRow)(nil),       // 1: linli.type.v1.MemberCopyRow
+	(*PolicyCopyRow)(nil),       // 2: linli.type.v1.PolicyCopyRow
 }
 var file_linli_type_v1_copies_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -273,7 +350,7 @@ func file_linli_type_v1_copies_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_type_v1_copies_proto_rawDesc), len(file_linli_type_v1_copies_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,9 @@
+package policy
+
+// projectsKeys are those of the project year.
+func projectsKeys() []Key {
+	return []Key{
+		// Working days of the public notice of selected projects.
+		{Name: "projects.notice_days", Default: "5", Min: "1", Max: "30"},
+	}
+}
