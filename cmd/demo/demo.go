@@ -19,9 +19,6 @@ import (
 // atOnce is how many calls are under way at a time.
 const atOnce = 16
 
-// patience is how often a move of the clock is asked for again.
-const patience = 4
-
 // Config of a demo.
 type Config struct {
 	// Address of a linli whose folder stands at First or where an earlier run
@@ -132,18 +129,8 @@ func (r *run) advance(ctx context.Context, to time.Time) error {
 	if !now.GetTime().AsTime().Before(to) {
 		return nil // the day was begun before
 	}
-	// After a kill, events that were on their way come again only once their
-	// acknowledgement is overdue, which can outlast one call.
-	var err error
-	for range patience {
-		err = r.client.call(ctx, admin(), "POST", "/v1/dev/clock:advance", "",
-			&devv1.AdvanceClockRequest{Time: timestamppb.New(to)}, nil)
-		var no *refused
-		if !errors.As(err, &no) || no.Reason != "DEADLINE" {
-			return err
-		}
-	}
-	return err
+	return r.client.call(ctx, admin(), "POST", "/v1/dev/clock:advance", "",
+		&devv1.AdvanceClockRequest{Time: timestamppb.New(to)}, nil)
 }
 
 // drain waits until what was done so far has arrived everywhere.

@@ -19,7 +19,11 @@ import (
 )
 
 const (
-	ackWait = 30 * time.Second
+	// ackWait is when an event that was delivered and not acknowledged comes
+	// again. It is what a start after a kill waits for, so it is well below the
+	// deadline of a call that waits for delivery; one that comes twice because a
+	// batch took longer has no second effect.
+	ackWait = 5 * time.Second
 	// batchSize is how many events one Update applies at the most.
 	batchSize  = 100
 	waiting    = 512 // delivered and not yet acknowledged, per consumer
