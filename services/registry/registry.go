@@ -43,6 +43,7 @@ type Service struct {
 	pager    *table.Pager
 	shanghai *time.Location
 	tables
+	policyTables
 }
 
 // New makes the service over its store.
@@ -53,6 +54,7 @@ func New(d Deps) (*Service, error) {
 	return &Service{
 		store: d.Store, ids: d.IDs, log: d.Log, pager: table.NewPager(d.Store.Keyring()),
 		shanghai: clock.Shanghai(), tables: newTables(),
+		policyTables: newPolicyTables(),
 	}, nil
 }
 
@@ -60,7 +62,10 @@ func New(d Deps) (*Service, error) {
 func (s *Service) Name() string { return "registry" }
 
 // Register puts the methods on a server.
-func (s *Service) Register(r grpc.ServiceRegistrar) { pb.RegisterRegistryServiceServer(r, s) }
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	pb.RegisterRegistryServiceServer(r, s)
+	pb.RegisterPolicyServiceServer(r, policies{Service: s})
+}
 
 // OrganizationPath answers where an organization stands, for the door.
 func (s *Service) OrganizationPath(ctx context.Context, id string) (path scope.Path, known bool, err error) {
@@ -91,5 +96,5 @@ func Charts() []rule.Chart { return []rule.Chart{reportin.Machine().Chart()} }
 
 // Tables are what fsck walks.
 func (s *Service) Tables() []table.Checker {
-	return []table.Checker{s.organizations, s.members, s.reportIns, s.imports, s.slices, s.figures}
+	return []table.Checker{s.organizations, s.members, s.reportIns, s.imports, s.slices, s.figures, s.policyTables.policies, s.policyVersions}
 }
