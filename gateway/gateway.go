@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"github.com/klauspost/compress/gzhttp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
@@ -19,6 +20,7 @@ import (
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	requestsv1 "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 
+	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/rpc"
 )
 
@@ -38,7 +40,9 @@ type Config struct {
 	Ready func() bool
 	// Metrics answers /metrics.
 	Metrics http.Handler
-	Log     *slog.Logger
+	// Wall is the house's clock, for deadlines of writes.
+	Wall clock.Clock
+	Log  *slog.Logger
 }
 
 // New makes the handler of everything the house serves over HTTP.
@@ -57,6 +61,7 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("POST /v1/organizations:import", files.importOrganizations)
 	mux.HandleFunc("POST /v1/organizations/{id}/rosters:import", files.importRoster)
 	mux.HandleFunc("GET /v1/letters/{id}/csv", files.letter)
+	mux.Handle("GET /v1/changes", &changes{conn: c.Conn, log: c.Log, wall: c.Wall})
 	mux.Handle("GET /openapi.json", document)
 	mux.Handle("GET /docs/", pages())
 	mux.Handle("GET /docs", http.RedirectHandler("/docs/", http.StatusMovedPermanently))
@@ -74,7 +79,20 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, problem{Status: http.StatusNotFound, Reason: "METHOD_CLOSED"})
 	})
-	return hardened(mux), nil
+	return hardened(compressed(mux)), nil
+}
+
+// compressed packs what is worth it for callers that ask for it. Streams go
+// out as they are: each event is to arrive by itself.
+func compressed(next http.Handler) http.Handler {
+	packed := gzhttp.GzipHandler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/changes" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		packed.ServeHTTP(w, r)
+	})
 }
 
 // newREST mounts the generated routes over the client connection, so that

@@ -107,7 +107,7 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	h, err := gateway.New(gateway.Config{
-		Conn: door.Conn(), Dev: true, Ready: func() bool { return f.ready }, Log: slog.New(slog.DiscardHandler),
+		Conn: door.Conn(), Dev: true, Ready: func() bool { return f.ready }, Wall: clock.Wall(), Log: slog.New(slog.DiscardHandler),
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics") }),
 	})
 	if err != nil {
@@ -351,7 +351,7 @@ func FuzzBody(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	h, err := gateway.New(gateway.Config{Conn: door.Conn(), Ready: func() bool { return true }, Log: slog.New(slog.DiscardHandler), Metrics: http.NotFoundHandler()})
+	h, err := gateway.New(gateway.Config{Conn: door.Conn(), Ready: func() bool { return true }, Wall: clock.Wall(), Log: slog.New(slog.DiscardHandler), Metrics: http.NotFoundHandler()})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -75,7 +75,7 @@ func TestGateway_WithoutDevHasNothingOfDevelopment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := gateway.New(gateway.Config{Conn: door.Conn(), Ready: func() bool { return true }, Log: slog.New(slog.DiscardHandler), Metrics: http.NotFoundHandler()})
+	h, err := gateway.New(gateway.Config{Conn: door.Conn(), Ready: func() bool { return true }, Wall: clock.Wall(), Log: slog.New(slog.DiscardHandler), Metrics: http.NotFoundHandler()})
 	if err != nil {
 		t.Fatal(err)
 	}

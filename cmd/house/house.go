@@ -25,6 +25,7 @@ import (
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/rpc"
 	"github.com/linli-project/linli/pkg/store"
+	"github.com/linli-project/linli/pkg/watch"
 )
 
 // Config of a house. Validate says what is wrong with it.
@@ -73,6 +74,7 @@ type House struct {
 	stores   []*store.Store
 	services services
 	broker   *events.Broker
+	watch    *watch.Service
 	delivery *delivery
 	server   *rpc.Server
 	http     *http.Server
@@ -80,8 +82,9 @@ type House struct {
 	grpcAddr net.Addr
 	ready    atomic.Bool
 
-	closers []closer // run in reverse by Close
-	failed  chan error
+	stopWatch func() error
+	closers   []closer // run in reverse by Close
+	failed    chan error
 }
 
 // closer undoes one step of Start.
@@ -179,12 +182,15 @@ func (h *House) buildServices(context.Context) error {
 	if h.services, err = newServices(h.stores, connection, h.config.Log); err != nil {
 		return err
 	}
+	if h.watch, h.stopWatch, err = watch.New(h.broker); err != nil {
+		return fmt.Errorf("listen to the broker: %w", err)
+	}
 	authenticator := access.NoAuthenticator()
 	if h.config.Dev {
 		authenticator = access.DevAuthenticator()
 	}
 	h.server, err = rpc.NewServer(rpc.Config{
-		Services:      append(h.services.rpc(), &clockService{house: h}),
+		Services:      append(h.services.rpc(), h.watch, &clockService{house: h}),
 		Authenticator: authenticator, Log: h.config.Log, Metrics: registry,
 		Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev,
 	})
@@ -194,7 +200,7 @@ func (h *House) buildServices(context.Context) error {
 	connection.set(h.server.Conn())
 	handler, err := gateway.New(gateway.Config{
 		Conn: h.server.Conn(), Dev: h.config.Dev, Ready: h.ready.Load,
-		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Log: h.config.Log,
+		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Wall: clock.Wall(), Log: h.config.Log,
 	})
 	if err != nil {
 		return fmt.Errorf("build the gateway: %w", err)
@@ -268,6 +274,7 @@ func (h *House) listen(context.Context) error {
 		}
 		return nil
 	})
+	h.onClose("the open pages", func(context.Context) error { return h.stopWatch() })
 	return nil
 }
 

@@ -14,6 +14,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 )
 
 const (
@@ -102,4 +104,18 @@ func (b *Broker) Close() error {
 	b.server.Shutdown()
 	b.server.WaitForShutdown()
 	return nil
+}
+
+// Watch calls fn with every event from now on, until stop is called. It is for
+// those who may miss one: nothing is kept for them. fn must not wait.
+func (b *Broker) Watch(fn func(*typev1.EventRow)) (stop func() error, err error) {
+	sub, err := b.conn.Subscribe("linli.>", func(m *nats.Msg) {
+		if e, err := eventOf(m.Subject, m.Header, m.Data); err == nil {
+			fn(e)
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("watch: %w", err)
+	}
+	return sub.Unsubscribe, nil
 }

@@ -1,0 +1,211 @@
+// Package watch tells open pages that something changed: one subscription to
+// everything that is announced, handed to each watcher through its own scope.
+package watch
+
+import (
+	"context"
+	"strings"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
+	pb "github.com/linli-project/linli/proto/gen/linli/watch/v1"
+
+	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/rule"
+	"github.com/linli-project/linli/pkg/scope"
+)
+
+const (
+	// waiting is how many changes a slow watcher may be behind.
+	waiting = 64
+	// mostWatchers keeps the house from being filled with open pages.
+	mostWatchers = 10_000
+)
+
+// Source is where events come from: the broker.
+type Source interface {
+	// Watch calls fn with every event from now on, until stop is called. fn must
+	// not wait.
+	Watch(fn func(*typev1.EventRow)) (stop func() error, err error)
+}
+
+// Service answers linli.watch.v1. It is safe for concurrent use.
+type Service struct {
+	pb.UnsafeWatchServiceServer
+
+	mu       sync.Mutex
+	watchers map[*watcher]struct{}
+	closed   chan struct{}
+}
+
+// watcher is one open stream. missed is guarded by the service's mutex.
+type watcher struct {
+	scope   scope.Scope
+	changes chan *pb.WatchChangesResponse
+	missed  bool
+}
+
+// New makes the service and listens to the source until Close.
+func New(source Source) (s *Service, stop func() error, err error) {
+	s = &Service{watchers: map[*watcher]struct{}{}, closed: make(chan struct{})}
+	unsubscribe, err := source.Watch(s.tell)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, func() error {
+		close(s.closed)
+		return unsubscribe()
+	}, nil
+}
+
+// Name is the service's short name.
+func (s *Service) Name() string { return "watch" }
+
+// Register puts the service on a server.
+func (s *Service) Register(r grpc.ServiceRegistrar) { pb.RegisterWatchServiceServer(r, s) }
+
+// OrganizationPath knows no organizations: no method names one.
+func (s *Service) OrganizationPath(context.Context, string) (scope.Path, bool, error) {
+	return "", false, nil
+}
+
+// offices are the roles that are told of everything in their organization.
+// Members and residents are told of what concerns them.
+func offices() []typev1.Role {
+	return []typev1.Role{
+		typev1.Role_ROLE_CITY_OFFICER, typev1.Role_ROLE_DISTRICT_OFFICER, typev1.Role_ROLE_STREET_OFFICER,
+		typev1.Role_ROLE_COMMITTEE_STAFF, typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, typev1.Role_ROLE_WORKPLACE_OFFICER,
+	}
+}
+
+// WatchChanges streams until the caller goes or the house closes.
+func (s *Service) WatchChanges(_ *pb.WatchChangesRequest, stream grpc.ServerStreamingServer[pb.WatchChangesResponse]) error {
+	call := access.From(stream.Context())
+	w := &watcher{scope: call.ScopeOf(offices()...), changes: make(chan *pb.WatchChangesResponse, waiting)}
+	if !s.add(w) {
+		return rule.New(rule.Exhausted, "OVERLOADED", "")
+	}
+	defer s.remove(w)
+	if err := stream.Send(&pb.WatchChangesResponse{}); err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-stream.Context().Done():
+			return nil
+		case <-s.closed:
+			return nil
+		case c := <-w.changes:
+			if err := stream.Send(c); err != nil {
+				return err
+			}
+			if s.caughtUp(w) {
+				if err := stream.Send(&pb.WatchChangesResponse{Missed: true}); err != nil {
+					return err
+				}
+			}
+		}
+	}
+}
+
+func (s *Service) add(w *watcher) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.watchers) >= mostWatchers {
+		return false
+	}
+	s.watchers[w] = struct{}{}
+	return true
+}
+
+func (s *Service) remove(w *watcher) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.watchers, w)
+}
+
+// caughtUp says once that a watcher missed something and has nothing left to
+// read before it is told so.
+func (s *Service) caughtUp(w *watcher) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !w.missed || len(w.changes) > 0 {
+		return false
+	}
+	w.missed = false
+	return true
+}
+
+// tell hands an event to those who may know of it, without waiting for anybody.
+func (s *Service) tell(e *typev1.EventRow) {
+	paths, persons := concerns(e)
+	change := &pb.WatchChangesResponse{
+		Type: e.GetType(), EntityId: e.GetEntityId(), Revision: e.GetRevision(), Time: e.GetCivilTime(),
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for w := range s.watchers {
+		if !mayKnow(w.scope, paths, persons) {
+			continue
+		}
+		select {
+		case w.changes <- change:
+		default:
+			w.missed = true
+		}
+	}
+}
+
+func mayKnow(sc scope.Scope, paths []scope.Path, persons []string) bool {
+	for _, p := range paths {
+		if sc.Covers(p) {
+			return true
+		}
+	}
+	for _, p := range persons {
+		if p == sc.Person && p != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// concerns reads from an event's message which organizations and members it is
+// about: the fields named path or …_path, and member_id, at any depth.
+func concerns(e *typev1.EventRow) (paths []scope.Path, persons []string) {
+	kind, err := protoregistry.GlobalTypes.FindMessageByName(protoreflect.FullName(e.GetDataSchema()))
+	if err != nil {
+		return nil, nil // an event of a newer release
+	}
+	m := kind.New().Interface()
+	if proto.Unmarshal(e.GetData(), m) != nil {
+		return nil, nil
+	}
+	collect(m.ProtoReflect(), &paths, &persons)
+	return paths, persons
+}
+
+func collect(m protoreflect.Message, paths *[]scope.Path, persons *[]string) {
+	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		name := string(f.Name())
+		switch {
+		case f.Kind() == protoreflect.MessageKind && f.IsList():
+			for i := range v.List().Len() {
+				collect(v.List().Get(i).Message(), paths, persons)
+			}
+		case f.Kind() == protoreflect.MessageKind && !f.IsMap():
+			collect(v.Message(), paths, persons)
+		case f.Kind() != protoreflect.StringKind || f.IsList() || f.IsMap():
+		case name == "path" || strings.HasSuffix(name, "_path"):
+			*paths = append(*paths, scope.Path(v.String()))
+		case name == "member_id":
+			*persons = append(*persons, v.String())
+		}
+		return true
+	})
+}
