@@ -113,6 +113,7 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 	return mux, errors.Join(clock,
 		registryv1.RegisterRegistryServiceHandlerClient(ctx, mux, registryv1.NewRegistryServiceClient(conn)),
 		registryv1.RegisterPolicyServiceHandlerClient(ctx, mux, registryv1.NewPolicyServiceClient(conn)),
+		registryv1.RegisterInboxServiceHandlerClient(ctx, mux, registryv1.NewInboxServiceClient(conn)),
 		requestsv1.RegisterRequestsServiceHandlerClient(ctx, mux, requestsv1.NewRequestsServiceClient(conn)),
 		projectsv1.RegisterProjectsServiceHandlerClient(ctx, mux, projectsv1.NewProjectsServiceClient(conn)),
 		evaluationv1.RegisterEvaluationServiceHandlerClient(ctx, mux, evaluationv1.NewEvaluationServiceClient(conn)),

@@ -42,7 +42,7 @@ func Check(ctx context.Context, c Config) (reports []ServiceReport, err error) {
 		}
 		stores = append(stores, s)
 	}
-	all, err := newServices(stores, &lateConn{}, c.Log)
+	all, err := newServices(stores, &lateConn{}, c)
 	if err != nil {
 		return nil, err
 	}

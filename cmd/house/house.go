@@ -43,7 +43,10 @@ type Config struct {
 	Clock time.Time
 	// MasterKeyFile holds the master key; empty with Dev = in the folder.
 	MasterKeyFile string
-	Log           *slog.Logger
+	// SMTP is where messages are mailed through, see mail.New; empty = no mail
+	// goes out. MailFrom is the sender.
+	SMTP, MailFrom string
+	Log            *slog.Logger
 }
 
 // Validate refuses what cannot work or must not be.
@@ -179,7 +182,7 @@ func (h *House) buildServices(context.Context) error {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	connection := &lateConn{}
 	var err error
-	if h.services, err = newServices(h.stores, connection, h.config.Log); err != nil {
+	if h.services, err = newServices(h.stores, connection, h.config); err != nil {
 		return err
 	}
 	if h.watch, h.stopWatch, err = watch.New(h.broker); err != nil {

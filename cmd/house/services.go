@@ -15,6 +15,7 @@ import (
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/mail"
 	"github.com/linli-project/linli/pkg/rpc"
 	"github.com/linli-project/linli/pkg/run"
 	"github.com/linli-project/linli/pkg/store"
@@ -38,8 +39,15 @@ type service interface {
 
 type services []service
 
-func newServices(stores []*store.Store, conn grpc.ClientConnInterface, log *slog.Logger) (services, error) {
-	reg, err1 := registry.New(registry.Deps{Store: stores[0], IDs: ids.New, Log: log.With("service", "registry")})
+func newServices(stores []*store.Store, conn grpc.ClientConnInterface, c Config) (services, error) {
+	log := c.Log
+	mailer, err := newMailer(c)
+	if err != nil {
+		return nil, err
+	}
+	reg, err1 := registry.New(registry.Deps{
+		Store: stores[0], IDs: ids.New, Log: log.With("service", "registry"), Mailer: mailer, OwnNetwork: c.Dev,
+	})
 	req, err2 := requests.New(requests.Deps{Store: stores[1], IDs: ids.New, Log: log.With("service", "requests")})
 	pro, err3 := projects.New(projects.Deps{Store: stores[2], IDs: ids.New, Log: log.With("service", "projects")})
 	eva, err4 := evaluation.New(evaluation.Deps{
@@ -47,6 +55,14 @@ func newServices(stores []*store.Store, conn grpc.ClientConnInterface, log *slog
 		Registry: registryv1.NewRegistryServiceClient(conn),
 	})
 	return services{reg, req, pro, eva}, errors.Join(err1, err2, err3, err4)
+}
+
+// newMailer is nil when no server is named: then no mail goes out.
+func newMailer(c Config) (registry.Mailer, error) {
+	if c.SMTP == "" {
+		return nil, nil
+	}
+	return mail.New(c.SMTP, c.MailFrom)
 }
 
 func (s services) rpc() []rpc.Service {

@@ -46,7 +46,8 @@ func serveCommand() *cobra.Command {
 }
 
 func (f serveFlags) config() (house.Config, error) {
-	c := house.Config{Data: f.data, HTTP: f.http, GRPC: f.grpc, Dev: f.dev, MasterKeyFile: os.Getenv("LINLI_MASTER_KEY_FILE")}
+	c := house.Config{Data: f.data, HTTP: f.http, GRPC: f.grpc, Dev: f.dev, MasterKeyFile: os.Getenv("LINLI_MASTER_KEY_FILE"),
+		SMTP: os.Getenv("LINLI_SMTP"), MailFrom: os.Getenv("LINLI_MAIL_FROM")}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
 		return c, fmt.Errorf("--log %s: debug, info, warn or error", f.logLevel)

@@ -176,7 +176,7 @@ func mayKnow(sc scope.Scope, paths []scope.Path, persons []string) bool {
 }
 
 // concerns reads from an event's message which organizations and members it is
-// about: the fields named path or …_path, and member_id, at any depth.
+// about: the fields named path or …_path, member_id and author, at any depth.
 func concerns(e *typev1.EventRow) (paths []scope.Path, persons []string) {
 	kind, err := protoregistry.GlobalTypes.FindMessageByName(protoreflect.FullName(e.GetDataSchema()))
 	if err != nil {
@@ -203,7 +203,7 @@ func collect(m protoreflect.Message, paths *[]scope.Path, persons *[]string) {
 		case f.Kind() != protoreflect.StringKind || f.IsList() || f.IsMap():
 		case name == "path" || strings.HasSuffix(name, "_path"):
 			*paths = append(*paths, scope.Path(v.String()))
-		case name == "member_id":
+		case name == "member_id" || name == "author":
 			*persons = append(*persons, v.String())
 		}
 		return true

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"google.golang.org/grpc"
@@ -26,11 +27,16 @@ import (
 	"github.com/linli-project/linli/services/registry/internal/reportin"
 )
 
-// Deps are what the room is given; all of them are needed.
+// Deps are what the room is given. Store, IDs and Log are needed.
 type Deps struct {
 	Store *store.Store
 	IDs   ids.Source
 	Log   *slog.Logger
+	// Mailer sends messages by mail; nil = none go out.
+	Mailer Mailer
+	// OwnNetwork lets webhooks point into the own network, without TLS:
+	// development and tests.
+	OwnNetwork bool
 }
 
 // Service answers linli.registry.v1. It is safe for concurrent use.
@@ -42,8 +48,12 @@ type Service struct {
 	log      *slog.Logger
 	pager    *table.Pager
 	shanghai *time.Location
+	mailer   Mailer
+	outside  outside
+	http     *http.Client
 	tables
 	policyTables
+	inboxTables
 }
 
 // New makes the service over its store.
@@ -54,7 +64,8 @@ func New(d Deps) (*Service, error) {
 	return &Service{
 		store: d.Store, ids: d.IDs, log: d.Log, pager: table.NewPager(d.Store.Keyring()),
 		shanghai: clock.Shanghai(), tables: newTables(),
-		policyTables: newPolicyTables(),
+		policyTables: newPolicyTables(), inboxTables: newInboxTables(),
+		mailer: d.Mailer, outside: outside{own: d.OwnNetwork}, http: webhookClient(outside{own: d.OwnNetwork}),
 	}, nil
 }
 
@@ -65,6 +76,7 @@ func (s *Service) Name() string { return "registry" }
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterRegistryServiceServer(r, s)
 	pb.RegisterPolicyServiceServer(r, policies{Service: s})
+	pb.RegisterInboxServiceServer(r, inbox{Service: s})
 }
 
 // OrganizationPath answers where an organization stands, for the door.
@@ -79,22 +91,26 @@ func (s *Service) OrganizationPath(ctx context.Context, id string) (path scope.P
 	return path, known, err
 }
 
-// Reactions are the figures: the room listens to its own events.
+// Reactions are the figures, from the room's own events, and the inboxes, from
+// everybody's.
 func (s *Service) Reactions() []events.Consumer {
-	return []events.Consumer{{
+	return append(s.inboxConsumers(), events.Consumer{
 		Name: "registry-figures", From: "registry", Kind: events.Fact,
 		Subjects: []string{"linli.registry.member.*", "linli.registry.report_in.*"},
 		Apply:    s.applyFigures,
-	}}
+	})
 }
 
-// Jobs are none: the room does nothing on its own.
-func (s *Service) Jobs() []run.Job { return nil }
+// Jobs are what goes out by mail and webhook.
+func (s *Service) Jobs() []run.Job {
+	return []run.Job{{Name: "registry-deliveries", Run: s.sendOut}}
+}
 
 // Charts are the room's state machines.
 func Charts() []rule.Chart { return []rule.Chart{reportin.Machine().Chart()} }
 
 // Tables are what fsck walks.
 func (s *Service) Tables() []table.Checker {
-	return []table.Checker{s.organizations, s.members, s.reportIns, s.imports, s.slices, s.figures, s.policyTables.policies, s.policyVersions}
+	return []table.Checker{s.organizations, s.members, s.reportIns, s.imports, s.slices, s.figures, s.policyTables.policies, s.policyVersions,
+		s.messages, s.contacts, s.webhooks, s.deliveries, s.templates}
 }

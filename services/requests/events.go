@@ -29,7 +29,7 @@ func (s *Service) announce(tx *store.Tx, command string, row table.Row[*pb.Reque
 			Id: r.GetId(), Revision: row.Revision, CommunityPath: row.Value.GetCommunityPath(),
 			Kind: r.GetKind(), State: r.GetState(), PreviousState: previous,
 			MemberId: r.GetMemberId(), QuarterHours: r.GetQuarterHours(),
-			Day: clock.Day(s.store.Civil().Now()), AuthorIsNew: authorIsNew,
+			Day: clock.Day(s.store.Civil().Now()), AuthorIsNew: authorIsNew, Author: r.GetAuthor(),
 		},
 	})
 }

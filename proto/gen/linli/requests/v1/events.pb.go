@@ -38,7 +38,9 @@ type RequestChanged struct {
 	// Shanghai day of the step, "2013-12-30".
 	Day string `protobuf:"bytes,9,opt,name=day,proto3" json:"day,omitempty"`
 	// Whether it is the author's first request in the community.
-	AuthorIsNew   bool `protobuf:"varint,10,opt,name=author_is_new,json=authorIsNew,proto3" json:"author_is_new,omitempty"`
+	AuthorIsNew bool `protobuf:"varint,10,opt,name=author_is_new,json=authorIsNew,proto3" json:"author_is_new,omitempty"`
+	// Person who posted it: the inbox tells the author of each step.
+	Author        string `protobuf:"bytes,120,opt,name=author,proto3" json:"author,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -143,11 +145,18 @@ func (x *RequestChanged) GetAuthorIsNew() bool {
 	return false
 }
 
+func (x *RequestChanged) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
 var File_linli_requests_v1_events_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\x1elinli/requests/v1/events.proto\x12\x11linli.requests.v1\x1a linli/requests/v1/requests.proto\"\x8e\x03\n" +
+	"\x1elinli/requests/v1/events.proto\x12\x11linli.requests.v1\x1a linli/requests/v1/requests.proto\"\xa6\x03\n" +
 	"\x0eRequestChanged\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12%\n" +
@@ -159,7 +168,8 @@ const file_linli_requests_v1_events_proto_rawDesc = "" +
 	"\rquarter_hours\x18\b \x01(\x05R\fquarterHours\x12\x10\n" +
 	"\x03day\x18\t \x01(\tR\x03day\x12\"\n" +
 	"\rauthor_is_new\x18\n" +
-	" \x01(\bR\vauthorIsNewB\xd1\x01\n" +
+	" \x01(\bR\vauthorIsNew\x12\x16\n" +
+	"\x06author\x18x \x01(\tR\x06authorB\xd1\x01\n" +
 	"\x15com.linli.requests.v1B\vEventsProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/requests/v1;requestsv1\xa2\x02\x03LRX\xaa\x02\x11Linli.Requests.V1\xca\x02\x11Linli\\Requests\\V1\xe2\x02\x1dLinli\\Requests\\V1\\GPBMetadata\xea\x02\x13Linli::Requests::V1b\x06proto3"
 
 var (

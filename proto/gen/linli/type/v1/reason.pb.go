@@ -194,6 +194,16 @@ const (
 	Reason_REASON_POLICY_SOURCE_MISSING Reason = 1003
 	// There is no official calendar of `year`; working days are not guessed.
 	Reason_REASON_NO_CALENDAR Reason = 1004
+	// The address is no e-mail address.
+	Reason_REASON_BAD_EMAIL Reason = 1020
+	// A webhook's address is https to a public host.
+	Reason_REASON_BAD_WEBHOOK_URL Reason = 1021
+	// An office has at most `most` webhooks.
+	Reason_REASON_TOO_MANY_WEBHOOKS Reason = 1022
+	// No message of this topic is sent.
+	Reason_REASON_UNKNOWN_TOPIC Reason = 1023
+	// Nothing would be put into this placeholder; `allowed` are those that are.
+	Reason_REASON_UNKNOWN_PLACEHOLDER Reason = 1024
 )
 
 // Enum value maps for Reason.
@@ -282,6 +292,11 @@ var (
 		1002: "REASON_POLICY_NEVER",
 		1003: "REASON_POLICY_SOURCE_MISSING",
 		1004: "REASON_NO_CALENDAR",
+		1020: "REASON_BAD_EMAIL",
+		1021: "REASON_BAD_WEBHOOK_URL",
+		1022: "REASON_TOO_MANY_WEBHOOKS",
+		1023: "REASON_UNKNOWN_TOPIC",
+		1024: "REASON_UNKNOWN_PLACEHOLDER",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -367,6 +382,11 @@ var (
 		"REASON_POLICY_NEVER":              1002,
 		"REASON_POLICY_SOURCE_MISSING":     1003,
 		"REASON_NO_CALENDAR":               1004,
+		"REASON_BAD_EMAIL":                 1020,
+		"REASON_BAD_WEBHOOK_URL":           1021,
+		"REASON_TOO_MANY_WEBHOOKS":         1022,
+		"REASON_UNKNOWN_TOPIC":             1023,
+		"REASON_UNKNOWN_PLACEHOLDER":       1024,
 	}
 )
 
@@ -401,7 +421,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x98\x13\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xa7\x14\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -486,7 +506,12 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x17REASON_POLICY_BAD_VALUE\x10\xe9\a\x12\x18\n" +
 	"\x13REASON_POLICY_NEVER\x10\xea\a\x12!\n" +
 	"\x1cREASON_POLICY_SOURCE_MISSING\x10\xeb\a\x12\x17\n" +
-	"\x12REASON_NO_CALENDAR\x10\xec\aB\xb5\x01\n" +
+	"\x12REASON_NO_CALENDAR\x10\xec\a\x12\x15\n" +
+	"\x10REASON_BAD_EMAIL\x10\xfc\a\x12\x1b\n" +
+	"\x16REASON_BAD_WEBHOOK_URL\x10\xfd\a\x12\x1d\n" +
+	"\x18REASON_TOO_MANY_WEBHOOKS\x10\xfe\a\x12\x19\n" +
+	"\x14REASON_UNKNOWN_TOPIC\x10\xff\a\x12\x1f\n" +
+	"\x1aREASON_UNKNOWN_PLACEHOLDER\x10\x80\bB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
