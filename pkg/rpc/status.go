@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"buf.build/go/protovalidate"
@@ -101,7 +102,7 @@ func codeOf(e *rule.Error) codes.Code {
 }
 
 func statusOf(r refusal, language string) error {
-	message := texts.Text(language, r.Reason, r.Params...)
+	message := texts.Text(language, r.Reason, inWords(language, r.Params)...)
 	info := &errdetails.ErrorInfo{Reason: r.Reason, Domain: Domain, Metadata: map[string]string{}}
 	for i := 0; i+1 < len(r.Params); i += 2 {
 		info.Metadata[r.Params[i]] = strings.ToValidUTF8(r.Params[i+1], "?")
@@ -119,6 +120,25 @@ func statusOf(r refusal, language string) error {
 		s = with
 	}
 	return s.Err()
+}
+
+// inWords puts the names of states and commands into the caller's language;
+// those that programs read stay as they are.
+func inWords(language string, params []string) []string {
+	out := slices.Clone(params)
+	for i := 0; i+1 < len(out); i += 2 {
+		switch out[i] {
+		case "state":
+			out[i+1] = texts.Word(language, "state", out[i+1])
+		case "command", "allowed":
+			words := strings.Split(out[i+1], ", ")
+			for j := range words {
+				words[j] = texts.Word(language, "command", words[j])
+			}
+			out[i+1] = strings.Join(words, texts.Word(language, "mark", ", "))
+		}
+	}
+	return out
 }
 
 // FromStatus reads the rule error back out of a status that a service of this

@@ -75,6 +75,16 @@ func Text(language, reason string, params ...string) string {
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
+// Word answers a single word, as the name of a state is, in a language; a word
+// that has no text is answered as it is.
+func Word(language, kind, word string) string {
+	id := kind + "." + word
+	if text := Text(language, id); text != id {
+		return text
+	}
+	return word
+}
+
 // Language picks a language from an Accept-Language header.
 func Language(header string) string {
 	for part := range strings.SplitSeq(header, ",") {
