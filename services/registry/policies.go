@@ -37,7 +37,7 @@ func (s policies) GetPolicy(ctx context.Context, req *pb.GetPolicyRequest) (*pb.
 		if err != nil {
 			return err
 		}
-		row, _, err := s.policyTables.policies.Get(r, scope.All(), policyKey(district, req.GetYear()))
+		row, _, err := s.policies.Get(r, scope.All(), policyKey(district, req.GetYear()))
 		if err != nil {
 			return err
 		}
@@ -84,7 +84,7 @@ func (s policies) PublishPolicy(ctx context.Context, req *pb.PublishPolicyReques
 		if err != nil {
 			return nil, err
 		}
-		row, exists, err := s.policyTables.policies.Get(tx, call.Scope, policyKey(district, req.GetYear()))
+		row, exists, err := s.policies.Get(tx, call.Scope, policyKey(district, req.GetYear()))
 		if err != nil {
 			return nil, err
 		}
@@ -114,9 +114,9 @@ func (s policies) keepPolicy(tx *store.Tx, row table.Row[*pb.PolicyRow], exists 
 	var kept table.Row[*pb.PolicyRow]
 	var err error
 	if exists {
-		kept, err = s.policyTables.policies.Replace(tx, row, next)
+		kept, err = s.policies.Replace(tx, row, next)
 	} else {
-		kept, err = s.policyTables.policies.Insert(tx, next)
+		kept, err = s.policies.Insert(tx, next)
 	}
 	if err != nil {
 		return kept, err

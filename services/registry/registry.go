@@ -111,6 +111,6 @@ func Charts() []rule.Chart { return []rule.Chart{reportin.Machine().Chart()} }
 
 // Tables are what fsck walks.
 func (s *Service) Tables() []table.Checker {
-	return []table.Checker{s.organizations, s.members, s.reportIns, s.imports, s.slices, s.figures, s.policyTables.policies, s.policyVersions,
+	return []table.Checker{s.organizations, s.members, s.reportIns, s.imports, s.slices, s.figures, s.policies, s.policyVersions,
 		s.messages, s.contacts, s.webhooks, s.deliveries, s.templates}
 }

@@ -1,0 +1,179 @@
+package review
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"math/big"
+	"slices"
+	"strings"
+)
+
+// Settings are how a call counts its sheets.
+type Settings struct {
+	Method Method
+	Share  Share
+	Quota  int
+	// Ladder are criteria that part equals, in this order, by the mean of their
+	// points; Seed, last, draws.
+	Ladder []string
+	Seed   []byte
+}
+
+// Candidate is an application with the facts that part it from an equal one.
+type Candidate struct {
+	ID, Number string
+	// CriterionMeans are the means of points by criterion, in halves.
+	CriterionMeans map[string]*big.Rat
+}
+
+// Standing is a place with what parted it from its equals.
+type Standing struct {
+	Place
+	// PartedBy is "" where nothing had to, the criterion, or "draw".
+	PartedBy string
+}
+
+// Draw is the word for the last rung of the ladder.
+const Draw = "draw"
+
+// Decide ranks candidates 1, 2, 2, 4 by their scores; equals keep their rank.
+// Where equals reach across the cut line, the ladder says which of them are
+// selected, last a draw from the stored seed, so that no more and no fewer than
+// the quota are, and anybody can repeat it.
+func Decide(set Settings, candidates []Candidate, scores map[string]*big.Rat, sheets map[string]int) []Standing {
+	entries := make([]Entry, len(candidates))
+	by := map[string]Candidate{}
+	for i, c := range candidates {
+		score := scores[c.ID]
+		if score == nil {
+			score = new(big.Rat)
+		}
+		entries[i] = Entry{ID: c.ID, Number: c.Number, Score: score, Sheets: sheets[c.ID]}
+		by[c.ID] = c
+	}
+	places := Rank(entries, set.Quota)
+	out := make([]Standing, len(places))
+	for i, p := range places {
+		out[i].Place = p
+	}
+	first := slices.IndexFunc(out, func(s Standing) bool { return s.Outcome == Reserve })
+	if first < 0 {
+		return out
+	}
+	next := first
+	for next < len(out) && out[next].Outcome == Reserve {
+		next++
+	}
+	part(set, by, out[first:next], set.Quota-first)
+	return out
+}
+
+// part orders equals by the ladder and selects the first of them.
+func part(set Settings, by map[string]Candidate, equals []Standing, free int) {
+	rung := func(a, b Standing) (int, string) {
+		for _, criterion := range set.Ladder {
+			x, y := by[a.ID].CriterionMeans[criterion], by[b.ID].CriterionMeans[criterion]
+			if x == nil || y == nil {
+				continue
+			}
+			if c := y.Cmp(x); c != 0 {
+				return c, criterion
+			}
+		}
+		return strings.Compare(ticket(set.Seed, a.Number), ticket(set.Seed, b.Number)), Draw
+	}
+	slices.SortFunc(equals, func(a, b Standing) int {
+		c, _ := rung(a, b)
+		return c
+	})
+	for i := range equals {
+		neighbour := free // who stands on the other side of the line
+		if i >= free {
+			neighbour = free - 1
+		}
+		_, equals[i].PartedBy = rung(equals[i], equals[neighbour])
+		equals[i].Outcome = NotSelected
+		if i < free {
+			equals[i].Outcome = Selected
+		}
+	}
+}
+
+// ticket is an application's lot: SHA-256 over seed and number, the lowest
+// drawn first. The number is what people know the application by, so that
+// anybody can repeat the draw.
+func ticket(seed []byte, number string) string {
+	var length [8]byte
+	binary.BigEndian.PutUint64(length[:], uint64(len(seed)))
+	sum := sha256.Sum256(slices.Concat(length[:], seed, []byte(number)))
+	return string(sum[:])
+}
+
+// Move is what would be otherwise under another way of counting.
+type Move struct {
+	// Without names the reviewer left out; Method the other method.
+	Without string
+	Method  Method
+	// In and Out are numbers of applications that would come in or fall out.
+	In, Out []string
+	// Refused is the reason why this way cannot be counted.
+	Refused string
+}
+
+// Prove answers who would move across the cut line if any one reviewer were
+// left out, and under each other method.
+func Prove(set Settings, candidates []Candidate, sheets []Sheet) []Move {
+	chosen := choose(set, candidates, sheets)
+	var out []Move
+	for _, r := range names(sheets, func(s Sheet) string { return s.Reviewer }) {
+		rest := slices.DeleteFunc(slices.Clone(sheets), func(s Sheet) bool { return s.Reviewer == r })
+		out = append(out, moved(Move{Without: r, Method: set.Method}, chosen, choose(set, candidates, rest)))
+	}
+	for _, m := range Methods() {
+		if m == set.Method {
+			continue
+		}
+		other := set
+		other.Method = m
+		out = append(out, moved(Move{Method: m}, chosen, choose(other, candidates, sheets)))
+	}
+	return out
+}
+
+// choice is a set of selected numbers, or why there is none.
+type choice struct {
+	numbers []string
+	refused string
+}
+
+func choose(set Settings, candidates []Candidate, sheets []Sheet) choice {
+	scores, err := AggregateAll(set.Method, set.Share, sheets)
+	if err != nil {
+		return choice{refused: err.Error()}
+	}
+	var out choice
+	for _, s := range Decide(set, candidates, scores, nil) {
+		if s.Outcome == Selected {
+			out.numbers = append(out.numbers, s.Number)
+		}
+	}
+	slices.Sort(out.numbers)
+	return out
+}
+
+func moved(m Move, from, to choice) Move {
+	if m.Refused = to.refused; m.Refused != "" {
+		return m
+	}
+	for _, n := range to.numbers {
+		if !slices.Contains(from.numbers, n) {
+			m.In = append(m.In, n)
+		}
+	}
+	for _, n := range from.numbers {
+		if !slices.Contains(to.numbers, n) {
+			m.Out = append(m.Out, n)
+		}
+	}
+	return m
+}
