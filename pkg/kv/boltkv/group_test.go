@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
@@ -55,7 +56,21 @@ func (g *gate) after(update func(func(*bolt.Tx) error) error) func(func(*bolt.Tx
 	}
 }
 
-func (g *gate) next() { <-g.arrived; g.pass <- struct{}{} }
+// open lets everything pass from here on, until the answered function is called.
+func (g *gate) open() (shut func()) {
+	ended := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-g.arrived:
+				g.pass <- struct{}{}
+			case <-ended:
+				return
+			}
+		}
+	}()
+	return func() { close(ended) }
+}
 
 func put(key string, value []byte, checks ...kv.Check) *pending {
 	return newPending(kv.CommitRequest{Checks: checks, Writes: []kv.Write{{Key: []byte(key), Value: value}}})
@@ -79,24 +94,13 @@ func commitTogether(t *testing.T, e *Engine, requests ...*pending) (outcomes []e
 		}
 	}
 	g.pass <- struct{}{}
-	ended := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-g.arrived:
-				g.pass <- struct{}{}
-			case <-ended:
-				return
-			}
-		}
-	}()
+	defer g.open()()
 	if err := <-first.answer; err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range requests {
 		outcomes = append(outcomes, <-p.answer)
 	}
-	close(ended)
 	return outcomes, g.groups - 1
 }
 
@@ -214,6 +218,9 @@ func TestCommit_IsTakenBackWhileItWaits(t *testing.T) {
 	<-g.arrived
 	ctx, cancel := context.WithCancel(t.Context())
 	waiting := commit(ctx, "waiting")
+	for len(e.queue) == 0 {
+		runtime.Gosched()
+	}
 	cancel()
 	if err := <-waiting; !errors.Is(err, context.Canceled) || errors.Is(err, kv.ErrUnknownOutcome) {
 		t.Errorf("taken back while it waited: %v", err)
@@ -222,8 +229,8 @@ func TestCommit_IsTakenBackWhileItWaits(t *testing.T) {
 	if err := <-first; err != nil {
 		t.Error(err)
 	}
+	defer g.open()() // whether what was taken back makes a group of its own is open
 	last := commit(t.Context(), "last")
-	g.next()
 	if err := <-last; err != nil || e.valueOf(t, "waiting") != "" {
 		t.Errorf("what was taken back was written (%q), %v", e.valueOf(t, "waiting"), err)
 	}
