@@ -204,6 +204,8 @@ const (
 	Reason_REASON_UNKNOWN_TOPIC Reason = 1023
 	// Nothing would be put into this placeholder; `allowed` are those that are.
 	Reason_REASON_UNKNOWN_PLACEHOLDER Reason = 1024
+	// Who judged what falls into `parts` parts that cannot be compared.
+	Reason_REASON_REVIEW_NOT_CONNECTED Reason = 1300
 )
 
 // Enum value maps for Reason.
@@ -297,6 +299,7 @@ var (
 		1022: "REASON_TOO_MANY_WEBHOOKS",
 		1023: "REASON_UNKNOWN_TOPIC",
 		1024: "REASON_UNKNOWN_PLACEHOLDER",
+		1300: "REASON_REVIEW_NOT_CONNECTED",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -387,6 +390,7 @@ var (
 		"REASON_TOO_MANY_WEBHOOKS":         1022,
 		"REASON_UNKNOWN_TOPIC":             1023,
 		"REASON_UNKNOWN_PLACEHOLDER":       1024,
+		"REASON_REVIEW_NOT_CONNECTED":      1300,
 	}
 )
 
@@ -421,7 +425,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xa7\x14\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xc9\x14\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -511,7 +515,9 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x16REASON_BAD_WEBHOOK_URL\x10\xfd\a\x12\x1d\n" +
 	"\x18REASON_TOO_MANY_WEBHOOKS\x10\xfe\a\x12\x19\n" +
 	"\x14REASON_UNKNOWN_TOPIC\x10\xff\a\x12\x1f\n" +
-	"\x1aREASON_UNKNOWN_PLACEHOLDER\x10\x80\bB\xb5\x01\n" +
+	"\x1aREASON_UNKNOWN_PLACEHOLDER\x10\x80\b\x12 \n" +
+	"\x1bREASON_REVIEW_NOT_CONNECTED\x10\x94\n" +
+	"B\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
