@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	evaluationv1 "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
+	projectsv1 "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 )
 
@@ -171,7 +172,22 @@ func (f *files) letter(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, problemOf(err))
 		return
 	}
-	w.Header().Set("Content-Type", reply.GetContentType())
-	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": reply.GetFileName()}))
-	_, _ = w.Write(reply.GetContent()) // the caller is gone when this fails
+	attach(w, reply.GetContentType(), reply.GetFileName(), reply.GetContent())
+}
+
+// selection: GET /v1/calls/{id}/selection, what the decision of a call rests on.
+func (f *files) selection(w http.ResponseWriter, r *http.Request) {
+	reply, err := projectsv1.NewProjectsServiceClient(f.conn).
+		ExportSelection(outgoing(r), &projectsv1.ExportSelectionRequest{CallId: r.PathValue("id")})
+	if err != nil {
+		writeProblem(w, r, problemOf(err))
+		return
+	}
+	attach(w, "application/json", reply.GetFileName(), reply.GetContent())
+}
+
+func attach(w http.ResponseWriter, contentType, name string, content []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
+	_, _ = w.Write(content) // the caller is gone when this fails
 }

@@ -61,6 +61,7 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("POST /v1/organizations:import", files.importOrganizations)
 	mux.HandleFunc("POST /v1/organizations/{id}/rosters:import", files.importRoster)
 	mux.HandleFunc("GET /v1/letters/{id}/csv", files.letter)
+	mux.HandleFunc("GET /v1/calls/{id}/selection", files.selection)
 	mux.Handle("GET /v1/changes", &changes{conn: c.Conn, log: c.Log, wall: c.Wall})
 	mux.Handle("GET /openapi.json", document)
 	mux.Handle("GET /docs/", pages())

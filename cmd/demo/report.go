@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -13,6 +14,8 @@ import (
 
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	requestsv1 "github.com/linli-project/linli/proto/gen/linli/requests/v1"
+
+	"github.com/linli-project/linli/services/projects/selection"
 )
 
 // line compares one figure.
@@ -194,7 +197,7 @@ func (r *run) reportCircle(ctx context.Context, c *comparison) error {
 	return nil
 }
 
-func (r *run) reportProjects(_ context.Context, c *comparison) error {
+func (r *run) reportProjects(ctx context.Context, c *comparison) error {
 	c.scenario = "7 project year"
 	round := r.records.round
 	twelve := "01 02 03 04 05 07 09 12 13 18 21 23"
@@ -212,6 +215,21 @@ func (r *run) reportProjects(_ context.Context, c *comparison) error {
 	c.same("by the mean", "records", twelve, short(r.notes.Twelve["AGGREGATION_MEAN"]))
 	c.same("by drop high and low", "records", twelve, short(r.notes.Twelve["AGGREGATION_DROP_HIGH_LOW"]))
 	c.same("as decided", "records", twelve, short(r.notes.Twelve["decided"]))
+	return r.recount(ctx, c)
+}
+
+// recount counts the selection file again, as anybody can.
+func (r *run) recount(ctx context.Context, c *comparison) error {
+	content, err := r.client.send(ctx, r.districtOfficer(), http.MethodGet, "/v1/calls/"+r.notes.Call+"/selection", "", "", nil)
+	if err != nil {
+		return err
+	}
+	file, err := selection.Read(bytes.NewReader(content))
+	if err != nil {
+		return err
+	}
+	c.count("sheets in the selection file", "records", int64(len(r.records.round.Reviews)), int64(len(file.Sheets)))
+	c.count("differences when counted again", "sample", 0, int64(len(selection.Check(file))))
 	return nil
 }
 

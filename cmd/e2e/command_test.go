@@ -239,6 +239,35 @@ func TestServe_SaysInOneLineWhyItDoesNotStart(t *testing.T) {
 
 // TestServe_RefusesAReadOnlyMount is the not writable folder for root, who may
 // write everywhere but there.
+// TestProjectsRecount_SaysWhatDiffers: the file of a call without applications
+// holds; a seed that is not the announced one, and what is no file, do not.
+func TestProjectsRecount_SaysWhatDiffers(t *testing.T) {
+	const file = `{"format": "linli-selection/1", "call": {"id": "cal_1", "title": "项目申报", "year": 2013,
+		"criteria": [{"key": "benefit", "name": "受益面", "max": 20, "weight": 1}], "method": "mean", "trim_percent": 20,
+		"quota": 12, "reserves": 0, "tie_ladder": [], "seed": "00", "seed_hash": "SEED", "applications": []},
+		"sheets": [], "ranking": [], "proof": [PROOF], "decision": []}`
+	const hashOfZero = "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
+	proof := `{"method": "drop_high_low"}, {"method": "trimmed_mean"}, {"method": "z_score"}, {"method": "additive"}`
+	for name, c := range map[string]struct {
+		content, says string
+		code          int
+	}{
+		"holds":      {strings.NewReplacer("SEED", hashOfZero, "PROOF", proof).Replace(file), "follow from the sheets", 0},
+		"other seed": {strings.NewReplacer("SEED", "ff", "PROOF", proof).Replace(file), "differs   seed", 1},
+		"no file":    {"{}", "format", 1},
+	} {
+		path := filepath.Join(t.TempDir(), "selection.json")
+		if err := os.WriteFile(path, []byte(c.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), binary, "projects", "recount", path)
+		out, _ := cmd.CombinedOutput() // the exit code says it
+		if !strings.Contains(string(out), c.says) || cmd.ProcessState.ExitCode() != c.code {
+			t.Errorf("%s: exit %d, %s", name, cmd.ProcessState.ExitCode(), out)
+		}
+	}
+}
+
 func TestServe_RefusesAReadOnlyMount(t *testing.T) {
 	fails(t, "a read-only place", "cannot be made", "serve", "--dev", "--data", "/proc/linli", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
 }

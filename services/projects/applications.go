@@ -38,7 +38,7 @@ func (s *Service) DraftApplication(ctx context.Context, req *pb.DraftApplication
 		if next.ApplicantPath, err = s.applicantPath(tx, next); err != nil {
 			return nil, err
 		}
-		row, err := s.enter(tx, next)
+		row, err := s.enter(tx, next, called.GetMostPerApplicant())
 		if err != nil {
 			return nil, err
 		}
@@ -57,7 +57,7 @@ func (s *Service) applicantPath(tx *store.Tx, a *pb.ApplicationRow) (string, err
 }
 
 // enter puts an application on the roll of its call, under its number.
-func (s *Service) enter(tx *store.Tx, a *pb.ApplicationRow) (table.Row[*pb.ApplicationRow], error) {
+func (s *Service) enter(tx *store.Tx, a *pb.ApplicationRow, most int32) (table.Row[*pb.ApplicationRow], error) {
 	var none table.Row[*pb.ApplicationRow]
 	callID, number := a.GetApplication().GetCallId(), a.GetApplication().GetNumber()
 	roll, err := s.roll(tx, callID)
@@ -65,6 +65,10 @@ func (s *Service) enter(tx *store.Tx, a *pb.ApplicationRow) (table.Row[*pb.Appli
 		return none, err
 	}
 	if err := application.CheckRoom(int(roll.Value.GetApplications())); err != nil {
+		return none, err
+	}
+	applicant := a.GetApplication().GetApplicantId()
+	if err := application.CheckShare(int(roll.Value.GetByApplicant()[applicant]), int(most)); err != nil {
 		return none, err
 	}
 	_, taken, err := s.tables.applications.By(tx, scope.All(), byNumber, numberKey(callID, number))
@@ -76,6 +80,10 @@ func (s *Service) enter(tx *store.Tx, a *pb.ApplicationRow) (table.Row[*pb.Appli
 	}
 	longer := proto.CloneOf(roll.Value)
 	longer.Applications++
+	if longer.ByApplicant == nil {
+		longer.ByApplicant = map[string]int32{}
+	}
+	longer.ByApplicant[applicant]++
 	if _, err := s.tables.rolls.Replace(tx, roll, longer); err != nil {
 		return none, err
 	}

@@ -2,6 +2,7 @@ package projects
 
 import (
 	"context"
+	"crypto/rand"
 	"strconv"
 	"time"
 
@@ -19,21 +20,23 @@ import (
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/projects/internal/application"
 	"github.com/linli-project/linli/services/projects/internal/call"
+	"github.com/linli-project/linli/services/projects/selection"
 )
 
 // CreateCall drafts the yearly call of a district.
 func (s *Service) CreateCall(ctx context.Context, req *pb.CreateCallRequest) (*pb.CreateCallResponse, error) {
-	id := s.ids("cal")
+	id, seed := s.ids("cal"), newSeed()
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.CreateCallResponse, error) {
 		drafted, err := draftCall(id, req)
 		if err != nil {
 			return nil, err
 		}
+		drafted.DrawSeedHash = selection.SeedHash(seed)
 		district, err := s.callers(tx, req)
 		if err != nil {
 			return nil, err
 		}
-		row, err := s.tables.calls.Insert(tx, &pb.CallRow{Call: drafted, DistrictPath: string(district)})
+		row, err := s.tables.calls.Insert(tx, &pb.CallRow{Call: drafted, DistrictPath: string(district), DrawSeed: seed})
 		if err != nil {
 			return nil, err
 		}
@@ -43,6 +46,13 @@ func (s *Service) CreateCall(ctx context.Context, req *pb.CreateCallRequest) (*p
 		tx.Audit(store.Record{Rows: []string{id}})
 		return &pb.CreateCallResponse{Call: callProto(row)}, nil
 	})
+}
+
+// newSeed answers 32 random bytes for the draw of a call.
+func newSeed() []byte {
+	seed := make([]byte, 32)
+	_, _ = rand.Read(seed) // never fails
+	return seed
 }
 
 // callers checks the organizations that a new call names, and answers where
@@ -165,7 +175,7 @@ func (s *Service) GetCall(ctx context.Context, req *pb.GetCallRequest) (*pb.GetC
 		if err != nil {
 			return err
 		}
-		out.Call = callProto(row)
+		out.Call = callFor(c, row)
 		return nil
 	})
 	return &out, err

@@ -24,8 +24,9 @@ func TestCreateCall_KeepsWhatWasSaid(t *testing.T) {
 		Id: c.GetId(), DistrictId: districtID, Year: 2013, Title: req.GetTitle(), State: pb.CallState_CALL_STATE_DRAFT,
 		OpensAt: req.GetOpensAt(), ClosesAt: req.GetClosesAt(), Criteria: req.GetCriteria(), Reviewers: req.GetReviewers(),
 		Quota: 1, Aggregation: pb.Aggregation_AGGREGATION_MEAN, Etag: "1",
+		TrimPercent: 20, MostPerApplicant: 200, DrawSeedHash: c.GetDrawSeedHash(),
 	}
-	if !proto.Equal(c, want) {
+	if !proto.Equal(c, want) || len(c.GetDrawSeedHash()) != 64 {
 		t.Errorf("created %v", c)
 	}
 	got := must[*pb.GetCallResponse](h)(h.GetCall(h.officer(), &pb.GetCallRequest{Id: c.GetId()}))

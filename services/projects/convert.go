@@ -1,6 +1,7 @@
 package projects
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 
@@ -9,12 +10,16 @@ import (
 
 	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
+	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/rule"
+	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/projects/internal/application"
 	"github.com/linli-project/linli/services/projects/internal/call"
 	"github.com/linli-project/linli/services/projects/internal/review"
+	"github.com/linli-project/linli/services/projects/selection"
 )
 
 func callProto(row table.Row[*pb.CallRow]) *pb.Call {
@@ -26,6 +31,22 @@ func callProto(row table.Row[*pb.CallRow]) *pb.Call {
 func applicationProto(row table.Row[*pb.ApplicationRow]) *pb.Application {
 	out := proto.CloneOf(row.Value.GetApplication())
 	out.Etag = row.Etag()
+	return out
+}
+
+// callFor answers a call as somebody may see it: the persons of its reviewers
+// are its officers' business, and each reviewer's own.
+func callFor(c access.Call, row table.Row[*pb.CallRow]) *pb.Call {
+	out := callProto(row)
+	district := scope.Path(row.Value.GetDistrictPath())
+	if c.ScopeOf(typev1.Role_ROLE_DISTRICT_OFFICER, typev1.Role_ROLE_CITY_OFFICER).Covers(district) {
+		return out
+	}
+	for _, r := range out.GetReviewers() {
+		if r.GetPerson() != c.Person {
+			r.Person = ""
+		}
+	}
 	return out
 }
 
@@ -51,6 +72,12 @@ func formOf(criteria []*pb.Criterion) (review.Form, error) {
 	return review.NewForm(out)
 }
 
+// What a call says when it says nothing.
+const (
+	defaultTrimPercent  = 20
+	defaultPerApplicant = 3
+)
+
 // draftCall answers the drafted call of a request that the domain agrees to.
 func draftCall(id string, req *pb.CreateCallRequest) (*pb.Call, error) {
 	if err := errors.Join(checkTime("opens_at", req.GetOpensAt()), checkTime("closes_at", req.GetClosesAt())); err != nil {
@@ -65,13 +92,19 @@ func draftCall(id string, req *pb.CreateCallRequest) (*pb.Call, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := formOf(req.GetCriteria()); err != nil {
+	form, err := formOf(req.GetCriteria())
+	if err != nil {
+		return nil, err
+	}
+	if err := form.CheckLadder(req.GetTieLadder()); err != nil {
 		return nil, err
 	}
 	return &pb.Call{
 		Id: id, DistrictId: req.GetDistrictId(), Year: req.GetYear(), Title: c.Title,
 		State: pb.CallState(call.Draft), OpensAt: req.GetOpensAt(), ClosesAt: req.GetClosesAt(),
 		Criteria: req.GetCriteria(), Reviewers: req.GetReviewers(), Quota: req.GetQuota(), Aggregation: req.GetAggregation(),
+		TrimPercent: cmp.Or(req.GetTrimPercent(), defaultTrimPercent), TieLadder: req.GetTieLadder(), Reserves: req.GetReserves(),
+		MostPerApplicant: cmp.Or(req.GetMostPerApplicant(), defaultPerApplicant),
 	}, nil
 }
 
@@ -108,7 +141,7 @@ func kindName(k registryv1.OrganizationKind) string {
 func pointsOf(points []*pb.Points) []review.Points {
 	out := make([]review.Points, len(points))
 	for i, p := range points {
-		out[i] = review.Points{Criterion: p.GetCriterion(), Halves: int(p.GetHalves())}
+		out[i] = review.Points{Criterion: p.GetCriterion(), Halves: int(p.GetHalves()), NotApplicable: p.GetNotApplicable()}
 	}
 	return out
 }
@@ -116,9 +149,30 @@ func pointsOf(points []*pb.Points) []review.Points {
 func pointsProto(points []review.Points) []*pb.Points {
 	out := make([]*pb.Points, len(points))
 	for i, p := range points {
-		out[i] = &pb.Points{Criterion: p.Criterion, Halves: int32(p.Halves)}
+		out[i] = &pb.Points{Criterion: p.Criterion, Halves: int32(p.Halves), NotApplicable: p.NotApplicable}
 	}
 	return out
+}
+
+// stateOf is the state of an application with an outcome of this name.
+func stateOf(outcome string) pb.ApplicationState {
+	return map[string]pb.ApplicationState{
+		selection.OutcomeName(review.Selected):    pb.ApplicationState_APPLICATION_STATE_SELECTED,
+		selection.OutcomeName(review.Reserve):     pb.ApplicationState_APPLICATION_STATE_RESERVE,
+		selection.OutcomeName(review.NotSelected): pb.ApplicationState_APPLICATION_STATE_NOT_SELECTED,
+	}[outcome]
+}
+
+// outcomeOf is the outcome of a decided application.
+func outcomeOf(s pb.ApplicationState) review.Outcome {
+	switch s {
+	case pb.ApplicationState_APPLICATION_STATE_SELECTED:
+		return review.Selected
+	case pb.ApplicationState_APPLICATION_STATE_RESERVE:
+		return review.Reserve
+	default:
+		return review.NotSelected
+	}
 }
 
 // outcomeCommand is the step of an application that carries an outcome out.
@@ -131,20 +185,4 @@ func outcomeCommand(o review.Outcome) string {
 	default:
 		return application.TurnDown
 	}
-}
-
-// rankingProto is a ranking of a call's applications by a method.
-func rankingProto(c *pb.Call, method pb.Aggregation, places []review.Place) (*pb.Ranking, error) {
-	out := &pb.Ranking{CallId: c.GetId(), Aggregation: method, Quota: c.GetQuota()}
-	for _, p := range places {
-		outcome, err := application.Machine().Next(application.InReview, outcomeCommand(p.Outcome))
-		if err != nil {
-			return nil, err
-		}
-		out.Applications = append(out.Applications, &pb.RankedApplication{
-			ApplicationId: p.ID, Number: p.Number, Rank: int32(p.Rank),
-			ScoreHundredths: review.Hundredths(p.Score), Sheets: int32(p.Sheets), Outcome: pb.ApplicationState(outcome),
-		})
-	}
-	return out, nil
 }

@@ -55,7 +55,7 @@ func TestHandOver_NoticesWhoComesInMeanwhile(t *testing.T) {
 		update(func(meanwhile *store.Tx) error { // another caller's commit
 			_, err := s.enter(meanwhile, &pb.ApplicationRow{Application: &pb.Application{
 				Id: "apl_1", CallId: "cal_1", Number: "1", State: pb.ApplicationState(application.Submitted),
-			}})
+			}}, 1)
 			return err
 		})
 		return nil

@@ -150,7 +150,7 @@ func newCall() *pb.CreateCallRequest {
 			{Person: "E1", OrganizationId: "W00001"}, {Person: "E2", OrganizationId: "W00005"},
 			{Person: "E4", OrganizationId: "430101004"}, // the street above otherPlace
 		},
-		Quota: 1, Aggregation: pb.Aggregation_AGGREGATION_MEAN,
+		Quota: 1, Aggregation: pb.Aggregation_AGGREGATION_MEAN, MostPerApplicant: 200,
 	}
 }
 

@@ -81,6 +81,6 @@ func (s *Service) Jobs() []run.Job { return nil }
 // Tables are the service's rows, for checks.
 func (s *Service) Tables() []table.Checker {
 	return []table.Checker{
-		s.tables.calls, s.tables.rolls, s.tables.applications, s.tables.sheets, s.organizations.Table(),
+		s.tables.calls, s.tables.rolls, s.tables.applications, s.tables.sheets, s.tables.decisions, s.organizations.Table(),
 	}
 }

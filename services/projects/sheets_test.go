@@ -165,14 +165,17 @@ func TestDecideCall_WaitsForEverySheet(t *testing.T) {
 	if !proto.Equal(ranking, again) {
 		t.Errorf("first %v, again %v", ranking, again)
 	}
-	// The two are equal, and there is one place: both are in reserve.
-	for _, p := range ranking.GetRanking().GetApplications() {
-		if p.GetRank() != 1 || p.GetOutcome() != pb.ApplicationState_APPLICATION_STATE_RESERVE || p.GetScoreHundredths() != 5000 {
+	// The two are equal, and there is one place: the draw parts them, and both
+	// keep their rank.
+	places := ranking.GetRanking().GetApplications()
+	for i, p := range places {
+		want := []pb.ApplicationState{pb.ApplicationState_APPLICATION_STATE_SELECTED, pb.ApplicationState_APPLICATION_STATE_NOT_SELECTED}[i]
+		if p.GetRank() != 1 || p.GetOutcome() != want || p.GetScoreHundredths() != 5000 || p.GetPartedBy() != "draw" {
 			t.Errorf("place %v", p)
 		}
 	}
-	got := must[*pb.GetApplicationResponse](h)(h.GetApplication(h.applicant(community), &pb.GetApplicationRequest{Id: first.GetId()})).GetApplication()
-	if got.GetState() != pb.ApplicationState_APPLICATION_STATE_RESERVE || got.GetRank() != 1 || got.GetScoreHundredths() != 5000 {
+	got := must[*pb.GetApplicationResponse](h)(h.GetApplication(h.officer(), &pb.GetApplicationRequest{Id: places[1].GetApplicationId()})).GetApplication()
+	if got.GetState() != pb.ApplicationState_APPLICATION_STATE_NOT_SELECTED || got.GetRank() != 1 || got.GetScoreHundredths() != 5000 {
 		t.Errorf("stored %v", got)
 	}
 }

@@ -19,6 +19,7 @@ const (
 	numberApplications                                        // id
 	numberApplicationsByCall                                  // call id, number; unique
 	numberSheets                                              // call id, application id, reviewer
+	numberDecisions                                           // call id
 )
 
 // Names of the indexes.
@@ -32,10 +33,11 @@ type tables struct {
 	rolls        *table.Table[*pb.RollRow]
 	applications *table.Table[*pb.ApplicationRow]
 	sheets       *table.Table[*pb.SheetRow]
+	decisions    *table.Table[*pb.DecisionRow]
 }
 
 func newTables() tables {
-	return tables{calls: callTable(), rolls: rollTable(), applications: applicationTable(), sheets: sheetTable()}
+	return tables{calls: callTable(), rolls: rollTable(), applications: applicationTable(), sheets: sheetTable(), decisions: decisionTable()}
 }
 
 // callTable: a call is its officers' at any time. Once it is open, whoever
@@ -116,6 +118,14 @@ func sheetTable() *table.Table[*pb.SheetRow] {
 			return []scope.Path{districtSide(scope.Path(h.GetDistrictPath()))}
 		},
 		Owners: func(h *pb.SheetRow) []string { return []string{h.GetSheet().GetReviewer()} },
+	})
+}
+
+// decisionTable: nobody reads it but who makes the selection file.
+func decisionTable() *table.Table[*pb.DecisionRow] {
+	return table.New(table.Spec[*pb.DecisionRow]{
+		Number: numberDecisions, Name: "decision",
+		Key: func(d *pb.DecisionRow) key.Key { return idKey(d.GetCallId()) },
 	})
 }
 

@@ -85,6 +85,15 @@ func CheckRoom(inCall int) error {
 	return nil
 }
 
+// CheckShare answers APPLICANT_FULL for an applicant with as many applications
+// as a call takes of one.
+func CheckShare(has, most int) error {
+	if has >= most {
+		return rule.New(rule.Precondition, "APPLICANT_FULL", "applicant_id", "most", strconv.Itoa(most))
+	}
+	return nil
+}
+
 // MostInCall is how many applications, drafts among them, a call takes: so
 // many can be moved by one commit.
 const MostInCall = 200

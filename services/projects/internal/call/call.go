@@ -78,6 +78,15 @@ func CheckRankable(s State) error {
 		"command", "rank", "allowed", strings.Join(Machine().Allowed(s), ", "))
 }
 
+// CheckExportable answers WRONG_STATE for a call that is not decided.
+func CheckExportable(s State) error {
+	if s == Decided {
+		return nil
+	}
+	return rule.New(rule.Precondition, "WRONG_STATE", "", "entity", "call", "state", s.String(),
+		"command", "export", "allowed", strings.Join(Machine().Allowed(s), ", "))
+}
+
 // Window is when applications are taken: from Opens until before Closes.
 type Window struct{ Opens, Closes time.Time }
 

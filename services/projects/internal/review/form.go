@@ -51,36 +51,56 @@ func invalid(field, must string) error {
 	return rule.New(rule.Invalid, "INVALID_FIELD", field, "field", field, "rule", must)
 }
 
-// Points are given for one criterion, in halves: 31 is 15.5 points.
+// Points are given for one criterion, in halves: 31 is 15.5 points. What is
+// not applicable leaves the denominator.
 type Points struct {
-	Criterion string
-	Halves    int
+	Criterion     string
+	Halves        int
+	NotApplicable bool
 }
 
 // Fill checks the points of a sheet and answers them in the form's order.
-// BAD_CRITERIA when one is missing, unknown or there twice; BAD_POINTS when one
-// lies outside 0 to the criterion's maximum.
+// BAD_CRITERIA when one is missing, unknown or there twice, or none applies;
+// BAD_POINTS when one lies outside 0 to the criterion's maximum, or has points
+// and does not apply.
 func (f Form) Fill(points []Points) ([]Points, error) {
-	given := map[string]int{}
+	given := map[string]Points{}
 	for _, p := range points {
 		if _, twice := given[p.Criterion]; twice || !f.has(p.Criterion) {
 			return nil, badCriteria(p.Criterion)
 		}
-		given[p.Criterion] = p.Halves
+		given[p.Criterion] = p
 	}
-	filled := make([]Points, len(f.criteria))
+	filled, apply := make([]Points, len(f.criteria)), 0
 	for i, c := range f.criteria {
-		halves, ok := given[c.Key]
+		p, ok := given[c.Key]
 		switch {
 		case !ok:
 			return nil, badCriteria(c.Key)
-		case halves < 0 || halves > 2*c.Max:
+		case p.Halves < 0 || p.Halves > 2*c.Max || p.NotApplicable && p.Halves != 0:
 			return nil, rule.New(rule.Invalid, "BAD_POINTS", "points",
 				"criterion", c.Key, "max", strconv.Itoa(c.Max))
 		}
-		filled[i] = Points{Criterion: c.Key, Halves: halves}
+		filled[i] = p
+		if !p.NotApplicable {
+			apply++
+		}
+	}
+	if apply == 0 {
+		return nil, badCriteria("")
 	}
 	return filled, nil
+}
+
+// CheckLadder answers INVALID_FIELD for a tie ladder that names a criterion the
+// form does not have.
+func (f Form) CheckLadder(ladder []string) error {
+	for i, criterion := range ladder {
+		if !f.has(criterion) {
+			return invalid("tie_ladder["+strconv.Itoa(i)+"]", "the key of a criterion")
+		}
+	}
+	return nil
 }
 
 func (f Form) has(criterion string) bool {
@@ -96,10 +116,14 @@ func badCriteria(criterion string) error {
 	return rule.New(rule.Invalid, "BAD_CRITERIA", "points", "criterion", criterion)
 }
 
-// Score answers 100·Σwx / Σw·max of a filled sheet: 0 to 100, exactly.
+// Score answers 100·Σwx / Σw·max of a filled sheet over the criteria that
+// apply: 0 to 100, exactly.
 func (f Form) Score(filled []Points) *big.Rat {
 	var won, most int64 // in halves
 	for i, c := range f.criteria {
+		if filled[i].NotApplicable {
+			continue
+		}
 		won += int64(c.Weight) * int64(filled[i].Halves)
 		most += int64(c.Weight) * int64(2*c.Max)
 	}

@@ -62,13 +62,15 @@ func (s Share) Check() error {
 // order of sheets does not matter. REVIEW_NOT_CONNECTED for Additive where
 // the panel falls into parts.
 func AggregateAll(m Method, share Share, sheets []Sheet) (map[string]*big.Rat, error) {
-	switch m {
-	case ZScore:
+	out := map[string]*big.Rat{}
+	switch {
+	case len(sheets) == 0:
+		return out, nil
+	case m == ZScore:
 		return mean(standardized(sheets)), nil
-	case Additive:
+	case m == Additive:
 		return additive(sheets)
 	}
-	out := map[string]*big.Rat{}
 	for id, scores := range byApplication(sheets) {
 		if m == Trimmed {
 			out[id] = trimmedMean(scores, share)

@@ -175,7 +175,7 @@ func TestAggregateAll_MonotoneWherePromised(t *testing.T) {
 func TestDecide_FillsTheQuota(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 12).Draw(t, "applications")
-		set := Settings{Quota: rapid.IntRange(0, 14).Draw(t, "quota"), Ladder: []string{"effect"}, Seed: []byte(rapid.String().Draw(t, "seed"))}
+		set := Settings{Quota: rapid.IntRange(0, 14).Draw(t, "quota"), Reserves: rapid.IntRange(0, 3).Draw(t, "reserves"), Ladder: []string{"effect"}, Seed: []byte(rapid.String().Draw(t, "seed"))}
 		candidates, scores := make([]Candidate, n), map[string]*big.Rat{}
 		for i := range candidates {
 			id := fmt.Sprint("a", i)
@@ -185,7 +185,7 @@ func TestDecide_FillsTheQuota(t *testing.T) {
 		}
 		out := Decide(set, candidates, scores, nil)
 		again := Decide(set, rapid.Permutation(candidates).Draw(t, "order"), scores, nil)
-		chosen := 0
+		chosen, kept := 0, 0
 		for i, s := range out {
 			if s.ID != again[i].ID || s.Outcome != again[i].Outcome || s.PartedBy != again[i].PartedBy {
 				t.Fatalf("the order of candidates matters: %+v %+v", s, again[i])
@@ -194,11 +194,11 @@ func TestDecide_FillsTheQuota(t *testing.T) {
 				chosen++
 			}
 			if s.Outcome == Reserve {
-				t.Fatal("somebody is left undecided")
+				kept++
 			}
 		}
-		if chosen != min(n, set.Quota) {
-			t.Fatalf("%d of %d selected of %d", chosen, set.Quota, n)
+		if chosen != min(n, set.Quota) || kept != min(n-chosen, set.Reserves) {
+			t.Fatalf("%d of %d selected, %d of %d in reserve, of %d", chosen, set.Quota, kept, set.Reserves, n)
 		}
 	})
 }

@@ -13,6 +13,8 @@ type Settings struct {
 	Method Method
 	Share  Share
 	Quota  int
+	// Reserves are how many after the selected are kept in reserve.
+	Reserves int
 	// Ladder are criteria that part equals, in this order, by the mean of their
 	// points; Seed, last, draws.
 	Ladder []string
@@ -37,9 +39,9 @@ type Standing struct {
 const Draw = "draw"
 
 // Decide ranks candidates 1, 2, 2, 4 by their scores; equals keep their rank.
-// Where equals reach across the cut line, the ladder says which of them are
-// selected, last a draw from the stored seed, so that no more and no fewer than
-// the quota are, and anybody can repeat it.
+// Where equals reach across a line, the ladder says which of them are above
+// it, last a draw from the stored seed, so that no more and no fewer than the
+// quota are selected, and anybody can repeat it. The next ones are in reserve.
 func Decide(set Settings, candidates []Candidate, scores map[string]*big.Rat, sheets map[string]int) []Standing {
 	entries := make([]Entry, len(candidates))
 	by := map[string]Candidate{}
@@ -51,52 +53,62 @@ func Decide(set Settings, candidates []Candidate, scores map[string]*big.Rat, sh
 		entries[i] = Entry{ID: c.ID, Number: c.Number, Score: score, Sheets: sheets[c.ID]}
 		by[c.ID] = c
 	}
-	places := Rank(entries, set.Quota)
-	out := make([]Standing, len(places))
-	for i, p := range places {
-		out[i].Place = p
+	var out []Standing
+	for _, p := range Rank(entries, set.Quota) {
+		out = append(out, Standing{Place: p})
 	}
-	first := slices.IndexFunc(out, func(s Standing) bool { return s.Outcome == Reserve })
-	if first < 0 {
-		return out
+	slices.SortStableFunc(out, func(a, b Standing) int {
+		if c := b.Score.Cmp(a.Score); c != 0 {
+			return c
+		}
+		c, _ := set.rung(by[a.ID], by[b.ID])
+		return c
+	})
+	for i := range out {
+		switch {
+		case i < set.Quota:
+			out[i].Outcome = Selected
+		case i < set.Quota+set.Reserves:
+			out[i].Outcome = Reserve
+		default:
+			out[i].Outcome = NotSelected
+		}
 	}
-	next := first
-	for next < len(out) && out[next].Outcome == Reserve {
-		next++
+	for _, line := range []int{set.Quota, set.Quota + set.Reserves} {
+		set.say(by, out, line)
 	}
-	part(set, by, out[first:next], set.Quota-first)
 	return out
 }
 
-// part orders equals by the ladder and selects the first of them.
-func part(set Settings, by map[string]Candidate, equals []Standing, free int) {
-	rung := func(a, b Standing) (int, string) {
-		for _, criterion := range set.Ladder {
-			x, y := by[a.ID].CriterionMeans[criterion], by[b.ID].CriterionMeans[criterion]
-			if x == nil || y == nil {
-				continue
-			}
-			if c := y.Cmp(x); c != 0 {
-				return c, criterion
-			}
-		}
-		return strings.Compare(ticket(set.Seed, a.Number), ticket(set.Seed, b.Number)), Draw
+// say notes what parted equals who stand on both sides of a line.
+func (set Settings) say(by map[string]Candidate, out []Standing, line int) {
+	if line <= 0 || line >= len(out) || out[line-1].Score.Cmp(out[line].Score) != 0 {
+		return
 	}
-	slices.SortFunc(equals, func(a, b Standing) int {
-		c, _ := rung(a, b)
-		return c
-	})
-	for i := range equals {
-		neighbour := free // who stands on the other side of the line
-		if i >= free {
-			neighbour = free - 1
+	for i := range out {
+		if out[i].Score.Cmp(out[line].Score) != 0 {
+			continue
 		}
-		_, equals[i].PartedBy = rung(equals[i], equals[neighbour])
-		equals[i].Outcome = NotSelected
-		if i < free {
-			equals[i].Outcome = Selected
+		other := line
+		if i >= line {
+			other = line - 1
+		}
+		_, out[i].PartedBy = set.rung(by[out[i].ID], by[out[other].ID])
+	}
+}
+
+// rung orders two equals by the first step of the ladder that parts them.
+func (set Settings) rung(a, b Candidate) (int, string) {
+	for _, criterion := range set.Ladder {
+		x, y := a.CriterionMeans[criterion], b.CriterionMeans[criterion]
+		if x == nil || y == nil {
+			continue
+		}
+		if c := y.Cmp(x); c != 0 {
+			return c, criterion
 		}
 	}
+	return strings.Compare(ticket(set.Seed, a.Number), ticket(set.Seed, b.Number)), Draw
 }
 
 // ticket is an application's lot: SHA-256 over seed and number, the lowest

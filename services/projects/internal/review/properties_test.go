@@ -30,7 +30,7 @@ func drawForm(t *rapid.T) Form {
 func drawPoints(t *rapid.T, f Form) []Points {
 	points := make([]Points, len(f.criteria))
 	for i, c := range f.criteria {
-		points[i] = Points{c.Key, rapid.IntRange(0, 2*c.Max).Draw(t, "halves")}
+		points[i] = Points{Criterion: c.Key, Halves: rapid.IntRange(0, 2*c.Max).Draw(t, "halves")}
 	}
 	return points
 }

@@ -42,12 +42,12 @@ func Aggregate(m Method, scores []*big.Rat) *big.Rat {
 	return sum.Quo(sum, big.NewRat(n, 1))
 }
 
-// Hundredths answers a score that is not negative in hundredths of a point,
+// Hundredths answers a score in hundredths of a point,
 // rounded half up. It is for reading: scores are compared as they are.
 func Hundredths(score *big.Rat) int64 {
 	twice := new(big.Rat).Mul(score, big.NewRat(200, 1))
 	twice.Add(twice, big.NewRat(1, 1)) // ⌊100·s + 1/2⌋ = ⌊(200·s + 1) / 2⌋
-	return new(big.Int).Quo(twice.Num(), new(big.Int).Lsh(twice.Denom(), 1)).Int64()
+	return new(big.Int).Div(twice.Num(), new(big.Int).Lsh(twice.Denom(), 1)).Int64()
 }
 
 // Outcome is where the cut puts an application.

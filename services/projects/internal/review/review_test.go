@@ -47,20 +47,22 @@ func TestNewForm_RefusesNonsense(t *testing.T) {
 
 func TestFill_ChecksAndOrders(t *testing.T) {
 	f := form(t, Criterion{"a", 20, 1}, Criterion{"b", 5, 1})
-	got, err := f.Fill([]Points{{"b", 10}, {"a", 0}})
-	if err != nil || got[0] != (Points{"a", 0}) || got[1] != (Points{"b", 10}) {
+	got, err := f.Fill([]Points{{Criterion: "b", Halves: 10}, {Criterion: "a", Halves: 0}})
+	if err != nil || got[0] != (Points{Criterion: "a", Halves: 0}) || got[1] != (Points{Criterion: "b", Halves: 10}) {
 		t.Errorf("good points: %v, %v", got, err)
 	}
 	cases := []struct {
 		points []Points
 		reason string
 	}{
-		{[]Points{{"a", 1}}, "BAD_CRITERIA"},
-		{[]Points{{"a", 1}, {"a", 1}, {"b", 1}}, "BAD_CRITERIA"},
-		{[]Points{{"a", 1}, {"b", 1}, {"c", 1}}, "BAD_CRITERIA"},
+		{[]Points{{Criterion: "a", Halves: 1}}, "BAD_CRITERIA"},
+		{[]Points{{Criterion: "a", Halves: 1}, {Criterion: "a", Halves: 1}, {Criterion: "b", Halves: 1}}, "BAD_CRITERIA"},
+		{[]Points{{Criterion: "a", Halves: 1}, {Criterion: "b", Halves: 1}, {Criterion: "c", Halves: 1}}, "BAD_CRITERIA"},
 		{nil, "BAD_CRITERIA"},
-		{[]Points{{"a", 41}, {"b", 1}}, "BAD_POINTS"},
-		{[]Points{{"a", 1}, {"b", -1}}, "BAD_POINTS"},
+		{[]Points{{Criterion: "a", Halves: 41}, {Criterion: "b", Halves: 1}}, "BAD_POINTS"},
+		{[]Points{{Criterion: "a", Halves: 1}, {Criterion: "b", Halves: -1}}, "BAD_POINTS"},
+		{[]Points{{Criterion: "a", Halves: 1, NotApplicable: true}, {Criterion: "b", Halves: 1}}, "BAD_POINTS"},
+		{[]Points{{Criterion: "a", NotApplicable: true}, {Criterion: "b", NotApplicable: true}}, "BAD_CRITERIA"},
 	}
 	for _, c := range cases {
 		if _, err := f.Fill(c.points); reason(err) != c.reason {
@@ -86,7 +88,7 @@ func TestScore_ByHand(t *testing.T) {
 	for _, c := range cases {
 		points := make([]Points, len(c.criteria))
 		for i := range points {
-			points[i] = Points{c.criteria[i].Key, c.halves[i]}
+			points[i] = Points{Criterion: c.criteria[i].Key, Halves: c.halves[i]}
 		}
 		if got := form(t, c.criteria...).Score(points); got.Cmp(c.want) != 0 {
 			t.Errorf("%s: %s, want %s", c.why, got, c.want)

@@ -96,6 +96,12 @@ const (
 	Aggregation_AGGREGATION_MEAN Aggregation = 1
 	// Mean without one highest and one lowest; with fewer than 4 sheets the mean.
 	Aggregation_AGGREGATION_DROP_HIGH_LOW Aggregation = 2
+	// Mean without the call's share of sheets at each end.
+	Aggregation_AGGREGATION_TRIMMED_MEAN Aggregation = 3
+	// Each reviewer's scores put on the same footing, shown as μ + σ·z.
+	Aggregation_AGGREGATION_Z_SCORE Aggregation = 4
+	// Application + reviewer by least squares.
+	Aggregation_AGGREGATION_ADDITIVE Aggregation = 5
 )
 
 // Enum value maps for Aggregation.
@@ -104,11 +110,17 @@ var (
 		0: "AGGREGATION_UNSPECIFIED",
 		1: "AGGREGATION_MEAN",
 		2: "AGGREGATION_DROP_HIGH_LOW",
+		3: "AGGREGATION_TRIMMED_MEAN",
+		4: "AGGREGATION_Z_SCORE",
+		5: "AGGREGATION_ADDITIVE",
 	}
 	Aggregation_value = map[string]int32{
 		"AGGREGATION_UNSPECIFIED":   0,
 		"AGGREGATION_MEAN":          1,
 		"AGGREGATION_DROP_HIGH_LOW": 2,
+		"AGGREGATION_TRIMMED_MEAN":  3,
+		"AGGREGATION_Z_SCORE":       4,
+		"AGGREGATION_ADDITIVE":      5,
 	}
 )
 
@@ -153,7 +165,7 @@ const (
 	ApplicationState_APPLICATION_STATE_IN_REVIEW ApplicationState = 3
 	// 入选
 	ApplicationState_APPLICATION_STATE_SELECTED ApplicationState = 4
-	// 备选: shares its rank across the cut line, to be decided
+	// 备选: moves up when a selected one falls out
 	ApplicationState_APPLICATION_STATE_RESERVE ApplicationState = 5
 	// 未入选
 	ApplicationState_APPLICATION_STATE_NOT_SELECTED ApplicationState = 6
@@ -349,11 +361,26 @@ type Call struct {
 	Criteria  []*Criterion           `protobuf:"bytes,8,rep,name=criteria,proto3" json:"criteria,omitempty"`
 	Reviewers []*Reviewer            `protobuf:"bytes,9,rep,name=reviewers,proto3" json:"reviewers,omitempty"`
 	// How many key projects there will be.
-	Quota         int32       `protobuf:"varint,10,opt,name=quota,proto3" json:"quota,omitempty"`
-	Aggregation   Aggregation `protobuf:"varint,11,opt,name=aggregation,proto3,enum=linli.projects.v1.Aggregation" json:"aggregation,omitempty"`
-	Etag          string      `protobuf:"bytes,12,opt,name=etag,proto3" json:"etag,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Quota       int32       `protobuf:"varint,10,opt,name=quota,proto3" json:"quota,omitempty"`
+	Aggregation Aggregation `protobuf:"varint,11,opt,name=aggregation,proto3,enum=linli.projects.v1.Aggregation" json:"aggregation,omitempty"`
+	Etag        string      `protobuf:"bytes,12,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Sheets left out at each end by the trimmed mean, in hundredths; 20 when not
+	// said.
+	TrimPercent int32 `protobuf:"varint,50,opt,name=trim_percent,json=trimPercent,proto3" json:"trim_percent,omitempty"`
+	// Criteria that part equals at the line, in this order; a draw comes last.
+	TieLadder []string `protobuf:"bytes,51,rep,name=tie_ladder,json=tieLadder,proto3" json:"tie_ladder,omitempty"`
+	// Applications kept in reserve after the selected.
+	Reserves int32 `protobuf:"varint,52,opt,name=reserves,proto3" json:"reserves,omitempty"`
+	// SHA-256 of the seed of the draw, hexadecimal: the seed is fixed when the
+	// call is made and shown once it is decided.
+	DrawSeedHash string `protobuf:"bytes,53,opt,name=draw_seed_hash,json=drawSeedHash,proto3" json:"draw_seed_hash,omitempty"`
+	// SHA-256 of the selection file that the decision rests on, hexadecimal; for
+	// the minutes.
+	SelectionHash string `protobuf:"bytes,54,opt,name=selection_hash,json=selectionHash,proto3" json:"selection_hash,omitempty"`
+	// How many applications one organization may hand in; 0 = 3.
+	MostPerApplicant int32 `protobuf:"varint,55,opt,name=most_per_applicant,json=mostPerApplicant,proto3" json:"most_per_applicant,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Call) Reset() {
@@ -470,6 +497,48 @@ func (x *Call) GetEtag() string {
 	return ""
 }
 
+func (x *Call) GetTrimPercent() int32 {
+	if x != nil {
+		return x.TrimPercent
+	}
+	return 0
+}
+
+func (x *Call) GetTieLadder() []string {
+	if x != nil {
+		return x.TieLadder
+	}
+	return nil
+}
+
+func (x *Call) GetReserves() int32 {
+	if x != nil {
+		return x.Reserves
+	}
+	return 0
+}
+
+func (x *Call) GetDrawSeedHash() string {
+	if x != nil {
+		return x.DrawSeedHash
+	}
+	return ""
+}
+
+func (x *Call) GetSelectionHash() string {
+	if x != nil {
+		return x.SelectionHash
+	}
+	return ""
+}
+
+func (x *Call) GetMostPerApplicant() int32 {
+	if x != nil {
+		return x.MostPerApplicant
+	}
+	return 0
+}
+
 // What turns a soft request into a hard constraint.
 type Indicator struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -577,6 +646,10 @@ type Application struct {
 	// In hundredths of a point, rounded half up, as compared.
 	ScoreHundredths int64  `protobuf:"varint,13,opt,name=score_hundredths,json=scoreHundredths,proto3" json:"score_hundredths,omitempty"`
 	Etag            string `protobuf:"bytes,14,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Where the ranking alone put it; set by DecideCall.
+	RankedOutcome ApplicationState `protobuf:"varint,50,opt,name=ranked_outcome,json=rankedOutcome,proto3,enum=linli.projects.v1.ApplicationState" json:"ranked_outcome,omitempty"`
+	// Why the committee decided otherwise; empty where it did not.
+	DeviationReason string `protobuf:"bytes,51,opt,name=deviation_reason,json=deviationReason,proto3" json:"deviation_reason,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -709,12 +782,28 @@ func (x *Application) GetEtag() string {
 	return ""
 }
 
+func (x *Application) GetRankedOutcome() ApplicationState {
+	if x != nil {
+		return x.RankedOutcome
+	}
+	return ApplicationState_APPLICATION_STATE_UNSPECIFIED
+}
+
+func (x *Application) GetDeviationReason() string {
+	if x != nil {
+		return x.DeviationReason
+	}
+	return ""
+}
+
 // Points for one criterion.
 type Points struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Criterion string                 `protobuf:"bytes,1,opt,name=criterion,proto3" json:"criterion,omitempty"`
 	// In halves: 31 = 15.5 points.
-	Halves        int32 `protobuf:"varint,2,opt,name=halves,proto3" json:"halves,omitempty"`
+	Halves int32 `protobuf:"varint,2,opt,name=halves,proto3" json:"halves,omitempty"`
+	// Leaves the denominator; no points then.
+	NotApplicable bool `protobuf:"varint,50,opt,name=not_applicable,json=notApplicable,proto3" json:"not_applicable,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -761,6 +850,13 @@ func (x *Points) GetHalves() int32 {
 		return x.Halves
 	}
 	return 0
+}
+
+func (x *Points) GetNotApplicable() bool {
+	if x != nil {
+		return x.NotApplicable
+	}
+	return false
 }
 
 // One reviewer's points for one application.
@@ -860,7 +956,10 @@ type RankedApplication struct {
 	ScoreHundredths int64 `protobuf:"varint,4,opt,name=score_hundredths,json=scoreHundredths,proto3" json:"score_hundredths,omitempty"`
 	Sheets          int32 `protobuf:"varint,5,opt,name=sheets,proto3" json:"sheets,omitempty"`
 	// Where the cut puts it.
-	Outcome       ApplicationState `protobuf:"varint,6,opt,name=outcome,proto3,enum=linli.projects.v1.ApplicationState" json:"outcome,omitempty"`
+	Outcome ApplicationState `protobuf:"varint,6,opt,name=outcome,proto3,enum=linli.projects.v1.ApplicationState" json:"outcome,omitempty"`
+	// What parted it from an equal one on the other side of the line: a criterion,
+	// "draw", or empty.
+	PartedBy      string `protobuf:"bytes,50,opt,name=parted_by,json=partedBy,proto3" json:"parted_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -937,6 +1036,13 @@ func (x *RankedApplication) GetOutcome() ApplicationState {
 	return ApplicationState_APPLICATION_STATE_UNSPECIFIED
 }
 
+func (x *RankedApplication) GetPartedBy() string {
+	if x != nil {
+		return x.PartedBy
+	}
+	return ""
+}
+
 // A ranking and its cut.
 type Ranking struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -944,7 +1050,12 @@ type Ranking struct {
 	Aggregation Aggregation            `protobuf:"varint,2,opt,name=aggregation,proto3,enum=linli.projects.v1.Aggregation" json:"aggregation,omitempty"`
 	Quota       int32                  `protobuf:"varint,3,opt,name=quota,proto3" json:"quota,omitempty"`
 	// Best first; equal scores by number.
-	Applications  []*RankedApplication `protobuf:"bytes,4,rep,name=applications,proto3" json:"applications,omitempty"`
+	Applications []*RankedApplication `protobuf:"bytes,4,rep,name=applications,proto3" json:"applications,omitempty"`
+	Agreement    *Agreement           `protobuf:"bytes,50,opt,name=agreement,proto3" json:"agreement,omitempty"`
+	// The proof of the cut line: who would move.
+	Proof []*CutMove `protobuf:"bytes,51,rep,name=proof,proto3" json:"proof,omitempty"`
+	// Seed of the draw, hexadecimal; only once decided.
+	DrawSeed      string `protobuf:"bytes,52,opt,name=draw_seed,json=drawSeed,proto3" json:"draw_seed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1007,25 +1118,340 @@ func (x *Ranking) GetApplications() []*RankedApplication {
 	return nil
 }
 
-// Drafts a call.
-type CreateCallRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	DistrictId    string                 `protobuf:"bytes,1,opt,name=district_id,json=districtId,proto3" json:"district_id,omitempty"`
-	Year          int32                  `protobuf:"varint,2,opt,name=year,proto3" json:"year,omitempty"`
-	Title         string                 `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
-	OpensAt       *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=opens_at,json=opensAt,proto3" json:"opens_at,omitempty"`
-	ClosesAt      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=closes_at,json=closesAt,proto3" json:"closes_at,omitempty"`
-	Criteria      []*Criterion           `protobuf:"bytes,6,rep,name=criteria,proto3" json:"criteria,omitempty"`
-	Reviewers     []*Reviewer            `protobuf:"bytes,7,rep,name=reviewers,proto3" json:"reviewers,omitempty"`
-	Quota         int32                  `protobuf:"varint,8,opt,name=quota,proto3" json:"quota,omitempty"`
-	Aggregation   Aggregation            `protobuf:"varint,9,opt,name=aggregation,proto3,enum=linli.projects.v1.Aggregation" json:"aggregation,omitempty"`
+func (x *Ranking) GetAgreement() *Agreement {
+	if x != nil {
+		return x.Agreement
+	}
+	return nil
+}
+
+func (x *Ranking) GetProof() []*CutMove {
+	if x != nil {
+		return x.Proof
+	}
+	return nil
+}
+
+func (x *Ranking) GetDrawSeed() string {
+	if x != nil {
+		return x.DrawSeed
+	}
+	return ""
+}
+
+// How far reviewers agree. Each measure with a word: strong, fair, weak, none,
+// too_few.
+type Agreement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Krippendorff's alpha for interval data.
+	Alpha *Measure `protobuf:"bytes,1,opt,name=alpha,proto3" json:"alpha,omitempty"`
+	// ICC(2,1): one reviewer.
+	IccSingle *Measure `protobuf:"bytes,2,opt,name=icc_single,json=iccSingle,proto3" json:"icc_single,omitempty"`
+	// ICC(2,k): the mean of all.
+	IccAverage *Measure `protobuf:"bytes,3,opt,name=icc_average,json=iccAverage,proto3" json:"icc_average,omitempty"`
+	// Kendall's W.
+	KendallW *Measure `protobuf:"bytes,4,opt,name=kendall_w,json=kendallW,proto3" json:"kendall_w,omitempty"`
+	// Applications that all reviewers scored: what the last three rest on.
+	Compared      int32 `protobuf:"varint,5,opt,name=compared,proto3" json:"compared,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
+func (x *Agreement) Reset() {
+	*x = Agreement{}
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Agreement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Agreement) ProtoMessage() {}
+
+func (x *Agreement) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Agreement.ProtoReflect.Descriptor instead.
+func (*Agreement) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Agreement) GetAlpha() *Measure {
+	if x != nil {
+		return x.Alpha
+	}
+	return nil
+}
+
+func (x *Agreement) GetIccSingle() *Measure {
+	if x != nil {
+		return x.IccSingle
+	}
+	return nil
+}
+
+func (x *Agreement) GetIccAverage() *Measure {
+	if x != nil {
+		return x.IccAverage
+	}
+	return nil
+}
+
+func (x *Agreement) GetKendallW() *Measure {
+	if x != nil {
+		return x.KendallW
+	}
+	return nil
+}
+
+func (x *Agreement) GetCompared() int32 {
+	if x != nil {
+		return x.Compared
+	}
+	return 0
+}
+
+// One measure.
+type Measure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset where there is too little to compare.
+	Value *float64 `protobuf:"fixed64,1,opt,name=value,proto3,oneof" json:"value,omitempty"`
+	Word  string   `protobuf:"bytes,2,opt,name=word,proto3" json:"word,omitempty"`
+	// In plain words, in the caller's language.
+	Text          string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Measure) Reset() {
+	*x = Measure{}
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Measure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Measure) ProtoMessage() {}
+
+func (x *Measure) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Measure.ProtoReflect.Descriptor instead.
+func (*Measure) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Measure) GetValue() float64 {
+	if x != nil && x.Value != nil {
+		return *x.Value
+	}
+	return 0
+}
+
+func (x *Measure) GetWord() string {
+	if x != nil {
+		return x.Word
+	}
+	return ""
+}
+
+func (x *Measure) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+// Who would move across the line under another way of counting.
+type CutMove struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The reviewer left out, by pseudonym as in the selection file; empty for
+	// another method.
+	WithoutReviewer string      `protobuf:"bytes,1,opt,name=without_reviewer,json=withoutReviewer,proto3" json:"without_reviewer,omitempty"`
+	Aggregation     Aggregation `protobuf:"varint,2,opt,name=aggregation,proto3,enum=linli.projects.v1.Aggregation" json:"aggregation,omitempty"`
+	// Numbers of applications.
+	MovesIn  []string `protobuf:"bytes,3,rep,name=moves_in,json=movesIn,proto3" json:"moves_in,omitempty"`
+	MovesOut []string `protobuf:"bytes,4,rep,name=moves_out,json=movesOut,proto3" json:"moves_out,omitempty"`
+	// Reason when it cannot be counted this way.
+	Refused       string `protobuf:"bytes,5,opt,name=refused,proto3" json:"refused,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CutMove) Reset() {
+	*x = CutMove{}
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CutMove) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CutMove) ProtoMessage() {}
+
+func (x *CutMove) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CutMove.ProtoReflect.Descriptor instead.
+func (*CutMove) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *CutMove) GetWithoutReviewer() string {
+	if x != nil {
+		return x.WithoutReviewer
+	}
+	return ""
+}
+
+func (x *CutMove) GetAggregation() Aggregation {
+	if x != nil {
+		return x.Aggregation
+	}
+	return Aggregation_AGGREGATION_UNSPECIFIED
+}
+
+func (x *CutMove) GetMovesIn() []string {
+	if x != nil {
+		return x.MovesIn
+	}
+	return nil
+}
+
+func (x *CutMove) GetMovesOut() []string {
+	if x != nil {
+		return x.MovesOut
+	}
+	return nil
+}
+
+func (x *CutMove) GetRefused() string {
+	if x != nil {
+		return x.Refused
+	}
+	return ""
+}
+
+// Where the committee decides otherwise than the ranking.
+type Deviation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ApplicationId string                 `protobuf:"bytes,1,opt,name=application_id,json=applicationId,proto3" json:"application_id,omitempty"`
+	// Selected, reserve or not selected.
+	Outcome       ApplicationState `protobuf:"varint,2,opt,name=outcome,proto3,enum=linli.projects.v1.ApplicationState" json:"outcome,omitempty"`
+	Reason        string           `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Deviation) Reset() {
+	*x = Deviation{}
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Deviation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Deviation) ProtoMessage() {}
+
+func (x *Deviation) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Deviation.ProtoReflect.Descriptor instead.
+func (*Deviation) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Deviation) GetApplicationId() string {
+	if x != nil {
+		return x.ApplicationId
+	}
+	return ""
+}
+
+func (x *Deviation) GetOutcome() ApplicationState {
+	if x != nil {
+		return x.Outcome
+	}
+	return ApplicationState_APPLICATION_STATE_UNSPECIFIED
+}
+
+func (x *Deviation) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// Drafts a call.
+type CreateCallRequest struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	DistrictId  string                 `protobuf:"bytes,1,opt,name=district_id,json=districtId,proto3" json:"district_id,omitempty"`
+	Year        int32                  `protobuf:"varint,2,opt,name=year,proto3" json:"year,omitempty"`
+	Title       string                 `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
+	OpensAt     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=opens_at,json=opensAt,proto3" json:"opens_at,omitempty"`
+	ClosesAt    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=closes_at,json=closesAt,proto3" json:"closes_at,omitempty"`
+	Criteria    []*Criterion           `protobuf:"bytes,6,rep,name=criteria,proto3" json:"criteria,omitempty"`
+	Reviewers   []*Reviewer            `protobuf:"bytes,7,rep,name=reviewers,proto3" json:"reviewers,omitempty"`
+	Quota       int32                  `protobuf:"varint,8,opt,name=quota,proto3" json:"quota,omitempty"`
+	Aggregation Aggregation            `protobuf:"varint,9,opt,name=aggregation,proto3,enum=linli.projects.v1.Aggregation" json:"aggregation,omitempty"`
+	// Hundredths, below 50; 0 = 20.
+	TrimPercent      int32    `protobuf:"varint,50,opt,name=trim_percent,json=trimPercent,proto3" json:"trim_percent,omitempty"`
+	TieLadder        []string `protobuf:"bytes,51,rep,name=tie_ladder,json=tieLadder,proto3" json:"tie_ladder,omitempty"`
+	Reserves         int32    `protobuf:"varint,52,opt,name=reserves,proto3" json:"reserves,omitempty"`
+	MostPerApplicant int32    `protobuf:"varint,55,opt,name=most_per_applicant,json=mostPerApplicant,proto3" json:"most_per_applicant,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
 func (x *CreateCallRequest) Reset() {
 	*x = CreateCallRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[9]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1037,7 +1463,7 @@ func (x *CreateCallRequest) String() string {
 func (*CreateCallRequest) ProtoMessage() {}
 
 func (x *CreateCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[9]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1050,7 +1476,7 @@ func (x *CreateCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCallRequest.ProtoReflect.Descriptor instead.
 func (*CreateCallRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{9}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CreateCallRequest) GetDistrictId() string {
@@ -1116,6 +1542,34 @@ func (x *CreateCallRequest) GetAggregation() Aggregation {
 	return Aggregation_AGGREGATION_UNSPECIFIED
 }
 
+func (x *CreateCallRequest) GetTrimPercent() int32 {
+	if x != nil {
+		return x.TrimPercent
+	}
+	return 0
+}
+
+func (x *CreateCallRequest) GetTieLadder() []string {
+	if x != nil {
+		return x.TieLadder
+	}
+	return nil
+}
+
+func (x *CreateCallRequest) GetReserves() int32 {
+	if x != nil {
+		return x.Reserves
+	}
+	return 0
+}
+
+func (x *CreateCallRequest) GetMostPerApplicant() int32 {
+	if x != nil {
+		return x.MostPerApplicant
+	}
+	return 0
+}
+
 // The drafted call.
 type CreateCallResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1126,7 +1580,7 @@ type CreateCallResponse struct {
 
 func (x *CreateCallResponse) Reset() {
 	*x = CreateCallResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[10]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1138,7 +1592,7 @@ func (x *CreateCallResponse) String() string {
 func (*CreateCallResponse) ProtoMessage() {}
 
 func (x *CreateCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[10]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1151,7 +1605,7 @@ func (x *CreateCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCallResponse.ProtoReflect.Descriptor instead.
 func (*CreateCallResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{10}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CreateCallResponse) GetCall() *Call {
@@ -1172,7 +1626,7 @@ type OpenCallRequest struct {
 
 func (x *OpenCallRequest) Reset() {
 	*x = OpenCallRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[11]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1184,7 +1638,7 @@ func (x *OpenCallRequest) String() string {
 func (*OpenCallRequest) ProtoMessage() {}
 
 func (x *OpenCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[11]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1197,7 +1651,7 @@ func (x *OpenCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenCallRequest.ProtoReflect.Descriptor instead.
 func (*OpenCallRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{11}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *OpenCallRequest) GetId() string {
@@ -1224,7 +1678,7 @@ type OpenCallResponse struct {
 
 func (x *OpenCallResponse) Reset() {
 	*x = OpenCallResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[12]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1236,7 +1690,7 @@ func (x *OpenCallResponse) String() string {
 func (*OpenCallResponse) ProtoMessage() {}
 
 func (x *OpenCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[12]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1249,7 +1703,7 @@ func (x *OpenCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenCallResponse.ProtoReflect.Descriptor instead.
 func (*OpenCallResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{12}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *OpenCallResponse) GetCall() *Call {
@@ -1270,7 +1724,7 @@ type StartReviewRequest struct {
 
 func (x *StartReviewRequest) Reset() {
 	*x = StartReviewRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[13]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1282,7 +1736,7 @@ func (x *StartReviewRequest) String() string {
 func (*StartReviewRequest) ProtoMessage() {}
 
 func (x *StartReviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[13]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1295,7 +1749,7 @@ func (x *StartReviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartReviewRequest.ProtoReflect.Descriptor instead.
 func (*StartReviewRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{13}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StartReviewRequest) GetId() string {
@@ -1322,7 +1776,7 @@ type StartReviewResponse struct {
 
 func (x *StartReviewResponse) Reset() {
 	*x = StartReviewResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[14]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1334,7 +1788,7 @@ func (x *StartReviewResponse) String() string {
 func (*StartReviewResponse) ProtoMessage() {}
 
 func (x *StartReviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[14]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1347,7 +1801,7 @@ func (x *StartReviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartReviewResponse.ProtoReflect.Descriptor instead.
 func (*StartReviewResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{14}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StartReviewResponse) GetCall() *Call {
@@ -1359,16 +1813,18 @@ func (x *StartReviewResponse) GetCall() *Call {
 
 // Decides a call.
 type DecideCallRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Etag          string                 `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Etag  string                 `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Each with its reason; the ranking stays beside the decision.
+	Deviations    []*Deviation `protobuf:"bytes,50,rep,name=deviations,proto3" json:"deviations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DecideCallRequest) Reset() {
 	*x = DecideCallRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[15]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1380,7 +1836,7 @@ func (x *DecideCallRequest) String() string {
 func (*DecideCallRequest) ProtoMessage() {}
 
 func (x *DecideCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[15]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1393,7 +1849,7 @@ func (x *DecideCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideCallRequest.ProtoReflect.Descriptor instead.
 func (*DecideCallRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{15}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DecideCallRequest) GetId() string {
@@ -1410,6 +1866,13 @@ func (x *DecideCallRequest) GetEtag() string {
 	return ""
 }
 
+func (x *DecideCallRequest) GetDeviations() []*Deviation {
+	if x != nil {
+		return x.Deviations
+	}
+	return nil
+}
+
 // The stored ranking.
 type DecideCallResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1420,7 +1883,7 @@ type DecideCallResponse struct {
 
 func (x *DecideCallResponse) Reset() {
 	*x = DecideCallResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[16]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1432,7 +1895,7 @@ func (x *DecideCallResponse) String() string {
 func (*DecideCallResponse) ProtoMessage() {}
 
 func (x *DecideCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[16]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1445,7 +1908,7 @@ func (x *DecideCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideCallResponse.ProtoReflect.Descriptor instead.
 func (*DecideCallResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{16}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DecideCallResponse) GetRanking() *Ranking {
@@ -1465,7 +1928,7 @@ type GetCallRequest struct {
 
 func (x *GetCallRequest) Reset() {
 	*x = GetCallRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[17]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1477,7 +1940,7 @@ func (x *GetCallRequest) String() string {
 func (*GetCallRequest) ProtoMessage() {}
 
 func (x *GetCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[17]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1490,7 +1953,7 @@ func (x *GetCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCallRequest.ProtoReflect.Descriptor instead.
 func (*GetCallRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{17}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetCallRequest) GetId() string {
@@ -1510,7 +1973,7 @@ type GetCallResponse struct {
 
 func (x *GetCallResponse) Reset() {
 	*x = GetCallResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[18]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1522,7 +1985,7 @@ func (x *GetCallResponse) String() string {
 func (*GetCallResponse) ProtoMessage() {}
 
 func (x *GetCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[18]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1535,7 +1998,7 @@ func (x *GetCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCallResponse.ProtoReflect.Descriptor instead.
 func (*GetCallResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{18}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetCallResponse) GetCall() *Call {
@@ -1557,7 +2020,7 @@ type ListCallsRequest struct {
 
 func (x *ListCallsRequest) Reset() {
 	*x = ListCallsRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[19]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1569,7 +2032,7 @@ func (x *ListCallsRequest) String() string {
 func (*ListCallsRequest) ProtoMessage() {}
 
 func (x *ListCallsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[19]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1582,7 +2045,7 @@ func (x *ListCallsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCallsRequest.ProtoReflect.Descriptor instead.
 func (*ListCallsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{19}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListCallsRequest) GetDistrictId() string {
@@ -1617,7 +2080,7 @@ type ListCallsResponse struct {
 
 func (x *ListCallsResponse) Reset() {
 	*x = ListCallsResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[20]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1629,7 +2092,7 @@ func (x *ListCallsResponse) String() string {
 func (*ListCallsResponse) ProtoMessage() {}
 
 func (x *ListCallsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[20]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1642,7 +2105,7 @@ func (x *ListCallsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCallsResponse.ProtoReflect.Descriptor instead.
 func (*ListCallsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{20}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListCallsResponse) GetCalls() []*Call {
@@ -1676,7 +2139,7 @@ type DraftApplicationRequest struct {
 
 func (x *DraftApplicationRequest) Reset() {
 	*x = DraftApplicationRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[21]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1688,7 +2151,7 @@ func (x *DraftApplicationRequest) String() string {
 func (*DraftApplicationRequest) ProtoMessage() {}
 
 func (x *DraftApplicationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[21]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1701,7 +2164,7 @@ func (x *DraftApplicationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DraftApplicationRequest.ProtoReflect.Descriptor instead.
 func (*DraftApplicationRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{21}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DraftApplicationRequest) GetCallId() string {
@@ -1770,7 +2233,7 @@ type DraftApplicationResponse struct {
 
 func (x *DraftApplicationResponse) Reset() {
 	*x = DraftApplicationResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[22]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1782,7 +2245,7 @@ func (x *DraftApplicationResponse) String() string {
 func (*DraftApplicationResponse) ProtoMessage() {}
 
 func (x *DraftApplicationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[22]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1795,7 +2258,7 @@ func (x *DraftApplicationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DraftApplicationResponse.ProtoReflect.Descriptor instead.
 func (*DraftApplicationResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{22}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DraftApplicationResponse) GetApplication() *Application {
@@ -1816,7 +2279,7 @@ type SubmitApplicationRequest struct {
 
 func (x *SubmitApplicationRequest) Reset() {
 	*x = SubmitApplicationRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[23]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1828,7 +2291,7 @@ func (x *SubmitApplicationRequest) String() string {
 func (*SubmitApplicationRequest) ProtoMessage() {}
 
 func (x *SubmitApplicationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[23]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1841,7 +2304,7 @@ func (x *SubmitApplicationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitApplicationRequest.ProtoReflect.Descriptor instead.
 func (*SubmitApplicationRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{23}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SubmitApplicationRequest) GetId() string {
@@ -1868,7 +2331,7 @@ type SubmitApplicationResponse struct {
 
 func (x *SubmitApplicationResponse) Reset() {
 	*x = SubmitApplicationResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[24]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1880,7 +2343,7 @@ func (x *SubmitApplicationResponse) String() string {
 func (*SubmitApplicationResponse) ProtoMessage() {}
 
 func (x *SubmitApplicationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[24]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1893,7 +2356,7 @@ func (x *SubmitApplicationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitApplicationResponse.ProtoReflect.Descriptor instead.
 func (*SubmitApplicationResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{24}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SubmitApplicationResponse) GetApplication() *Application {
@@ -1913,7 +2376,7 @@ type GetApplicationRequest struct {
 
 func (x *GetApplicationRequest) Reset() {
 	*x = GetApplicationRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[25]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1925,7 +2388,7 @@ func (x *GetApplicationRequest) String() string {
 func (*GetApplicationRequest) ProtoMessage() {}
 
 func (x *GetApplicationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[25]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1938,7 +2401,7 @@ func (x *GetApplicationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetApplicationRequest.ProtoReflect.Descriptor instead.
 func (*GetApplicationRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{25}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetApplicationRequest) GetId() string {
@@ -1958,7 +2421,7 @@ type GetApplicationResponse struct {
 
 func (x *GetApplicationResponse) Reset() {
 	*x = GetApplicationResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[26]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1970,7 +2433,7 @@ func (x *GetApplicationResponse) String() string {
 func (*GetApplicationResponse) ProtoMessage() {}
 
 func (x *GetApplicationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[26]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1983,7 +2446,7 @@ func (x *GetApplicationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetApplicationResponse.ProtoReflect.Descriptor instead.
 func (*GetApplicationResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{26}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetApplicationResponse) GetApplication() *Application {
@@ -2005,7 +2468,7 @@ type ListApplicationsRequest struct {
 
 func (x *ListApplicationsRequest) Reset() {
 	*x = ListApplicationsRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[27]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2017,7 +2480,7 @@ func (x *ListApplicationsRequest) String() string {
 func (*ListApplicationsRequest) ProtoMessage() {}
 
 func (x *ListApplicationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[27]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2030,7 +2493,7 @@ func (x *ListApplicationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListApplicationsRequest.ProtoReflect.Descriptor instead.
 func (*ListApplicationsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{27}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListApplicationsRequest) GetCallId() string {
@@ -2065,7 +2528,7 @@ type ListApplicationsResponse struct {
 
 func (x *ListApplicationsResponse) Reset() {
 	*x = ListApplicationsResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[28]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2077,7 +2540,7 @@ func (x *ListApplicationsResponse) String() string {
 func (*ListApplicationsResponse) ProtoMessage() {}
 
 func (x *ListApplicationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[28]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2090,7 +2553,7 @@ func (x *ListApplicationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListApplicationsResponse.ProtoReflect.Descriptor instead.
 func (*ListApplicationsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{28}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListApplicationsResponse) GetApplications() []*Application {
@@ -2118,7 +2581,7 @@ type SubmitSheetRequest struct {
 
 func (x *SubmitSheetRequest) Reset() {
 	*x = SubmitSheetRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[29]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2130,7 +2593,7 @@ func (x *SubmitSheetRequest) String() string {
 func (*SubmitSheetRequest) ProtoMessage() {}
 
 func (x *SubmitSheetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[29]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2143,7 +2606,7 @@ func (x *SubmitSheetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitSheetRequest.ProtoReflect.Descriptor instead.
 func (*SubmitSheetRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{29}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SubmitSheetRequest) GetApplicationId() string {
@@ -2170,7 +2633,7 @@ type SubmitSheetResponse struct {
 
 func (x *SubmitSheetResponse) Reset() {
 	*x = SubmitSheetResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[30]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2182,7 +2645,7 @@ func (x *SubmitSheetResponse) String() string {
 func (*SubmitSheetResponse) ProtoMessage() {}
 
 func (x *SubmitSheetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[30]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2195,7 +2658,7 @@ func (x *SubmitSheetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitSheetResponse.ProtoReflect.Descriptor instead.
 func (*SubmitSheetResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{30}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SubmitSheetResponse) GetSheet() *Sheet {
@@ -2215,7 +2678,7 @@ type ListSheetsRequest struct {
 
 func (x *ListSheetsRequest) Reset() {
 	*x = ListSheetsRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[31]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2227,7 +2690,7 @@ func (x *ListSheetsRequest) String() string {
 func (*ListSheetsRequest) ProtoMessage() {}
 
 func (x *ListSheetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[31]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2240,7 +2703,7 @@ func (x *ListSheetsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSheetsRequest.ProtoReflect.Descriptor instead.
 func (*ListSheetsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{31}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListSheetsRequest) GetApplicationId() string {
@@ -2260,7 +2723,7 @@ type ListSheetsResponse struct {
 
 func (x *ListSheetsResponse) Reset() {
 	*x = ListSheetsResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[32]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2272,7 +2735,7 @@ func (x *ListSheetsResponse) String() string {
 func (*ListSheetsResponse) ProtoMessage() {}
 
 func (x *ListSheetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[32]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2285,7 +2748,7 @@ func (x *ListSheetsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSheetsResponse.ProtoReflect.Descriptor instead.
 func (*ListSheetsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{32}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListSheetsResponse) GetSheets() []*Sheet {
@@ -2307,7 +2770,7 @@ type RankApplicationsRequest struct {
 
 func (x *RankApplicationsRequest) Reset() {
 	*x = RankApplicationsRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[33]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2319,7 +2782,7 @@ func (x *RankApplicationsRequest) String() string {
 func (*RankApplicationsRequest) ProtoMessage() {}
 
 func (x *RankApplicationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[33]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2332,7 +2795,7 @@ func (x *RankApplicationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankApplicationsRequest.ProtoReflect.Descriptor instead.
 func (*RankApplicationsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{33}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RankApplicationsRequest) GetCallId() string {
@@ -2359,7 +2822,7 @@ type RankApplicationsResponse struct {
 
 func (x *RankApplicationsResponse) Reset() {
 	*x = RankApplicationsResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[34]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2371,7 +2834,7 @@ func (x *RankApplicationsResponse) String() string {
 func (*RankApplicationsResponse) ProtoMessage() {}
 
 func (x *RankApplicationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[34]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2384,7 +2847,7 @@ func (x *RankApplicationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankApplicationsResponse.ProtoReflect.Descriptor instead.
 func (*RankApplicationsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{34}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *RankApplicationsResponse) GetRanking() *Ranking {
@@ -2392,6 +2855,113 @@ func (x *RankApplicationsResponse) GetRanking() *Ranking {
 		return x.Ranking
 	}
 	return nil
+}
+
+// Asks for the selection file.
+type ExportSelectionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	CallId        string                 `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportSelectionRequest) Reset() {
+	*x = ExportSelectionRequest{}
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportSelectionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportSelectionRequest) ProtoMessage() {}
+
+func (x *ExportSelectionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportSelectionRequest.ProtoReflect.Descriptor instead.
+func (*ExportSelectionRequest) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *ExportSelectionRequest) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
+// The selection file.
+type ExportSelectionResponse struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	FileName string                 `protobuf:"bytes,1,opt,name=file_name,json=fileName,proto3" json:"file_name,omitempty"`
+	Content  []byte                 `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
+	// SHA-256 of the content, hexadecimal.
+	Hash          string `protobuf:"bytes,3,opt,name=hash,proto3" json:"hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportSelectionResponse) Reset() {
+	*x = ExportSelectionResponse{}
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportSelectionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportSelectionResponse) ProtoMessage() {}
+
+func (x *ExportSelectionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportSelectionResponse.ProtoReflect.Descriptor instead.
+func (*ExportSelectionResponse) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *ExportSelectionResponse) GetFileName() string {
+	if x != nil {
+		return x.FileName
+	}
+	return ""
+}
+
+func (x *ExportSelectionResponse) GetContent() []byte {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+func (x *ExportSelectionResponse) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
 }
 
 var File_linli_projects_v1_projects_proto protoreflect.FileDescriptor
@@ -2406,7 +2976,7 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\x06weight\x18\x04 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\x06weight\"a\n" +
 	"\bReviewer\x12!\n" +
 	"\x06person\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06person\x122\n" +
-	"\x0forganization_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x0eorganizationId\"\xeb\x03\n" +
+	"\x0forganization_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x0eorganizationId\"\xc4\x05\n" +
 	"\x04Call\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vdistrict_id\x18\x02 \x01(\tR\n" +
@@ -2421,14 +2991,21 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\x05quota\x18\n" +
 	" \x01(\x05R\x05quota\x12@\n" +
 	"\vaggregation\x18\v \x01(\x0e2\x1e.linli.projects.v1.AggregationR\vaggregation\x12\x17\n" +
-	"\x04etag\x18\f \x01(\tB\x03\xe0A\x03R\x04etag\"\xd7\x01\n" +
+	"\x04etag\x18\f \x01(\tB\x03\xe0A\x03R\x04etag\x12!\n" +
+	"\ftrim_percent\x182 \x01(\x05R\vtrimPercent\x12\x1d\n" +
+	"\n" +
+	"tie_ladder\x183 \x03(\tR\ttieLadder\x12\x1a\n" +
+	"\breserves\x184 \x01(\x05R\breserves\x12$\n" +
+	"\x0edraw_seed_hash\x185 \x01(\tR\fdrawSeedHash\x12%\n" +
+	"\x0eselection_hash\x186 \x01(\tR\rselectionHash\x12,\n" +
+	"\x12most_per_applicant\x187 \x01(\x05R\x10mostPerApplicant\"\xd7\x01\n" +
 	"\tIndicator\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x04name\x12\x1d\n" +
 	"\x04unit\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x14R\x04unit\x12\x1a\n" +
 	"\bbaseline\x18\x03 \x01(\x01R\bbaseline\x12\x16\n" +
 	"\x06target\x18\x04 \x01(\x01R\x06target\x125\n" +
 	"\x03due\x18\x05 \x01(\tB#\xbaH r\x1e2\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$R\x03due\x12!\n" +
-	"\x06source\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x06source\"\xfd\x03\n" +
+	"\x06source\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x06source\"\xf4\x04\n" +
 	"\vApplication\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n" +
 	"\acall_id\x18\x02 \x01(\tR\x06callId\x12\x16\n" +
@@ -2447,30 +3024,62 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\fsubmitted_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\vsubmittedAt\x12\x12\n" +
 	"\x04rank\x18\f \x01(\x05R\x04rank\x12)\n" +
 	"\x10score_hundredths\x18\r \x01(\x03R\x0fscoreHundredths\x12\x17\n" +
-	"\x04etag\x18\x0e \x01(\tB\x03\xe0A\x03R\x04etag\"U\n" +
+	"\x04etag\x18\x0e \x01(\tB\x03\xe0A\x03R\x04etag\x12J\n" +
+	"\x0eranked_outcome\x182 \x01(\x0e2#.linli.projects.v1.ApplicationStateR\rrankedOutcome\x12)\n" +
+	"\x10deviation_reason\x183 \x01(\tR\x0fdeviationReason\"|\n" +
 	"\x06Points\x12'\n" +
 	"\tcriterion\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(R\tcriterion\x12\"\n" +
 	"\x06halves\x18\x02 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\x06halves\"\xf7\x01\n" +
+	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\x06halves\x12%\n" +
+	"\x0enot_applicable\x182 \x01(\bR\rnotApplicable\"\xf7\x01\n" +
 	"\x05Sheet\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
 	"\x0eapplication_id\x18\x02 \x01(\tR\rapplicationId\x12\x1a\n" +
 	"\breviewer\x18\x03 \x01(\tR\breviewer\x121\n" +
 	"\x06points\x18\x04 \x03(\v2\x19.linli.projects.v1.PointsR\x06points\x12)\n" +
 	"\x10score_hundredths\x18\x05 \x01(\x03R\x0fscoreHundredths\x12=\n" +
-	"\fsubmitted_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\vsubmittedAt\"\xe8\x01\n" +
+	"\fsubmitted_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\vsubmittedAt\"\x85\x02\n" +
 	"\x11RankedApplication\x12%\n" +
 	"\x0eapplication_id\x18\x01 \x01(\tR\rapplicationId\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\tR\x06number\x12\x12\n" +
 	"\x04rank\x18\x03 \x01(\x05R\x04rank\x12)\n" +
 	"\x10score_hundredths\x18\x04 \x01(\x03R\x0fscoreHundredths\x12\x16\n" +
 	"\x06sheets\x18\x05 \x01(\x05R\x06sheets\x12=\n" +
-	"\aoutcome\x18\x06 \x01(\x0e2#.linli.projects.v1.ApplicationStateR\aoutcome\"\xc4\x01\n" +
+	"\aoutcome\x18\x06 \x01(\x0e2#.linli.projects.v1.ApplicationStateR\aoutcome\x12\x1b\n" +
+	"\tparted_by\x182 \x01(\tR\bpartedBy\"\xcf\x02\n" +
 	"\aRanking\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12@\n" +
 	"\vaggregation\x18\x02 \x01(\x0e2\x1e.linli.projects.v1.AggregationR\vaggregation\x12\x14\n" +
 	"\x05quota\x18\x03 \x01(\x05R\x05quota\x12H\n" +
-	"\fapplications\x18\x04 \x03(\v2$.linli.projects.v1.RankedApplicationR\fapplications\"\x99\x04\n" +
+	"\fapplications\x18\x04 \x03(\v2$.linli.projects.v1.RankedApplicationR\fapplications\x12:\n" +
+	"\tagreement\x182 \x01(\v2\x1c.linli.projects.v1.AgreementR\tagreement\x120\n" +
+	"\x05proof\x183 \x03(\v2\x1a.linli.projects.v1.CutMoveR\x05proof\x12\x1b\n" +
+	"\tdraw_seed\x184 \x01(\tR\bdrawSeed\"\x8a\x02\n" +
+	"\tAgreement\x120\n" +
+	"\x05alpha\x18\x01 \x01(\v2\x1a.linli.projects.v1.MeasureR\x05alpha\x129\n" +
+	"\n" +
+	"icc_single\x18\x02 \x01(\v2\x1a.linli.projects.v1.MeasureR\ticcSingle\x12;\n" +
+	"\vicc_average\x18\x03 \x01(\v2\x1a.linli.projects.v1.MeasureR\n" +
+	"iccAverage\x127\n" +
+	"\tkendall_w\x18\x04 \x01(\v2\x1a.linli.projects.v1.MeasureR\bkendallW\x12\x1a\n" +
+	"\bcompared\x18\x05 \x01(\x05R\bcompared\"V\n" +
+	"\aMeasure\x12\x19\n" +
+	"\x05value\x18\x01 \x01(\x01H\x00R\x05value\x88\x01\x01\x12\x12\n" +
+	"\x04word\x18\x02 \x01(\tR\x04word\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04textB\b\n" +
+	"\x06_value\"\xc8\x01\n" +
+	"\aCutMove\x12)\n" +
+	"\x10without_reviewer\x18\x01 \x01(\tR\x0fwithoutReviewer\x12@\n" +
+	"\vaggregation\x18\x02 \x01(\x0e2\x1e.linli.projects.v1.AggregationR\vaggregation\x12\x19\n" +
+	"\bmoves_in\x18\x03 \x03(\tR\amovesIn\x12\x1b\n" +
+	"\tmoves_out\x18\x04 \x03(\tR\bmovesOut\x12\x18\n" +
+	"\arefused\x18\x05 \x01(\tR\arefused\"\xb2\x01\n" +
+	"\tDeviation\x120\n" +
+	"\x0eapplication_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\rapplicationId\x12O\n" +
+	"\aoutcome\x18\x02 \x01(\x0e2#.linli.projects.v1.ApplicationStateB\x10\xbaH\r\x82\x01\n" +
+	"\x10\x01 \x00 \x01 \x02 \x03R\aoutcome\x12\"\n" +
+	"\x06reason\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x04\x18\xf4\x03R\x06reason\"\xd4\x05\n" +
 	"\x11CreateCallRequest\x12-\n" +
 	"\vdistrict_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18 R\n" +
 	"districtId\x12\"\n" +
@@ -2481,7 +3090,15 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\bcriteria\x18\x06 \x03(\v2\x1c.linli.projects.v1.CriterionB\r\xe0A\x02\xbaH\a\x92\x01\x04\b\x01\x10\x14R\bcriteria\x12H\n" +
 	"\treviewers\x18\a \x03(\v2\x1b.linli.projects.v1.ReviewerB\r\xe0A\x02\xbaH\a\x92\x01\x04\b\x01\x10dR\treviewers\x12#\n" +
 	"\x05quota\x18\b \x01(\x05B\r\xe0A\x02\xbaH\a\x1a\x05\x18\xc8\x01(\x01R\x05quota\x12O\n" +
-	"\vaggregation\x18\t \x01(\x0e2\x1e.linli.projects.v1.AggregationB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\vaggregation\"A\n" +
+	"\vaggregation\x18\t \x01(\x0e2\x1e.linli.projects.v1.AggregationB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\vaggregation\x12,\n" +
+	"\ftrim_percent\x182 \x01(\x05B\t\xbaH\x06\x1a\x04\x181(\x00R\vtrimPercent\x12)\n" +
+	"\n" +
+	"tie_ladder\x183 \x03(\tB\n" +
+	"\xbaH\a\x92\x01\x04\x10\x14\x18\x01R\ttieLadder\x12&\n" +
+	"\breserves\x184 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\breserves\x128\n" +
+	"\x12most_per_applicant\x187 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\x10mostPerApplicant\"A\n" +
 	"\x12CreateCallResponse\x12+\n" +
 	"\x04call\x18\x01 \x01(\v2\x17.linli.projects.v1.CallR\x04call\"L\n" +
 	"\x0fOpenCallRequest\x12\x1c\n" +
@@ -2493,10 +3110,13 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"B\n" +
 	"\x13StartReviewResponse\x12+\n" +
-	"\x04call\x18\x01 \x01(\v2\x17.linli.projects.v1.CallR\x04call\"N\n" +
+	"\x04call\x18\x01 \x01(\v2\x17.linli.projects.v1.CallR\x04call\"\x97\x01\n" +
 	"\x11DecideCallRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"J\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12G\n" +
+	"\n" +
+	"deviations\x182 \x03(\v2\x1c.linli.projects.v1.DeviationB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\n" +
+	"deviations\"J\n" +
 	"\x12DecideCallResponse\x124\n" +
 	"\aranking\x18\x01 \x01(\v2\x1a.linli.projects.v1.RankingR\aranking\"+\n" +
 	"\x0eGetCallRequest\x12\x19\n" +
@@ -2560,17 +3180,26 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\acall_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06callId\x12J\n" +
 	"\vaggregation\x18\x02 \x01(\x0e2\x1e.linli.projects.v1.AggregationB\b\xbaH\x05\x82\x01\x02\x10\x01R\vaggregation\"P\n" +
 	"\x18RankApplicationsResponse\x124\n" +
-	"\aranking\x18\x01 \x01(\v2\x1a.linli.projects.v1.RankingR\aranking*\x84\x01\n" +
+	"\aranking\x18\x01 \x01(\v2\x1a.linli.projects.v1.RankingR\aranking\"<\n" +
+	"\x16ExportSelectionRequest\x12\"\n" +
+	"\acall_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06callId\"d\n" +
+	"\x17ExportSelectionResponse\x12\x1b\n" +
+	"\tfile_name\x18\x01 \x01(\tR\bfileName\x12\x18\n" +
+	"\acontent\x18\x02 \x01(\fR\acontent\x12\x12\n" +
+	"\x04hash\x18\x03 \x01(\tR\x04hash*\x84\x01\n" +
 	"\tCallState\x12\x1a\n" +
 	"\x16CALL_STATE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10CALL_STATE_DRAFT\x10\x01\x12\x13\n" +
 	"\x0fCALL_STATE_OPEN\x10\x02\x12\x18\n" +
 	"\x14CALL_STATE_IN_REVIEW\x10\x03\x12\x16\n" +
-	"\x12CALL_STATE_DECIDED\x10\x04*_\n" +
+	"\x12CALL_STATE_DECIDED\x10\x04*\xb0\x01\n" +
 	"\vAggregation\x12\x1b\n" +
 	"\x17AGGREGATION_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10AGGREGATION_MEAN\x10\x01\x12\x1d\n" +
-	"\x19AGGREGATION_DROP_HIGH_LOW\x10\x02*\xf7\x01\n" +
+	"\x19AGGREGATION_DROP_HIGH_LOW\x10\x02\x12\x1c\n" +
+	"\x18AGGREGATION_TRIMMED_MEAN\x10\x03\x12\x17\n" +
+	"\x13AGGREGATION_Z_SCORE\x10\x04\x12\x18\n" +
+	"\x14AGGREGATION_ADDITIVE\x10\x05*\xf7\x01\n" +
 	"\x10ApplicationState\x12!\n" +
 	"\x1dAPPLICATION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17APPLICATION_STATE_DRAFT\x10\x01\x12\x1f\n" +
@@ -2578,7 +3207,7 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\x1bAPPLICATION_STATE_IN_REVIEW\x10\x03\x12\x1e\n" +
 	"\x1aAPPLICATION_STATE_SELECTED\x10\x04\x12\x1d\n" +
 	"\x19APPLICATION_STATE_RESERVE\x10\x05\x12\"\n" +
-	"\x1eAPPLICATION_STATE_NOT_SELECTED\x10\x062\x9c\x10\n" +
+	"\x1eAPPLICATION_STATE_NOT_SELECTED\x10\x062\x91\x11\n" +
 	"\x0fProjectsService\x12\xa9\x01\n" +
 	"\n" +
 	"CreateCall\x12$.linli.projects.v1.CreateCallRequest\x1a%.linli.projects.v1.CreateCallResponse\"N\xea\xdb\x18\x14\n" +
@@ -2604,7 +3233,9 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\x01\b\x10\x02(\x01\x82\xd3\xe4\x93\x024:\x01*b\x05sheet\"(/v1/applications/{application_id}/sheets\x12\x95\x01\n" +
 	"\n" +
 	"ListSheets\x12$.linli.projects.v1.ListSheetsRequest\x1a%.linli.projects.v1.ListSheetsResponse\":\xea\xdb\x18\x06\n" +
-	"\x02\x02\b\x10\x02\x82\xd3\xe4\x93\x02*\x12(/v1/applications/{application_id}/sheets\x12\xa2\x01\n" +
+	"\x02\x02\b\x10\x02\x82\xd3\xe4\x93\x02*\x12(/v1/applications/{application_id}/sheets\x12s\n" +
+	"\x0fExportSelection\x12).linli.projects.v1.ExportSelectionRequest\x1a*.linli.projects.v1.ExportSelectionResponse\"\t\xea\xdb\x18\x05\n" +
+	"\x01\x02\x10\x02\x12\xa2\x01\n" +
 	"\x10RankApplications\x12*.linli.projects.v1.RankApplicationsRequest\x1a+.linli.projects.v1.RankApplicationsResponse\"5\xea\xdb\x18\x05\n" +
 	"\x01\x02\x10\x02\x82\xd3\xe4\x93\x02&b\aranking\x12\x1b/v1/calls/{call_id}/rankingB\xd3\x01\n" +
 	"\x15com.linli.projects.v1B\rProjectsProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/projects/v1;projectsv1\xa2\x02\x03LPX\xaa\x02\x11Linli.Projects.V1\xca\x02\x11Linli\\Projects\\V1\xe2\x02\x1dLinli\\Projects\\V1\\GPBMetadata\xea\x02\x13Linli::Projects::V1b\x06proto3"
@@ -2622,7 +3253,7 @@ func file_linli_projects_v1_projects_proto_rawDescGZIP() []byte {
 }
 
 var file_linli_projects_v1_projects_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_linli_projects_v1_projects_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_linli_projects_v1_projects_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_linli_projects_v1_projects_proto_goTypes = []any{
 	(CallState)(0),                    // 0: linli.projects.v1.CallState
 	(Aggregation)(0),                  // 1: linli.projects.v1.Aggregation
@@ -2636,101 +3267,119 @@ var file_linli_projects_v1_projects_proto_goTypes = []any{
 	(*Sheet)(nil),                     // 9: linli.projects.v1.Sheet
 	(*RankedApplication)(nil),         // 10: linli.projects.v1.RankedApplication
 	(*Ranking)(nil),                   // 11: linli.projects.v1.Ranking
-	(*CreateCallRequest)(nil),         // 12: linli.projects.v1.CreateCallRequest
-	(*CreateCallResponse)(nil),        // 13: linli.projects.v1.CreateCallResponse
-	(*OpenCallRequest)(nil),           // 14: linli.projects.v1.OpenCallRequest
-	(*OpenCallResponse)(nil),          // 15: linli.projects.v1.OpenCallResponse
-	(*StartReviewRequest)(nil),        // 16: linli.projects.v1.StartReviewRequest
-	(*StartReviewResponse)(nil),       // 17: linli.projects.v1.StartReviewResponse
-	(*DecideCallRequest)(nil),         // 18: linli.projects.v1.DecideCallRequest
-	(*DecideCallResponse)(nil),        // 19: linli.projects.v1.DecideCallResponse
-	(*GetCallRequest)(nil),            // 20: linli.projects.v1.GetCallRequest
-	(*GetCallResponse)(nil),           // 21: linli.projects.v1.GetCallResponse
-	(*ListCallsRequest)(nil),          // 22: linli.projects.v1.ListCallsRequest
-	(*ListCallsResponse)(nil),         // 23: linli.projects.v1.ListCallsResponse
-	(*DraftApplicationRequest)(nil),   // 24: linli.projects.v1.DraftApplicationRequest
-	(*DraftApplicationResponse)(nil),  // 25: linli.projects.v1.DraftApplicationResponse
-	(*SubmitApplicationRequest)(nil),  // 26: linli.projects.v1.SubmitApplicationRequest
-	(*SubmitApplicationResponse)(nil), // 27: linli.projects.v1.SubmitApplicationResponse
-	(*GetApplicationRequest)(nil),     // 28: linli.projects.v1.GetApplicationRequest
-	(*GetApplicationResponse)(nil),    // 29: linli.projects.v1.GetApplicationResponse
-	(*ListApplicationsRequest)(nil),   // 30: linli.projects.v1.ListApplicationsRequest
-	(*ListApplicationsResponse)(nil),  // 31: linli.projects.v1.ListApplicationsResponse
-	(*SubmitSheetRequest)(nil),        // 32: linli.projects.v1.SubmitSheetRequest
-	(*SubmitSheetResponse)(nil),       // 33: linli.projects.v1.SubmitSheetResponse
-	(*ListSheetsRequest)(nil),         // 34: linli.projects.v1.ListSheetsRequest
-	(*ListSheetsResponse)(nil),        // 35: linli.projects.v1.ListSheetsResponse
-	(*RankApplicationsRequest)(nil),   // 36: linli.projects.v1.RankApplicationsRequest
-	(*RankApplicationsResponse)(nil),  // 37: linli.projects.v1.RankApplicationsResponse
-	(*timestamppb.Timestamp)(nil),     // 38: google.protobuf.Timestamp
+	(*Agreement)(nil),                 // 12: linli.projects.v1.Agreement
+	(*Measure)(nil),                   // 13: linli.projects.v1.Measure
+	(*CutMove)(nil),                   // 14: linli.projects.v1.CutMove
+	(*Deviation)(nil),                 // 15: linli.projects.v1.Deviation
+	(*CreateCallRequest)(nil),         // 16: linli.projects.v1.CreateCallRequest
+	(*CreateCallResponse)(nil),        // 17: linli.projects.v1.CreateCallResponse
+	(*OpenCallRequest)(nil),           // 18: linli.projects.v1.OpenCallRequest
+	(*OpenCallResponse)(nil),          // 19: linli.projects.v1.OpenCallResponse
+	(*StartReviewRequest)(nil),        // 20: linli.projects.v1.StartReviewRequest
+	(*StartReviewResponse)(nil),       // 21: linli.projects.v1.StartReviewResponse
+	(*DecideCallRequest)(nil),         // 22: linli.projects.v1.DecideCallRequest
+	(*DecideCallResponse)(nil),        // 23: linli.projects.v1.DecideCallResponse
+	(*GetCallRequest)(nil),            // 24: linli.projects.v1.GetCallRequest
+	(*GetCallResponse)(nil),           // 25: linli.projects.v1.GetCallResponse
+	(*ListCallsRequest)(nil),          // 26: linli.projects.v1.ListCallsRequest
+	(*ListCallsResponse)(nil),         // 27: linli.projects.v1.ListCallsResponse
+	(*DraftApplicationRequest)(nil),   // 28: linli.projects.v1.DraftApplicationRequest
+	(*DraftApplicationResponse)(nil),  // 29: linli.projects.v1.DraftApplicationResponse
+	(*SubmitApplicationRequest)(nil),  // 30: linli.projects.v1.SubmitApplicationRequest
+	(*SubmitApplicationResponse)(nil), // 31: linli.projects.v1.SubmitApplicationResponse
+	(*GetApplicationRequest)(nil),     // 32: linli.projects.v1.GetApplicationRequest
+	(*GetApplicationResponse)(nil),    // 33: linli.projects.v1.GetApplicationResponse
+	(*ListApplicationsRequest)(nil),   // 34: linli.projects.v1.ListApplicationsRequest
+	(*ListApplicationsResponse)(nil),  // 35: linli.projects.v1.ListApplicationsResponse
+	(*SubmitSheetRequest)(nil),        // 36: linli.projects.v1.SubmitSheetRequest
+	(*SubmitSheetResponse)(nil),       // 37: linli.projects.v1.SubmitSheetResponse
+	(*ListSheetsRequest)(nil),         // 38: linli.projects.v1.ListSheetsRequest
+	(*ListSheetsResponse)(nil),        // 39: linli.projects.v1.ListSheetsResponse
+	(*RankApplicationsRequest)(nil),   // 40: linli.projects.v1.RankApplicationsRequest
+	(*RankApplicationsResponse)(nil),  // 41: linli.projects.v1.RankApplicationsResponse
+	(*ExportSelectionRequest)(nil),    // 42: linli.projects.v1.ExportSelectionRequest
+	(*ExportSelectionResponse)(nil),   // 43: linli.projects.v1.ExportSelectionResponse
+	(*timestamppb.Timestamp)(nil),     // 44: google.protobuf.Timestamp
 }
 var file_linli_projects_v1_projects_proto_depIdxs = []int32{
 	0,  // 0: linli.projects.v1.Call.state:type_name -> linli.projects.v1.CallState
-	38, // 1: linli.projects.v1.Call.opens_at:type_name -> google.protobuf.Timestamp
-	38, // 2: linli.projects.v1.Call.closes_at:type_name -> google.protobuf.Timestamp
+	44, // 1: linli.projects.v1.Call.opens_at:type_name -> google.protobuf.Timestamp
+	44, // 2: linli.projects.v1.Call.closes_at:type_name -> google.protobuf.Timestamp
 	3,  // 3: linli.projects.v1.Call.criteria:type_name -> linli.projects.v1.Criterion
 	4,  // 4: linli.projects.v1.Call.reviewers:type_name -> linli.projects.v1.Reviewer
 	1,  // 5: linli.projects.v1.Call.aggregation:type_name -> linli.projects.v1.Aggregation
 	6,  // 6: linli.projects.v1.Application.indicators:type_name -> linli.projects.v1.Indicator
 	2,  // 7: linli.projects.v1.Application.state:type_name -> linli.projects.v1.ApplicationState
-	38, // 8: linli.projects.v1.Application.submitted_at:type_name -> google.protobuf.Timestamp
-	8,  // 9: linli.projects.v1.Sheet.points:type_name -> linli.projects.v1.Points
-	38, // 10: linli.projects.v1.Sheet.submitted_at:type_name -> google.protobuf.Timestamp
-	2,  // 11: linli.projects.v1.RankedApplication.outcome:type_name -> linli.projects.v1.ApplicationState
-	1,  // 12: linli.projects.v1.Ranking.aggregation:type_name -> linli.projects.v1.Aggregation
-	10, // 13: linli.projects.v1.Ranking.applications:type_name -> linli.projects.v1.RankedApplication
-	38, // 14: linli.projects.v1.CreateCallRequest.opens_at:type_name -> google.protobuf.Timestamp
-	38, // 15: linli.projects.v1.CreateCallRequest.closes_at:type_name -> google.protobuf.Timestamp
-	3,  // 16: linli.projects.v1.CreateCallRequest.criteria:type_name -> linli.projects.v1.Criterion
-	4,  // 17: linli.projects.v1.CreateCallRequest.reviewers:type_name -> linli.projects.v1.Reviewer
-	1,  // 18: linli.projects.v1.CreateCallRequest.aggregation:type_name -> linli.projects.v1.Aggregation
-	5,  // 19: linli.projects.v1.CreateCallResponse.call:type_name -> linli.projects.v1.Call
-	5,  // 20: linli.projects.v1.OpenCallResponse.call:type_name -> linli.projects.v1.Call
-	5,  // 21: linli.projects.v1.StartReviewResponse.call:type_name -> linli.projects.v1.Call
-	11, // 22: linli.projects.v1.DecideCallResponse.ranking:type_name -> linli.projects.v1.Ranking
-	5,  // 23: linli.projects.v1.GetCallResponse.call:type_name -> linli.projects.v1.Call
-	5,  // 24: linli.projects.v1.ListCallsResponse.calls:type_name -> linli.projects.v1.Call
-	6,  // 25: linli.projects.v1.DraftApplicationRequest.indicators:type_name -> linli.projects.v1.Indicator
-	7,  // 26: linli.projects.v1.DraftApplicationResponse.application:type_name -> linli.projects.v1.Application
-	7,  // 27: linli.projects.v1.SubmitApplicationResponse.application:type_name -> linli.projects.v1.Application
-	7,  // 28: linli.projects.v1.GetApplicationResponse.application:type_name -> linli.projects.v1.Application
-	7,  // 29: linli.projects.v1.ListApplicationsResponse.applications:type_name -> linli.projects.v1.Application
-	8,  // 30: linli.projects.v1.SubmitSheetRequest.points:type_name -> linli.projects.v1.Points
-	9,  // 31: linli.projects.v1.SubmitSheetResponse.sheet:type_name -> linli.projects.v1.Sheet
-	9,  // 32: linli.projects.v1.ListSheetsResponse.sheets:type_name -> linli.projects.v1.Sheet
-	1,  // 33: linli.projects.v1.RankApplicationsRequest.aggregation:type_name -> linli.projects.v1.Aggregation
-	11, // 34: linli.projects.v1.RankApplicationsResponse.ranking:type_name -> linli.projects.v1.Ranking
-	12, // 35: linli.projects.v1.ProjectsService.CreateCall:input_type -> linli.projects.v1.CreateCallRequest
-	14, // 36: linli.projects.v1.ProjectsService.OpenCall:input_type -> linli.projects.v1.OpenCallRequest
-	16, // 37: linli.projects.v1.ProjectsService.StartReview:input_type -> linli.projects.v1.StartReviewRequest
-	18, // 38: linli.projects.v1.ProjectsService.DecideCall:input_type -> linli.projects.v1.DecideCallRequest
-	20, // 39: linli.projects.v1.ProjectsService.GetCall:input_type -> linli.projects.v1.GetCallRequest
-	22, // 40: linli.projects.v1.ProjectsService.ListCalls:input_type -> linli.projects.v1.ListCallsRequest
-	24, // 41: linli.projects.v1.ProjectsService.DraftApplication:input_type -> linli.projects.v1.DraftApplicationRequest
-	26, // 42: linli.projects.v1.ProjectsService.SubmitApplication:input_type -> linli.projects.v1.SubmitApplicationRequest
-	28, // 43: linli.projects.v1.ProjectsService.GetApplication:input_type -> linli.projects.v1.GetApplicationRequest
-	30, // 44: linli.projects.v1.ProjectsService.ListApplications:input_type -> linli.projects.v1.ListApplicationsRequest
-	32, // 45: linli.projects.v1.ProjectsService.SubmitSheet:input_type -> linli.projects.v1.SubmitSheetRequest
-	34, // 46: linli.projects.v1.ProjectsService.ListSheets:input_type -> linli.projects.v1.ListSheetsRequest
-	36, // 47: linli.projects.v1.ProjectsService.RankApplications:input_type -> linli.projects.v1.RankApplicationsRequest
-	13, // 48: linli.projects.v1.ProjectsService.CreateCall:output_type -> linli.projects.v1.CreateCallResponse
-	15, // 49: linli.projects.v1.ProjectsService.OpenCall:output_type -> linli.projects.v1.OpenCallResponse
-	17, // 50: linli.projects.v1.ProjectsService.StartReview:output_type -> linli.projects.v1.StartReviewResponse
-	19, // 51: linli.projects.v1.ProjectsService.DecideCall:output_type -> linli.projects.v1.DecideCallResponse
-	21, // 52: linli.projects.v1.ProjectsService.GetCall:output_type -> linli.projects.v1.GetCallResponse
-	23, // 53: linli.projects.v1.ProjectsService.ListCalls:output_type -> linli.projects.v1.ListCallsResponse
-	25, // 54: linli.projects.v1.ProjectsService.DraftApplication:output_type -> linli.projects.v1.DraftApplicationResponse
-	27, // 55: linli.projects.v1.ProjectsService.SubmitApplication:output_type -> linli.projects.v1.SubmitApplicationResponse
-	29, // 56: linli.projects.v1.ProjectsService.GetApplication:output_type -> linli.projects.v1.GetApplicationResponse
-	31, // 57: linli.projects.v1.ProjectsService.ListApplications:output_type -> linli.projects.v1.ListApplicationsResponse
-	33, // 58: linli.projects.v1.ProjectsService.SubmitSheet:output_type -> linli.projects.v1.SubmitSheetResponse
-	35, // 59: linli.projects.v1.ProjectsService.ListSheets:output_type -> linli.projects.v1.ListSheetsResponse
-	37, // 60: linli.projects.v1.ProjectsService.RankApplications:output_type -> linli.projects.v1.RankApplicationsResponse
-	48, // [48:61] is the sub-list for method output_type
-	35, // [35:48] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	44, // 8: linli.projects.v1.Application.submitted_at:type_name -> google.protobuf.Timestamp
+	2,  // 9: linli.projects.v1.Application.ranked_outcome:type_name -> linli.projects.v1.ApplicationState
+	8,  // 10: linli.projects.v1.Sheet.points:type_name -> linli.projects.v1.Points
+	44, // 11: linli.projects.v1.Sheet.submitted_at:type_name -> google.protobuf.Timestamp
+	2,  // 12: linli.projects.v1.RankedApplication.outcome:type_name -> linli.projects.v1.ApplicationState
+	1,  // 13: linli.projects.v1.Ranking.aggregation:type_name -> linli.projects.v1.Aggregation
+	10, // 14: linli.projects.v1.Ranking.applications:type_name -> linli.projects.v1.RankedApplication
+	12, // 15: linli.projects.v1.Ranking.agreement:type_name -> linli.projects.v1.Agreement
+	14, // 16: linli.projects.v1.Ranking.proof:type_name -> linli.projects.v1.CutMove
+	13, // 17: linli.projects.v1.Agreement.alpha:type_name -> linli.projects.v1.Measure
+	13, // 18: linli.projects.v1.Agreement.icc_single:type_name -> linli.projects.v1.Measure
+	13, // 19: linli.projects.v1.Agreement.icc_average:type_name -> linli.projects.v1.Measure
+	13, // 20: linli.projects.v1.Agreement.kendall_w:type_name -> linli.projects.v1.Measure
+	1,  // 21: linli.projects.v1.CutMove.aggregation:type_name -> linli.projects.v1.Aggregation
+	2,  // 22: linli.projects.v1.Deviation.outcome:type_name -> linli.projects.v1.ApplicationState
+	44, // 23: linli.projects.v1.CreateCallRequest.opens_at:type_name -> google.protobuf.Timestamp
+	44, // 24: linli.projects.v1.CreateCallRequest.closes_at:type_name -> google.protobuf.Timestamp
+	3,  // 25: linli.projects.v1.CreateCallRequest.criteria:type_name -> linli.projects.v1.Criterion
+	4,  // 26: linli.projects.v1.CreateCallRequest.reviewers:type_name -> linli.projects.v1.Reviewer
+	1,  // 27: linli.projects.v1.CreateCallRequest.aggregation:type_name -> linli.projects.v1.Aggregation
+	5,  // 28: linli.projects.v1.CreateCallResponse.call:type_name -> linli.projects.v1.Call
+	5,  // 29: linli.projects.v1.OpenCallResponse.call:type_name -> linli.projects.v1.Call
+	5,  // 30: linli.projects.v1.StartReviewResponse.call:type_name -> linli.projects.v1.Call
+	15, // 31: linli.projects.v1.DecideCallRequest.deviations:type_name -> linli.projects.v1.Deviation
+	11, // 32: linli.projects.v1.DecideCallResponse.ranking:type_name -> linli.projects.v1.Ranking
+	5,  // 33: linli.projects.v1.GetCallResponse.call:type_name -> linli.projects.v1.Call
+	5,  // 34: linli.projects.v1.ListCallsResponse.calls:type_name -> linli.projects.v1.Call
+	6,  // 35: linli.projects.v1.DraftApplicationRequest.indicators:type_name -> linli.projects.v1.Indicator
+	7,  // 36: linli.projects.v1.DraftApplicationResponse.application:type_name -> linli.projects.v1.Application
+	7,  // 37: linli.projects.v1.SubmitApplicationResponse.application:type_name -> linli.projects.v1.Application
+	7,  // 38: linli.projects.v1.GetApplicationResponse.application:type_name -> linli.projects.v1.Application
+	7,  // 39: linli.projects.v1.ListApplicationsResponse.applications:type_name -> linli.projects.v1.Application
+	8,  // 40: linli.projects.v1.SubmitSheetRequest.points:type_name -> linli.projects.v1.Points
+	9,  // 41: linli.projects.v1.SubmitSheetResponse.sheet:type_name -> linli.projects.v1.Sheet
+	9,  // 42: linli.projects.v1.ListSheetsResponse.sheets:type_name -> linli.projects.v1.Sheet
+	1,  // 43: linli.projects.v1.RankApplicationsRequest.aggregation:type_name -> linli.projects.v1.Aggregation
+	11, // 44: linli.projects.v1.RankApplicationsResponse.ranking:type_name -> linli.projects.v1.Ranking
+	16, // 45: linli.projects.v1.ProjectsService.CreateCall:input_type -> linli.projects.v1.CreateCallRequest
+	18, // 46: linli.projects.v1.ProjectsService.OpenCall:input_type -> linli.projects.v1.OpenCallRequest
+	20, // 47: linli.projects.v1.ProjectsService.StartReview:input_type -> linli.projects.v1.StartReviewRequest
+	22, // 48: linli.projects.v1.ProjectsService.DecideCall:input_type -> linli.projects.v1.DecideCallRequest
+	24, // 49: linli.projects.v1.ProjectsService.GetCall:input_type -> linli.projects.v1.GetCallRequest
+	26, // 50: linli.projects.v1.ProjectsService.ListCalls:input_type -> linli.projects.v1.ListCallsRequest
+	28, // 51: linli.projects.v1.ProjectsService.DraftApplication:input_type -> linli.projects.v1.DraftApplicationRequest
+	30, // 52: linli.projects.v1.ProjectsService.SubmitApplication:input_type -> linli.projects.v1.SubmitApplicationRequest
+	32, // 53: linli.projects.v1.ProjectsService.GetApplication:input_type -> linli.projects.v1.GetApplicationRequest
+	34, // 54: linli.projects.v1.ProjectsService.ListApplications:input_type -> linli.projects.v1.ListApplicationsRequest
+	36, // 55: linli.projects.v1.ProjectsService.SubmitSheet:input_type -> linli.projects.v1.SubmitSheetRequest
+	38, // 56: linli.projects.v1.ProjectsService.ListSheets:input_type -> linli.projects.v1.ListSheetsRequest
+	42, // 57: linli.projects.v1.ProjectsService.ExportSelection:input_type -> linli.projects.v1.ExportSelectionRequest
+	40, // 58: linli.projects.v1.ProjectsService.RankApplications:input_type -> linli.projects.v1.RankApplicationsRequest
+	17, // 59: linli.projects.v1.ProjectsService.CreateCall:output_type -> linli.projects.v1.CreateCallResponse
+	19, // 60: linli.projects.v1.ProjectsService.OpenCall:output_type -> linli.projects.v1.OpenCallResponse
+	21, // 61: linli.projects.v1.ProjectsService.StartReview:output_type -> linli.projects.v1.StartReviewResponse
+	23, // 62: linli.projects.v1.ProjectsService.DecideCall:output_type -> linli.projects.v1.DecideCallResponse
+	25, // 63: linli.projects.v1.ProjectsService.GetCall:output_type -> linli.projects.v1.GetCallResponse
+	27, // 64: linli.projects.v1.ProjectsService.ListCalls:output_type -> linli.projects.v1.ListCallsResponse
+	29, // 65: linli.projects.v1.ProjectsService.DraftApplication:output_type -> linli.projects.v1.DraftApplicationResponse
+	31, // 66: linli.projects.v1.ProjectsService.SubmitApplication:output_type -> linli.projects.v1.SubmitApplicationResponse
+	33, // 67: linli.projects.v1.ProjectsService.GetApplication:output_type -> linli.projects.v1.GetApplicationResponse
+	35, // 68: linli.projects.v1.ProjectsService.ListApplications:output_type -> linli.projects.v1.ListApplicationsResponse
+	37, // 69: linli.projects.v1.ProjectsService.SubmitSheet:output_type -> linli.projects.v1.SubmitSheetResponse
+	39, // 70: linli.projects.v1.ProjectsService.ListSheets:output_type -> linli.projects.v1.ListSheetsResponse
+	43, // 71: linli.projects.v1.ProjectsService.ExportSelection:output_type -> linli.projects.v1.ExportSelectionResponse
+	41, // 72: linli.projects.v1.ProjectsService.RankApplications:output_type -> linli.projects.v1.RankApplicationsResponse
+	59, // [59:73] is the sub-list for method output_type
+	45, // [45:59] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_linli_projects_v1_projects_proto_init() }
@@ -2738,13 +3387,14 @@ func file_linli_projects_v1_projects_proto_init() {
 	if File_linli_projects_v1_projects_proto != nil {
 		return
 	}
+	file_linli_projects_v1_projects_proto_msgTypes[10].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_projects_v1_projects_proto_rawDesc), len(file_linli_projects_v1_projects_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   35,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -31,6 +31,7 @@ const (
 	ProjectsService_ListApplications_FullMethodName  = "/linli.projects.v1.ProjectsService/ListApplications"
 	ProjectsService_SubmitSheet_FullMethodName       = "/linli.projects.v1.ProjectsService/SubmitSheet"
 	ProjectsService_ListSheets_FullMethodName        = "/linli.projects.v1.ProjectsService/ListSheets"
+	ProjectsService_ExportSelection_FullMethodName   = "/linli.projects.v1.ProjectsService/ExportSelection"
 	ProjectsService_RankApplications_FullMethodName  = "/linli.projects.v1.ProjectsService/RankApplications"
 )
 
@@ -57,13 +58,17 @@ type ProjectsServiceClient interface {
 	// reviewers, once its window has ended; drafts stay drafts. District officer.
 	// FAILED_PRECONDITION WINDOW_OPEN: before the end of the window.
 	StartReview(ctx context.Context, in *StartReviewRequest, opts ...grpc.CallOption) (*StartReviewResponse, error)
-	// DecideCall stores the ranking by the call's aggregation and cuts it at the
-	// quota. District officer.
+	// DecideCall stores the ranking by the call's aggregation, cuts it at the
+	// quota, and beside it what the committee decided otherwise, with reasons.
+	// District officer.
 	// FAILED_PRECONDITION SHEETS_MISSING: a reviewer without a conflict has not
-	// handed in a sheet, or nobody may judge an application.
+	// handed in a sheet, or nobody may judge an application; QUOTA_EXCEEDED: more
+	// would be selected than the call says; REVIEW_NOT_CONNECTED. NOT_FOUND: a
+	// deviation names an application that is not decided here.
 	DecideCall(ctx context.Context, in *DecideCallRequest, opts ...grpc.CallOption) (*DecideCallResponse, error)
 	// GetCall answers one call. District and city officers at any time; everybody
-	// whose organization lies in the district, and its reviewers, once it is open.
+	// whose organization lies in the district, and its reviewers, once it is open:
+	// these see of the reviewers' persons only their own.
 	GetCall(ctx context.Context, in *GetCallRequest, opts ...grpc.CallOption) (*GetCallResponse, error)
 	// ListCalls answers the calls of a district, the latest year first. District
 	// and city officers.
@@ -72,7 +77,8 @@ type ProjectsServiceClient interface {
 	// Staff and officers of the applicant.
 	// FAILED_PRECONDITION WINDOW_CLOSED, APPLICANT_NOT_ALLOWED; ALREADY_EXISTS
 	// APPLICATION_EXISTS: the number is taken; RESOURCE_EXHAUSTED OVERLOADED: the
-	// call has 200 applications.
+	// call has 200 applications; FAILED_PRECONDITION APPLICANT_FULL: the applicant
+	// has as many as the call takes of one.
 	DraftApplication(ctx context.Context, in *DraftApplicationRequest, opts ...grpc.CallOption) (*DraftApplicationResponse, error)
 	// SubmitApplication hands a draft in. Who drafted for the applicant.
 	// FAILED_PRECONDITION WINDOW_CLOSED.
@@ -95,10 +101,16 @@ type ProjectsServiceClient interface {
 	// an officer too.
 	// FAILED_PRECONDITION SHEETS_MISSING: the reviewer's own.
 	ListSheets(ctx context.Context, in *ListSheetsRequest, opts ...grpc.CallOption) (*ListSheetsResponse, error)
+	// ExportSelection answers everything that a decided call rests on, as JSON:
+	// the sheet, all sheets under pseudonyms, settings, seed, ranking, decision.
+	// `linli projects recount FILE` counts it again. District officer.
+	// FAILED_PRECONDITION WRONG_STATE: not decided yet.
+	ExportSelection(ctx context.Context, in *ExportSelectionRequest, opts ...grpc.CallOption) (*ExportSelectionResponse, error)
 	// RankApplications computes a ranking by the asked aggregation and where the
 	// cut would fall, from the sheets that are there, without storing it. District
 	// officer.
-	// FAILED_PRECONDITION WRONG_STATE: before the review.
+	// FAILED_PRECONDITION WRONG_STATE: before the review; SHEETS_MISSING for an
+	// officer who is a reviewer and has own sheets to hand in.
 	RankApplications(ctx context.Context, in *RankApplicationsRequest, opts ...grpc.CallOption) (*RankApplicationsResponse, error)
 }
 
@@ -230,6 +242,16 @@ func (c *projectsServiceClient) ListSheets(ctx context.Context, in *ListSheetsRe
 	return out, nil
 }
 
+func (c *projectsServiceClient) ExportSelection(ctx context.Context, in *ExportSelectionRequest, opts ...grpc.CallOption) (*ExportSelectionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExportSelectionResponse)
+	err := c.cc.Invoke(ctx, ProjectsService_ExportSelection_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *projectsServiceClient) RankApplications(ctx context.Context, in *RankApplicationsRequest, opts ...grpc.CallOption) (*RankApplicationsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(RankApplicationsResponse)
@@ -263,13 +285,17 @@ type ProjectsServiceServer interface {
 	// reviewers, once its window has ended; drafts stay drafts. District officer.
 	// FAILED_PRECONDITION WINDOW_OPEN: before the end of the window.
 	StartReview(context.Context, *StartReviewRequest) (*StartReviewResponse, error)
-	// DecideCall stores the ranking by the call's aggregation and cuts it at the
-	// quota. District officer.
+	// DecideCall stores the ranking by the call's aggregation, cuts it at the
+	// quota, and beside it what the committee decided otherwise, with reasons.
+	// District officer.
 	// FAILED_PRECONDITION SHEETS_MISSING: a reviewer without a conflict has not
-	// handed in a sheet, or nobody may judge an application.
+	// handed in a sheet, or nobody may judge an application; QUOTA_EXCEEDED: more
+	// would be selected than the call says; REVIEW_NOT_CONNECTED. NOT_FOUND: a
+	// deviation names an application that is not decided here.
 	DecideCall(context.Context, *DecideCallRequest) (*DecideCallResponse, error)
 	// GetCall answers one call. District and city officers at any time; everybody
-	// whose organization lies in the district, and its reviewers, once it is open.
+	// whose organization lies in the district, and its reviewers, once it is open:
+	// these see of the reviewers' persons only their own.
 	GetCall(context.Context, *GetCallRequest) (*GetCallResponse, error)
 	// ListCalls answers the calls of a district, the latest year first. District
 	// and city officers.
@@ -278,7 +304,8 @@ type ProjectsServiceServer interface {
 	// Staff and officers of the applicant.
 	// FAILED_PRECONDITION WINDOW_CLOSED, APPLICANT_NOT_ALLOWED; ALREADY_EXISTS
 	// APPLICATION_EXISTS: the number is taken; RESOURCE_EXHAUSTED OVERLOADED: the
-	// call has 200 applications.
+	// call has 200 applications; FAILED_PRECONDITION APPLICANT_FULL: the applicant
+	// has as many as the call takes of one.
 	DraftApplication(context.Context, *DraftApplicationRequest) (*DraftApplicationResponse, error)
 	// SubmitApplication hands a draft in. Who drafted for the applicant.
 	// FAILED_PRECONDITION WINDOW_CLOSED.
@@ -301,10 +328,16 @@ type ProjectsServiceServer interface {
 	// an officer too.
 	// FAILED_PRECONDITION SHEETS_MISSING: the reviewer's own.
 	ListSheets(context.Context, *ListSheetsRequest) (*ListSheetsResponse, error)
+	// ExportSelection answers everything that a decided call rests on, as JSON:
+	// the sheet, all sheets under pseudonyms, settings, seed, ranking, decision.
+	// `linli projects recount FILE` counts it again. District officer.
+	// FAILED_PRECONDITION WRONG_STATE: not decided yet.
+	ExportSelection(context.Context, *ExportSelectionRequest) (*ExportSelectionResponse, error)
 	// RankApplications computes a ranking by the asked aggregation and where the
 	// cut would fall, from the sheets that are there, without storing it. District
 	// officer.
-	// FAILED_PRECONDITION WRONG_STATE: before the review.
+	// FAILED_PRECONDITION WRONG_STATE: before the review; SHEETS_MISSING for an
+	// officer who is a reviewer and has own sheets to hand in.
 	RankApplications(context.Context, *RankApplicationsRequest) (*RankApplicationsResponse, error)
 	mustEmbedUnimplementedProjectsServiceServer()
 }
@@ -351,6 +384,9 @@ func (UnimplementedProjectsServiceServer) SubmitSheet(context.Context, *SubmitSh
 }
 func (UnimplementedProjectsServiceServer) ListSheets(context.Context, *ListSheetsRequest) (*ListSheetsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListSheets not implemented")
+}
+func (UnimplementedProjectsServiceServer) ExportSelection(context.Context, *ExportSelectionRequest) (*ExportSelectionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ExportSelection not implemented")
 }
 func (UnimplementedProjectsServiceServer) RankApplications(context.Context, *RankApplicationsRequest) (*RankApplicationsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RankApplications not implemented")
@@ -592,6 +628,24 @@ func _ProjectsService_ListSheets_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ProjectsService_ExportSelection_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExportSelectionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProjectsServiceServer).ExportSelection(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProjectsService_ExportSelection_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProjectsServiceServer).ExportSelection(ctx, req.(*ExportSelectionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ProjectsService_RankApplications_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(RankApplicationsRequest)
 	if err := dec(in); err != nil {
@@ -664,6 +718,10 @@ var ProjectsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListSheets",
 			Handler:    _ProjectsService_ListSheets_Handler,
+		},
+		{
+			MethodName: "ExportSelection",
+			Handler:    _ProjectsService_ExportSelection_Handler,
 		},
 		{
 			MethodName: "RankApplications",

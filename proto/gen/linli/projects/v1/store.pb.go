@@ -23,9 +23,11 @@ const (
 
 // A call with its place.
 type CallRow struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Call          *Call                  `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
-	DistrictPath  string                 `protobuf:"bytes,2,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Call         *Call                  `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
+	DistrictPath string                 `protobuf:"bytes,2,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	// Seed of the draw, fixed when the call is made.
+	DrawSeed      []byte `protobuf:"bytes,50,opt,name=draw_seed,json=drawSeed,proto3" json:"draw_seed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -74,12 +76,21 @@ func (x *CallRow) GetDistrictPath() string {
 	return ""
 }
 
+func (x *CallRow) GetDrawSeed() []byte {
+	if x != nil {
+		return x.DrawSeed
+	}
+	return nil
+}
+
 // How many applications a call has, drafts too. Every draft writes it, so that
 // a step that moves all of them cannot miss one.
 type RollRow struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	CallId        string                 `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
-	Applications  int32                  `protobuf:"varint,2,opt,name=applications,proto3" json:"applications,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	CallId       string                 `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	Applications int32                  `protobuf:"varint,2,opt,name=applications,proto3" json:"applications,omitempty"`
+	// By applicant: how many of them each has.
+	ByApplicant   map[string]int32 `protobuf:"bytes,50,rep,name=by_applicant,json=byApplicant,proto3" json:"by_applicant,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -126,6 +137,13 @@ func (x *RollRow) GetApplications() int32 {
 		return x.Applications
 	}
 	return 0
+}
+
+func (x *RollRow) GetByApplicant() map[string]int32 {
+	if x != nil {
+		return x.ByApplicant
+	}
+	return nil
 }
 
 // An application with its places.
@@ -259,17 +277,145 @@ func (x *SheetRow) GetDistrictPath() string {
 	return ""
 }
 
+// What was ranked and decided when a call was decided; never changed. The
+// selection file is made of it and of the sheets.
+type DecisionRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	CallId        string                 `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	DistrictPath  string                 `protobuf:"bytes,2,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	Applications  []*DecidedApplication  `protobuf:"bytes,3,rep,name=applications,proto3" json:"applications,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DecisionRow) Reset() {
+	*x = DecisionRow{}
+	mi := &file_linli_projects_v1_store_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DecisionRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DecisionRow) ProtoMessage() {}
+
+func (x *DecisionRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_store_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DecisionRow.ProtoReflect.Descriptor instead.
+func (*DecisionRow) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_store_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *DecisionRow) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
+func (x *DecisionRow) GetDistrictPath() string {
+	if x != nil {
+		return x.DistrictPath
+	}
+	return ""
+}
+
+func (x *DecisionRow) GetApplications() []*DecidedApplication {
+	if x != nil {
+		return x.Applications
+	}
+	return nil
+}
+
+// One application of a decision.
+type DecidedApplication struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Number        string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	Outcome       ApplicationState       `protobuf:"varint,2,opt,name=outcome,proto3,enum=linli.projects.v1.ApplicationState" json:"outcome,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DecidedApplication) Reset() {
+	*x = DecidedApplication{}
+	mi := &file_linli_projects_v1_store_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DecidedApplication) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DecidedApplication) ProtoMessage() {}
+
+func (x *DecidedApplication) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_store_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DecidedApplication.ProtoReflect.Descriptor instead.
+func (*DecidedApplication) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_store_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *DecidedApplication) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *DecidedApplication) GetOutcome() ApplicationState {
+	if x != nil {
+		return x.Outcome
+	}
+	return ApplicationState_APPLICATION_STATE_UNSPECIFIED
+}
+
+func (x *DecidedApplication) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_linli_projects_v1_store_proto protoreflect.FileDescriptor
 
 const file_linli_projects_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1dlinli/projects/v1/store.proto\x12\x11linli.projects.v1\x1a linli/projects/v1/projects.proto\"[\n" +
+	"\x1dlinli/projects/v1/store.proto\x12\x11linli.projects.v1\x1a linli/projects/v1/projects.proto\"x\n" +
 	"\aCallRow\x12+\n" +
 	"\x04call\x18\x01 \x01(\v2\x17.linli.projects.v1.CallR\x04call\x12#\n" +
-	"\rdistrict_path\x18\x02 \x01(\tR\fdistrictPath\"F\n" +
+	"\rdistrict_path\x18\x02 \x01(\tR\fdistrictPath\x12\x1b\n" +
+	"\tdraw_seed\x182 \x01(\fR\bdrawSeed\"\xd6\x01\n" +
 	"\aRollRow\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\"\n" +
-	"\fapplications\x18\x02 \x01(\x05R\fapplications\"\xbc\x01\n" +
+	"\fapplications\x18\x02 \x01(\x05R\fapplications\x12N\n" +
+	"\fby_applicant\x182 \x03(\v2+.linli.projects.v1.RollRow.ByApplicantEntryR\vbyApplicant\x1a>\n" +
+	"\x10ByApplicantEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\xbc\x01\n" +
 	"\x0eApplicationRow\x12@\n" +
 	"\vapplication\x18\x01 \x01(\v2\x1e.linli.projects.v1.ApplicationR\vapplication\x12%\n" +
 	"\x0eapplicant_path\x18\x02 \x01(\tR\rapplicantPath\x12#\n" +
@@ -278,7 +424,15 @@ const file_linli_projects_v1_store_proto_rawDesc = "" +
 	"\bSheetRow\x12.\n" +
 	"\x05sheet\x18\x01 \x01(\v2\x18.linli.projects.v1.SheetR\x05sheet\x12\x17\n" +
 	"\acall_id\x18\x02 \x01(\tR\x06callId\x12#\n" +
-	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPathB\xd0\x01\n" +
+	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPath\"\x96\x01\n" +
+	"\vDecisionRow\x12\x17\n" +
+	"\acall_id\x18\x01 \x01(\tR\x06callId\x12#\n" +
+	"\rdistrict_path\x18\x02 \x01(\tR\fdistrictPath\x12I\n" +
+	"\fapplications\x18\x03 \x03(\v2%.linli.projects.v1.DecidedApplicationR\fapplications\"\x83\x01\n" +
+	"\x12DecidedApplication\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12=\n" +
+	"\aoutcome\x18\x02 \x01(\x0e2#.linli.projects.v1.ApplicationStateR\aoutcome\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reasonB\xd0\x01\n" +
 	"\x15com.linli.projects.v1B\n" +
 	"StoreProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/projects/v1;projectsv1\xa2\x02\x03LPX\xaa\x02\x11Linli.Projects.V1\xca\x02\x11Linli\\Projects\\V1\xe2\x02\x1dLinli\\Projects\\V1\\GPBMetadata\xea\x02\x13Linli::Projects::V1b\x06proto3"
 
@@ -294,25 +448,32 @@ func file_linli_projects_v1_store_proto_rawDescGZIP() []byte {
 	return file_linli_projects_v1_store_proto_rawDescData
 }
 
-var file_linli_projects_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_linli_projects_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_linli_projects_v1_store_proto_goTypes = []any{
-	(*CallRow)(nil),        // 0: linli.projects.v1.CallRow
-	(*RollRow)(nil),        // 1: linli.projects.v1.RollRow
-	(*ApplicationRow)(nil), // 2: linli.projects.v1.ApplicationRow
-	(*SheetRow)(nil),       // 3: linli.projects.v1.SheetRow
-	(*Call)(nil),           // 4: linli.projects.v1.Call
-	(*Application)(nil),    // 5: linli.projects.v1.Application
-	(*Sheet)(nil),          // 6: linli.projects.v1.Sheet
+	(*CallRow)(nil),            // 0: linli.projects.v1.CallRow
+	(*RollRow)(nil),            // 1: linli.projects.v1.RollRow
+	(*ApplicationRow)(nil),     // 2: linli.projects.v1.ApplicationRow
+	(*SheetRow)(nil),           // 3: linli.projects.v1.SheetRow
+	(*DecisionRow)(nil),        // 4: linli.projects.v1.DecisionRow
+	(*DecidedApplication)(nil), // 5: linli.projects.v1.DecidedApplication
+	nil,                        // 6: linli.projects.v1.RollRow.ByApplicantEntry
+	(*Call)(nil),               // 7: linli.projects.v1.Call
+	(*Application)(nil),        // 8: linli.projects.v1.Application
+	(*Sheet)(nil),              // 9: linli.projects.v1.Sheet
+	(ApplicationState)(0),      // 10: linli.projects.v1.ApplicationState
 }
 var file_linli_projects_v1_store_proto_depIdxs = []int32{
-	4, // 0: linli.projects.v1.CallRow.call:type_name -> linli.projects.v1.Call
-	5, // 1: linli.projects.v1.ApplicationRow.application:type_name -> linli.projects.v1.Application
-	6, // 2: linli.projects.v1.SheetRow.sheet:type_name -> linli.projects.v1.Sheet
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	7,  // 0: linli.projects.v1.CallRow.call:type_name -> linli.projects.v1.Call
+	6,  // 1: linli.projects.v1.RollRow.by_applicant:type_name -> linli.projects.v1.RollRow.ByApplicantEntry
+	8,  // 2: linli.projects.v1.ApplicationRow.application:type_name -> linli.projects.v1.Application
+	9,  // 3: linli.projects.v1.SheetRow.sheet:type_name -> linli.projects.v1.Sheet
+	5,  // 4: linli.projects.v1.DecisionRow.applications:type_name -> linli.projects.v1.DecidedApplication
+	10, // 5: linli.projects.v1.DecidedApplication.outcome:type_name -> linli.projects.v1.ApplicationState
+	6,  // [6:6] is the sub-list for method output_type
+	6,  // [6:6] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_linli_projects_v1_store_proto_init() }
@@ -327,7 +488,7 @@ func file_linli_projects_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_projects_v1_store_proto_rawDesc), len(file_linli_projects_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -206,6 +206,10 @@ const (
 	Reason_REASON_UNKNOWN_PLACEHOLDER Reason = 1024
 	// Who judged what falls into `parts` parts that cannot be compared.
 	Reason_REASON_REVIEW_NOT_CONNECTED Reason = 1300
+	// `selected` would be more than the call's `quota`.
+	Reason_REASON_QUOTA_EXCEEDED Reason = 1301
+	// The applicant has `most` applications in this call already.
+	Reason_REASON_APPLICANT_FULL Reason = 1302
 )
 
 // Enum value maps for Reason.
@@ -300,6 +304,8 @@ var (
 		1023: "REASON_UNKNOWN_TOPIC",
 		1024: "REASON_UNKNOWN_PLACEHOLDER",
 		1300: "REASON_REVIEW_NOT_CONNECTED",
+		1301: "REASON_QUOTA_EXCEEDED",
+		1302: "REASON_APPLICANT_FULL",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -391,6 +397,8 @@ var (
 		"REASON_UNKNOWN_TOPIC":             1023,
 		"REASON_UNKNOWN_PLACEHOLDER":       1024,
 		"REASON_REVIEW_NOT_CONNECTED":      1300,
+		"REASON_QUOTA_EXCEEDED":            1301,
+		"REASON_APPLICANT_FULL":            1302,
 	}
 )
 
@@ -425,7 +433,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xc9\x14\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x81\x15\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -517,6 +525,10 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x14REASON_UNKNOWN_TOPIC\x10\xff\a\x12\x1f\n" +
 	"\x1aREASON_UNKNOWN_PLACEHOLDER\x10\x80\b\x12 \n" +
 	"\x1bREASON_REVIEW_NOT_CONNECTED\x10\x94\n" +
+	"\x12\x1a\n" +
+	"\x15REASON_QUOTA_EXCEEDED\x10\x95\n" +
+	"\x12\x1a\n" +
+	"\x15REASON_APPLICANT_FULL\x10\x96\n" +
 	"B\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
