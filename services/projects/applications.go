@@ -198,7 +198,7 @@ func (s *Service) ListApplications(ctx context.Context, req *pb.ListApplications
 		rows, next, err := table.Page(s.pager, s.tables.applications, r, page, table.Query{
 			Index: byNumber, Prefix: idKey(req.GetCallId()),
 		})
-		if err != nil || !call.UnderReview(call.State(round.Value.GetCall().GetState())) {
+		if err != nil || !call.Known(call.State(round.Value.GetCall().GetState())) {
 			return err
 		}
 		for _, row := range rows {

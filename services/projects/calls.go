@@ -117,9 +117,22 @@ func (s *Service) StartReview(ctx context.Context, req *pb.StartReviewRequest) (
 	})
 }
 
-// handOver moves what was submitted into review, where the reviewers see it.
-// The roll is read so that a draft that comes in meanwhile is not missed.
+// handOver moves what was submitted, or found eligible, into review, where the
+// reviewers see it.
 func (s *Service) handOver(tx *store.Tx, c *pb.Call) error {
+	pending, err := s.applicationsIn(tx, c.GetId(), application.Pending)
+	if err != nil {
+		return err
+	}
+	if err := application.CheckDone(len(pending)); err != nil {
+		return err
+	}
+	return s.moveAll(tx, c, application.StartReview, func(next *pb.ApplicationRow) { next.Reviewers = persons(c.GetReviewers()) })
+}
+
+// moveAll takes what waits one step further with its call. The roll is read so
+// that a draft that comes in meanwhile is not missed.
+func (s *Service) moveAll(tx *store.Tx, c *pb.Call, command string, change func(*pb.ApplicationRow)) error {
 	if _, err := s.roll(tx, c.GetId()); err != nil {
 		return err
 	}
@@ -129,8 +142,8 @@ func (s *Service) handOver(tx *store.Tx, c *pb.Call) error {
 	}
 	for _, row := range rows {
 		next := proto.CloneOf(row.Value)
-		next.Reviewers = persons(c.GetReviewers())
-		if _, err := s.moveApplication(tx, row, next, application.StartReview); err != nil {
+		change(next)
+		if _, err := s.moveApplication(tx, row, next, command); err != nil {
 			return err
 		}
 	}

@@ -118,11 +118,7 @@ func checkTime(field string, at *timestamppb.Timestamp) error {
 // draftApplication answers the drafted application of a request that the
 // domain agrees to.
 func draftApplication(id string, req *pb.DraftApplicationRequest) (*pb.Application, error) {
-	indicators := make([]application.Indicator, len(req.GetIndicators()))
-	for i, n := range req.GetIndicators() {
-		indicators[i] = application.Indicator{Baseline: n.GetBaseline(), Target: n.GetTarget(), Due: n.GetDue()}
-	}
-	a, err := application.New(application.Application{Number: req.GetNumber(), Title: req.GetTitle(), Indicators: indicators})
+	a, err := domainOf(req.GetNumber(), req.GetTitle(), req.GetIndicators())
 	if err != nil {
 		return nil, err
 	}
@@ -131,6 +127,15 @@ func draftApplication(id string, req *pb.DraftApplicationRequest) (*pb.Applicati
 		Category: req.GetCategory(), BudgetYuan: req.GetBudgetYuan(), StaffRequested: req.GetStaffRequested(),
 		Indicators: req.GetIndicators(), State: pb.ApplicationState(application.Draft),
 	}, nil
+}
+
+// domainOf answers an application as the domain agrees to it.
+func domainOf(number, title string, indicators []*pb.Indicator) (application.Application, error) {
+	out := make([]application.Indicator, len(indicators))
+	for i, n := range indicators {
+		out[i] = application.Indicator{Baseline: n.GetBaseline(), Target: n.GetTarget(), Due: n.GetDue()}
+	}
+	return application.New(application.Application{Number: number, Title: title, Indicators: out})
 }
 
 // kindName is a kind of organization as the domain names it: "heart_home".

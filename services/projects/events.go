@@ -15,7 +15,7 @@ import (
 // callEvent is the name under which a step of a call is announced.
 func callEvent(command string) string {
 	return map[string]string{
-		call.Open: "call.opened", call.StartReview: "call.review_started", call.Decide: "call.decided",
+		call.Open: "call.opened", call.StartCheck: "call.check_started", call.StartReview: "call.review_started", call.Decide: "call.decided",
 	}[command]
 }
 
@@ -30,11 +30,17 @@ func callChanged(command string, row table.Row[*pb.CallRow]) store.Event {
 	}
 }
 
-// applicationChanged announces that an application was submitted, or decided.
+// applicationChanged announces that an application was submitted, returned,
+// found eligible or not, or decided.
 func applicationChanged(row table.Row[*pb.ApplicationRow]) store.Event {
 	a, name := row.Value.GetApplication(), "application.decided"
-	if application.State(a.GetState()) == application.Submitted {
+	switch application.State(a.GetState()) {
+	case application.Submitted, application.InCheck:
 		name = "application.submitted"
+	case application.Returned:
+		name = "application.returned"
+	case application.Eligible, application.Ineligible:
+		name = "application.checked"
 	}
 	return store.Event{
 		Name: name, EntityID: a.GetId(), Revision: row.Revision,

@@ -38,6 +38,7 @@ type Service struct {
 	log           *slog.Logger
 	tables        tables
 	organizations *copies.Organizations
+	policies      *copies.Policies
 	pager         *table.Pager
 }
 
@@ -50,7 +51,7 @@ func New(d Deps) (*Service, error) {
 	}
 	return &Service{
 		store: d.Store, ids: d.IDs, log: d.Log, tables: newTables(),
-		organizations: copies.NewOrganizations(), pager: table.NewPager(d.Store.Keyring()),
+		organizations: copies.NewOrganizations(), policies: copies.NewPolicies(), pager: table.NewPager(d.Store.Keyring()),
 	}, nil
 }
 
@@ -58,7 +59,10 @@ func New(d Deps) (*Service, error) {
 func (s *Service) Name() string { return "projects" }
 
 // Register puts the service on a server.
-func (s *Service) Register(r grpc.ServiceRegistrar) { pb.RegisterProjectsServiceServer(r, s) }
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	pb.RegisterProjectsServiceServer(r, s)
+	pb.RegisterCheckServiceServer(r, checks{Service: s})
+}
 
 // OrganizationPath answers from the copy of the tree.
 func (s *Service) OrganizationPath(ctx context.Context, id string) (path scope.Path, known bool, err error) {
@@ -72,7 +76,7 @@ func (s *Service) OrganizationPath(ctx context.Context, id string) (path scope.P
 
 // Reactions are what the service does on events.
 func (s *Service) Reactions() []events.Consumer {
-	return []events.Consumer{s.organizations.Consumer(s.Name())}
+	return []events.Consumer{s.organizations.Consumer(s.Name()), s.policies.Consumer(s.Name())}
 }
 
 // Jobs are none: the service does nothing on its own.
@@ -81,6 +85,7 @@ func (s *Service) Jobs() []run.Job { return nil }
 // Tables are the service's rows, for checks.
 func (s *Service) Tables() []table.Checker {
 	return []table.Checker{
-		s.tables.calls, s.tables.rolls, s.tables.applications, s.tables.sheets, s.tables.decisions, s.organizations.Table(),
+		s.tables.calls, s.tables.rolls, s.tables.applications, s.tables.sheets, s.tables.decisions, s.tables.conflicts,
+		s.policies.Table(), s.organizations.Table(),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"strconv"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -24,25 +25,26 @@ import (
 
 // DecideCall stores the ranking by the call's aggregation, cuts it at the
 // quota, and keeps beside it what the committee decided otherwise. The sheets
-// are counted before the transaction, since there can be more of them than one
-// commit checks: they are never changed, and when none was missing then, none
-// can come in later.
+// are counted on a snapshot of their own, since there can be more of them than
+// one commit checks: they are never changed, when none was missing then, none
+// can come in later, and what else could change the count writes an application
+// that was read here before.
 func (s *Service) DecideCall(ctx context.Context, req *pb.DecideCallRequest) (*pb.DecideCallResponse, error) {
 	c, now := access.From(ctx), s.store.Civil().Now()
-	counted, err := s.count(ctx, req.GetId())
-	if err != nil {
-		return nil, err
-	}
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.DecideCallResponse, error) {
 		row, err := s.call(tx, sight(c), req.GetId(), req.GetEtag())
 		if err != nil {
+			return nil, err
+		}
+		if _, err := call.Next(call.State(row.Value.GetCall().GetState()), call.Decide, windowOf(row.Value.GetCall()), now); err != nil {
 			return nil, err
 		}
 		rows, err := s.applicationsIn(tx, req.GetId(), application.UnderReview)
 		if err != nil {
 			return nil, err
 		}
-		if _, err := call.Next(call.State(row.Value.GetCall().GetState()), call.Decide, windowOf(row.Value.GetCall()), now); err != nil {
+		counted, err := s.count(ctx, req.GetId())
+		if err != nil {
 			return nil, err
 		}
 		if err := counted.checkComplete(rows); err != nil {
@@ -52,20 +54,26 @@ func (s *Service) DecideCall(ctx context.Context, req *pb.DecideCallRequest) (*p
 		if err != nil {
 			return nil, err
 		}
-		if err := s.keepDecision(tx, row, file, rows); err != nil {
+		if err := s.keepDecision(tx, row.Value, counted, file, rows); err != nil {
 			return nil, err
 		}
-		next := proto.CloneOf(row.Value)
-		if next.Call.SelectionHash, err = hashOf(file); err != nil {
-			return nil, err
-		}
-		row.Value = next
-		if row, err = s.moveCall(tx, row, call.Decide, now); err != nil {
+		if row, err = s.closeCall(tx, row, file, now); err != nil {
 			return nil, err
 		}
 		ranking, err := counted.ranking(row.Value, row.Value.GetCall().GetAggregation(), c.Language)
 		return &pb.DecideCallResponse{Ranking: ranking}, err
 	})
+}
+
+// closeCall marks a call as decided, with the hash of what was decided on.
+func (s *Service) closeCall(tx *store.Tx, row table.Row[*pb.CallRow], file selection.File, now time.Time) (table.Row[*pb.CallRow], error) {
+	next := proto.CloneOf(row.Value)
+	var err error
+	if next.Call.SelectionHash, err = hashOf(file); err != nil {
+		return row, err
+	}
+	row.Value = next
+	return s.moveCall(tx, row, call.Decide, now)
 }
 
 // count counts the sheets of a call on a snapshot of its own. It answers an
@@ -139,9 +147,9 @@ func (t tally) otherwise(ranking []selection.Ranked, deviations []*pb.Deviation)
 
 // keepDecision stores the place of each application, announces it, and keeps
 // what the selection file is made of.
-func (s *Service) keepDecision(tx *store.Tx, called table.Row[*pb.CallRow], file selection.File, rows []table.Row[*pb.ApplicationRow]) error {
+func (s *Service) keepDecision(tx *store.Tx, called *pb.CallRow, counted tally, file selection.File, rows []table.Row[*pb.ApplicationRow]) error {
 	ranked, decided := map[string]selection.Ranked{}, map[string]selection.Decided{}
-	kept := &pb.DecisionRow{CallId: called.Value.GetCall().GetId(), DistrictPath: called.Value.GetDistrictPath()}
+	kept := &pb.DecisionRow{CallId: called.GetCall().GetId(), DistrictPath: called.GetDistrictPath(), SetAside: counted.setAside}
 	for i, r := range file.Ranking {
 		d := file.Decision[i]
 		ranked[r.Number], decided[r.Number] = r, d
@@ -188,7 +196,7 @@ func (s *Service) RankApplications(ctx context.Context, req *pb.RankApplications
 		if err != nil {
 			return err
 		}
-		if err := counted.checkOwn(c.Person); err != nil {
+		if err := counted.panel.CheckOwn(c.Person, counted.applications); err != nil {
 			return err
 		}
 		method := req.GetAggregation()

@@ -79,6 +79,13 @@ func (s *Service) judged(tx *store.Tx, person, id string) (table.Row[*pb.Applica
 	if err := application.CheckJudged(application.State(a.GetState())); err != nil {
 		return row, nil, err
 	}
+	_, declared, err := s.tables.conflicts.Get(tx, scope.All(), sheetKey(called.GetId(), id, person))
+	if err == nil && declared {
+		err = rule.New(rule.Denied, "CONFLICT_OF_INTEREST", "")
+	}
+	if err != nil {
+		return row, nil, err
+	}
 	return row, called, s.checkConflict(tx, reviewer.Organization, a.GetApplicantId())
 }
 

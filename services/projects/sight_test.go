@@ -68,6 +68,7 @@ func TestConvert_NumbersAreTheAPIs(t *testing.T) {
 	for s, want := range map[call.State]pb.CallState{
 		call.Draft: pb.CallState_CALL_STATE_DRAFT, call.Opened: pb.CallState_CALL_STATE_OPEN,
 		call.InReview: pb.CallState_CALL_STATE_IN_REVIEW, call.Decided: pb.CallState_CALL_STATE_DECIDED,
+		call.InCheck: pb.CallState_CALL_STATE_IN_CHECK,
 	} {
 		if pb.CallState(s) != want {
 			t.Errorf("%s is %s", s, pb.CallState(s))
@@ -80,6 +81,10 @@ func TestConvert_NumbersAreTheAPIs(t *testing.T) {
 		application.Selected:    pb.ApplicationState_APPLICATION_STATE_SELECTED,
 		application.Reserve:     pb.ApplicationState_APPLICATION_STATE_RESERVE,
 		application.NotSelected: pb.ApplicationState_APPLICATION_STATE_NOT_SELECTED,
+		application.InCheck:     pb.ApplicationState_APPLICATION_STATE_IN_CHECK,
+		application.Returned:    pb.ApplicationState_APPLICATION_STATE_RETURNED,
+		application.Eligible:    pb.ApplicationState_APPLICATION_STATE_ELIGIBLE,
+		application.Ineligible:  pb.ApplicationState_APPLICATION_STATE_INELIGIBLE,
 	} {
 		if pb.ApplicationState(s) != want {
 			t.Errorf("%s is %s", s, pb.ApplicationState(s))
@@ -87,6 +92,8 @@ func TestConvert_NumbersAreTheAPIs(t *testing.T) {
 	}
 	for m, want := range map[review.Method]pb.Aggregation{
 		review.Mean: pb.Aggregation_AGGREGATION_MEAN, review.DropHighLow: pb.Aggregation_AGGREGATION_DROP_HIGH_LOW,
+		review.Trimmed: pb.Aggregation_AGGREGATION_TRIMMED_MEAN, review.ZScore: pb.Aggregation_AGGREGATION_Z_SCORE,
+		review.Additive: pb.Aggregation_AGGREGATION_ADDITIVE,
 	} {
 		if pb.Aggregation(m) != want {
 			t.Errorf("method %d is %s", m, pb.Aggregation(m))

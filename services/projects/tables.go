@@ -20,6 +20,7 @@ const (
 	numberApplicationsByCall                                  // call id, number; unique
 	numberSheets                                              // call id, application id, reviewer
 	numberDecisions                                           // call id
+	numberConflicts                                           // call id, application id, reviewer
 )
 
 // Names of the indexes.
@@ -34,10 +35,14 @@ type tables struct {
 	applications *table.Table[*pb.ApplicationRow]
 	sheets       *table.Table[*pb.SheetRow]
 	decisions    *table.Table[*pb.DecisionRow]
+	conflicts    *table.Table[*pb.ConflictRow]
 }
 
 func newTables() tables {
-	return tables{calls: callTable(), rolls: rollTable(), applications: applicationTable(), sheets: sheetTable(), decisions: decisionTable()}
+	return tables{
+		calls: callTable(), rolls: rollTable(), applications: applicationTable(),
+		sheets: sheetTable(), decisions: decisionTable(), conflicts: conflictTable(),
+	}
 }
 
 // callTable: a call is its officers' at any time. Once it is open, whoever
@@ -126,6 +131,19 @@ func decisionTable() *table.Table[*pb.DecisionRow] {
 	return table.New(table.Spec[*pb.DecisionRow]{
 		Number: numberDecisions, Name: "decision",
 		Key: func(d *pb.DecisionRow) key.Key { return idKey(d.GetCallId()) },
+	})
+}
+
+// conflictTable: declared conflicts are the district's to read.
+func conflictTable() *table.Table[*pb.ConflictRow] {
+	return table.New(table.Spec[*pb.ConflictRow]{
+		Number: numberConflicts, Name: "conflict",
+		Key: func(c *pb.ConflictRow) key.Key {
+			return sheetKey(c.GetCallId(), c.GetConflict().GetApplicationId(), c.GetConflict().GetReviewer())
+		},
+		Paths: func(c *pb.ConflictRow) []scope.Path {
+			return []scope.Path{districtSide(scope.Path(c.GetDistrictPath()))}
+		},
 	})
 }
 

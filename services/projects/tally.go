@@ -11,6 +11,7 @@ import (
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/projects/internal/application"
+	"github.com/linli-project/linli/services/projects/internal/call"
 	"github.com/linli-project/linli/services/projects/internal/review"
 	"github.com/linli-project/linli/services/projects/selection"
 )
@@ -23,39 +24,62 @@ const sheetPage = 500
 type tally struct {
 	call         selection.Call
 	sheets       []selection.Sheet
-	reviewers    []review.Party
-	applications map[string]review.Party // by id
-	rows         map[string]table.Row[*pb.ApplicationRow]
-	handed       map[review.Pair]bool
+	panel        review.Panel
+	applications []review.Party
+	rows         map[string]table.Row[*pb.ApplicationRow] // by number
+	// setAside are the ids of sheets that do not count.
+	setAside []string
 }
 
-// countIn reads the sheets of a call and the applications they are for.
+// countIn reads the sheets of a call and the applications they are for. Once
+// the call is decided, those set aside are the ones that were set aside then.
 func (s *Service) countIn(r kv.Reader, c *pb.CallRow) (tally, error) {
-	counted := tally{
-		call: selectionCall(c), applications: map[string]review.Party{},
-		rows: map[string]table.Row[*pb.ApplicationRow]{}, handed: map[review.Pair]bool{},
-	}
-	for _, reviewer := range c.GetCall().GetReviewers() {
-		party, err := s.party(r, reviewer.GetPerson(), reviewer.GetOrganizationId())
-		if err != nil {
-			return counted, err
-		}
-		counted.reviewers = append(counted.reviewers, party)
+	counted := tally{call: selectionCall(c), rows: map[string]table.Row[*pb.ApplicationRow]{}}
+	var err error
+	if counted.panel, err = s.panel(r, c.GetCall()); err != nil {
+		return counted, err
 	}
 	rows, err := s.applicationsIn(r, c.GetCall().GetId(), application.UnderReview)
 	if err != nil {
 		return counted, err
 	}
-	numbers := map[string]string{}
 	for _, row := range rows {
 		a := row.Value.GetApplication()
-		if counted.applications[a.GetId()], err = s.party(r, a.GetId(), a.GetApplicantId()); err != nil {
+		party, err := s.party(r, a.GetId(), a.GetApplicantId())
+		if err != nil {
 			return counted, err
 		}
-		counted.rows[a.GetNumber()], numbers[a.GetId()] = row, a.GetNumber()
+		counted.applications = append(counted.applications, party)
+		counted.rows[a.GetNumber()] = row
 		counted.call.Applications = append(counted.call.Applications, a.GetNumber())
 	}
-	return counted, s.addSheets(r, c, numbers, &counted)
+	return counted, s.addSheets(r, c, &counted)
+}
+
+// panel answers who reviews a call, and the conflicts that were declared.
+func (s *Service) panel(r kv.Reader, c *pb.Call) (review.Panel, error) {
+	out := review.Panel{Declared: map[review.Pair]bool{}, Handed: map[review.Pair]bool{}}
+	for _, reviewer := range c.GetReviewers() {
+		party, err := s.party(r, reviewer.GetPerson(), reviewer.GetOrganizationId())
+		if err != nil {
+			return out, err
+		}
+		out.Reviewers = append(out.Reviewers, party)
+	}
+	for q := (table.Query{Prefix: idKey(c.GetId()), Limit: sheetPage}); ; {
+		page, err := s.tables.conflicts.List(r, scope.All(), q)
+		if err != nil {
+			return out, err
+		}
+		for _, row := range page.Rows {
+			d := row.Value.GetConflict()
+			out.Declared[review.Pair{Reviewer: d.GetReviewer(), Application: d.GetApplicationId()}] = true
+		}
+		if page.Last == nil {
+			return out, nil
+		}
+		q.After = page.Last
+	}
 }
 
 // selectionCall is how a call counts, as the selection file says it.
@@ -83,9 +107,16 @@ func (s *Service) party(r kv.Reader, id, organization string) (review.Party, err
 	return review.Party{ID: id, Path: string(o.Path)}, err
 }
 
-// addSheets adds the sheets of the applications whose numbers are given.
-func (s *Service) addSheets(r kv.Reader, c *pb.CallRow, numbers map[string]string, to *tally) error {
-	names := s.pseudonyms(c.GetCall())
+// addSheets adds the sheets of the applications that are ranked.
+func (s *Service) addSheets(r kv.Reader, c *pb.CallRow, to *tally) error {
+	barred, err := s.barred(r, c, to)
+	if err != nil {
+		return err
+	}
+	names, numbers := s.pseudonyms(c.GetCall()), map[string]string{}
+	for number, row := range to.rows {
+		numbers[row.Value.GetApplication().GetId()] = number
+	}
 	for q := (table.Query{Prefix: idKey(c.GetCall().GetId()), Limit: sheetPage}); ; {
 		page, err := s.tables.sheets.List(r, scope.All(), q)
 		if err != nil {
@@ -93,8 +124,13 @@ func (s *Service) addSheets(r kv.Reader, c *pb.CallRow, numbers map[string]strin
 		}
 		for _, row := range page.Rows {
 			h := row.Value.GetSheet()
-			to.handed[review.Pair{Reviewer: h.GetReviewer(), Application: h.GetApplicationId()}] = true
-			if number, ranked := numbers[h.GetApplicationId()]; ranked {
+			to.panel.Handed[review.Pair{Reviewer: h.GetReviewer(), Application: h.GetApplicationId()}] = true
+			number, ranked := numbers[h.GetApplicationId()]
+			switch {
+			case !ranked:
+			case barred(h):
+				to.setAside = append(to.setAside, h.GetId())
+			default:
 				to.sheets = append(to.sheets, selectionSheet(names[h.GetReviewer()], number, h))
 			}
 		}
@@ -107,6 +143,25 @@ func (s *Service) addSheets(r kv.Reader, c *pb.CallRow, numbers map[string]strin
 		return slices.Compare([]string{a.Application, a.Reviewer}, []string{b.Application, b.Reviewer})
 	})
 	return nil
+}
+
+// barred answers which sheets do not count: by the conflicts of today, or, of a
+// decided call, by those of the day of its decision.
+func (s *Service) barred(r kv.Reader, c *pb.CallRow, t *tally) (func(*pb.Sheet) bool, error) {
+	if call.State(c.GetCall().GetState()) == call.Decided {
+		decision, _, err := s.tables.decisions.Get(r, scope.All(), idKey(c.GetCall().GetId()))
+		return func(h *pb.Sheet) bool { return slices.Contains(decision.Value.GetSetAside(), h.GetId()) }, err
+	}
+	reviewers, applications := map[string]review.Party{}, map[string]review.Party{}
+	for _, p := range t.panel.Reviewers {
+		reviewers[p.ID] = p
+	}
+	for _, p := range t.applications {
+		applications[p.ID] = p
+	}
+	return func(h *pb.Sheet) bool {
+		return t.panel.Barred(reviewers[h.GetReviewer()], applications[h.GetApplicationId()])
+	}, nil
 }
 
 func selectionSheet(reviewer, number string, h *pb.Sheet) selection.Sheet {
@@ -135,25 +190,15 @@ func (s *Service) pseudonyms(c *pb.Call) map[string]string {
 // checkComplete answers SHEETS_MISSING while a sheet for one of the
 // applications is due.
 func (t tally) checkComplete(rows []table.Row[*pb.ApplicationRow]) error {
-	applications := make([]review.Party, len(rows))
-	for i, row := range rows {
-		applications[i] = t.applications[row.Value.GetApplication().GetId()]
-	}
-	return review.CheckComplete(t.reviewers, applications, t.handed)
-}
-
-// checkOwn answers SHEETS_MISSING for a reviewer of the call who has own sheets
-// to hand in: others' points are seen after the own ones.
-func (t tally) checkOwn(person string) error {
-	for _, r := range t.reviewers {
-		if r.ID != person {
+	var applications []review.Party
+	for _, row := range rows {
+		id := row.Value.GetApplication().GetId()
+		at := slices.IndexFunc(t.applications, func(p review.Party) bool { return p.ID == id })
+		if at < 0 { // came after the count: nobody has judged it
+			applications = append(applications, review.Party{ID: id})
 			continue
 		}
-		for _, a := range t.applications {
-			if err := review.CheckHanded(r, a, t.handed); err != nil {
-				return err
-			}
-		}
+		applications = append(applications, t.applications[at])
 	}
-	return nil
+	return t.panel.CheckComplete(applications)
 }

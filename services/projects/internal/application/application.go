@@ -23,10 +23,15 @@ const (
 	Selected
 	Reserve
 	NotSelected
+	InCheck
+	Returned
+	Eligible
+	Ineligible
 )
 
 func (s State) String() string {
-	names := [...]string{"unknown", "draft", "submitted", "in review", "selected", "reserve", "not selected"}
+	names := [...]string{"unknown", "draft", "submitted", "in review", "selected", "reserve", "not selected",
+		"in check", "returned", "eligible", "ineligible"}
 	if s < 0 || int(s) >= len(names) {
 		return names[0]
 	}
@@ -36,6 +41,11 @@ func (s State) String() string {
 // The commands.
 const (
 	Submit      = "submit"
+	StartCheck  = "start check"
+	Return      = "return for changes"
+	Resubmit    = "resubmit"
+	Pass        = "find eligible"
+	Fail        = "find ineligible"
 	StartReview = "start review"
 	Select      = "select"
 	Keep        = "reserve"
@@ -49,7 +59,14 @@ func Machine() rule.Machine[State] {
 		Label: State.String,
 		Steps: []rule.Step[State]{
 			{From: Draft, Command: Submit, To: Submitted},
+			{From: Submitted, Command: StartCheck, To: InCheck},
+			{From: InCheck, Command: Return, To: Returned},
+			{From: Returned, Command: Resubmit, To: InCheck},
+			{From: InCheck, Command: Pass, To: Eligible},
+			{From: InCheck, Command: Fail, To: Ineligible},
+			{From: Returned, Command: Fail, To: Ineligible},
 			{From: Submitted, Command: StartReview, To: InReview},
+			{From: Eligible, Command: StartReview, To: InReview},
 			{From: InReview, Command: Select, To: Selected},
 			{From: InReview, Command: Keep, To: Reserve},
 			{From: InReview, Command: TurnDown, To: NotSelected},
@@ -58,14 +75,58 @@ func Machine() rule.Machine[State] {
 }
 
 // Waiting says whether an application goes into review with its call.
-func Waiting(s State) bool { return s == Submitted }
+func Waiting(s State) bool { return s == Submitted || s == Eligible }
+
+// Pending says whether an application is still in check or with its applicant.
+func Pending(s State) bool { return s == InCheck || s == Returned }
+
+// CheckDone answers CHECK_PENDING while applications are pending.
+func CheckDone(pending int) error {
+	if pending > 0 {
+		return rule.New(rule.Precondition, "CHECK_PENDING", "", "pending", strconv.Itoa(pending))
+	}
+	return nil
+}
 
 // UnderReview says whether the review of an application has started.
 func UnderReview(s State) bool { return InReview <= s && s <= NotSelected }
 
 // Sealed says whether only the applicant may know of an application: until
-// the review starts, and for good when it was never submitted.
-func Sealed(s State) bool { return !UnderReview(s) }
+// the check or the review starts, and for good when it was never submitted.
+func Sealed(s State) bool { return !UnderReview(s) && (s < InCheck || s > Ineligible) }
+
+// Verdict answers the command that finds an application eligible or not;
+// INVALID_FIELD for not eligible without a reason.
+func Verdict(eligible bool, reason string) (string, error) {
+	switch {
+	case eligible:
+		return Pass, nil
+	case strings.TrimSpace(reason) == "":
+		return "", invalid("reason", "not blank")
+	}
+	return Fail, nil
+}
+
+// CheckAgain answers RETURN_OVER once the day for changes has passed.
+func CheckAgain(until, now time.Time) error {
+	if now.Before(until) {
+		return nil
+	}
+	return rule.New(rule.Precondition, "RETURN_OVER", "", "until", lastDay(until))
+}
+
+// CheckGivenUp answers RETURN_OPEN while the applicant may still hand in again.
+func CheckGivenUp(until, now time.Time) error {
+	if now.Before(until) {
+		return rule.New(rule.Precondition, "RETURN_OPEN", "", "until", lastDay(until))
+	}
+	return nil
+}
+
+// lastDay is the day that ends at a midnight.
+func lastDay(end time.Time) string {
+	return end.Add(-time.Nanosecond).Format(time.DateOnly)
+}
 
 // CheckJudged answers WRONG_STATE for an application that takes no sheets: they
 // are taken while it is in review.

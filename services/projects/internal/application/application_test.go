@@ -11,7 +11,10 @@ import (
 func TestMachine_OnlyWhatTheTableSays(t *testing.T) {
 	want := map[State]map[string]State{
 		Draft:       {Submit: Submitted},
-		Submitted:   {StartReview: InReview},
+		Submitted:   {StartReview: InReview, StartCheck: InCheck},
+		InCheck:     {Return: Returned, Pass: Eligible, Fail: Ineligible},
+		Returned:    {Resubmit: InCheck, Fail: Ineligible},
+		Eligible:    {StartReview: InReview},
 		InReview:    {Select: Selected, Keep: Reserve, TurnDown: NotSelected},
 		Selected:    {},
 		Reserve:     {},
@@ -37,12 +40,16 @@ func TestMachine_OnlyWhatTheTableSays(t *testing.T) {
 func TestSealed_UntilTheReview(t *testing.T) {
 	for s, want := range map[State]bool{
 		Draft: true, Submitted: true, InReview: false, Selected: false, Reserve: false, NotSelected: false,
+		InCheck: false, Returned: false, Eligible: false, Ineligible: false,
 		0: true, 99: true, // what nobody knows stays sealed
 	} {
-		if Sealed(s) != want || UnderReview(s) == want {
+		if Sealed(s) != want {
 			t.Errorf("Sealed(%s) = %v", s, !want)
 		}
-		if Waiting(s) != (s == Submitted) {
+		if UnderReview(s) != (!want && s < InCheck) {
+			t.Errorf("UnderReview(%s) = %v", s, UnderReview(s))
+		}
+		if Waiting(s) != (s == Submitted || s == Eligible) {
 			t.Errorf("Waiting(%s) = %v", s, Waiting(s))
 		}
 	}

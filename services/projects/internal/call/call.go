@@ -19,10 +19,11 @@ const (
 	Opened
 	InReview
 	Decided
+	InCheck
 )
 
 func (s State) String() string {
-	names := [...]string{"unknown", "draft", "open", "in review", "decided"}
+	names := [...]string{"unknown", "draft", "open", "in review", "decided", "in check"}
 	if s < 0 || int(s) >= len(names) {
 		return names[0]
 	}
@@ -32,6 +33,7 @@ func (s State) String() string {
 // The commands.
 const (
 	Open        = "open"
+	StartCheck  = "start check"
 	StartReview = "start review"
 	Decide      = "decide"
 )
@@ -43,7 +45,9 @@ func Machine() rule.Machine[State] {
 		Label: State.String,
 		Steps: []rule.Step[State]{
 			{From: Draft, Command: Open, To: Opened},
+			{From: Opened, Command: StartCheck, To: InCheck},
 			{From: Opened, Command: StartReview, To: InReview},
+			{From: InCheck, Command: StartReview, To: InReview},
 			{From: InReview, Command: Decide, To: Decided},
 		},
 	}
@@ -51,7 +55,7 @@ func Machine() rule.Machine[State] {
 
 // Next answers where a command leads at an instant: WRONG_STATE outside the
 // table, WINDOW_CLOSED for opening a call whose window has ended, WINDOW_OPEN
-// for a review before it has.
+// for a check or a review before it has.
 func Next(s State, command string, w Window, now time.Time) (State, error) {
 	to, err := Machine().Next(s, command)
 	switch {
@@ -59,7 +63,7 @@ func Next(s State, command string, w Window, now time.Time) (State, error) {
 		return s, err
 	case command == Open && w.over(now):
 		return s, w.closed() // it could never take an application
-	case command == StartReview && !w.over(now):
+	case (command == StartReview || command == StartCheck) && !w.over(now):
 		return s, rule.New(rule.Precondition, "WINDOW_OPEN", "", "closes", w.Closes.Format(time.RFC3339))
 	}
 	return to, nil
@@ -68,6 +72,9 @@ func Next(s State, command string, w Window, now time.Time) (State, error) {
 // UnderReview says whether the review of a call has started: its applications
 // are known to the district and the reviewers from then on.
 func UnderReview(s State) bool { return s == InReview || s == Decided }
+
+// Known says whether the district may know of the applications of a call.
+func Known(s State) bool { return s == InCheck || UnderReview(s) }
 
 // CheckRankable answers WRONG_STATE for a call whose review has not started.
 func CheckRankable(s State) error {

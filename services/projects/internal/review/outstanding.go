@@ -13,30 +13,34 @@ type Party struct{ ID, Path string }
 // Pair names one sheet: who judges what.
 type Pair struct{ Reviewer, Application string }
 
-// CheckHanded answers SHEETS_MISSING for a reviewer who may judge an application
-// and has not.
-func CheckHanded(r, a Party, handed map[Pair]bool) error {
-	if handed[Pair{Reviewer: r.ID, Application: a.ID}] || Conflict(r.Path, a.Path) {
-		return nil
-	}
-	return rule.New(rule.Precondition, "SHEETS_MISSING", "", "missing", "1", "due", "1")
+// Panel is who judges what, and what has come in.
+type Panel struct {
+	Reviewers []Party
+	// Declared conflicts, beside those that follow from the tree.
+	Declared map[Pair]bool
+	Handed   map[Pair]bool
+}
+
+// Barred says whether a reviewer may not judge an application. A sheet that came
+// in before is set aside: it counts for nothing.
+func (p Panel) Barred(r, a Party) bool {
+	return p.Declared[Pair{Reviewer: r.ID, Application: a.ID}] || Conflict(r.Path, a.Path)
 }
 
 // CheckComplete answers SHEETS_MISSING until every reviewer has handed in a
 // sheet for every application that does not conflict. An application that
 // nobody may judge counts as one sheet missing: it is not decided by default.
-func CheckComplete(reviewers, applications []Party, handed map[Pair]bool) error {
+func (p Panel) CheckComplete(applications []Party) error {
 	missing, due := 0, 0
 	for _, a := range applications {
 		judged := false
-		for _, r := range reviewers {
-			has := handed[Pair{Reviewer: r.ID, Application: a.ID}]
-			if !has && Conflict(r.Path, a.Path) {
+		for _, r := range p.Reviewers {
+			if p.Barred(r, a) {
 				continue
 			}
 			judged = true
 			due++
-			if !has {
+			if !p.Handed[Pair{Reviewer: r.ID, Application: a.ID}] {
 				missing++
 			}
 		}
@@ -44,6 +48,31 @@ func CheckComplete(reviewers, applications []Party, handed map[Pair]bool) error 
 			missing, due = missing+1, due+1
 		}
 	}
+	return sheetsMissing(missing, due)
+}
+
+// CheckOwn answers SHEETS_MISSING for a reviewer who has own sheets to hand in:
+// what others gave is seen after that. Somebody who is no reviewer owes none.
+func (p Panel) CheckOwn(person string, applications []Party) error {
+	missing, due := 0, 0
+	for _, r := range p.Reviewers {
+		if r.ID != person {
+			continue
+		}
+		for _, a := range applications {
+			if p.Barred(r, a) {
+				continue
+			}
+			due++
+			if !p.Handed[Pair{Reviewer: r.ID, Application: a.ID}] {
+				missing++
+			}
+		}
+	}
+	return sheetsMissing(missing, due)
+}
+
+func sheetsMissing(missing, due int) error {
 	if missing == 0 {
 		return nil
 	}

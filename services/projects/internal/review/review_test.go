@@ -201,10 +201,10 @@ func TestConflict_AlongTheTree(t *testing.T) {
 func TestCheckComplete(t *testing.T) {
 	reviewers := []Party{{"E1", "/1/11/"}, {"E2", "/1/12/"}}
 	applications := []Party{{"a", "/1/11/111/"}, {"b", "/1/13/"}}
-	handed := map[Pair]bool{}
+	handed, declared := map[Pair]bool{}, map[Pair]bool{}
 	want := func(missing, due string) {
 		t.Helper()
-		err := CheckComplete(reviewers, applications, handed)
+		err := Panel{Reviewers: reviewers, Handed: handed, Declared: declared}.CheckComplete(applications)
 		var broken *rule.Error
 		if missing == "0" {
 			if err != nil {
@@ -223,11 +223,15 @@ func TestCheckComplete(t *testing.T) {
 	want("0", "3")
 	applications = append(applications, Party{"c", "/1/"})
 	want("1", "4") // nobody may judge c
-	// A sheet that was taken before the tree was changed counts all the same.
-	if err := CheckComplete(reviewers[:1], applications[:1], map[Pair]bool{{"E1", "a"}: true}); err != nil {
-		t.Errorf("a sheet from before a move: %v", err)
-	}
-	if err := CheckComplete(reviewers, nil, nil); err != nil {
+	declared[Pair{"E2", "a"}] = true
+	want("2", "4") // and now nobody may judge a; the sheet that was there is set aside
+	if err := (Panel{Reviewers: reviewers}).CheckComplete(nil); err != nil {
 		t.Errorf("nothing to judge: %v", err)
+	}
+	for person, missing := range map[string]bool{"E1": false, "E2": true, "nobody": false} {
+		err := Panel{Reviewers: reviewers, Handed: map[Pair]bool{{"E1", "b"}: true}}.CheckOwn(person, applications[:2])
+		if (err != nil) != missing {
+			t.Errorf("%s owes: %v", person, err)
+		}
 	}
 }

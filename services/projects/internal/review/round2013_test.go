@@ -167,7 +167,7 @@ func TestRound2013_ConflictsAreThoseOfTheTree(t *testing.T) {
 	if len(r.Reviews) != 155 || !slices.Equal(left, want) {
 		t.Errorf("%d sheets, conflicts %v", len(r.Reviews), left)
 	}
-	if err := CheckComplete(reviewers, applications, handed); err != nil {
+	if err := (Panel{Reviewers: reviewers, Handed: handed}).CheckComplete(applications); err != nil {
 		t.Errorf("the file is complete: %v", err)
 	}
 }

@@ -21,7 +21,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// linli.projects.call.opened.v1, .review_started.v1, .decided.v1; entity: the call.
+// linli.projects.call.opened.v1, .check_started.v1, .review_started.v1,
+// .decided.v1; entity: the call.
 type CallChanged struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -98,8 +99,8 @@ func (x *CallChanged) GetState() CallState {
 	return CallState_CALL_STATE_UNSPECIFIED
 }
 
-// linli.projects.application.submitted.v1 and .decided.v1; entity: the
-// application.
+// linli.projects.application.submitted.v1, .returned.v1, .checked.v1 and
+// .decided.v1; entity: the application.
 type ApplicationChanged struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`

@@ -39,6 +39,8 @@ const (
 	CallState_CALL_STATE_IN_REVIEW CallState = 3
 	// 已评定
 	CallState_CALL_STATE_DECIDED CallState = 4
+	// 审核中: what was submitted is checked
+	CallState_CALL_STATE_IN_CHECK CallState = 5
 )
 
 // Enum value maps for CallState.
@@ -49,6 +51,7 @@ var (
 		2: "CALL_STATE_OPEN",
 		3: "CALL_STATE_IN_REVIEW",
 		4: "CALL_STATE_DECIDED",
+		5: "CALL_STATE_IN_CHECK",
 	}
 	CallState_value = map[string]int32{
 		"CALL_STATE_UNSPECIFIED": 0,
@@ -56,6 +59,7 @@ var (
 		"CALL_STATE_OPEN":        2,
 		"CALL_STATE_IN_REVIEW":   3,
 		"CALL_STATE_DECIDED":     4,
+		"CALL_STATE_IN_CHECK":    5,
 	}
 )
 
@@ -169,18 +173,30 @@ const (
 	ApplicationState_APPLICATION_STATE_RESERVE ApplicationState = 5
 	// 未入选
 	ApplicationState_APPLICATION_STATE_NOT_SELECTED ApplicationState = 6
+	// 审核中
+	ApplicationState_APPLICATION_STATE_IN_CHECK ApplicationState = 7
+	// 退回修改
+	ApplicationState_APPLICATION_STATE_RETURNED ApplicationState = 8
+	// 审核通过
+	ApplicationState_APPLICATION_STATE_ELIGIBLE ApplicationState = 9
+	// 审核未通过
+	ApplicationState_APPLICATION_STATE_INELIGIBLE ApplicationState = 10
 )
 
 // Enum value maps for ApplicationState.
 var (
 	ApplicationState_name = map[int32]string{
-		0: "APPLICATION_STATE_UNSPECIFIED",
-		1: "APPLICATION_STATE_DRAFT",
-		2: "APPLICATION_STATE_SUBMITTED",
-		3: "APPLICATION_STATE_IN_REVIEW",
-		4: "APPLICATION_STATE_SELECTED",
-		5: "APPLICATION_STATE_RESERVE",
-		6: "APPLICATION_STATE_NOT_SELECTED",
+		0:  "APPLICATION_STATE_UNSPECIFIED",
+		1:  "APPLICATION_STATE_DRAFT",
+		2:  "APPLICATION_STATE_SUBMITTED",
+		3:  "APPLICATION_STATE_IN_REVIEW",
+		4:  "APPLICATION_STATE_SELECTED",
+		5:  "APPLICATION_STATE_RESERVE",
+		6:  "APPLICATION_STATE_NOT_SELECTED",
+		7:  "APPLICATION_STATE_IN_CHECK",
+		8:  "APPLICATION_STATE_RETURNED",
+		9:  "APPLICATION_STATE_ELIGIBLE",
+		10: "APPLICATION_STATE_INELIGIBLE",
 	}
 	ApplicationState_value = map[string]int32{
 		"APPLICATION_STATE_UNSPECIFIED":  0,
@@ -190,6 +206,10 @@ var (
 		"APPLICATION_STATE_SELECTED":     4,
 		"APPLICATION_STATE_RESERVE":      5,
 		"APPLICATION_STATE_NOT_SELECTED": 6,
+		"APPLICATION_STATE_IN_CHECK":     7,
+		"APPLICATION_STATE_RETURNED":     8,
+		"APPLICATION_STATE_ELIGIBLE":     9,
+		"APPLICATION_STATE_INELIGIBLE":   10,
 	}
 )
 
@@ -650,6 +670,7 @@ type Application struct {
 	RankedOutcome ApplicationState `protobuf:"varint,50,opt,name=ranked_outcome,json=rankedOutcome,proto3,enum=linli.projects.v1.ApplicationState" json:"ranked_outcome,omitempty"`
 	// Why the committee decided otherwise; empty where it did not.
 	DeviationReason string `protobuf:"bytes,51,opt,name=deviation_reason,json=deviationReason,proto3" json:"deviation_reason,omitempty"`
+	Check           *Check `protobuf:"bytes,52,opt,name=check,proto3" json:"check,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -796,6 +817,95 @@ func (x *Application) GetDeviationReason() string {
 	return ""
 }
 
+func (x *Application) GetCheck() *Check {
+	if x != nil {
+		return x.Check
+	}
+	return nil
+}
+
+// How an application fared in the check.
+type Check struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Why it was returned last, or found not eligible.
+	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Until when the applicant may hand it in again; unset unless it is returned.
+	ReturnUntil *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=return_until,json=returnUntil,proto3" json:"return_until,omitempty"`
+	// Until when the district answers; unset while its clock stands still.
+	DueAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	// Working days the district has left while its clock stands still.
+	DaysLeft int32 `protobuf:"varint,4,opt,name=days_left,json=daysLeft,proto3" json:"days_left,omitempty"`
+	// How often it was returned.
+	Returns       int32 `protobuf:"varint,5,opt,name=returns,proto3" json:"returns,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Check) Reset() {
+	*x = Check{}
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Check) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Check) ProtoMessage() {}
+
+func (x *Check) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Check.ProtoReflect.Descriptor instead.
+func (*Check) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Check) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Check) GetReturnUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReturnUntil
+	}
+	return nil
+}
+
+func (x *Check) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
+func (x *Check) GetDaysLeft() int32 {
+	if x != nil {
+		return x.DaysLeft
+	}
+	return 0
+}
+
+func (x *Check) GetReturns() int32 {
+	if x != nil {
+		return x.Returns
+	}
+	return 0
+}
+
 // Points for one criterion.
 type Points struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -810,7 +920,7 @@ type Points struct {
 
 func (x *Points) Reset() {
 	*x = Points{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[5]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -822,7 +932,7 @@ func (x *Points) String() string {
 func (*Points) ProtoMessage() {}
 
 func (x *Points) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[5]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -835,7 +945,7 @@ func (x *Points) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Points.ProtoReflect.Descriptor instead.
 func (*Points) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{5}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Points) GetCriterion() string {
@@ -876,7 +986,7 @@ type Sheet struct {
 
 func (x *Sheet) Reset() {
 	*x = Sheet{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[6]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -888,7 +998,7 @@ func (x *Sheet) String() string {
 func (*Sheet) ProtoMessage() {}
 
 func (x *Sheet) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[6]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -901,7 +1011,7 @@ func (x *Sheet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sheet.ProtoReflect.Descriptor instead.
 func (*Sheet) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{6}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Sheet) GetId() string {
@@ -966,7 +1076,7 @@ type RankedApplication struct {
 
 func (x *RankedApplication) Reset() {
 	*x = RankedApplication{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[7]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -978,7 +1088,7 @@ func (x *RankedApplication) String() string {
 func (*RankedApplication) ProtoMessage() {}
 
 func (x *RankedApplication) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[7]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -991,7 +1101,7 @@ func (x *RankedApplication) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankedApplication.ProtoReflect.Descriptor instead.
 func (*RankedApplication) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{7}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RankedApplication) GetApplicationId() string {
@@ -1062,7 +1172,7 @@ type Ranking struct {
 
 func (x *Ranking) Reset() {
 	*x = Ranking{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[8]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1074,7 +1184,7 @@ func (x *Ranking) String() string {
 func (*Ranking) ProtoMessage() {}
 
 func (x *Ranking) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[8]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1087,7 +1197,7 @@ func (x *Ranking) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ranking.ProtoReflect.Descriptor instead.
 func (*Ranking) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{8}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Ranking) GetCallId() string {
@@ -1159,7 +1269,7 @@ type Agreement struct {
 
 func (x *Agreement) Reset() {
 	*x = Agreement{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[9]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1171,7 +1281,7 @@ func (x *Agreement) String() string {
 func (*Agreement) ProtoMessage() {}
 
 func (x *Agreement) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[9]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1184,7 +1294,7 @@ func (x *Agreement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Agreement.ProtoReflect.Descriptor instead.
 func (*Agreement) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{9}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Agreement) GetAlpha() *Measure {
@@ -1236,7 +1346,7 @@ type Measure struct {
 
 func (x *Measure) Reset() {
 	*x = Measure{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[10]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1248,7 +1358,7 @@ func (x *Measure) String() string {
 func (*Measure) ProtoMessage() {}
 
 func (x *Measure) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[10]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1261,7 +1371,7 @@ func (x *Measure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Measure.ProtoReflect.Descriptor instead.
 func (*Measure) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{10}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Measure) GetValue() float64 {
@@ -1303,7 +1413,7 @@ type CutMove struct {
 
 func (x *CutMove) Reset() {
 	*x = CutMove{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[11]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1315,7 +1425,7 @@ func (x *CutMove) String() string {
 func (*CutMove) ProtoMessage() {}
 
 func (x *CutMove) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[11]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1328,7 +1438,7 @@ func (x *CutMove) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CutMove.ProtoReflect.Descriptor instead.
 func (*CutMove) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{11}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CutMove) GetWithoutReviewer() string {
@@ -1379,7 +1489,7 @@ type Deviation struct {
 
 func (x *Deviation) Reset() {
 	*x = Deviation{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[12]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1391,7 +1501,7 @@ func (x *Deviation) String() string {
 func (*Deviation) ProtoMessage() {}
 
 func (x *Deviation) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[12]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1404,7 +1514,7 @@ func (x *Deviation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deviation.ProtoReflect.Descriptor instead.
 func (*Deviation) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{12}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Deviation) GetApplicationId() string {
@@ -1451,7 +1561,7 @@ type CreateCallRequest struct {
 
 func (x *CreateCallRequest) Reset() {
 	*x = CreateCallRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[13]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1463,7 +1573,7 @@ func (x *CreateCallRequest) String() string {
 func (*CreateCallRequest) ProtoMessage() {}
 
 func (x *CreateCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[13]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1476,7 +1586,7 @@ func (x *CreateCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCallRequest.ProtoReflect.Descriptor instead.
 func (*CreateCallRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{13}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CreateCallRequest) GetDistrictId() string {
@@ -1580,7 +1690,7 @@ type CreateCallResponse struct {
 
 func (x *CreateCallResponse) Reset() {
 	*x = CreateCallResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[14]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1592,7 +1702,7 @@ func (x *CreateCallResponse) String() string {
 func (*CreateCallResponse) ProtoMessage() {}
 
 func (x *CreateCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[14]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1605,7 +1715,7 @@ func (x *CreateCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCallResponse.ProtoReflect.Descriptor instead.
 func (*CreateCallResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{14}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CreateCallResponse) GetCall() *Call {
@@ -1626,7 +1736,7 @@ type OpenCallRequest struct {
 
 func (x *OpenCallRequest) Reset() {
 	*x = OpenCallRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[15]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1638,7 +1748,7 @@ func (x *OpenCallRequest) String() string {
 func (*OpenCallRequest) ProtoMessage() {}
 
 func (x *OpenCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[15]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1651,7 +1761,7 @@ func (x *OpenCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenCallRequest.ProtoReflect.Descriptor instead.
 func (*OpenCallRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{15}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *OpenCallRequest) GetId() string {
@@ -1678,7 +1788,7 @@ type OpenCallResponse struct {
 
 func (x *OpenCallResponse) Reset() {
 	*x = OpenCallResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[16]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1690,7 +1800,7 @@ func (x *OpenCallResponse) String() string {
 func (*OpenCallResponse) ProtoMessage() {}
 
 func (x *OpenCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[16]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1703,7 +1813,7 @@ func (x *OpenCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenCallResponse.ProtoReflect.Descriptor instead.
 func (*OpenCallResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{16}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *OpenCallResponse) GetCall() *Call {
@@ -1724,7 +1834,7 @@ type StartReviewRequest struct {
 
 func (x *StartReviewRequest) Reset() {
 	*x = StartReviewRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[17]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1736,7 +1846,7 @@ func (x *StartReviewRequest) String() string {
 func (*StartReviewRequest) ProtoMessage() {}
 
 func (x *StartReviewRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[17]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1749,7 +1859,7 @@ func (x *StartReviewRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartReviewRequest.ProtoReflect.Descriptor instead.
 func (*StartReviewRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{17}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StartReviewRequest) GetId() string {
@@ -1776,7 +1886,7 @@ type StartReviewResponse struct {
 
 func (x *StartReviewResponse) Reset() {
 	*x = StartReviewResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[18]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1788,7 +1898,7 @@ func (x *StartReviewResponse) String() string {
 func (*StartReviewResponse) ProtoMessage() {}
 
 func (x *StartReviewResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[18]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1801,7 +1911,7 @@ func (x *StartReviewResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartReviewResponse.ProtoReflect.Descriptor instead.
 func (*StartReviewResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{18}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *StartReviewResponse) GetCall() *Call {
@@ -1824,7 +1934,7 @@ type DecideCallRequest struct {
 
 func (x *DecideCallRequest) Reset() {
 	*x = DecideCallRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[19]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1836,7 +1946,7 @@ func (x *DecideCallRequest) String() string {
 func (*DecideCallRequest) ProtoMessage() {}
 
 func (x *DecideCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[19]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1849,7 +1959,7 @@ func (x *DecideCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideCallRequest.ProtoReflect.Descriptor instead.
 func (*DecideCallRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{19}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DecideCallRequest) GetId() string {
@@ -1883,7 +1993,7 @@ type DecideCallResponse struct {
 
 func (x *DecideCallResponse) Reset() {
 	*x = DecideCallResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[20]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1895,7 +2005,7 @@ func (x *DecideCallResponse) String() string {
 func (*DecideCallResponse) ProtoMessage() {}
 
 func (x *DecideCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[20]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1908,7 +2018,7 @@ func (x *DecideCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecideCallResponse.ProtoReflect.Descriptor instead.
 func (*DecideCallResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{20}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DecideCallResponse) GetRanking() *Ranking {
@@ -1928,7 +2038,7 @@ type GetCallRequest struct {
 
 func (x *GetCallRequest) Reset() {
 	*x = GetCallRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[21]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1940,7 +2050,7 @@ func (x *GetCallRequest) String() string {
 func (*GetCallRequest) ProtoMessage() {}
 
 func (x *GetCallRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[21]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1953,7 +2063,7 @@ func (x *GetCallRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCallRequest.ProtoReflect.Descriptor instead.
 func (*GetCallRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{21}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetCallRequest) GetId() string {
@@ -1973,7 +2083,7 @@ type GetCallResponse struct {
 
 func (x *GetCallResponse) Reset() {
 	*x = GetCallResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[22]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1985,7 +2095,7 @@ func (x *GetCallResponse) String() string {
 func (*GetCallResponse) ProtoMessage() {}
 
 func (x *GetCallResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[22]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1998,7 +2108,7 @@ func (x *GetCallResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCallResponse.ProtoReflect.Descriptor instead.
 func (*GetCallResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{22}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetCallResponse) GetCall() *Call {
@@ -2020,7 +2130,7 @@ type ListCallsRequest struct {
 
 func (x *ListCallsRequest) Reset() {
 	*x = ListCallsRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[23]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2032,7 +2142,7 @@ func (x *ListCallsRequest) String() string {
 func (*ListCallsRequest) ProtoMessage() {}
 
 func (x *ListCallsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[23]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2045,7 +2155,7 @@ func (x *ListCallsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCallsRequest.ProtoReflect.Descriptor instead.
 func (*ListCallsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{23}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListCallsRequest) GetDistrictId() string {
@@ -2080,7 +2190,7 @@ type ListCallsResponse struct {
 
 func (x *ListCallsResponse) Reset() {
 	*x = ListCallsResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[24]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2092,7 +2202,7 @@ func (x *ListCallsResponse) String() string {
 func (*ListCallsResponse) ProtoMessage() {}
 
 func (x *ListCallsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[24]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2105,7 +2215,7 @@ func (x *ListCallsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCallsResponse.ProtoReflect.Descriptor instead.
 func (*ListCallsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{24}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListCallsResponse) GetCalls() []*Call {
@@ -2139,7 +2249,7 @@ type DraftApplicationRequest struct {
 
 func (x *DraftApplicationRequest) Reset() {
 	*x = DraftApplicationRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[25]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2151,7 +2261,7 @@ func (x *DraftApplicationRequest) String() string {
 func (*DraftApplicationRequest) ProtoMessage() {}
 
 func (x *DraftApplicationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[25]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2164,7 +2274,7 @@ func (x *DraftApplicationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DraftApplicationRequest.ProtoReflect.Descriptor instead.
 func (*DraftApplicationRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{25}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DraftApplicationRequest) GetCallId() string {
@@ -2233,7 +2343,7 @@ type DraftApplicationResponse struct {
 
 func (x *DraftApplicationResponse) Reset() {
 	*x = DraftApplicationResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[26]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2245,7 +2355,7 @@ func (x *DraftApplicationResponse) String() string {
 func (*DraftApplicationResponse) ProtoMessage() {}
 
 func (x *DraftApplicationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[26]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2258,7 +2368,7 @@ func (x *DraftApplicationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DraftApplicationResponse.ProtoReflect.Descriptor instead.
 func (*DraftApplicationResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{26}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DraftApplicationResponse) GetApplication() *Application {
@@ -2279,7 +2389,7 @@ type SubmitApplicationRequest struct {
 
 func (x *SubmitApplicationRequest) Reset() {
 	*x = SubmitApplicationRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[27]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2291,7 +2401,7 @@ func (x *SubmitApplicationRequest) String() string {
 func (*SubmitApplicationRequest) ProtoMessage() {}
 
 func (x *SubmitApplicationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[27]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2304,7 +2414,7 @@ func (x *SubmitApplicationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitApplicationRequest.ProtoReflect.Descriptor instead.
 func (*SubmitApplicationRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{27}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SubmitApplicationRequest) GetId() string {
@@ -2331,7 +2441,7 @@ type SubmitApplicationResponse struct {
 
 func (x *SubmitApplicationResponse) Reset() {
 	*x = SubmitApplicationResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[28]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2343,7 +2453,7 @@ func (x *SubmitApplicationResponse) String() string {
 func (*SubmitApplicationResponse) ProtoMessage() {}
 
 func (x *SubmitApplicationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[28]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2356,7 +2466,7 @@ func (x *SubmitApplicationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitApplicationResponse.ProtoReflect.Descriptor instead.
 func (*SubmitApplicationResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{28}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SubmitApplicationResponse) GetApplication() *Application {
@@ -2376,7 +2486,7 @@ type GetApplicationRequest struct {
 
 func (x *GetApplicationRequest) Reset() {
 	*x = GetApplicationRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[29]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2388,7 +2498,7 @@ func (x *GetApplicationRequest) String() string {
 func (*GetApplicationRequest) ProtoMessage() {}
 
 func (x *GetApplicationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[29]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2401,7 +2511,7 @@ func (x *GetApplicationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetApplicationRequest.ProtoReflect.Descriptor instead.
 func (*GetApplicationRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{29}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetApplicationRequest) GetId() string {
@@ -2421,7 +2531,7 @@ type GetApplicationResponse struct {
 
 func (x *GetApplicationResponse) Reset() {
 	*x = GetApplicationResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[30]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2433,7 +2543,7 @@ func (x *GetApplicationResponse) String() string {
 func (*GetApplicationResponse) ProtoMessage() {}
 
 func (x *GetApplicationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[30]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2446,7 +2556,7 @@ func (x *GetApplicationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetApplicationResponse.ProtoReflect.Descriptor instead.
 func (*GetApplicationResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{30}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetApplicationResponse) GetApplication() *Application {
@@ -2468,7 +2578,7 @@ type ListApplicationsRequest struct {
 
 func (x *ListApplicationsRequest) Reset() {
 	*x = ListApplicationsRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[31]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2480,7 +2590,7 @@ func (x *ListApplicationsRequest) String() string {
 func (*ListApplicationsRequest) ProtoMessage() {}
 
 func (x *ListApplicationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[31]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2493,7 +2603,7 @@ func (x *ListApplicationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListApplicationsRequest.ProtoReflect.Descriptor instead.
 func (*ListApplicationsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{31}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListApplicationsRequest) GetCallId() string {
@@ -2528,7 +2638,7 @@ type ListApplicationsResponse struct {
 
 func (x *ListApplicationsResponse) Reset() {
 	*x = ListApplicationsResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[32]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2540,7 +2650,7 @@ func (x *ListApplicationsResponse) String() string {
 func (*ListApplicationsResponse) ProtoMessage() {}
 
 func (x *ListApplicationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[32]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2553,7 +2663,7 @@ func (x *ListApplicationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListApplicationsResponse.ProtoReflect.Descriptor instead.
 func (*ListApplicationsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{32}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListApplicationsResponse) GetApplications() []*Application {
@@ -2581,7 +2691,7 @@ type SubmitSheetRequest struct {
 
 func (x *SubmitSheetRequest) Reset() {
 	*x = SubmitSheetRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[33]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2593,7 +2703,7 @@ func (x *SubmitSheetRequest) String() string {
 func (*SubmitSheetRequest) ProtoMessage() {}
 
 func (x *SubmitSheetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[33]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2606,7 +2716,7 @@ func (x *SubmitSheetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitSheetRequest.ProtoReflect.Descriptor instead.
 func (*SubmitSheetRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{33}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SubmitSheetRequest) GetApplicationId() string {
@@ -2633,7 +2743,7 @@ type SubmitSheetResponse struct {
 
 func (x *SubmitSheetResponse) Reset() {
 	*x = SubmitSheetResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[34]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2645,7 +2755,7 @@ func (x *SubmitSheetResponse) String() string {
 func (*SubmitSheetResponse) ProtoMessage() {}
 
 func (x *SubmitSheetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[34]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2658,7 +2768,7 @@ func (x *SubmitSheetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitSheetResponse.ProtoReflect.Descriptor instead.
 func (*SubmitSheetResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{34}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SubmitSheetResponse) GetSheet() *Sheet {
@@ -2678,7 +2788,7 @@ type ListSheetsRequest struct {
 
 func (x *ListSheetsRequest) Reset() {
 	*x = ListSheetsRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[35]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2690,7 +2800,7 @@ func (x *ListSheetsRequest) String() string {
 func (*ListSheetsRequest) ProtoMessage() {}
 
 func (x *ListSheetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[35]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2703,7 +2813,7 @@ func (x *ListSheetsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSheetsRequest.ProtoReflect.Descriptor instead.
 func (*ListSheetsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{35}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListSheetsRequest) GetApplicationId() string {
@@ -2723,7 +2833,7 @@ type ListSheetsResponse struct {
 
 func (x *ListSheetsResponse) Reset() {
 	*x = ListSheetsResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[36]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2735,7 +2845,7 @@ func (x *ListSheetsResponse) String() string {
 func (*ListSheetsResponse) ProtoMessage() {}
 
 func (x *ListSheetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[36]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2748,7 +2858,7 @@ func (x *ListSheetsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSheetsResponse.ProtoReflect.Descriptor instead.
 func (*ListSheetsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{36}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListSheetsResponse) GetSheets() []*Sheet {
@@ -2770,7 +2880,7 @@ type RankApplicationsRequest struct {
 
 func (x *RankApplicationsRequest) Reset() {
 	*x = RankApplicationsRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[37]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2782,7 +2892,7 @@ func (x *RankApplicationsRequest) String() string {
 func (*RankApplicationsRequest) ProtoMessage() {}
 
 func (x *RankApplicationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[37]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2795,7 +2905,7 @@ func (x *RankApplicationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankApplicationsRequest.ProtoReflect.Descriptor instead.
 func (*RankApplicationsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{37}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *RankApplicationsRequest) GetCallId() string {
@@ -2822,7 +2932,7 @@ type RankApplicationsResponse struct {
 
 func (x *RankApplicationsResponse) Reset() {
 	*x = RankApplicationsResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[38]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2834,7 +2944,7 @@ func (x *RankApplicationsResponse) String() string {
 func (*RankApplicationsResponse) ProtoMessage() {}
 
 func (x *RankApplicationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[38]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2847,7 +2957,7 @@ func (x *RankApplicationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankApplicationsResponse.ProtoReflect.Descriptor instead.
 func (*RankApplicationsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{38}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *RankApplicationsResponse) GetRanking() *Ranking {
@@ -2867,7 +2977,7 @@ type ExportSelectionRequest struct {
 
 func (x *ExportSelectionRequest) Reset() {
 	*x = ExportSelectionRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[39]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2879,7 +2989,7 @@ func (x *ExportSelectionRequest) String() string {
 func (*ExportSelectionRequest) ProtoMessage() {}
 
 func (x *ExportSelectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[39]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2892,7 +3002,7 @@ func (x *ExportSelectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportSelectionRequest.ProtoReflect.Descriptor instead.
 func (*ExportSelectionRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{39}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ExportSelectionRequest) GetCallId() string {
@@ -2915,7 +3025,7 @@ type ExportSelectionResponse struct {
 
 func (x *ExportSelectionResponse) Reset() {
 	*x = ExportSelectionResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[40]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2927,7 +3037,7 @@ func (x *ExportSelectionResponse) String() string {
 func (*ExportSelectionResponse) ProtoMessage() {}
 
 func (x *ExportSelectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[40]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2940,7 +3050,7 @@ func (x *ExportSelectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportSelectionResponse.ProtoReflect.Descriptor instead.
 func (*ExportSelectionResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{40}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ExportSelectionResponse) GetFileName() string {
@@ -3005,7 +3115,7 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\bbaseline\x18\x03 \x01(\x01R\bbaseline\x12\x16\n" +
 	"\x06target\x18\x04 \x01(\x01R\x06target\x125\n" +
 	"\x03due\x18\x05 \x01(\tB#\xbaH r\x1e2\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$R\x03due\x12!\n" +
-	"\x06source\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x06source\"\xf4\x04\n" +
+	"\x06source\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x06source\"\xa4\x05\n" +
 	"\vApplication\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n" +
 	"\acall_id\x18\x02 \x01(\tR\x06callId\x12\x16\n" +
@@ -3026,7 +3136,14 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\x10score_hundredths\x18\r \x01(\x03R\x0fscoreHundredths\x12\x17\n" +
 	"\x04etag\x18\x0e \x01(\tB\x03\xe0A\x03R\x04etag\x12J\n" +
 	"\x0eranked_outcome\x182 \x01(\x0e2#.linli.projects.v1.ApplicationStateR\rrankedOutcome\x12)\n" +
-	"\x10deviation_reason\x183 \x01(\tR\x0fdeviationReason\"|\n" +
+	"\x10deviation_reason\x183 \x01(\tR\x0fdeviationReason\x12.\n" +
+	"\x05check\x184 \x01(\v2\x18.linli.projects.v1.CheckR\x05check\"\xc8\x01\n" +
+	"\x05Check\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12=\n" +
+	"\freturn_until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\vreturnUntil\x121\n" +
+	"\x06due_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12\x1b\n" +
+	"\tdays_left\x18\x04 \x01(\x05R\bdaysLeft\x12\x18\n" +
+	"\areturns\x18\x05 \x01(\x05R\areturns\"|\n" +
 	"\x06Points\x12'\n" +
 	"\tcriterion\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(R\tcriterion\x12\"\n" +
 	"\x06halves\x18\x02 \x01(\x05B\n" +
@@ -3186,20 +3303,21 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\x17ExportSelectionResponse\x12\x1b\n" +
 	"\tfile_name\x18\x01 \x01(\tR\bfileName\x12\x18\n" +
 	"\acontent\x18\x02 \x01(\fR\acontent\x12\x12\n" +
-	"\x04hash\x18\x03 \x01(\tR\x04hash*\x84\x01\n" +
+	"\x04hash\x18\x03 \x01(\tR\x04hash*\x9d\x01\n" +
 	"\tCallState\x12\x1a\n" +
 	"\x16CALL_STATE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10CALL_STATE_DRAFT\x10\x01\x12\x13\n" +
 	"\x0fCALL_STATE_OPEN\x10\x02\x12\x18\n" +
 	"\x14CALL_STATE_IN_REVIEW\x10\x03\x12\x16\n" +
-	"\x12CALL_STATE_DECIDED\x10\x04*\xb0\x01\n" +
+	"\x12CALL_STATE_DECIDED\x10\x04\x12\x17\n" +
+	"\x13CALL_STATE_IN_CHECK\x10\x05*\xb0\x01\n" +
 	"\vAggregation\x12\x1b\n" +
 	"\x17AGGREGATION_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10AGGREGATION_MEAN\x10\x01\x12\x1d\n" +
 	"\x19AGGREGATION_DROP_HIGH_LOW\x10\x02\x12\x1c\n" +
 	"\x18AGGREGATION_TRIMMED_MEAN\x10\x03\x12\x17\n" +
 	"\x13AGGREGATION_Z_SCORE\x10\x04\x12\x18\n" +
-	"\x14AGGREGATION_ADDITIVE\x10\x05*\xf7\x01\n" +
+	"\x14AGGREGATION_ADDITIVE\x10\x05*\xf9\x02\n" +
 	"\x10ApplicationState\x12!\n" +
 	"\x1dAPPLICATION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17APPLICATION_STATE_DRAFT\x10\x01\x12\x1f\n" +
@@ -3207,7 +3325,12 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\x1bAPPLICATION_STATE_IN_REVIEW\x10\x03\x12\x1e\n" +
 	"\x1aAPPLICATION_STATE_SELECTED\x10\x04\x12\x1d\n" +
 	"\x19APPLICATION_STATE_RESERVE\x10\x05\x12\"\n" +
-	"\x1eAPPLICATION_STATE_NOT_SELECTED\x10\x062\x91\x11\n" +
+	"\x1eAPPLICATION_STATE_NOT_SELECTED\x10\x06\x12\x1e\n" +
+	"\x1aAPPLICATION_STATE_IN_CHECK\x10\a\x12\x1e\n" +
+	"\x1aAPPLICATION_STATE_RETURNED\x10\b\x12\x1e\n" +
+	"\x1aAPPLICATION_STATE_ELIGIBLE\x10\t\x12 \n" +
+	"\x1cAPPLICATION_STATE_INELIGIBLE\x10\n" +
+	"2\x91\x11\n" +
 	"\x0fProjectsService\x12\xa9\x01\n" +
 	"\n" +
 	"CreateCall\x12$.linli.projects.v1.CreateCallRequest\x1a%.linli.projects.v1.CreateCallResponse\"N\xea\xdb\x18\x14\n" +
@@ -3253,7 +3376,7 @@ func file_linli_projects_v1_projects_proto_rawDescGZIP() []byte {
 }
 
 var file_linli_projects_v1_projects_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_linli_projects_v1_projects_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_linli_projects_v1_projects_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_linli_projects_v1_projects_proto_goTypes = []any{
 	(CallState)(0),                    // 0: linli.projects.v1.CallState
 	(Aggregation)(0),                  // 1: linli.projects.v1.Aggregation
@@ -3263,123 +3386,127 @@ var file_linli_projects_v1_projects_proto_goTypes = []any{
 	(*Call)(nil),                      // 5: linli.projects.v1.Call
 	(*Indicator)(nil),                 // 6: linli.projects.v1.Indicator
 	(*Application)(nil),               // 7: linli.projects.v1.Application
-	(*Points)(nil),                    // 8: linli.projects.v1.Points
-	(*Sheet)(nil),                     // 9: linli.projects.v1.Sheet
-	(*RankedApplication)(nil),         // 10: linli.projects.v1.RankedApplication
-	(*Ranking)(nil),                   // 11: linli.projects.v1.Ranking
-	(*Agreement)(nil),                 // 12: linli.projects.v1.Agreement
-	(*Measure)(nil),                   // 13: linli.projects.v1.Measure
-	(*CutMove)(nil),                   // 14: linli.projects.v1.CutMove
-	(*Deviation)(nil),                 // 15: linli.projects.v1.Deviation
-	(*CreateCallRequest)(nil),         // 16: linli.projects.v1.CreateCallRequest
-	(*CreateCallResponse)(nil),        // 17: linli.projects.v1.CreateCallResponse
-	(*OpenCallRequest)(nil),           // 18: linli.projects.v1.OpenCallRequest
-	(*OpenCallResponse)(nil),          // 19: linli.projects.v1.OpenCallResponse
-	(*StartReviewRequest)(nil),        // 20: linli.projects.v1.StartReviewRequest
-	(*StartReviewResponse)(nil),       // 21: linli.projects.v1.StartReviewResponse
-	(*DecideCallRequest)(nil),         // 22: linli.projects.v1.DecideCallRequest
-	(*DecideCallResponse)(nil),        // 23: linli.projects.v1.DecideCallResponse
-	(*GetCallRequest)(nil),            // 24: linli.projects.v1.GetCallRequest
-	(*GetCallResponse)(nil),           // 25: linli.projects.v1.GetCallResponse
-	(*ListCallsRequest)(nil),          // 26: linli.projects.v1.ListCallsRequest
-	(*ListCallsResponse)(nil),         // 27: linli.projects.v1.ListCallsResponse
-	(*DraftApplicationRequest)(nil),   // 28: linli.projects.v1.DraftApplicationRequest
-	(*DraftApplicationResponse)(nil),  // 29: linli.projects.v1.DraftApplicationResponse
-	(*SubmitApplicationRequest)(nil),  // 30: linli.projects.v1.SubmitApplicationRequest
-	(*SubmitApplicationResponse)(nil), // 31: linli.projects.v1.SubmitApplicationResponse
-	(*GetApplicationRequest)(nil),     // 32: linli.projects.v1.GetApplicationRequest
-	(*GetApplicationResponse)(nil),    // 33: linli.projects.v1.GetApplicationResponse
-	(*ListApplicationsRequest)(nil),   // 34: linli.projects.v1.ListApplicationsRequest
-	(*ListApplicationsResponse)(nil),  // 35: linli.projects.v1.ListApplicationsResponse
-	(*SubmitSheetRequest)(nil),        // 36: linli.projects.v1.SubmitSheetRequest
-	(*SubmitSheetResponse)(nil),       // 37: linli.projects.v1.SubmitSheetResponse
-	(*ListSheetsRequest)(nil),         // 38: linli.projects.v1.ListSheetsRequest
-	(*ListSheetsResponse)(nil),        // 39: linli.projects.v1.ListSheetsResponse
-	(*RankApplicationsRequest)(nil),   // 40: linli.projects.v1.RankApplicationsRequest
-	(*RankApplicationsResponse)(nil),  // 41: linli.projects.v1.RankApplicationsResponse
-	(*ExportSelectionRequest)(nil),    // 42: linli.projects.v1.ExportSelectionRequest
-	(*ExportSelectionResponse)(nil),   // 43: linli.projects.v1.ExportSelectionResponse
-	(*timestamppb.Timestamp)(nil),     // 44: google.protobuf.Timestamp
+	(*Check)(nil),                     // 8: linli.projects.v1.Check
+	(*Points)(nil),                    // 9: linli.projects.v1.Points
+	(*Sheet)(nil),                     // 10: linli.projects.v1.Sheet
+	(*RankedApplication)(nil),         // 11: linli.projects.v1.RankedApplication
+	(*Ranking)(nil),                   // 12: linli.projects.v1.Ranking
+	(*Agreement)(nil),                 // 13: linli.projects.v1.Agreement
+	(*Measure)(nil),                   // 14: linli.projects.v1.Measure
+	(*CutMove)(nil),                   // 15: linli.projects.v1.CutMove
+	(*Deviation)(nil),                 // 16: linli.projects.v1.Deviation
+	(*CreateCallRequest)(nil),         // 17: linli.projects.v1.CreateCallRequest
+	(*CreateCallResponse)(nil),        // 18: linli.projects.v1.CreateCallResponse
+	(*OpenCallRequest)(nil),           // 19: linli.projects.v1.OpenCallRequest
+	(*OpenCallResponse)(nil),          // 20: linli.projects.v1.OpenCallResponse
+	(*StartReviewRequest)(nil),        // 21: linli.projects.v1.StartReviewRequest
+	(*StartReviewResponse)(nil),       // 22: linli.projects.v1.StartReviewResponse
+	(*DecideCallRequest)(nil),         // 23: linli.projects.v1.DecideCallRequest
+	(*DecideCallResponse)(nil),        // 24: linli.projects.v1.DecideCallResponse
+	(*GetCallRequest)(nil),            // 25: linli.projects.v1.GetCallRequest
+	(*GetCallResponse)(nil),           // 26: linli.projects.v1.GetCallResponse
+	(*ListCallsRequest)(nil),          // 27: linli.projects.v1.ListCallsRequest
+	(*ListCallsResponse)(nil),         // 28: linli.projects.v1.ListCallsResponse
+	(*DraftApplicationRequest)(nil),   // 29: linli.projects.v1.DraftApplicationRequest
+	(*DraftApplicationResponse)(nil),  // 30: linli.projects.v1.DraftApplicationResponse
+	(*SubmitApplicationRequest)(nil),  // 31: linli.projects.v1.SubmitApplicationRequest
+	(*SubmitApplicationResponse)(nil), // 32: linli.projects.v1.SubmitApplicationResponse
+	(*GetApplicationRequest)(nil),     // 33: linli.projects.v1.GetApplicationRequest
+	(*GetApplicationResponse)(nil),    // 34: linli.projects.v1.GetApplicationResponse
+	(*ListApplicationsRequest)(nil),   // 35: linli.projects.v1.ListApplicationsRequest
+	(*ListApplicationsResponse)(nil),  // 36: linli.projects.v1.ListApplicationsResponse
+	(*SubmitSheetRequest)(nil),        // 37: linli.projects.v1.SubmitSheetRequest
+	(*SubmitSheetResponse)(nil),       // 38: linli.projects.v1.SubmitSheetResponse
+	(*ListSheetsRequest)(nil),         // 39: linli.projects.v1.ListSheetsRequest
+	(*ListSheetsResponse)(nil),        // 40: linli.projects.v1.ListSheetsResponse
+	(*RankApplicationsRequest)(nil),   // 41: linli.projects.v1.RankApplicationsRequest
+	(*RankApplicationsResponse)(nil),  // 42: linli.projects.v1.RankApplicationsResponse
+	(*ExportSelectionRequest)(nil),    // 43: linli.projects.v1.ExportSelectionRequest
+	(*ExportSelectionResponse)(nil),   // 44: linli.projects.v1.ExportSelectionResponse
+	(*timestamppb.Timestamp)(nil),     // 45: google.protobuf.Timestamp
 }
 var file_linli_projects_v1_projects_proto_depIdxs = []int32{
 	0,  // 0: linli.projects.v1.Call.state:type_name -> linli.projects.v1.CallState
-	44, // 1: linli.projects.v1.Call.opens_at:type_name -> google.protobuf.Timestamp
-	44, // 2: linli.projects.v1.Call.closes_at:type_name -> google.protobuf.Timestamp
+	45, // 1: linli.projects.v1.Call.opens_at:type_name -> google.protobuf.Timestamp
+	45, // 2: linli.projects.v1.Call.closes_at:type_name -> google.protobuf.Timestamp
 	3,  // 3: linli.projects.v1.Call.criteria:type_name -> linli.projects.v1.Criterion
 	4,  // 4: linli.projects.v1.Call.reviewers:type_name -> linli.projects.v1.Reviewer
 	1,  // 5: linli.projects.v1.Call.aggregation:type_name -> linli.projects.v1.Aggregation
 	6,  // 6: linli.projects.v1.Application.indicators:type_name -> linli.projects.v1.Indicator
 	2,  // 7: linli.projects.v1.Application.state:type_name -> linli.projects.v1.ApplicationState
-	44, // 8: linli.projects.v1.Application.submitted_at:type_name -> google.protobuf.Timestamp
+	45, // 8: linli.projects.v1.Application.submitted_at:type_name -> google.protobuf.Timestamp
 	2,  // 9: linli.projects.v1.Application.ranked_outcome:type_name -> linli.projects.v1.ApplicationState
-	8,  // 10: linli.projects.v1.Sheet.points:type_name -> linli.projects.v1.Points
-	44, // 11: linli.projects.v1.Sheet.submitted_at:type_name -> google.protobuf.Timestamp
-	2,  // 12: linli.projects.v1.RankedApplication.outcome:type_name -> linli.projects.v1.ApplicationState
-	1,  // 13: linli.projects.v1.Ranking.aggregation:type_name -> linli.projects.v1.Aggregation
-	10, // 14: linli.projects.v1.Ranking.applications:type_name -> linli.projects.v1.RankedApplication
-	12, // 15: linli.projects.v1.Ranking.agreement:type_name -> linli.projects.v1.Agreement
-	14, // 16: linli.projects.v1.Ranking.proof:type_name -> linli.projects.v1.CutMove
-	13, // 17: linli.projects.v1.Agreement.alpha:type_name -> linli.projects.v1.Measure
-	13, // 18: linli.projects.v1.Agreement.icc_single:type_name -> linli.projects.v1.Measure
-	13, // 19: linli.projects.v1.Agreement.icc_average:type_name -> linli.projects.v1.Measure
-	13, // 20: linli.projects.v1.Agreement.kendall_w:type_name -> linli.projects.v1.Measure
-	1,  // 21: linli.projects.v1.CutMove.aggregation:type_name -> linli.projects.v1.Aggregation
-	2,  // 22: linli.projects.v1.Deviation.outcome:type_name -> linli.projects.v1.ApplicationState
-	44, // 23: linli.projects.v1.CreateCallRequest.opens_at:type_name -> google.protobuf.Timestamp
-	44, // 24: linli.projects.v1.CreateCallRequest.closes_at:type_name -> google.protobuf.Timestamp
-	3,  // 25: linli.projects.v1.CreateCallRequest.criteria:type_name -> linli.projects.v1.Criterion
-	4,  // 26: linli.projects.v1.CreateCallRequest.reviewers:type_name -> linli.projects.v1.Reviewer
-	1,  // 27: linli.projects.v1.CreateCallRequest.aggregation:type_name -> linli.projects.v1.Aggregation
-	5,  // 28: linli.projects.v1.CreateCallResponse.call:type_name -> linli.projects.v1.Call
-	5,  // 29: linli.projects.v1.OpenCallResponse.call:type_name -> linli.projects.v1.Call
-	5,  // 30: linli.projects.v1.StartReviewResponse.call:type_name -> linli.projects.v1.Call
-	15, // 31: linli.projects.v1.DecideCallRequest.deviations:type_name -> linli.projects.v1.Deviation
-	11, // 32: linli.projects.v1.DecideCallResponse.ranking:type_name -> linli.projects.v1.Ranking
-	5,  // 33: linli.projects.v1.GetCallResponse.call:type_name -> linli.projects.v1.Call
-	5,  // 34: linli.projects.v1.ListCallsResponse.calls:type_name -> linli.projects.v1.Call
-	6,  // 35: linli.projects.v1.DraftApplicationRequest.indicators:type_name -> linli.projects.v1.Indicator
-	7,  // 36: linli.projects.v1.DraftApplicationResponse.application:type_name -> linli.projects.v1.Application
-	7,  // 37: linli.projects.v1.SubmitApplicationResponse.application:type_name -> linli.projects.v1.Application
-	7,  // 38: linli.projects.v1.GetApplicationResponse.application:type_name -> linli.projects.v1.Application
-	7,  // 39: linli.projects.v1.ListApplicationsResponse.applications:type_name -> linli.projects.v1.Application
-	8,  // 40: linli.projects.v1.SubmitSheetRequest.points:type_name -> linli.projects.v1.Points
-	9,  // 41: linli.projects.v1.SubmitSheetResponse.sheet:type_name -> linli.projects.v1.Sheet
-	9,  // 42: linli.projects.v1.ListSheetsResponse.sheets:type_name -> linli.projects.v1.Sheet
-	1,  // 43: linli.projects.v1.RankApplicationsRequest.aggregation:type_name -> linli.projects.v1.Aggregation
-	11, // 44: linli.projects.v1.RankApplicationsResponse.ranking:type_name -> linli.projects.v1.Ranking
-	16, // 45: linli.projects.v1.ProjectsService.CreateCall:input_type -> linli.projects.v1.CreateCallRequest
-	18, // 46: linli.projects.v1.ProjectsService.OpenCall:input_type -> linli.projects.v1.OpenCallRequest
-	20, // 47: linli.projects.v1.ProjectsService.StartReview:input_type -> linli.projects.v1.StartReviewRequest
-	22, // 48: linli.projects.v1.ProjectsService.DecideCall:input_type -> linli.projects.v1.DecideCallRequest
-	24, // 49: linli.projects.v1.ProjectsService.GetCall:input_type -> linli.projects.v1.GetCallRequest
-	26, // 50: linli.projects.v1.ProjectsService.ListCalls:input_type -> linli.projects.v1.ListCallsRequest
-	28, // 51: linli.projects.v1.ProjectsService.DraftApplication:input_type -> linli.projects.v1.DraftApplicationRequest
-	30, // 52: linli.projects.v1.ProjectsService.SubmitApplication:input_type -> linli.projects.v1.SubmitApplicationRequest
-	32, // 53: linli.projects.v1.ProjectsService.GetApplication:input_type -> linli.projects.v1.GetApplicationRequest
-	34, // 54: linli.projects.v1.ProjectsService.ListApplications:input_type -> linli.projects.v1.ListApplicationsRequest
-	36, // 55: linli.projects.v1.ProjectsService.SubmitSheet:input_type -> linli.projects.v1.SubmitSheetRequest
-	38, // 56: linli.projects.v1.ProjectsService.ListSheets:input_type -> linli.projects.v1.ListSheetsRequest
-	42, // 57: linli.projects.v1.ProjectsService.ExportSelection:input_type -> linli.projects.v1.ExportSelectionRequest
-	40, // 58: linli.projects.v1.ProjectsService.RankApplications:input_type -> linli.projects.v1.RankApplicationsRequest
-	17, // 59: linli.projects.v1.ProjectsService.CreateCall:output_type -> linli.projects.v1.CreateCallResponse
-	19, // 60: linli.projects.v1.ProjectsService.OpenCall:output_type -> linli.projects.v1.OpenCallResponse
-	21, // 61: linli.projects.v1.ProjectsService.StartReview:output_type -> linli.projects.v1.StartReviewResponse
-	23, // 62: linli.projects.v1.ProjectsService.DecideCall:output_type -> linli.projects.v1.DecideCallResponse
-	25, // 63: linli.projects.v1.ProjectsService.GetCall:output_type -> linli.projects.v1.GetCallResponse
-	27, // 64: linli.projects.v1.ProjectsService.ListCalls:output_type -> linli.projects.v1.ListCallsResponse
-	29, // 65: linli.projects.v1.ProjectsService.DraftApplication:output_type -> linli.projects.v1.DraftApplicationResponse
-	31, // 66: linli.projects.v1.ProjectsService.SubmitApplication:output_type -> linli.projects.v1.SubmitApplicationResponse
-	33, // 67: linli.projects.v1.ProjectsService.GetApplication:output_type -> linli.projects.v1.GetApplicationResponse
-	35, // 68: linli.projects.v1.ProjectsService.ListApplications:output_type -> linli.projects.v1.ListApplicationsResponse
-	37, // 69: linli.projects.v1.ProjectsService.SubmitSheet:output_type -> linli.projects.v1.SubmitSheetResponse
-	39, // 70: linli.projects.v1.ProjectsService.ListSheets:output_type -> linli.projects.v1.ListSheetsResponse
-	43, // 71: linli.projects.v1.ProjectsService.ExportSelection:output_type -> linli.projects.v1.ExportSelectionResponse
-	41, // 72: linli.projects.v1.ProjectsService.RankApplications:output_type -> linli.projects.v1.RankApplicationsResponse
-	59, // [59:73] is the sub-list for method output_type
-	45, // [45:59] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	8,  // 10: linli.projects.v1.Application.check:type_name -> linli.projects.v1.Check
+	45, // 11: linli.projects.v1.Check.return_until:type_name -> google.protobuf.Timestamp
+	45, // 12: linli.projects.v1.Check.due_at:type_name -> google.protobuf.Timestamp
+	9,  // 13: linli.projects.v1.Sheet.points:type_name -> linli.projects.v1.Points
+	45, // 14: linli.projects.v1.Sheet.submitted_at:type_name -> google.protobuf.Timestamp
+	2,  // 15: linli.projects.v1.RankedApplication.outcome:type_name -> linli.projects.v1.ApplicationState
+	1,  // 16: linli.projects.v1.Ranking.aggregation:type_name -> linli.projects.v1.Aggregation
+	11, // 17: linli.projects.v1.Ranking.applications:type_name -> linli.projects.v1.RankedApplication
+	13, // 18: linli.projects.v1.Ranking.agreement:type_name -> linli.projects.v1.Agreement
+	15, // 19: linli.projects.v1.Ranking.proof:type_name -> linli.projects.v1.CutMove
+	14, // 20: linli.projects.v1.Agreement.alpha:type_name -> linli.projects.v1.Measure
+	14, // 21: linli.projects.v1.Agreement.icc_single:type_name -> linli.projects.v1.Measure
+	14, // 22: linli.projects.v1.Agreement.icc_average:type_name -> linli.projects.v1.Measure
+	14, // 23: linli.projects.v1.Agreement.kendall_w:type_name -> linli.projects.v1.Measure
+	1,  // 24: linli.projects.v1.CutMove.aggregation:type_name -> linli.projects.v1.Aggregation
+	2,  // 25: linli.projects.v1.Deviation.outcome:type_name -> linli.projects.v1.ApplicationState
+	45, // 26: linli.projects.v1.CreateCallRequest.opens_at:type_name -> google.protobuf.Timestamp
+	45, // 27: linli.projects.v1.CreateCallRequest.closes_at:type_name -> google.protobuf.Timestamp
+	3,  // 28: linli.projects.v1.CreateCallRequest.criteria:type_name -> linli.projects.v1.Criterion
+	4,  // 29: linli.projects.v1.CreateCallRequest.reviewers:type_name -> linli.projects.v1.Reviewer
+	1,  // 30: linli.projects.v1.CreateCallRequest.aggregation:type_name -> linli.projects.v1.Aggregation
+	5,  // 31: linli.projects.v1.CreateCallResponse.call:type_name -> linli.projects.v1.Call
+	5,  // 32: linli.projects.v1.OpenCallResponse.call:type_name -> linli.projects.v1.Call
+	5,  // 33: linli.projects.v1.StartReviewResponse.call:type_name -> linli.projects.v1.Call
+	16, // 34: linli.projects.v1.DecideCallRequest.deviations:type_name -> linli.projects.v1.Deviation
+	12, // 35: linli.projects.v1.DecideCallResponse.ranking:type_name -> linli.projects.v1.Ranking
+	5,  // 36: linli.projects.v1.GetCallResponse.call:type_name -> linli.projects.v1.Call
+	5,  // 37: linli.projects.v1.ListCallsResponse.calls:type_name -> linli.projects.v1.Call
+	6,  // 38: linli.projects.v1.DraftApplicationRequest.indicators:type_name -> linli.projects.v1.Indicator
+	7,  // 39: linli.projects.v1.DraftApplicationResponse.application:type_name -> linli.projects.v1.Application
+	7,  // 40: linli.projects.v1.SubmitApplicationResponse.application:type_name -> linli.projects.v1.Application
+	7,  // 41: linli.projects.v1.GetApplicationResponse.application:type_name -> linli.projects.v1.Application
+	7,  // 42: linli.projects.v1.ListApplicationsResponse.applications:type_name -> linli.projects.v1.Application
+	9,  // 43: linli.projects.v1.SubmitSheetRequest.points:type_name -> linli.projects.v1.Points
+	10, // 44: linli.projects.v1.SubmitSheetResponse.sheet:type_name -> linli.projects.v1.Sheet
+	10, // 45: linli.projects.v1.ListSheetsResponse.sheets:type_name -> linli.projects.v1.Sheet
+	1,  // 46: linli.projects.v1.RankApplicationsRequest.aggregation:type_name -> linli.projects.v1.Aggregation
+	12, // 47: linli.projects.v1.RankApplicationsResponse.ranking:type_name -> linli.projects.v1.Ranking
+	17, // 48: linli.projects.v1.ProjectsService.CreateCall:input_type -> linli.projects.v1.CreateCallRequest
+	19, // 49: linli.projects.v1.ProjectsService.OpenCall:input_type -> linli.projects.v1.OpenCallRequest
+	21, // 50: linli.projects.v1.ProjectsService.StartReview:input_type -> linli.projects.v1.StartReviewRequest
+	23, // 51: linli.projects.v1.ProjectsService.DecideCall:input_type -> linli.projects.v1.DecideCallRequest
+	25, // 52: linli.projects.v1.ProjectsService.GetCall:input_type -> linli.projects.v1.GetCallRequest
+	27, // 53: linli.projects.v1.ProjectsService.ListCalls:input_type -> linli.projects.v1.ListCallsRequest
+	29, // 54: linli.projects.v1.ProjectsService.DraftApplication:input_type -> linli.projects.v1.DraftApplicationRequest
+	31, // 55: linli.projects.v1.ProjectsService.SubmitApplication:input_type -> linli.projects.v1.SubmitApplicationRequest
+	33, // 56: linli.projects.v1.ProjectsService.GetApplication:input_type -> linli.projects.v1.GetApplicationRequest
+	35, // 57: linli.projects.v1.ProjectsService.ListApplications:input_type -> linli.projects.v1.ListApplicationsRequest
+	37, // 58: linli.projects.v1.ProjectsService.SubmitSheet:input_type -> linli.projects.v1.SubmitSheetRequest
+	39, // 59: linli.projects.v1.ProjectsService.ListSheets:input_type -> linli.projects.v1.ListSheetsRequest
+	43, // 60: linli.projects.v1.ProjectsService.ExportSelection:input_type -> linli.projects.v1.ExportSelectionRequest
+	41, // 61: linli.projects.v1.ProjectsService.RankApplications:input_type -> linli.projects.v1.RankApplicationsRequest
+	18, // 62: linli.projects.v1.ProjectsService.CreateCall:output_type -> linli.projects.v1.CreateCallResponse
+	20, // 63: linli.projects.v1.ProjectsService.OpenCall:output_type -> linli.projects.v1.OpenCallResponse
+	22, // 64: linli.projects.v1.ProjectsService.StartReview:output_type -> linli.projects.v1.StartReviewResponse
+	24, // 65: linli.projects.v1.ProjectsService.DecideCall:output_type -> linli.projects.v1.DecideCallResponse
+	26, // 66: linli.projects.v1.ProjectsService.GetCall:output_type -> linli.projects.v1.GetCallResponse
+	28, // 67: linli.projects.v1.ProjectsService.ListCalls:output_type -> linli.projects.v1.ListCallsResponse
+	30, // 68: linli.projects.v1.ProjectsService.DraftApplication:output_type -> linli.projects.v1.DraftApplicationResponse
+	32, // 69: linli.projects.v1.ProjectsService.SubmitApplication:output_type -> linli.projects.v1.SubmitApplicationResponse
+	34, // 70: linli.projects.v1.ProjectsService.GetApplication:output_type -> linli.projects.v1.GetApplicationResponse
+	36, // 71: linli.projects.v1.ProjectsService.ListApplications:output_type -> linli.projects.v1.ListApplicationsResponse
+	38, // 72: linli.projects.v1.ProjectsService.SubmitSheet:output_type -> linli.projects.v1.SubmitSheetResponse
+	40, // 73: linli.projects.v1.ProjectsService.ListSheets:output_type -> linli.projects.v1.ListSheetsResponse
+	44, // 74: linli.projects.v1.ProjectsService.ExportSelection:output_type -> linli.projects.v1.ExportSelectionResponse
+	42, // 75: linli.projects.v1.ProjectsService.RankApplications:output_type -> linli.projects.v1.RankApplicationsResponse
+	62, // [62:76] is the sub-list for method output_type
+	48, // [48:62] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_linli_projects_v1_projects_proto_init() }
@@ -3387,14 +3514,14 @@ func file_linli_projects_v1_projects_proto_init() {
 	if File_linli_projects_v1_projects_proto != nil {
 		return
 	}
-	file_linli_projects_v1_projects_proto_msgTypes[10].OneofWrappers = []any{}
+	file_linli_projects_v1_projects_proto_msgTypes[11].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_projects_v1_projects_proto_rawDesc), len(file_linli_projects_v1_projects_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   41,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

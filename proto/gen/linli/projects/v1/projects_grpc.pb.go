@@ -54,9 +54,11 @@ type ProjectsServiceClient interface {
 	// District officer.
 	// FAILED_PRECONDITION WINDOW_CLOSED: its window has ended already.
 	OpenCall(ctx context.Context, in *OpenCallRequest, opts ...grpc.CallOption) (*OpenCallResponse, error)
-	// StartReview hands the submitted applications of an open call to the
-	// reviewers, once its window has ended; drafts stay drafts. District officer.
-	// FAILED_PRECONDITION WINDOW_OPEN: before the end of the window.
+	// StartReview hands applications to the reviewers: of a call in check those
+	// found eligible, of an open call whose window has ended all submitted ones;
+	// drafts stay drafts. District officer.
+	// FAILED_PRECONDITION WINDOW_OPEN: before the end of the window; CHECK_PENDING:
+	// applications are still in check or with their applicants.
 	StartReview(ctx context.Context, in *StartReviewRequest, opts ...grpc.CallOption) (*StartReviewResponse, error)
 	// DecideCall stores the ranking by the call's aggregation, cuts it at the
 	// quota, and beside it what the committee decided otherwise, with reasons.
@@ -84,14 +86,16 @@ type ProjectsServiceClient interface {
 	// FAILED_PRECONDITION WINDOW_CLOSED.
 	SubmitApplication(ctx context.Context, in *SubmitApplicationRequest, opts ...grpc.CallOption) (*SubmitApplicationResponse, error)
 	// GetApplication answers one application. Its applicant at any time; the
-	// district and the call's reviewers once the review has started.
+	// district once it is checked, the call's reviewers once the review has
+	// started.
 	GetApplication(ctx context.Context, in *GetApplicationRequest, opts ...grpc.CallOption) (*GetApplicationResponse, error)
 	// ListApplications answers the submitted applications of a call, by number;
-	// none before the review has started. District officer, reviewers of the call.
+	// none before the check or the review has started. District officer, reviewers
+	// of the call.
 	ListApplications(ctx context.Context, in *ListApplicationsRequest, opts ...grpc.CallOption) (*ListApplicationsResponse, error)
 	// SubmitSheet hands in the caller's points for one application. Reviewers of
 	// the call, without a conflict.
-	// PERMISSION_DENIED NOT_A_REVIEWER, CONFLICT_OF_INTEREST;
+	// PERMISSION_DENIED NOT_A_REVIEWER, CONFLICT_OF_INTEREST (derived or declared);
 	// INVALID_ARGUMENT BAD_POINTS, BAD_CRITERIA; ALREADY_EXISTS ALREADY_EXISTS;
 	// FAILED_PRECONDITION UNKNOWN_ORGANIZATION: where the reviewer or the
 	// applicant stands is not known, so a conflict cannot be ruled out.
@@ -281,9 +285,11 @@ type ProjectsServiceServer interface {
 	// District officer.
 	// FAILED_PRECONDITION WINDOW_CLOSED: its window has ended already.
 	OpenCall(context.Context, *OpenCallRequest) (*OpenCallResponse, error)
-	// StartReview hands the submitted applications of an open call to the
-	// reviewers, once its window has ended; drafts stay drafts. District officer.
-	// FAILED_PRECONDITION WINDOW_OPEN: before the end of the window.
+	// StartReview hands applications to the reviewers: of a call in check those
+	// found eligible, of an open call whose window has ended all submitted ones;
+	// drafts stay drafts. District officer.
+	// FAILED_PRECONDITION WINDOW_OPEN: before the end of the window; CHECK_PENDING:
+	// applications are still in check or with their applicants.
 	StartReview(context.Context, *StartReviewRequest) (*StartReviewResponse, error)
 	// DecideCall stores the ranking by the call's aggregation, cuts it at the
 	// quota, and beside it what the committee decided otherwise, with reasons.
@@ -311,14 +317,16 @@ type ProjectsServiceServer interface {
 	// FAILED_PRECONDITION WINDOW_CLOSED.
 	SubmitApplication(context.Context, *SubmitApplicationRequest) (*SubmitApplicationResponse, error)
 	// GetApplication answers one application. Its applicant at any time; the
-	// district and the call's reviewers once the review has started.
+	// district once it is checked, the call's reviewers once the review has
+	// started.
 	GetApplication(context.Context, *GetApplicationRequest) (*GetApplicationResponse, error)
 	// ListApplications answers the submitted applications of a call, by number;
-	// none before the review has started. District officer, reviewers of the call.
+	// none before the check or the review has started. District officer, reviewers
+	// of the call.
 	ListApplications(context.Context, *ListApplicationsRequest) (*ListApplicationsResponse, error)
 	// SubmitSheet hands in the caller's points for one application. Reviewers of
 	// the call, without a conflict.
-	// PERMISSION_DENIED NOT_A_REVIEWER, CONFLICT_OF_INTEREST;
+	// PERMISSION_DENIED NOT_A_REVIEWER, CONFLICT_OF_INTEREST (derived or declared);
 	// INVALID_ARGUMENT BAD_POINTS, BAD_CRITERIA; ALREADY_EXISTS ALREADY_EXISTS;
 	// FAILED_PRECONDITION UNKNOWN_ORGANIZATION: where the reviewer or the
 	// applicant stands is not known, so a conflict cannot be ruled out.

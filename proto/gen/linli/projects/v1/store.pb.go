@@ -280,10 +280,12 @@ func (x *SheetRow) GetDistrictPath() string {
 // What was ranked and decided when a call was decided; never changed. The
 // selection file is made of it and of the sheets.
 type DecisionRow struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	CallId        string                 `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
-	DistrictPath  string                 `protobuf:"bytes,2,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
-	Applications  []*DecidedApplication  `protobuf:"bytes,3,rep,name=applications,proto3" json:"applications,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	CallId       string                 `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	DistrictPath string                 `protobuf:"bytes,2,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	Applications []*DecidedApplication  `protobuf:"bytes,3,rep,name=applications,proto3" json:"applications,omitempty"`
+	// Ids of sheets that were not counted, since their reviewers were in conflict.
+	SetAside      []string `protobuf:"bytes,4,rep,name=set_aside,json=setAside,proto3" json:"set_aside,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -339,6 +341,74 @@ func (x *DecisionRow) GetApplications() []*DecidedApplication {
 	return nil
 }
 
+func (x *DecisionRow) GetSetAside() []string {
+	if x != nil {
+		return x.SetAside
+	}
+	return nil
+}
+
+// A declared conflict with its places.
+type ConflictRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Conflict      *Conflict              `protobuf:"bytes,1,opt,name=conflict,proto3" json:"conflict,omitempty"`
+	CallId        string                 `protobuf:"bytes,2,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	DistrictPath  string                 `protobuf:"bytes,3,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConflictRow) Reset() {
+	*x = ConflictRow{}
+	mi := &file_linli_projects_v1_store_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConflictRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConflictRow) ProtoMessage() {}
+
+func (x *ConflictRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_store_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConflictRow.ProtoReflect.Descriptor instead.
+func (*ConflictRow) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_store_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ConflictRow) GetConflict() *Conflict {
+	if x != nil {
+		return x.Conflict
+	}
+	return nil
+}
+
+func (x *ConflictRow) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
+func (x *ConflictRow) GetDistrictPath() string {
+	if x != nil {
+		return x.DistrictPath
+	}
+	return ""
+}
+
 // One application of a decision.
 type DecidedApplication struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -351,7 +421,7 @@ type DecidedApplication struct {
 
 func (x *DecidedApplication) Reset() {
 	*x = DecidedApplication{}
-	mi := &file_linli_projects_v1_store_proto_msgTypes[5]
+	mi := &file_linli_projects_v1_store_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -363,7 +433,7 @@ func (x *DecidedApplication) String() string {
 func (*DecidedApplication) ProtoMessage() {}
 
 func (x *DecidedApplication) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_store_proto_msgTypes[5]
+	mi := &file_linli_projects_v1_store_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -376,7 +446,7 @@ func (x *DecidedApplication) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecidedApplication.ProtoReflect.Descriptor instead.
 func (*DecidedApplication) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_store_proto_rawDescGZIP(), []int{5}
+	return file_linli_projects_v1_store_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DecidedApplication) GetNumber() string {
@@ -404,7 +474,7 @@ var File_linli_projects_v1_store_proto protoreflect.FileDescriptor
 
 const file_linli_projects_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1dlinli/projects/v1/store.proto\x12\x11linli.projects.v1\x1a linli/projects/v1/projects.proto\"x\n" +
+	"\x1dlinli/projects/v1/store.proto\x12\x11linli.projects.v1\x1a\x1dlinli/projects/v1/check.proto\x1a linli/projects/v1/projects.proto\"x\n" +
 	"\aCallRow\x12+\n" +
 	"\x04call\x18\x01 \x01(\v2\x17.linli.projects.v1.CallR\x04call\x12#\n" +
 	"\rdistrict_path\x18\x02 \x01(\tR\fdistrictPath\x12\x1b\n" +
@@ -424,11 +494,16 @@ const file_linli_projects_v1_store_proto_rawDesc = "" +
 	"\bSheetRow\x12.\n" +
 	"\x05sheet\x18\x01 \x01(\v2\x18.linli.projects.v1.SheetR\x05sheet\x12\x17\n" +
 	"\acall_id\x18\x02 \x01(\tR\x06callId\x12#\n" +
-	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPath\"\x96\x01\n" +
+	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPath\"\xb3\x01\n" +
 	"\vDecisionRow\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12#\n" +
 	"\rdistrict_path\x18\x02 \x01(\tR\fdistrictPath\x12I\n" +
-	"\fapplications\x18\x03 \x03(\v2%.linli.projects.v1.DecidedApplicationR\fapplications\"\x83\x01\n" +
+	"\fapplications\x18\x03 \x03(\v2%.linli.projects.v1.DecidedApplicationR\fapplications\x12\x1b\n" +
+	"\tset_aside\x18\x04 \x03(\tR\bsetAside\"\x84\x01\n" +
+	"\vConflictRow\x127\n" +
+	"\bconflict\x18\x01 \x01(\v2\x1b.linli.projects.v1.ConflictR\bconflict\x12\x17\n" +
+	"\acall_id\x18\x02 \x01(\tR\x06callId\x12#\n" +
+	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPath\"\x83\x01\n" +
 	"\x12DecidedApplication\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12=\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2#.linli.projects.v1.ApplicationStateR\aoutcome\x12\x16\n" +
@@ -448,32 +523,35 @@ func file_linli_projects_v1_store_proto_rawDescGZIP() []byte {
 	return file_linli_projects_v1_store_proto_rawDescData
 }
 
-var file_linli_projects_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_linli_projects_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_linli_projects_v1_store_proto_goTypes = []any{
 	(*CallRow)(nil),            // 0: linli.projects.v1.CallRow
 	(*RollRow)(nil),            // 1: linli.projects.v1.RollRow
 	(*ApplicationRow)(nil),     // 2: linli.projects.v1.ApplicationRow
 	(*SheetRow)(nil),           // 3: linli.projects.v1.SheetRow
 	(*DecisionRow)(nil),        // 4: linli.projects.v1.DecisionRow
-	(*DecidedApplication)(nil), // 5: linli.projects.v1.DecidedApplication
-	nil,                        // 6: linli.projects.v1.RollRow.ByApplicantEntry
-	(*Call)(nil),               // 7: linli.projects.v1.Call
-	(*Application)(nil),        // 8: linli.projects.v1.Application
-	(*Sheet)(nil),              // 9: linli.projects.v1.Sheet
-	(ApplicationState)(0),      // 10: linli.projects.v1.ApplicationState
+	(*ConflictRow)(nil),        // 5: linli.projects.v1.ConflictRow
+	(*DecidedApplication)(nil), // 6: linli.projects.v1.DecidedApplication
+	nil,                        // 7: linli.projects.v1.RollRow.ByApplicantEntry
+	(*Call)(nil),               // 8: linli.projects.v1.Call
+	(*Application)(nil),        // 9: linli.projects.v1.Application
+	(*Sheet)(nil),              // 10: linli.projects.v1.Sheet
+	(*Conflict)(nil),           // 11: linli.projects.v1.Conflict
+	(ApplicationState)(0),      // 12: linli.projects.v1.ApplicationState
 }
 var file_linli_projects_v1_store_proto_depIdxs = []int32{
-	7,  // 0: linli.projects.v1.CallRow.call:type_name -> linli.projects.v1.Call
-	6,  // 1: linli.projects.v1.RollRow.by_applicant:type_name -> linli.projects.v1.RollRow.ByApplicantEntry
-	8,  // 2: linli.projects.v1.ApplicationRow.application:type_name -> linli.projects.v1.Application
-	9,  // 3: linli.projects.v1.SheetRow.sheet:type_name -> linli.projects.v1.Sheet
-	5,  // 4: linli.projects.v1.DecisionRow.applications:type_name -> linli.projects.v1.DecidedApplication
-	10, // 5: linli.projects.v1.DecidedApplication.outcome:type_name -> linli.projects.v1.ApplicationState
-	6,  // [6:6] is the sub-list for method output_type
-	6,  // [6:6] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	8,  // 0: linli.projects.v1.CallRow.call:type_name -> linli.projects.v1.Call
+	7,  // 1: linli.projects.v1.RollRow.by_applicant:type_name -> linli.projects.v1.RollRow.ByApplicantEntry
+	9,  // 2: linli.projects.v1.ApplicationRow.application:type_name -> linli.projects.v1.Application
+	10, // 3: linli.projects.v1.SheetRow.sheet:type_name -> linli.projects.v1.Sheet
+	6,  // 4: linli.projects.v1.DecisionRow.applications:type_name -> linli.projects.v1.DecidedApplication
+	11, // 5: linli.projects.v1.ConflictRow.conflict:type_name -> linli.projects.v1.Conflict
+	12, // 6: linli.projects.v1.DecidedApplication.outcome:type_name -> linli.projects.v1.ApplicationState
+	7,  // [7:7] is the sub-list for method output_type
+	7,  // [7:7] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_linli_projects_v1_store_proto_init() }
@@ -481,6 +559,7 @@ func file_linli_projects_v1_store_proto_init() {
 	if File_linli_projects_v1_store_proto != nil {
 		return
 	}
+	file_linli_projects_v1_check_proto_init()
 	file_linli_projects_v1_projects_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -488,7 +567,7 @@ func file_linli_projects_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_projects_v1_store_proto_rawDesc), len(file_linli_projects_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -210,6 +210,12 @@ const (
 	Reason_REASON_QUOTA_EXCEEDED Reason = 1301
 	// The applicant has `most` applications in this call already.
 	Reason_REASON_APPLICANT_FULL Reason = 1302
+	// `pending` applications are still in check or with their applicants.
+	Reason_REASON_CHECK_PENDING Reason = 1303
+	// The application is with its applicant until `until`.
+	Reason_REASON_RETURN_OPEN Reason = 1304
+	// The day for changes, `until`, has passed.
+	Reason_REASON_RETURN_OVER Reason = 1305
 )
 
 // Enum value maps for Reason.
@@ -306,6 +312,9 @@ var (
 		1300: "REASON_REVIEW_NOT_CONNECTED",
 		1301: "REASON_QUOTA_EXCEEDED",
 		1302: "REASON_APPLICANT_FULL",
+		1303: "REASON_CHECK_PENDING",
+		1304: "REASON_RETURN_OPEN",
+		1305: "REASON_RETURN_OVER",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -399,6 +408,9 @@ var (
 		"REASON_REVIEW_NOT_CONNECTED":      1300,
 		"REASON_QUOTA_EXCEEDED":            1301,
 		"REASON_APPLICANT_FULL":            1302,
+		"REASON_CHECK_PENDING":             1303,
+		"REASON_RETURN_OPEN":               1304,
+		"REASON_RETURN_OVER":               1305,
 	}
 )
 
@@ -433,7 +445,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x81\x15\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xce\x15\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -529,6 +541,12 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x15REASON_QUOTA_EXCEEDED\x10\x95\n" +
 	"\x12\x1a\n" +
 	"\x15REASON_APPLICANT_FULL\x10\x96\n" +
+	"\x12\x19\n" +
+	"\x14REASON_CHECK_PENDING\x10\x97\n" +
+	"\x12\x17\n" +
+	"\x12REASON_RETURN_OPEN\x10\x98\n" +
+	"\x12\x17\n" +
+	"\x12REASON_RETURN_OVER\x10\x99\n" +
 	"B\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
