@@ -55,7 +55,7 @@ func newChain(c Config) (*chain, error) {
 			{"status", "turns every error below into a status, recovered panics too", toStatus(c.Log)},
 			{"recover", "inside status, so that a panic is answered like an error", recovered(c.Log)},
 			{"deadline", "before anything that may wait", deadline()},
-			{"authenticate", "who it is, before anything of the request is looked at", authenticate(c.Authenticator)},
+			{"authenticate", "who it is, before anything of the request is looked at", authenticate(c.Authenticator, table)},
 			{"authorize", "whether the caller may, before saying what is wrong with the request", authorize(table, c.Dev)},
 			{"validate", "last: shape rules of the proto, so that methods see well-formed requests", validate(validator)},
 		},

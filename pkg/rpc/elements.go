@@ -154,12 +154,15 @@ func deadline() elementFunc {
 	}
 }
 
-func authenticate(a access.Authenticator) elementFunc {
-	return func(ctx context.Context, _ callInfo, req any, next next) (any, error) {
+func authenticate(a access.Authenticator, table rules) elementFunc {
+	return func(ctx context.Context, info callInfo, req any, next next) (any, error) {
 		md, _ := metadata.FromIncomingContext(ctx)
 		scheme, token, _ := strings.Cut(header(md, HeaderAuthorization), " ")
 		if !strings.EqualFold(scheme, "bearer") {
 			token = ""
+		}
+		if header(md, HeaderAuthorization) == "" && table[info.method].access.GetOpen() {
+			return next(ctx, req) // as nobody
 		}
 		who, err := a.Authenticate(strings.TrimSpace(token))
 		if err != nil {
