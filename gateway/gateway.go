@@ -116,6 +116,8 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 		registryv1.RegisterPolicyServiceHandlerClient(ctx, mux, registryv1.NewPolicyServiceClient(conn)),
 		registryv1.RegisterInboxServiceHandlerClient(ctx, mux, registryv1.NewInboxServiceClient(conn)),
 		requestsv1.RegisterRequestsServiceHandlerClient(ctx, mux, requestsv1.NewRequestsServiceClient(conn)),
+		requestsv1.RegisterHandlingServiceHandlerClient(ctx, mux, requestsv1.NewHandlingServiceClient(conn)),
+		requestsv1.RegisterCircleServiceHandlerClient(ctx, mux, requestsv1.NewCircleServiceClient(conn)),
 		projectsv1.RegisterProjectsServiceHandlerClient(ctx, mux, projectsv1.NewProjectsServiceClient(conn)),
 		projectsv1.RegisterCheckServiceHandlerClient(ctx, mux, projectsv1.NewCheckServiceClient(conn)),
 		evaluationv1.RegisterEvaluationServiceHandlerClient(ctx, mux, evaluationv1.NewEvaluationServiceClient(conn)),

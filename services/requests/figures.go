@@ -2,6 +2,7 @@ package requests
 
 import (
 	"context"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -23,6 +24,10 @@ const (
 	measurePosted   = "posted"
 	measureResolved = "resolved"
 	measureClosed   = "closed"
+	measureUnsolved = "unsolved"
+
+	measureParticipants = "participants"
+	measureDeclined     = "offers declined"
 )
 
 func measureOf(kind pb.RequestKind, what string) string { return kind.String() + "/" + what }
@@ -32,40 +37,80 @@ func measureOf(kind pb.RequestKind, what string) string { return kind.String() +
 func (s *Service) figuresConsumer() events.Consumer {
 	return events.Consumer{
 		Name: "requests-figures", From: "requests", Kind: events.Fact,
-		Subjects: []string{"linli.requests.request.posted", "linli.requests.request.resolved", "linli.requests.request.closed"},
+		Subjects: subjects("posted", "resolved", "closed", "unsolved", "reopened", "offer_declined", "joined"),
 		Apply:    s.count,
 	}
 }
 
 func (s *Service) count(tx *store.Tx, e *typev1.EventRow) error {
+	if e.GetDataSchema() == string(proto.MessageName(&pb.RequestJoined{})) {
+		var ev pb.RequestJoined
+		if err := events.Decode(e, &ev); err != nil || !ev.GetParticipantIsNew() {
+			return err
+		}
+		return s.add(tx, ev.GetCommunityPath(), measureParticipants, 1)
+	}
 	var ev pb.RequestChanged
 	if err := events.Decode(e, &ev); err != nil {
 		return err
 	}
-	if ev.GetAuthorIsNew() {
-		if err := s.add(tx, ev.GetCommunityPath(), measureAuthors); err != nil {
+	for measure, n := range counts(strings.TrimPrefix(e.GetSubject(), "linli.requests.request."), &ev) {
+		if err := s.add(tx, ev.GetCommunityPath(), measure, n); err != nil {
 			return err
 		}
 	}
-	what := map[pb.RequestState]string{
-		pb.RequestState_REQUEST_STATE_POSTED:   measurePosted,
-		pb.RequestState_REQUEST_STATE_RESOLVED: measureResolved,
-		pb.RequestState_REQUEST_STATE_CLOSED:   measureClosed,
-	}[ev.GetState()]
-	return s.add(tx, ev.GetCommunityPath(), measureOf(ev.GetKind(), what))
+	return nil
 }
 
-func (s *Service) add(tx *store.Tx, path, measure string) error {
+// counts answers what a step adds to the figures of its community. A request
+// that is reopened is taken back from where it ended.
+func counts(step string, ev *pb.RequestChanged) map[string]int64 {
+	out := map[string]int64{}
+	if ev.GetAuthorIsNew() {
+		out[measureAuthors] = 1
+	}
+	if ev.GetParticipantIsNew() {
+		out[measureParticipants] = 1
+	}
+	of := func(measure string) string { return measureOf(ev.GetKind(), measure) }
+	switch step {
+	case "posted":
+		out[of(measurePosted)] = 1
+	case "resolved":
+		out[of(measureResolved)] = 1
+	case "closed":
+		out[of(measureClosed)] = 1
+	case "unsolved":
+		out[of(measureUnsolved)] = 1
+	case "offer_declined":
+		out[measureDeclined] = 1
+	case "reopened":
+		switch ev.GetPreviousState() {
+		case pb.RequestState_REQUEST_STATE_UNSOLVED:
+			out[of(measureUnsolved)] = -1
+		case pb.RequestState_REQUEST_STATE_CLOSED:
+			out[of(measureClosed)], out[of(measureResolved)] = -1, -1
+		default:
+			out[of(measureResolved)] = -1
+		}
+	}
+	return out
+}
+
+func (s *Service) add(tx *store.Tx, path, measure string, n int64) error {
+	if n == 0 {
+		return nil
+	}
 	row, ok, err := s.tables.figures.Get(tx, scope.All(), figureKey(path, measure))
 	if err != nil {
 		return err
 	}
 	if !ok {
-		_, err = s.tables.figures.Insert(tx, &pb.FigureRow{Path: path, Measure: measure, Count: 1})
+		_, err = s.tables.figures.Insert(tx, &pb.FigureRow{Path: path, Measure: measure, Count: n})
 		return err
 	}
 	next := proto.CloneOf(row.Value)
-	next.Count++
+	next.Count += n
 	_, err = s.tables.figures.Replace(tx, row, next)
 	return err
 }
@@ -86,13 +131,15 @@ func (s *Service) GetCircle(ctx context.Context, req *pb.GetCircleRequest) (*pb.
 	if err != nil {
 		return nil, err
 	}
-	circle := &pb.Circle{OrganizationId: req.GetOrganizationId(), Authors: sums[measureAuthors]}
+	circle := &pb.Circle{OrganizationId: req.GetOrganizationId(), Authors: sums[measureAuthors],
+		Participants: sums[measureParticipants], OffersDeclined: sums[measureDeclined]}
 	for n := range int32(len(pb.RequestKind_name)) {
 		kind := pb.RequestKind(n)
 		if posted := sums[measureOf(kind, measurePosted)]; posted > 0 {
 			circle.Kinds = append(circle.Kinds, &pb.CircleOfKind{
 				Kind: kind, Posted: posted,
 				Resolved: sums[measureOf(kind, measureResolved)], Closed: sums[measureOf(kind, measureClosed)],
+				Unsolved: sums[measureOf(kind, measureUnsolved)],
 			})
 		}
 	}

@@ -2,6 +2,7 @@ package requests
 
 import (
 	"context"
+	"crypto/rand"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/requests/internal/cover"
 	"github.com/linli-project/linli/services/requests/internal/request"
 )
 
@@ -22,32 +24,29 @@ func sealedText(id string) []string { return []string{"request", id, "text"} }
 
 // PostRequest posts what is wrong or needed in a community.
 func (s *Service) PostRequest(ctx context.Context, req *pb.PostRequestRequest) (*pb.PostRequestResponse, error) {
-	call, now, id := access.From(ctx), s.store.Civil().Now(), s.ids("req")
-	posting := request.Posting{
-		Hardship:   req.GetKind() == pb.RequestKind_REQUEST_KIND_HARDSHIP,
-		OnBehalfOf: req.GetOnBehalfOf(),
-		StaffOnly:  req.GetVisibility() == pb.Visibility_VISIBILITY_STAFF_ONLY,
-	}
+	call, now, id, code := access.From(ctx), s.store.Civil().Now(), s.ids("req"), newCode()
+	posting := postingOf(req)
 	if err := posting.Check(); err != nil {
 		return nil, err
 	}
 	row := &pb.RequestRow{Request: &pb.Request{
-		Id: id, CommunityId: req.GetCommunityId(), Kind: req.GetKind(), Category: req.GetCategory(),
+		Id: id, Code: code, CommunityId: req.GetCommunityId(), Kind: req.GetKind(), Category: req.GetCategory(),
 		Visibility: req.GetVisibility(), State: pb.RequestState(request.Posted), Building: req.GetBuilding(),
-		OnBehalfOf: req.GetOnBehalfOf(), Author: call.Person, PostedAt: timestamppb.New(now),
+		OnBehalfOf: req.GetOnBehalfOf(), Author: call.Person, PostedAt: timestamppb.New(now), Ticket: req.GetTicket(),
 	}}
-	if posting.Sealed() {
-		row.Request.TextSealed = true
-		row.SealedText = s.store.Keyring().Seal([]byte(req.GetText()), sealedText(id)...)
-	} else {
-		row.Request.Text = req.GetText()
-	}
+	s.putText(row, req.GetText(), posting.Sealed())
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.PostRequestResponse, error) {
 		community, err := s.community(tx, req.GetCommunityId(), "community_id")
 		if err != nil {
 			return nil, err
 		}
 		row.CommunityPath = string(community)
+		if err := s.startClock(tx, row, admitLimit); err != nil {
+			return nil, err
+		}
+		if err := s.openNuisance(tx, row, now); err != nil {
+			return nil, err
+		}
 		first, err := s.markAuthor(tx, string(community), call.Person)
 		if err != nil {
 			return nil, err
@@ -59,8 +58,47 @@ func (s *Service) PostRequest(ctx context.Context, req *pb.PostRequestRequest) (
 		if err := s.announce(tx, request.Post, kept, pb.RequestState_REQUEST_STATE_UNSPECIFIED, first); err != nil {
 			return nil, err
 		}
-		return &pb.PostRequestResponse{Request: requestProto(kept)}, nil
+		return &pb.PostRequestResponse{Request: requestProto(call.Person, kept)}, nil
 	})
+}
+
+// postingOf answers what the domain looks at in a new request.
+func postingOf(req *pb.PostRequestRequest) request.Posting {
+	return request.Posting{
+		Hardship:   req.GetKind() == pb.RequestKind_REQUEST_KIND_HARDSHIP,
+		OnBehalfOf: req.GetOnBehalfOf(),
+		StaffOnly:  req.GetVisibility() == pb.Visibility_VISIBILITY_STAFF_ONLY,
+		Household:  cover.Household(req.GetText()),
+		Allegation: cover.Allegation(req.GetText()),
+		Nuisance:   req.GetKind() == pb.RequestKind_REQUEST_KIND_NUISANCE,
+		Place:      req.GetBuilding(),
+	}
+}
+
+// putText keeps a text: sealed for staff, else with private things covered and,
+// if there were any, the original sealed beside it.
+func (s *Service) putText(row *pb.RequestRow, text string, staffOnly bool) {
+	covered := cover.Text(text)
+	row.Request.TextSealed, row.Request.TextCovered = staffOnly, !staffOnly && covered != text
+	if !staffOnly {
+		row.Request.Text = covered
+	}
+	if staffOnly || covered != text {
+		row.SealedText = s.store.Keyring().Seal([]byte(text), sealedText(row.GetRequest().GetId())...)
+	}
+}
+
+// codeLetters have no two that look alike (Crockford's base 32).
+const codeLetters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// newCode answers ten letters, 50 bits, that nobody guesses.
+func newCode() string {
+	random := make([]byte, 10)
+	_, _ = rand.Read(random) // never fails
+	for i, b := range random {
+		random[i] = codeLetters[int(b)%len(codeLetters)]
+	}
+	return string(random)
 }
 
 // community answers the path of a community; another organization is refused.
@@ -77,9 +115,14 @@ func (s *Service) community(r kv.Reader, id, field string) (scope.Path, error) {
 	return o.Path, nil
 }
 
-// markAuthor says whether somebody posts in a community for the first time.
-func (s *Service) markAuthor(tx *store.Tx, communityPath, author string) (first bool, err error) {
-	return s.tables.authors.Set(tx, s.authorKey(communityPath, author))
+// markAuthor says whether somebody posts, and takes part, in a community for the
+// first time.
+func (s *Service) markAuthor(tx *store.Tx, communityPath, author string) (first firstTime, err error) {
+	if first.author, err = s.tables.authors.Set(tx, s.authorKey(communityPath, author)); err != nil {
+		return first, err
+	}
+	first.participant, err = s.tables.participants.Set(tx, s.authorKey(communityPath, author))
+	return first, err
 }
 
 // GetRequest answers one request, without a sealed text.
@@ -93,7 +136,7 @@ func (s *Service) GetRequest(ctx context.Context, req *pb.GetRequestRequest) (*p
 	if err != nil {
 		return nil, err
 	}
-	return &pb.GetRequestResponse{Request: requestProto(row)}, nil
+	return &pb.GetRequestResponse{Request: requestProto(call.Person, row)}, nil
 }
 
 // officeScope is what a caller may read: as an office, or as author or helper.
@@ -120,7 +163,7 @@ func (s *Service) RevealRequestText(ctx context.Context, req *pb.RevealRequestTe
 		if err != nil {
 			return nil, err
 		}
-		if !row.Value.GetRequest().GetTextSealed() {
+		if !row.Value.GetRequest().GetTextSealed() && !row.Value.GetRequest().GetTextCovered() {
 			return nil, rule.New(rule.Precondition, "NOTHING_SEALED", "")
 		}
 		text, err := s.store.Keyring().Open(row.Value.GetSealedText(), sealedText(req.GetId())...)

@@ -41,6 +41,7 @@ type Service struct {
 	tables        tables
 	organizations *copies.Organizations
 	members       *copies.Members
+	policies      *copies.Policies
 	pager         *table.Pager
 }
 
@@ -54,7 +55,7 @@ func New(d Deps) (*Service, error) {
 	return &Service{
 		store: d.Store, ids: d.IDs, log: d.Log,
 		way: request.Machine(), tables: newTables(),
-		organizations: copies.NewOrganizations(), members: copies.NewMembers(),
+		organizations: copies.NewOrganizations(), members: copies.NewMembers(), policies: copies.NewPolicies(),
 		pager: table.NewPager(d.Store.Keyring()),
 	}, nil
 }
@@ -63,7 +64,11 @@ func New(d Deps) (*Service, error) {
 func (s *Service) Name() string { return "requests" }
 
 // Register puts the service on a server.
-func (s *Service) Register(r grpc.ServiceRegistrar) { pb.RegisterRequestsServiceServer(r, s) }
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	pb.RegisterRequestsServiceServer(r, s)
+	pb.RegisterHandlingServiceServer(r, handling{Service: s})
+	pb.RegisterCircleServiceServer(r, circle{Service: s})
+}
 
 // OrganizationPath answers from the copy of the tree.
 func (s *Service) OrganizationPath(ctx context.Context, id string) (path scope.Path, ok bool, err error) {
@@ -80,16 +85,19 @@ func (s *Service) Reactions() []events.Consumer {
 	return []events.Consumer{
 		s.organizations.Consumer(s.Name()),
 		s.members.Consumer(s.Name()),
-		s.figuresConsumer(),
+		s.policies.Consumer(s.Name()),
+		s.figuresConsumer(), s.ratesConsumer(),
 	}
 }
 
-// Jobs are none: the service does nothing on its own.
-func (s *Service) Jobs() []run.Job { return nil }
+// Jobs look at the clocks of requests until their context ends.
+func (s *Service) Jobs() []run.Job {
+	return []run.Job{{Name: "requests-clocks", Run: s.watchClocks}}
+}
 
 // Tables are the service's rows, for checks.
 func (s *Service) Tables() []table.Checker {
-	return []table.Checker{s.tables.requests, s.tables.figures, s.tables.authors, s.organizations.Table(), s.members.Table()}
+	return append(s.tables.all(), s.organizations.Table(), s.members.Table(), s.policies.Table())
 }
 
 // Charts are the service's state machines.

@@ -1,6 +1,7 @@
 package requests
 
 import (
+	"cmp"
 	"context"
 
 	"google.golang.org/protobuf/proto"
@@ -35,7 +36,7 @@ type step struct {
 
 // take moves a request along its way inside a transaction: scope, etag, state,
 // the step's own rule, the row, the event.
-func (s *Service) take(tx *store.Tx, st step) (*pb.Request, error) {
+func (s *Service) take(tx *store.Tx, call access.Call, st step) (*pb.Request, error) {
 	row, err := s.read(tx, st.scope, st.id)
 	if err != nil {
 		return nil, err
@@ -57,10 +58,10 @@ func (s *Service) take(tx *store.Tx, st step) (*pb.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.announce(tx, st.command, kept, previous, false); err != nil {
+	if err := s.announce(tx, st.command, kept, previous, firstTime{}); err != nil {
 		return nil, err
 	}
-	return requestProto(kept), nil
+	return requestProto(call.Person, kept), nil
 }
 
 // staffScope is the office's alone: that a row is somebody's own opens no
@@ -76,15 +77,19 @@ func actorOf(call access.Call, row *pb.RequestRow) request.Actor {
 	}
 }
 
+// helperOf is who a request was dispatched to: a member, or staff or provider.
+func helperOf(r *pb.Request) string { return cmp.Or(r.GetMemberId(), r.GetHandedTo()) }
+
 // AdmitRequest takes a posted request on as the community's.
 func (s *Service) AdmitRequest(ctx context.Context, req *pb.AdmitRequestRequest) (*pb.AdmitRequestResponse, error) {
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.AdmitRequestResponse, error) {
-		out, err := s.take(tx, step{
+		out, err := s.take(tx, call, step{
 			command: request.Admit, id: req.GetId(), etag: req.GetEtag(), scope: staffScope(call),
-			change: func(_ *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+				answered(row, now)
 				row.Request.AdmittedAt = now
-				return nil
+				return s.startClock(tx, row, solveLimit)
 			},
 		})
 		return &pb.AdmitRequestResponse{Request: out}, err
@@ -95,7 +100,7 @@ func (s *Service) AdmitRequest(ctx context.Context, req *pb.AdmitRequestRequest)
 func (s *Service) DispatchRequest(ctx context.Context, req *pb.DispatchRequestRequest) (*pb.DispatchRequestResponse, error) {
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.DispatchRequestResponse, error) {
-		out, err := s.take(tx, step{
+		out, err := s.take(tx, call, step{
 			command: request.Dispatch, id: req.GetId(), etag: req.GetEtag(), scope: staffScope(call),
 			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
 				m, ok, err := s.members.Get(tx, req.GetMemberId())
@@ -105,7 +110,7 @@ func (s *Service) DispatchRequest(ctx context.Context, req *pb.DispatchRequestRe
 				if !ok || string(m.ReportedPath) != row.GetCommunityPath() {
 					return rule.New(rule.Precondition, "MEMBER_NOT_IN_COMMUNITY", "member_id")
 				}
-				row.Request.MemberId, row.Request.DispatchedAt = m.ID, now
+				row.Request.MemberId, row.Request.HandedTo, row.Request.DispatchedAt = m.ID, "", now
 				return nil
 			},
 		})
@@ -117,11 +122,11 @@ func (s *Service) DispatchRequest(ctx context.Context, req *pb.DispatchRequestRe
 func (s *Service) TakeOnRequest(ctx context.Context, req *pb.TakeOnRequestRequest) (*pb.TakeOnRequestResponse, error) {
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.TakeOnRequestResponse, error) {
-		out, err := s.take(tx, step{
+		out, err := s.take(tx, call, step{
 			command: request.TakeOn, id: req.GetId(), etag: req.GetEtag(), scope: scope.Scope{Person: call.Person},
 			change: func(_ *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
 				row.Request.TakenOnAt = now
-				return request.MayTakeOn(actorOf(call, row), row.GetRequest().GetMemberId())
+				return request.MayTakeOn(actorOf(call, row), helperOf(row.GetRequest()))
 			},
 		})
 		return &pb.TakeOnRequestResponse{Request: out}, err
@@ -133,12 +138,16 @@ func (s *Service) ResolveRequest(ctx context.Context, req *pb.ResolveRequestRequ
 	call := access.From(ctx)
 	own := scope.Scope{Paths: staffScope(call).Paths, Person: call.Person}
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ResolveRequestResponse, error) {
-		out, err := s.take(tx, step{
+		out, err := s.take(tx, call, step{
 			command: request.Resolve, id: req.GetId(), etag: req.GetEtag(), scope: own,
-			change: func(_ *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
 				r := row.GetRequest()
 				r.Answer, r.QuarterHours, r.ResolvedAt = req.GetAnswer(), req.GetQuarterHours(), now
-				return request.MayResolve(actorOf(call, row), r.GetMemberId(), req.GetQuarterHours())
+				stopClock(row)
+				if err := s.settleNuisance(tx, row, false); err != nil {
+					return err
+				}
+				return request.MayResolve(actorOf(call, row), helperOf(r), r.GetMemberId(), req.GetQuarterHours())
 			},
 		})
 		return &pb.ResolveRequestResponse{Request: out}, err
@@ -150,7 +159,7 @@ func (s *Service) RateRequest(ctx context.Context, req *pb.RateRequestRequest) (
 	call := access.From(ctx)
 	own := scope.Scope{Paths: staffScope(call).Paths, Person: call.Person}
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.RateRequestResponse, error) {
-		out, err := s.take(tx, step{
+		out, err := s.take(tx, call, step{
 			command: request.Rate, id: req.GetId(), etag: req.GetEtag(), scope: own,
 			change: func(_ *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
 				r := row.GetRequest()
@@ -166,7 +175,7 @@ func (s *Service) RateRequest(ctx context.Context, req *pb.RateRequestRequest) (
 func (s *Service) CloseRequest(ctx context.Context, req *pb.CloseRequestRequest) (*pb.CloseRequestResponse, error) {
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.CloseRequestResponse, error) {
-		out, err := s.take(tx, step{
+		out, err := s.take(tx, call, step{
 			command: request.Close, id: req.GetId(), etag: req.GetEtag(), scope: staffScope(call),
 			change: func(_ *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
 				row.Request.ClosedAt = now

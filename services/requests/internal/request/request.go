@@ -19,10 +19,17 @@ const (
 	Resolved
 	Rated
 	Closed
+	Declined
+	Merged
+	Escalated
+	Unsolved
 )
 
 func (s State) String() string {
-	names := [...]string{"new", "posted", "admitted", "dispatched", "taken on", "resolved", "rated", "closed"}
+	names := [...]string{
+		"new", "posted", "admitted", "dispatched", "taken on", "resolved", "rated", "closed",
+		"declined", "merged", "escalated", "unsolved",
+	}
 	if s < 0 || int(s) >= len(names) {
 		return "unknown"
 	}
@@ -31,17 +38,29 @@ func (s State) String() string {
 
 // Commands that move a request.
 const (
-	Post     = "post"
-	Admit    = "admit"
-	Dispatch = "dispatch"
-	TakeOn   = "take on"
-	Resolve  = "resolve"
-	Rate     = "rate"
-	Close    = "close"
+	Post          = "post"
+	Admit         = "admit"
+	Decline       = "decline"
+	Merge         = "merge"
+	Verify        = "verify"
+	Dispatch      = "dispatch"
+	TakeOn        = "take on"
+	DeclineOffer  = "decline offer"
+	Return        = "return"
+	ReturnAgain   = "return again"
+	Recall        = "recall"
+	Escalate      = "escalate"
+	HandBack      = "hand back"
+	Resolve       = "resolve"
+	CloseUnsolved = "close unsolved"
+	Rate          = "rate"
+	Close         = "close"
+	Reopen        = "reopen"
 )
 
 // Machine is the way of a request. The office may see to an admitted one
-// itself; one that nobody rates is closed all the same.
+// itself; one that nobody rates is closed all the same; what ended with an
+// answer can be reopened by its author.
 func Machine() rule.Machine[State] {
 	return rule.Machine[State]{
 		Name:  "request",
@@ -49,32 +68,100 @@ func Machine() rule.Machine[State] {
 		Steps: []rule.Step[State]{
 			{From: New, Command: Post, To: Posted},
 			{From: Posted, Command: Admit, To: Admitted},
+			{From: Posted, Command: Decline, To: Declined},
+			{From: Posted, Command: Merge, To: Merged},
+			{From: Admitted, Command: Decline, To: Declined},
+			{From: Admitted, Command: Merge, To: Merged},
+			{From: Admitted, Command: Verify, To: Admitted},
 			{From: Admitted, Command: Dispatch, To: Dispatched},
+			{From: Admitted, Command: Escalate, To: Escalated},
 			{From: Admitted, Command: Resolve, To: Resolved},
+			{From: Admitted, Command: CloseUnsolved, To: Unsolved},
 			{From: Dispatched, Command: TakeOn, To: TakenOn},
+			{From: Dispatched, Command: DeclineOffer, To: Admitted},
+			{From: Dispatched, Command: Return, To: Admitted},
+			{From: Dispatched, Command: ReturnAgain, To: Escalated},
+			{From: Dispatched, Command: Recall, To: Admitted},
+			{From: TakenOn, Command: Escalate, To: Escalated},
 			{From: TakenOn, Command: Resolve, To: Resolved},
+			{From: TakenOn, Command: CloseUnsolved, To: Unsolved},
+			{From: Escalated, Command: Escalate, To: Escalated},
+			{From: Escalated, Command: HandBack, To: Admitted},
+			{From: Escalated, Command: Resolve, To: Resolved},
+			{From: Escalated, Command: CloseUnsolved, To: Unsolved},
 			{From: Resolved, Command: Rate, To: Rated},
 			{From: Resolved, Command: Close, To: Closed},
 			{From: Rated, Command: Close, To: Closed},
+			{From: Resolved, Command: Reopen, To: Admitted},
+			{From: Rated, Command: Reopen, To: Admitted},
+			{From: Closed, Command: Reopen, To: Admitted},
+			{From: Unsolved, Command: Reopen, To: Admitted},
 		},
 	}
 }
+
+// Answer is the command that a yes or no to a dispatch carries out. A member's
+// no gives the request back, however often. A unit has one; with the second the
+// street decides.
+func Answer(takeOn, member bool, returns int) string {
+	switch {
+	case takeOn:
+		return TakeOn
+	case member:
+		return DeclineOffer
+	case returns == 0:
+		return Return
+	}
+	return ReturnAgain
+}
+
+// Open says whether somebody still has to see to a request.
+func Open(s State) bool {
+	switch s {
+	case Posted, Admitted, Dispatched, TakenOn, Escalated:
+		return true
+	}
+	return false
+}
+
+// Solved says whether a request ended with a solution that stands.
+func Solved(s State) bool { return s == Resolved || s == Rated || s == Closed }
 
 // Posting is what decides who may see a new request.
 type Posting struct {
 	Hardship   bool
 	OnBehalfOf bool
 	StaffOnly  bool
+	// Household: the text points at one.
+	Household bool
+	// Allegation: the text accuses a person.
+	Allegation bool
+	// Nuisance has a place and a kind.
+	Nuisance bool
+	Place    string
 }
 
+// WhereToTurn names who takes accusations against a person: discipline
+// inspection, the organization department, the police.
+const WhereToTurn = "12388 (纪检监察), 12380 (组织部门), 110 (公安)"
+
 // Check refuses to show what must not be shown: hardship, and what concerns
-// somebody who was not asked yet, is for staff only.
+// somebody who was not asked yet, is for staff only. Accusations are refused
+// altogether.
 func (p Posting) Check() error {
-	if (p.Hardship || p.OnBehalfOf) && !p.StaffOnly {
+	switch {
+	case p.Allegation:
+		return rule.New(rule.Invalid, "ALLEGATION", "text", "where", WhereToTurn)
+	case p.MustBeStaffOnly() && !p.StaffOnly:
 		return rule.New(rule.Invalid, "MUST_BE_STAFF_ONLY", "visibility")
+	case p.Nuisance && p.Place == "":
+		return rule.New(rule.Invalid, "INVALID_FIELD", "building", "field", "building", "rule", "not blank")
 	}
 	return nil
 }
+
+// MustBeStaffOnly says whether nobody but staff may see it.
+func (p Posting) MustBeStaffOnly() bool { return p.Hardship || p.OnBehalfOf || p.Household }
 
 // Sealed says whether the text is kept sealed: all that is for staff only.
 func (p Posting) Sealed() bool { return p.StaffOnly }
@@ -94,10 +181,10 @@ func MayTakeOn(a Actor, member string) error {
 	return nil
 }
 
-// MayResolve lets staff resolve for everybody, and a member what that member
+// MayResolve lets staff resolve for everybody, and a helper what that helper
 // took on. Hours are a member's: the office books none for itself.
-func MayResolve(a Actor, member string, quarterHours int32) error {
-	if !a.Staff && (member == "" || a.Person != member) {
+func MayResolve(a Actor, helper, member string, quarterHours int32) error {
+	if !a.Staff && (helper == "" || a.Person != helper) {
 		return rule.New(rule.Denied, "NOT_THE_DISPATCHED_MEMBER", "")
 	}
 	if member == "" && quarterHours != 0 {

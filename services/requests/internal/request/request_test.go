@@ -113,7 +113,7 @@ func TestMayResolve(t *testing.T) {
 		{"another member", request.Actor{Person: "n"}, "m", 4, "NOT_THE_DISPATCHED_MEMBER"},
 		{"a member where the office acts", request.Actor{Person: ""}, "", 0, "NOT_THE_DISPATCHED_MEMBER"},
 	} {
-		if got := reason(request.MayResolve(c.actor, c.member, c.quarter)); got != c.want {
+		if got := reason(request.MayResolve(c.actor, c.member, c.member, c.quarter)); got != c.want {
 			t.Errorf("%s: %q", c.name, got)
 		}
 	}

@@ -22,7 +22,10 @@ const (
 )
 
 // linli.requests.request.posted.v1, .admitted.v1, .dispatched.v1,
-// .taken_on.v1, .resolved.v1, .rated.v1, .closed.v1; entity: the request.
+// .taken_on.v1, .resolved.v1, .rated.v1, .closed.v1, .declined.v1, .merged.v1,
+// .verified.v1, .recalled.v1, .offer_declined.v1, .returned.v1, .escalated.v1,
+// .handed_back.v1, .unsolved.v1, .reopened.v1, .extended.v1, .paused.v1,
+// .resumed.v1, .excluded.v1, .answered.v1, .overdue.v1; entity: the request.
 type RequestChanged struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -40,7 +43,21 @@ type RequestChanged struct {
 	// Whether it is the author's first request in the community.
 	AuthorIsNew bool `protobuf:"varint,10,opt,name=author_is_new,json=authorIsNew,proto3" json:"author_is_new,omitempty"`
 	// Person who posted it: the inbox tells the author of each step.
-	Author        string `protobuf:"bytes,120,opt,name=author,proto3" json:"author,omitempty"`
+	Author string `protobuf:"bytes,120,opt,name=author,proto3" json:"author,omitempty"`
+	// Whether the author has not posted or said "me too" here before.
+	ParticipantIsNew bool `protobuf:"varint,50,opt,name=participant_is_new,json=participantIsNew,proto3" json:"participant_is_new,omitempty"`
+	// What it adds to the rates of the year in which it was posted.
+	Year      int32 `protobuf:"varint,51,opt,name=year,proto3" json:"year,omitempty"`
+	Answered  bool  `protobuf:"varint,52,opt,name=answered,proto3" json:"answered,omitempty"`
+	InTime    bool  `protobuf:"varint,53,opt,name=in_time,json=inTime,proto3" json:"in_time,omitempty"`
+	Admitted  bool  `protobuf:"varint,54,opt,name=admitted,proto3" json:"admitted,omitempty"`
+	Solved    bool  `protobuf:"varint,55,opt,name=solved,proto3" json:"solved,omitempty"`
+	Rated     bool  `protobuf:"varint,56,opt,name=rated,proto3" json:"rated,omitempty"`
+	Satisfied bool  `protobuf:"varint,57,opt,name=satisfied,proto3" json:"satisfied,omitempty"`
+	Excluded  bool  `protobuf:"varint,58,opt,name=excluded,proto3" json:"excluded,omitempty"`
+	// 0 the community, 1 the street, 2 the department: who sees to it, or with
+	// .overdue who is told.
+	Level         int32 `protobuf:"varint,59,opt,name=level,proto3" json:"level,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -152,11 +169,150 @@ func (x *RequestChanged) GetAuthor() string {
 	return ""
 }
 
+func (x *RequestChanged) GetParticipantIsNew() bool {
+	if x != nil {
+		return x.ParticipantIsNew
+	}
+	return false
+}
+
+func (x *RequestChanged) GetYear() int32 {
+	if x != nil {
+		return x.Year
+	}
+	return 0
+}
+
+func (x *RequestChanged) GetAnswered() bool {
+	if x != nil {
+		return x.Answered
+	}
+	return false
+}
+
+func (x *RequestChanged) GetInTime() bool {
+	if x != nil {
+		return x.InTime
+	}
+	return false
+}
+
+func (x *RequestChanged) GetAdmitted() bool {
+	if x != nil {
+		return x.Admitted
+	}
+	return false
+}
+
+func (x *RequestChanged) GetSolved() bool {
+	if x != nil {
+		return x.Solved
+	}
+	return false
+}
+
+func (x *RequestChanged) GetRated() bool {
+	if x != nil {
+		return x.Rated
+	}
+	return false
+}
+
+func (x *RequestChanged) GetSatisfied() bool {
+	if x != nil {
+		return x.Satisfied
+	}
+	return false
+}
+
+func (x *RequestChanged) GetExcluded() bool {
+	if x != nil {
+		return x.Excluded
+	}
+	return false
+}
+
+func (x *RequestChanged) GetLevel() int32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+// linli.requests.request.joined.v1; entity: the request. Who it was stays inside.
+type RequestJoined struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Id               string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Revision         uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	CommunityPath    string                 `protobuf:"bytes,3,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
+	ParticipantIsNew bool                   `protobuf:"varint,4,opt,name=participant_is_new,json=participantIsNew,proto3" json:"participant_is_new,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *RequestJoined) Reset() {
+	*x = RequestJoined{}
+	mi := &file_linli_requests_v1_events_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RequestJoined) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RequestJoined) ProtoMessage() {}
+
+func (x *RequestJoined) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_events_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RequestJoined.ProtoReflect.Descriptor instead.
+func (*RequestJoined) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_events_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RequestJoined) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *RequestJoined) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *RequestJoined) GetCommunityPath() string {
+	if x != nil {
+		return x.CommunityPath
+	}
+	return ""
+}
+
+func (x *RequestJoined) GetParticipantIsNew() bool {
+	if x != nil {
+		return x.ParticipantIsNew
+	}
+	return false
+}
+
 var File_linli_requests_v1_events_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\x1elinli/requests/v1/events.proto\x12\x11linli.requests.v1\x1a linli/requests/v1/requests.proto\"\xa6\x03\n" +
+	"\x1elinli/requests/v1/events.proto\x12\x11linli.requests.v1\x1a linli/requests/v1/requests.proto\"\xb7\x05\n" +
 	"\x0eRequestChanged\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12%\n" +
@@ -169,7 +325,22 @@ const file_linli_requests_v1_events_proto_rawDesc = "" +
 	"\x03day\x18\t \x01(\tR\x03day\x12\"\n" +
 	"\rauthor_is_new\x18\n" +
 	" \x01(\bR\vauthorIsNew\x12\x16\n" +
-	"\x06author\x18x \x01(\tR\x06authorB\xd1\x01\n" +
+	"\x06author\x18x \x01(\tR\x06author\x12,\n" +
+	"\x12participant_is_new\x182 \x01(\bR\x10participantIsNew\x12\x12\n" +
+	"\x04year\x183 \x01(\x05R\x04year\x12\x1a\n" +
+	"\banswered\x184 \x01(\bR\banswered\x12\x17\n" +
+	"\ain_time\x185 \x01(\bR\x06inTime\x12\x1a\n" +
+	"\badmitted\x186 \x01(\bR\badmitted\x12\x16\n" +
+	"\x06solved\x187 \x01(\bR\x06solved\x12\x14\n" +
+	"\x05rated\x188 \x01(\bR\x05rated\x12\x1c\n" +
+	"\tsatisfied\x189 \x01(\bR\tsatisfied\x12\x1a\n" +
+	"\bexcluded\x18: \x01(\bR\bexcluded\x12\x14\n" +
+	"\x05level\x18; \x01(\x05R\x05level\"\x90\x01\n" +
+	"\rRequestJoined\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\x12%\n" +
+	"\x0ecommunity_path\x18\x03 \x01(\tR\rcommunityPath\x12,\n" +
+	"\x12participant_is_new\x18\x04 \x01(\bR\x10participantIsNewB\xd1\x01\n" +
 	"\x15com.linli.requests.v1B\vEventsProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/requests/v1;requestsv1\xa2\x02\x03LRX\xaa\x02\x11Linli.Requests.V1\xca\x02\x11Linli\\Requests\\V1\xe2\x02\x1dLinli\\Requests\\V1\\GPBMetadata\xea\x02\x13Linli::Requests::V1b\x06proto3"
 
 var (
@@ -184,16 +355,17 @@ func file_linli_requests_v1_events_proto_rawDescGZIP() []byte {
 	return file_linli_requests_v1_events_proto_rawDescData
 }
 
-var file_linli_requests_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_linli_requests_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_linli_requests_v1_events_proto_goTypes = []any{
 	(*RequestChanged)(nil), // 0: linli.requests.v1.RequestChanged
-	(RequestKind)(0),       // 1: linli.requests.v1.RequestKind
-	(RequestState)(0),      // 2: linli.requests.v1.RequestState
+	(*RequestJoined)(nil),  // 1: linli.requests.v1.RequestJoined
+	(RequestKind)(0),       // 2: linli.requests.v1.RequestKind
+	(RequestState)(0),      // 3: linli.requests.v1.RequestState
 }
 var file_linli_requests_v1_events_proto_depIdxs = []int32{
-	1, // 0: linli.requests.v1.RequestChanged.kind:type_name -> linli.requests.v1.RequestKind
-	2, // 1: linli.requests.v1.RequestChanged.state:type_name -> linli.requests.v1.RequestState
-	2, // 2: linli.requests.v1.RequestChanged.previous_state:type_name -> linli.requests.v1.RequestState
+	2, // 0: linli.requests.v1.RequestChanged.kind:type_name -> linli.requests.v1.RequestKind
+	3, // 1: linli.requests.v1.RequestChanged.state:type_name -> linli.requests.v1.RequestState
+	3, // 2: linli.requests.v1.RequestChanged.previous_state:type_name -> linli.requests.v1.RequestState
 	3, // [3:3] is the sub-list for method output_type
 	3, // [3:3] is the sub-list for method input_type
 	3, // [3:3] is the sub-list for extension type_name
@@ -213,7 +385,7 @@ func file_linli_requests_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_requests_v1_events_proto_rawDesc), len(file_linli_requests_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

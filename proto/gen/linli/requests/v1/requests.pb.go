@@ -171,19 +171,31 @@ const (
 	RequestState_REQUEST_STATE_RATED RequestState = 6
 	// 已归档
 	RequestState_REQUEST_STATE_CLOSED RequestState = 7
+	// 不予受理: with a written reason
+	RequestState_REQUEST_STATE_DECLINED RequestState = 8
+	// 已合并
+	RequestState_REQUEST_STATE_MERGED RequestState = 9
+	// 已上报: the clock runs on the street or the department
+	RequestState_REQUEST_STATE_ESCALATED RequestState = 10
+	// 未能解决: an honest end
+	RequestState_REQUEST_STATE_UNSOLVED RequestState = 11
 )
 
 // Enum value maps for RequestState.
 var (
 	RequestState_name = map[int32]string{
-		0: "REQUEST_STATE_UNSPECIFIED",
-		1: "REQUEST_STATE_POSTED",
-		2: "REQUEST_STATE_ADMITTED",
-		3: "REQUEST_STATE_DISPATCHED",
-		4: "REQUEST_STATE_TAKEN_ON",
-		5: "REQUEST_STATE_RESOLVED",
-		6: "REQUEST_STATE_RATED",
-		7: "REQUEST_STATE_CLOSED",
+		0:  "REQUEST_STATE_UNSPECIFIED",
+		1:  "REQUEST_STATE_POSTED",
+		2:  "REQUEST_STATE_ADMITTED",
+		3:  "REQUEST_STATE_DISPATCHED",
+		4:  "REQUEST_STATE_TAKEN_ON",
+		5:  "REQUEST_STATE_RESOLVED",
+		6:  "REQUEST_STATE_RATED",
+		7:  "REQUEST_STATE_CLOSED",
+		8:  "REQUEST_STATE_DECLINED",
+		9:  "REQUEST_STATE_MERGED",
+		10: "REQUEST_STATE_ESCALATED",
+		11: "REQUEST_STATE_UNSOLVED",
 	}
 	RequestState_value = map[string]int32{
 		"REQUEST_STATE_UNSPECIFIED": 0,
@@ -194,6 +206,10 @@ var (
 		"REQUEST_STATE_RESOLVED":    5,
 		"REQUEST_STATE_RATED":       6,
 		"REQUEST_STATE_CLOSED":      7,
+		"REQUEST_STATE_DECLINED":    8,
+		"REQUEST_STATE_MERGED":      9,
+		"REQUEST_STATE_ESCALATED":   10,
+		"REQUEST_STATE_UNSOLVED":    11,
 	}
 )
 
@@ -258,9 +274,48 @@ type Request struct {
 	// 1 to 5; 0 = not rated.
 	Rating int32 `protobuf:"varint,21,opt,name=rating,proto3" json:"rating,omitempty"`
 	// The author's word: solved or not. Meaningful once rated.
-	Solved        bool                   `protobuf:"varint,22,opt,name=solved,proto3" json:"solved,omitempty"`
-	ClosedAt      *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=closed_at,json=closedAt,proto3" json:"closed_at,omitempty"`
-	Etag          string                 `protobuf:"bytes,24,opt,name=etag,proto3" json:"etag,omitempty"`
+	Solved   bool                   `protobuf:"varint,22,opt,name=solved,proto3" json:"solved,omitempty"`
+	ClosedAt *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=closed_at,json=closedAt,proto3" json:"closed_at,omitempty"`
+	Etag     string                 `protobuf:"bytes,24,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Code that anybody who has it can look the steps up by.
+	Code string `protobuf:"bytes,50,opt,name=code,proto3" json:"code,omitempty"`
+	// Limit of the present step, the midnight that ends its last day; unset while
+	// none runs.
+	DueAt *timestamppb.Timestamp `protobuf:"bytes,51,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	// Working days left while the clock stands still.
+	DaysLeft int32 `protobuf:"varint,52,opt,name=days_left,json=daysLeft,proto3" json:"days_left,omitempty"`
+	// Why it stands still, or was extended.
+	ClockReason string `protobuf:"bytes,53,opt,name=clock_reason,json=clockReason,proto3" json:"clock_reason,omitempty"`
+	// How often it was found overdue at the present step: 1 the community was
+	// told, 2 the street, 3 the district.
+	OverdueLevel int32 `protobuf:"varint,54,opt,name=overdue_level,json=overdueLevel,proto3" json:"overdue_level,omitempty"`
+	// 0 the community sees to it, 1 the street, 2 the department.
+	Escalation int32 `protobuf:"varint,55,opt,name=escalation,proto3" json:"escalation,omitempty"`
+	// Why it was declined, returned, escalated, handed back, closed unsolved or
+	// reopened last.
+	Reason string `protobuf:"bytes,56,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What a visit found.
+	Found      string                 `protobuf:"bytes,57,opt,name=found,proto3" json:"found,omitempty"`
+	VerifiedAt *timestamppb.Timestamp `protobuf:"bytes,58,opt,name=verified_at,json=verifiedAt,proto3" json:"verified_at,omitempty"`
+	// The one it was merged into, and those merged into it.
+	MergedInto string   `protobuf:"bytes,59,opt,name=merged_into,json=mergedInto,proto3" json:"merged_into,omitempty"`
+	Merged     []string `protobuf:"bytes,60,rep,name=merged,proto3" json:"merged,omitempty"`
+	// People who said "me too".
+	Joined int32 `protobuf:"varint,61,opt,name=joined,proto3" json:"joined,omitempty"`
+	// Staff or provider it was given to, instead of a member.
+	HandedTo string `protobuf:"bytes,62,opt,name=handed_to,json=handedTo,proto3" json:"handed_to,omitempty"`
+	// How often it was returned at the present dispatch.
+	Returns int32 `protobuf:"varint,63,opt,name=returns,proto3" json:"returns,omitempty"`
+	// Whose duty its category is; empty where the register does not say.
+	OwnerName string `protobuf:"bytes,64,opt,name=owner_name,json=ownerName,proto3" json:"owner_name,omitempty"`
+	// Ticket of the 12345 line.
+	Ticket     string                 `protobuf:"bytes,65,opt,name=ticket,proto3" json:"ticket,omitempty"`
+	AnsweredAt *timestamppb.Timestamp `protobuf:"bytes,66,opt,name=answered_at,json=answeredAt,proto3" json:"answered_at,omitempty"`
+	ReopenedAt *timestamppb.Timestamp `protobuf:"bytes,67,opt,name=reopened_at,json=reopenedAt,proto3" json:"reopened_at,omitempty"`
+	// What was covered in the text; the office can reveal it.
+	TextCovered bool `protobuf:"varint,68,opt,name=text_covered,json=textCovered,proto3" json:"text_covered,omitempty"`
+	// Taken out of the rates.
+	Excluded      bool `protobuf:"varint,69,opt,name=excluded,proto3" json:"excluded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -463,6 +518,146 @@ func (x *Request) GetEtag() string {
 	return ""
 }
 
+func (x *Request) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Request) GetDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueAt
+	}
+	return nil
+}
+
+func (x *Request) GetDaysLeft() int32 {
+	if x != nil {
+		return x.DaysLeft
+	}
+	return 0
+}
+
+func (x *Request) GetClockReason() string {
+	if x != nil {
+		return x.ClockReason
+	}
+	return ""
+}
+
+func (x *Request) GetOverdueLevel() int32 {
+	if x != nil {
+		return x.OverdueLevel
+	}
+	return 0
+}
+
+func (x *Request) GetEscalation() int32 {
+	if x != nil {
+		return x.Escalation
+	}
+	return 0
+}
+
+func (x *Request) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Request) GetFound() string {
+	if x != nil {
+		return x.Found
+	}
+	return ""
+}
+
+func (x *Request) GetVerifiedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.VerifiedAt
+	}
+	return nil
+}
+
+func (x *Request) GetMergedInto() string {
+	if x != nil {
+		return x.MergedInto
+	}
+	return ""
+}
+
+func (x *Request) GetMerged() []string {
+	if x != nil {
+		return x.Merged
+	}
+	return nil
+}
+
+func (x *Request) GetJoined() int32 {
+	if x != nil {
+		return x.Joined
+	}
+	return 0
+}
+
+func (x *Request) GetHandedTo() string {
+	if x != nil {
+		return x.HandedTo
+	}
+	return ""
+}
+
+func (x *Request) GetReturns() int32 {
+	if x != nil {
+		return x.Returns
+	}
+	return 0
+}
+
+func (x *Request) GetOwnerName() string {
+	if x != nil {
+		return x.OwnerName
+	}
+	return ""
+}
+
+func (x *Request) GetTicket() string {
+	if x != nil {
+		return x.Ticket
+	}
+	return ""
+}
+
+func (x *Request) GetAnsweredAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AnsweredAt
+	}
+	return nil
+}
+
+func (x *Request) GetReopenedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReopenedAt
+	}
+	return nil
+}
+
+func (x *Request) GetTextCovered() bool {
+	if x != nil {
+		return x.TextCovered
+	}
+	return false
+}
+
+func (x *Request) GetExcluded() bool {
+	if x != nil {
+		return x.Excluded
+	}
+	return false
+}
+
 // What a list shows of a request.
 type RequestSummary struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -583,14 +778,16 @@ func (x *RequestSummary) GetEtag() string {
 
 // Posts a request.
 type PostRequestRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	CommunityId   string                 `protobuf:"bytes,1,opt,name=community_id,json=communityId,proto3" json:"community_id,omitempty"`
-	Kind          RequestKind            `protobuf:"varint,2,opt,name=kind,proto3,enum=linli.requests.v1.RequestKind" json:"kind,omitempty"`
-	Category      string                 `protobuf:"bytes,3,opt,name=category,proto3" json:"category,omitempty"`
-	Visibility    Visibility             `protobuf:"varint,4,opt,name=visibility,proto3,enum=linli.requests.v1.Visibility" json:"visibility,omitempty"`
-	Text          string                 `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
-	Building      string                 `protobuf:"bytes,6,opt,name=building,proto3" json:"building,omitempty"`
-	OnBehalfOf    bool                   `protobuf:"varint,7,opt,name=on_behalf_of,json=onBehalfOf,proto3" json:"on_behalf_of,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	CommunityId string                 `protobuf:"bytes,1,opt,name=community_id,json=communityId,proto3" json:"community_id,omitempty"`
+	Kind        RequestKind            `protobuf:"varint,2,opt,name=kind,proto3,enum=linli.requests.v1.RequestKind" json:"kind,omitempty"`
+	Category    string                 `protobuf:"bytes,3,opt,name=category,proto3" json:"category,omitempty"`
+	Visibility  Visibility             `protobuf:"varint,4,opt,name=visibility,proto3,enum=linli.requests.v1.Visibility" json:"visibility,omitempty"`
+	Text        string                 `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	Building    string                 `protobuf:"bytes,6,opt,name=building,proto3" json:"building,omitempty"`
+	OnBehalfOf  bool                   `protobuf:"varint,7,opt,name=on_behalf_of,json=onBehalfOf,proto3" json:"on_behalf_of,omitempty"`
+	// Ticket of the 12345 line; committee staff.
+	Ticket        string `protobuf:"bytes,50,opt,name=ticket,proto3" json:"ticket,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -672,6 +869,13 @@ func (x *PostRequestRequest) GetOnBehalfOf() bool {
 		return x.OnBehalfOf
 	}
 	return false
+}
+
+func (x *PostRequestRequest) GetTicket() string {
+	if x != nil {
+		return x.Ticket
+	}
+	return ""
 }
 
 // The posted request.
@@ -1863,9 +2067,13 @@ type Circle struct {
 	// One a kind that occurs.
 	Kinds []*CircleOfKind `protobuf:"bytes,2,rep,name=kinds,proto3" json:"kinds,omitempty"`
 	// Residents who posted.
-	Authors       int64 `protobuf:"varint,3,opt,name=authors,proto3" json:"authors,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Authors int64 `protobuf:"varint,3,opt,name=authors,proto3" json:"authors,omitempty"`
+	// Residents who posted or said "me too".
+	Participants int64 `protobuf:"varint,50,opt,name=participants,proto3" json:"participants,omitempty"`
+	// Times somebody said no to a dispatch; by nobody's name.
+	OffersDeclined int64 `protobuf:"varint,51,opt,name=offers_declined,json=offersDeclined,proto3" json:"offers_declined,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Circle) Reset() {
@@ -1919,14 +2127,30 @@ func (x *Circle) GetAuthors() int64 {
 	return 0
 }
 
+func (x *Circle) GetParticipants() int64 {
+	if x != nil {
+		return x.Participants
+	}
+	return 0
+}
+
+func (x *Circle) GetOffersDeclined() int64 {
+	if x != nil {
+		return x.OffersDeclined
+	}
+	return 0
+}
+
 // The figures of one kind.
 type CircleOfKind struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Kind   RequestKind            `protobuf:"varint,1,opt,name=kind,proto3,enum=linli.requests.v1.RequestKind" json:"kind,omitempty"`
 	Posted int64                  `protobuf:"varint,2,opt,name=posted,proto3" json:"posted,omitempty"`
 	// Resolved and not reopened.
-	Resolved      int64 `protobuf:"varint,3,opt,name=resolved,proto3" json:"resolved,omitempty"`
-	Closed        int64 `protobuf:"varint,4,opt,name=closed,proto3" json:"closed,omitempty"`
+	Resolved int64 `protobuf:"varint,3,opt,name=resolved,proto3" json:"resolved,omitempty"`
+	Closed   int64 `protobuf:"varint,4,opt,name=closed,proto3" json:"closed,omitempty"`
+	// Ended honestly without a solution.
+	Unsolved      int64 `protobuf:"varint,50,opt,name=unsolved,proto3" json:"unsolved,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1989,11 +2213,18 @@ func (x *CircleOfKind) GetClosed() int64 {
 	return 0
 }
 
+func (x *CircleOfKind) GetUnsolved() int64 {
+	if x != nil {
+		return x.Unsolved
+	}
+	return 0
+}
+
 var File_linli_requests_v1_requests_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\n" +
-	" linli/requests/v1/requests.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xd0\a\n" +
+	" linli/requests/v1/requests.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xff\f\n" +
 	"\aRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fcommunity_id\x18\x02 \x01(\tR\vcommunityId\x122\n" +
@@ -2025,7 +2256,34 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\x06rating\x18\x15 \x01(\x05R\x06rating\x12\x16\n" +
 	"\x06solved\x18\x16 \x01(\bR\x06solved\x127\n" +
 	"\tclosed_at\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampR\bclosedAt\x12\x17\n" +
-	"\x04etag\x18\x18 \x01(\tB\x03\xe0A\x03R\x04etag\"\xe8\x02\n" +
+	"\x04etag\x18\x18 \x01(\tB\x03\xe0A\x03R\x04etag\x12\x12\n" +
+	"\x04code\x182 \x01(\tR\x04code\x121\n" +
+	"\x06due_at\x183 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12\x1b\n" +
+	"\tdays_left\x184 \x01(\x05R\bdaysLeft\x12!\n" +
+	"\fclock_reason\x185 \x01(\tR\vclockReason\x12#\n" +
+	"\roverdue_level\x186 \x01(\x05R\foverdueLevel\x12\x1e\n" +
+	"\n" +
+	"escalation\x187 \x01(\x05R\n" +
+	"escalation\x12\x16\n" +
+	"\x06reason\x188 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05found\x189 \x01(\tR\x05found\x12;\n" +
+	"\vverified_at\x18: \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"verifiedAt\x12\x1f\n" +
+	"\vmerged_into\x18; \x01(\tR\n" +
+	"mergedInto\x12\x16\n" +
+	"\x06merged\x18< \x03(\tR\x06merged\x12\x16\n" +
+	"\x06joined\x18= \x01(\x05R\x06joined\x12\x1b\n" +
+	"\thanded_to\x18> \x01(\tR\bhandedTo\x12\x18\n" +
+	"\areturns\x18? \x01(\x05R\areturns\x12\x1d\n" +
+	"\n" +
+	"owner_name\x18@ \x01(\tR\townerName\x12\x16\n" +
+	"\x06ticket\x18A \x01(\tR\x06ticket\x12;\n" +
+	"\vanswered_at\x18B \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"answeredAt\x12;\n" +
+	"\vreopened_at\x18C \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"reopenedAt\x12!\n" +
+	"\ftext_covered\x18D \x01(\bR\vtextCovered\x12\x1a\n" +
+	"\bexcluded\x18E \x01(\bR\bexcluded\"\xe8\x02\n" +
 	"\x0eRequestSummary\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.linli.requests.v1.RequestKindR\x04kind\x12\x1a\n" +
@@ -2038,7 +2296,7 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\tposted_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\bpostedAt\x12\x1b\n" +
 	"\tmember_id\x18\t \x01(\tR\bmemberId\x12\x12\n" +
 	"\x04etag\x18\n" +
-	" \x01(\tR\x04etag\"\xe5\x02\n" +
+	" \x01(\tR\x04etag\"\x86\x03\n" +
 	"\x12PostRequestRequest\x12/\n" +
 	"\fcommunity_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\x12A\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.linli.requests.v1.RequestKindB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04kind\x12#\n" +
@@ -2049,7 +2307,8 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\x04text\x18\x05 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01\x18\xd0\x0fR\x04text\x12#\n" +
 	"\bbuilding\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18\x14R\bbuilding\x12 \n" +
 	"\fon_behalf_of\x18\a \x01(\bR\n" +
-	"onBehalfOf\"K\n" +
+	"onBehalfOf\x12\x1f\n" +
+	"\x06ticket\x182 \x01(\tB\a\xbaH\x04r\x02\x18(R\x06ticket\"K\n" +
 	"\x13PostRequestResponse\x124\n" +
 	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\".\n" +
 	"\x11GetRequestRequest\x12\x19\n" +
@@ -2117,16 +2376,19 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\x10GetCircleRequest\x122\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x0eorganizationId\"F\n" +
 	"\x11GetCircleResponse\x121\n" +
-	"\x06circle\x18\x01 \x01(\v2\x19.linli.requests.v1.CircleR\x06circle\"\x82\x01\n" +
+	"\x06circle\x18\x01 \x01(\v2\x19.linli.requests.v1.CircleR\x06circle\"\xcf\x01\n" +
 	"\x06Circle\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x125\n" +
 	"\x05kinds\x18\x02 \x03(\v2\x1f.linli.requests.v1.CircleOfKindR\x05kinds\x12\x18\n" +
-	"\aauthors\x18\x03 \x01(\x03R\aauthors\"\x8e\x01\n" +
+	"\aauthors\x18\x03 \x01(\x03R\aauthors\x12\"\n" +
+	"\fparticipants\x182 \x01(\x03R\fparticipants\x12'\n" +
+	"\x0foffers_declined\x183 \x01(\x03R\x0eoffersDeclined\"\xaa\x01\n" +
 	"\fCircleOfKind\x122\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1e.linli.requests.v1.RequestKindR\x04kind\x12\x16\n" +
 	"\x06posted\x18\x02 \x01(\x03R\x06posted\x12\x1a\n" +
 	"\bresolved\x18\x03 \x01(\x03R\bresolved\x12\x16\n" +
-	"\x06closed\x18\x04 \x01(\x03R\x06closed*\xcb\x01\n" +
+	"\x06closed\x18\x04 \x01(\x03R\x06closed\x12\x1a\n" +
+	"\bunsolved\x182 \x01(\x03R\bunsolved*\xcb\x01\n" +
 	"\vRequestKind\x12\x1c\n" +
 	"\x18REQUEST_KIND_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17REQUEST_KIND_SUGGESTION\x10\x01\x12\x18\n" +
@@ -2140,7 +2402,7 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\x16VISIBILITY_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11VISIBILITY_PUBLIC\x10\x01\x12\"\n" +
 	"\x1eVISIBILITY_PUBLIC_WITHOUT_NAME\x10\x02\x12\x19\n" +
-	"\x15VISIBILITY_STAFF_ONLY\x10\x03*\xec\x01\n" +
+	"\x15VISIBILITY_STAFF_ONLY\x10\x03*\xdb\x02\n" +
 	"\fRequestState\x12\x1d\n" +
 	"\x19REQUEST_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REQUEST_STATE_POSTED\x10\x01\x12\x1a\n" +
@@ -2149,7 +2411,12 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\x16REQUEST_STATE_TAKEN_ON\x10\x04\x12\x1a\n" +
 	"\x16REQUEST_STATE_RESOLVED\x10\x05\x12\x17\n" +
 	"\x13REQUEST_STATE_RATED\x10\x06\x12\x18\n" +
-	"\x14REQUEST_STATE_CLOSED\x10\a2\xcd\x0e\n" +
+	"\x14REQUEST_STATE_CLOSED\x10\a\x12\x1a\n" +
+	"\x16REQUEST_STATE_DECLINED\x10\b\x12\x18\n" +
+	"\x14REQUEST_STATE_MERGED\x10\t\x12\x1b\n" +
+	"\x17REQUEST_STATE_ESCALATED\x10\n" +
+	"\x12\x1a\n" +
+	"\x16REQUEST_STATE_UNSOLVED\x10\v2\xcd\x0e\n" +
 	"\x0fRequestsService\x12\x8b\x01\n" +
 	"\vPostRequest\x12%.linli.requests.v1.PostRequestRequest\x1a&.linli.requests.v1.PostRequestResponse\"-\xea\xdb\x18\t\n" +
 	"\x03\n" +
@@ -2236,54 +2503,58 @@ var file_linli_requests_v1_requests_proto_depIdxs = []int32{
 	31, // 7: linli.requests.v1.Request.resolved_at:type_name -> google.protobuf.Timestamp
 	31, // 8: linli.requests.v1.Request.rated_at:type_name -> google.protobuf.Timestamp
 	31, // 9: linli.requests.v1.Request.closed_at:type_name -> google.protobuf.Timestamp
-	0,  // 10: linli.requests.v1.RequestSummary.kind:type_name -> linli.requests.v1.RequestKind
-	2,  // 11: linli.requests.v1.RequestSummary.state:type_name -> linli.requests.v1.RequestState
-	31, // 12: linli.requests.v1.RequestSummary.posted_at:type_name -> google.protobuf.Timestamp
-	0,  // 13: linli.requests.v1.PostRequestRequest.kind:type_name -> linli.requests.v1.RequestKind
-	1,  // 14: linli.requests.v1.PostRequestRequest.visibility:type_name -> linli.requests.v1.Visibility
-	3,  // 15: linli.requests.v1.PostRequestResponse.request:type_name -> linli.requests.v1.Request
-	3,  // 16: linli.requests.v1.GetRequestResponse.request:type_name -> linli.requests.v1.Request
-	2,  // 17: linli.requests.v1.ListRequestsRequest.state:type_name -> linli.requests.v1.RequestState
-	4,  // 18: linli.requests.v1.ListRequestsResponse.requests:type_name -> linli.requests.v1.RequestSummary
-	4,  // 19: linli.requests.v1.ListMyRequestsResponse.requests:type_name -> linli.requests.v1.RequestSummary
-	3,  // 20: linli.requests.v1.AdmitRequestResponse.request:type_name -> linli.requests.v1.Request
-	3,  // 21: linli.requests.v1.DispatchRequestResponse.request:type_name -> linli.requests.v1.Request
-	3,  // 22: linli.requests.v1.TakeOnRequestResponse.request:type_name -> linli.requests.v1.Request
-	3,  // 23: linli.requests.v1.ResolveRequestResponse.request:type_name -> linli.requests.v1.Request
-	3,  // 24: linli.requests.v1.RateRequestResponse.request:type_name -> linli.requests.v1.Request
-	3,  // 25: linli.requests.v1.CloseRequestResponse.request:type_name -> linli.requests.v1.Request
-	29, // 26: linli.requests.v1.GetCircleResponse.circle:type_name -> linli.requests.v1.Circle
-	30, // 27: linli.requests.v1.Circle.kinds:type_name -> linli.requests.v1.CircleOfKind
-	0,  // 28: linli.requests.v1.CircleOfKind.kind:type_name -> linli.requests.v1.RequestKind
-	5,  // 29: linli.requests.v1.RequestsService.PostRequest:input_type -> linli.requests.v1.PostRequestRequest
-	7,  // 30: linli.requests.v1.RequestsService.GetRequest:input_type -> linli.requests.v1.GetRequestRequest
-	9,  // 31: linli.requests.v1.RequestsService.ListRequests:input_type -> linli.requests.v1.ListRequestsRequest
-	11, // 32: linli.requests.v1.RequestsService.ListMyRequests:input_type -> linli.requests.v1.ListMyRequestsRequest
-	13, // 33: linli.requests.v1.RequestsService.RevealRequestText:input_type -> linli.requests.v1.RevealRequestTextRequest
-	15, // 34: linli.requests.v1.RequestsService.AdmitRequest:input_type -> linli.requests.v1.AdmitRequestRequest
-	17, // 35: linli.requests.v1.RequestsService.DispatchRequest:input_type -> linli.requests.v1.DispatchRequestRequest
-	19, // 36: linli.requests.v1.RequestsService.TakeOnRequest:input_type -> linli.requests.v1.TakeOnRequestRequest
-	21, // 37: linli.requests.v1.RequestsService.ResolveRequest:input_type -> linli.requests.v1.ResolveRequestRequest
-	23, // 38: linli.requests.v1.RequestsService.RateRequest:input_type -> linli.requests.v1.RateRequestRequest
-	25, // 39: linli.requests.v1.RequestsService.CloseRequest:input_type -> linli.requests.v1.CloseRequestRequest
-	27, // 40: linli.requests.v1.RequestsService.GetCircle:input_type -> linli.requests.v1.GetCircleRequest
-	6,  // 41: linli.requests.v1.RequestsService.PostRequest:output_type -> linli.requests.v1.PostRequestResponse
-	8,  // 42: linli.requests.v1.RequestsService.GetRequest:output_type -> linli.requests.v1.GetRequestResponse
-	10, // 43: linli.requests.v1.RequestsService.ListRequests:output_type -> linli.requests.v1.ListRequestsResponse
-	12, // 44: linli.requests.v1.RequestsService.ListMyRequests:output_type -> linli.requests.v1.ListMyRequestsResponse
-	14, // 45: linli.requests.v1.RequestsService.RevealRequestText:output_type -> linli.requests.v1.RevealRequestTextResponse
-	16, // 46: linli.requests.v1.RequestsService.AdmitRequest:output_type -> linli.requests.v1.AdmitRequestResponse
-	18, // 47: linli.requests.v1.RequestsService.DispatchRequest:output_type -> linli.requests.v1.DispatchRequestResponse
-	20, // 48: linli.requests.v1.RequestsService.TakeOnRequest:output_type -> linli.requests.v1.TakeOnRequestResponse
-	22, // 49: linli.requests.v1.RequestsService.ResolveRequest:output_type -> linli.requests.v1.ResolveRequestResponse
-	24, // 50: linli.requests.v1.RequestsService.RateRequest:output_type -> linli.requests.v1.RateRequestResponse
-	26, // 51: linli.requests.v1.RequestsService.CloseRequest:output_type -> linli.requests.v1.CloseRequestResponse
-	28, // 52: linli.requests.v1.RequestsService.GetCircle:output_type -> linli.requests.v1.GetCircleResponse
-	41, // [41:53] is the sub-list for method output_type
-	29, // [29:41] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	31, // 10: linli.requests.v1.Request.due_at:type_name -> google.protobuf.Timestamp
+	31, // 11: linli.requests.v1.Request.verified_at:type_name -> google.protobuf.Timestamp
+	31, // 12: linli.requests.v1.Request.answered_at:type_name -> google.protobuf.Timestamp
+	31, // 13: linli.requests.v1.Request.reopened_at:type_name -> google.protobuf.Timestamp
+	0,  // 14: linli.requests.v1.RequestSummary.kind:type_name -> linli.requests.v1.RequestKind
+	2,  // 15: linli.requests.v1.RequestSummary.state:type_name -> linli.requests.v1.RequestState
+	31, // 16: linli.requests.v1.RequestSummary.posted_at:type_name -> google.protobuf.Timestamp
+	0,  // 17: linli.requests.v1.PostRequestRequest.kind:type_name -> linli.requests.v1.RequestKind
+	1,  // 18: linli.requests.v1.PostRequestRequest.visibility:type_name -> linli.requests.v1.Visibility
+	3,  // 19: linli.requests.v1.PostRequestResponse.request:type_name -> linli.requests.v1.Request
+	3,  // 20: linli.requests.v1.GetRequestResponse.request:type_name -> linli.requests.v1.Request
+	2,  // 21: linli.requests.v1.ListRequestsRequest.state:type_name -> linli.requests.v1.RequestState
+	4,  // 22: linli.requests.v1.ListRequestsResponse.requests:type_name -> linli.requests.v1.RequestSummary
+	4,  // 23: linli.requests.v1.ListMyRequestsResponse.requests:type_name -> linli.requests.v1.RequestSummary
+	3,  // 24: linli.requests.v1.AdmitRequestResponse.request:type_name -> linli.requests.v1.Request
+	3,  // 25: linli.requests.v1.DispatchRequestResponse.request:type_name -> linli.requests.v1.Request
+	3,  // 26: linli.requests.v1.TakeOnRequestResponse.request:type_name -> linli.requests.v1.Request
+	3,  // 27: linli.requests.v1.ResolveRequestResponse.request:type_name -> linli.requests.v1.Request
+	3,  // 28: linli.requests.v1.RateRequestResponse.request:type_name -> linli.requests.v1.Request
+	3,  // 29: linli.requests.v1.CloseRequestResponse.request:type_name -> linli.requests.v1.Request
+	29, // 30: linli.requests.v1.GetCircleResponse.circle:type_name -> linli.requests.v1.Circle
+	30, // 31: linli.requests.v1.Circle.kinds:type_name -> linli.requests.v1.CircleOfKind
+	0,  // 32: linli.requests.v1.CircleOfKind.kind:type_name -> linli.requests.v1.RequestKind
+	5,  // 33: linli.requests.v1.RequestsService.PostRequest:input_type -> linli.requests.v1.PostRequestRequest
+	7,  // 34: linli.requests.v1.RequestsService.GetRequest:input_type -> linli.requests.v1.GetRequestRequest
+	9,  // 35: linli.requests.v1.RequestsService.ListRequests:input_type -> linli.requests.v1.ListRequestsRequest
+	11, // 36: linli.requests.v1.RequestsService.ListMyRequests:input_type -> linli.requests.v1.ListMyRequestsRequest
+	13, // 37: linli.requests.v1.RequestsService.RevealRequestText:input_type -> linli.requests.v1.RevealRequestTextRequest
+	15, // 38: linli.requests.v1.RequestsService.AdmitRequest:input_type -> linli.requests.v1.AdmitRequestRequest
+	17, // 39: linli.requests.v1.RequestsService.DispatchRequest:input_type -> linli.requests.v1.DispatchRequestRequest
+	19, // 40: linli.requests.v1.RequestsService.TakeOnRequest:input_type -> linli.requests.v1.TakeOnRequestRequest
+	21, // 41: linli.requests.v1.RequestsService.ResolveRequest:input_type -> linli.requests.v1.ResolveRequestRequest
+	23, // 42: linli.requests.v1.RequestsService.RateRequest:input_type -> linli.requests.v1.RateRequestRequest
+	25, // 43: linli.requests.v1.RequestsService.CloseRequest:input_type -> linli.requests.v1.CloseRequestRequest
+	27, // 44: linli.requests.v1.RequestsService.GetCircle:input_type -> linli.requests.v1.GetCircleRequest
+	6,  // 45: linli.requests.v1.RequestsService.PostRequest:output_type -> linli.requests.v1.PostRequestResponse
+	8,  // 46: linli.requests.v1.RequestsService.GetRequest:output_type -> linli.requests.v1.GetRequestResponse
+	10, // 47: linli.requests.v1.RequestsService.ListRequests:output_type -> linli.requests.v1.ListRequestsResponse
+	12, // 48: linli.requests.v1.RequestsService.ListMyRequests:output_type -> linli.requests.v1.ListMyRequestsResponse
+	14, // 49: linli.requests.v1.RequestsService.RevealRequestText:output_type -> linli.requests.v1.RevealRequestTextResponse
+	16, // 50: linli.requests.v1.RequestsService.AdmitRequest:output_type -> linli.requests.v1.AdmitRequestResponse
+	18, // 51: linli.requests.v1.RequestsService.DispatchRequest:output_type -> linli.requests.v1.DispatchRequestResponse
+	20, // 52: linli.requests.v1.RequestsService.TakeOnRequest:output_type -> linli.requests.v1.TakeOnRequestResponse
+	22, // 53: linli.requests.v1.RequestsService.ResolveRequest:output_type -> linli.requests.v1.ResolveRequestResponse
+	24, // 54: linli.requests.v1.RequestsService.RateRequest:output_type -> linli.requests.v1.RateRequestResponse
+	26, // 55: linli.requests.v1.RequestsService.CloseRequest:output_type -> linli.requests.v1.CloseRequestResponse
+	28, // 56: linli.requests.v1.RequestsService.GetCircle:output_type -> linli.requests.v1.GetCircleResponse
+	45, // [45:57] is the sub-list for method output_type
+	33, // [33:45] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_linli_requests_v1_requests_proto_init() }

@@ -47,7 +47,10 @@ const (
 type RequestsServiceClient interface {
 	// PostRequest posts what is wrong or needed in a community. Residents and
 	// members, committee staff on their behalf.
-	// INVALID_ARGUMENT MUST_BE_STAFF_ONLY: hardship, or on behalf of somebody.
+	// INVALID_ARGUMENT MUST_BE_STAFF_ONLY: hardship, on behalf of somebody, or a
+	// text that points at a household; ALLEGATION: against a person, with where to
+	// turn; INVALID_FIELD building: a nuisance has a place.
+	// FAILED_PRECONDITION TOO_MANY_OPEN, NUISANCE_PAUSED.
 	PostRequest(ctx context.Context, in *PostRequestRequest, opts ...grpc.CallOption) (*PostRequestResponse, error)
 	// GetRequest answers one request. Committee staff of the community and
 	// offices above, the author, the member it is dispatched to. A sealed text is
@@ -228,7 +231,10 @@ func (c *requestsServiceClient) GetCircle(ctx context.Context, in *GetCircleRequ
 type RequestsServiceServer interface {
 	// PostRequest posts what is wrong or needed in a community. Residents and
 	// members, committee staff on their behalf.
-	// INVALID_ARGUMENT MUST_BE_STAFF_ONLY: hardship, or on behalf of somebody.
+	// INVALID_ARGUMENT MUST_BE_STAFF_ONLY: hardship, on behalf of somebody, or a
+	// text that points at a household; ALLEGATION: against a person, with where to
+	// turn; INVALID_FIELD building: a nuisance has a place.
+	// FAILED_PRECONDITION TOO_MANY_OPEN, NUISANCE_PAUSED.
 	PostRequest(context.Context, *PostRequestRequest) (*PostRequestResponse, error)
 	// GetRequest answers one request. Committee staff of the community and
 	// offices above, the author, the member it is dispatched to. A sealed text is

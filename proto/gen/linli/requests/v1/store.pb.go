@@ -9,6 +9,7 @@ package requestsv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -28,6 +29,12 @@ type RequestRow struct {
 	Request       *Request `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
 	CommunityPath string   `protobuf:"bytes,2,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
 	SealedText    []byte   `protobuf:"bytes,3,opt,name=sealed_text,json=sealedText,proto3" json:"sealed_text,omitempty"`
+	// When the clock looks at it next; unset when none runs.
+	NextLook *timestamppb.Timestamp `protobuf:"bytes,50,opt,name=next_look,json=nextLook,proto3" json:"next_look,omitempty"`
+	// Limit that held when it was answered first was kept.
+	AnsweredInTime bool `protobuf:"varint,51,opt,name=answered_in_time,json=answeredInTime,proto3" json:"answered_in_time,omitempty"`
+	// Who took it out of the rates, why, and when.
+	Exclusion     *Exclusion `protobuf:"bytes,52,opt,name=exclusion,proto3" json:"exclusion,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -83,6 +90,420 @@ func (x *RequestRow) GetSealedText() []byte {
 	return nil
 }
 
+func (x *RequestRow) GetNextLook() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextLook
+	}
+	return nil
+}
+
+func (x *RequestRow) GetAnsweredInTime() bool {
+	if x != nil {
+		return x.AnsweredInTime
+	}
+	return false
+}
+
+func (x *RequestRow) GetExclusion() *Exclusion {
+	if x != nil {
+		return x.Exclusion
+	}
+	return nil
+}
+
+// A message of a conversation; its text is sealed.
+type MessageRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RequestId     string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	CommunityPath string                 `protobuf:"bytes,2,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
+	Sequence      int32                  `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	FromOffice    bool                   `protobuf:"varint,4,opt,name=from_office,json=fromOffice,proto3" json:"from_office,omitempty"`
+	Person        string                 `protobuf:"bytes,5,opt,name=person,proto3" json:"person,omitempty"`
+	SealedText    []byte                 `protobuf:"bytes,6,opt,name=sealed_text,json=sealedText,proto3" json:"sealed_text,omitempty"`
+	SaidAt        *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=said_at,json=saidAt,proto3" json:"said_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MessageRow) Reset() {
+	*x = MessageRow{}
+	mi := &file_linli_requests_v1_store_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MessageRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MessageRow) ProtoMessage() {}
+
+func (x *MessageRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_store_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MessageRow.ProtoReflect.Descriptor instead.
+func (*MessageRow) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *MessageRow) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *MessageRow) GetCommunityPath() string {
+	if x != nil {
+		return x.CommunityPath
+	}
+	return ""
+}
+
+func (x *MessageRow) GetSequence() int32 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *MessageRow) GetFromOffice() bool {
+	if x != nil {
+		return x.FromOffice
+	}
+	return false
+}
+
+func (x *MessageRow) GetPerson() string {
+	if x != nil {
+		return x.Person
+	}
+	return ""
+}
+
+func (x *MessageRow) GetSealedText() []byte {
+	if x != nil {
+		return x.SealedText
+	}
+	return nil
+}
+
+func (x *MessageRow) GetSaidAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SaidAt
+	}
+	return nil
+}
+
+// How many messages a conversation has.
+type ConversationRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RequestId     string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Messages      int32                  `protobuf:"varint,2,opt,name=messages,proto3" json:"messages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConversationRow) Reset() {
+	*x = ConversationRow{}
+	mi := &file_linli_requests_v1_store_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConversationRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConversationRow) ProtoMessage() {}
+
+func (x *ConversationRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_store_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConversationRow.ProtoReflect.Descriptor instead.
+func (*ConversationRow) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ConversationRow) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *ConversationRow) GetMessages() int32 {
+	if x != nil {
+		return x.Messages
+	}
+	return 0
+}
+
+// What an author's nuisance posts come to, under a keyed hash.
+type NuisanceRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AuthorHash    string                 `protobuf:"bytes,1,opt,name=author_hash,json=authorHash,proto3" json:"author_hash,omitempty"`
+	Open          []string               `protobuf:"bytes,2,rep,name=open,proto3" json:"open,omitempty"`
+	Unfounded     int32                  `protobuf:"varint,3,opt,name=unfounded,proto3" json:"unfounded,omitempty"`
+	PausedUntil   *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=paused_until,json=pausedUntil,proto3" json:"paused_until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NuisanceRow) Reset() {
+	*x = NuisanceRow{}
+	mi := &file_linli_requests_v1_store_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NuisanceRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NuisanceRow) ProtoMessage() {}
+
+func (x *NuisanceRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_store_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NuisanceRow.ProtoReflect.Descriptor instead.
+func (*NuisanceRow) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *NuisanceRow) GetAuthorHash() string {
+	if x != nil {
+		return x.AuthorHash
+	}
+	return ""
+}
+
+func (x *NuisanceRow) GetOpen() []string {
+	if x != nil {
+		return x.Open
+	}
+	return nil
+}
+
+func (x *NuisanceRow) GetUnfounded() int32 {
+	if x != nil {
+		return x.Unfounded
+	}
+	return 0
+}
+
+func (x *NuisanceRow) GetPausedUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PausedUntil
+	}
+	return nil
+}
+
+// An entry of the register of duties.
+type DutyRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Duty          *Duty                  `protobuf:"bytes,1,opt,name=duty,proto3" json:"duty,omitempty"`
+	DistrictPath  string                 `protobuf:"bytes,2,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DutyRow) Reset() {
+	*x = DutyRow{}
+	mi := &file_linli_requests_v1_store_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DutyRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DutyRow) ProtoMessage() {}
+
+func (x *DutyRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_store_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DutyRow.ProtoReflect.Descriptor instead.
+func (*DutyRow) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *DutyRow) GetDuty() *Duty {
+	if x != nil {
+		return x.Duty
+	}
+	return nil
+}
+
+func (x *DutyRow) GetDistrictPath() string {
+	if x != nil {
+		return x.DistrictPath
+	}
+	return ""
+}
+
+// What a request adds to the rates, as last counted.
+type StandingRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RequestId     string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	CommunityPath string                 `protobuf:"bytes,2,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
+	Year          int32                  `protobuf:"varint,3,opt,name=year,proto3" json:"year,omitempty"`
+	Revision      uint64                 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	Answered      bool                   `protobuf:"varint,5,opt,name=answered,proto3" json:"answered,omitempty"`
+	InTime        bool                   `protobuf:"varint,6,opt,name=in_time,json=inTime,proto3" json:"in_time,omitempty"`
+	Admitted      bool                   `protobuf:"varint,7,opt,name=admitted,proto3" json:"admitted,omitempty"`
+	Solved        bool                   `protobuf:"varint,8,opt,name=solved,proto3" json:"solved,omitempty"`
+	Rated         bool                   `protobuf:"varint,9,opt,name=rated,proto3" json:"rated,omitempty"`
+	Satisfied     bool                   `protobuf:"varint,10,opt,name=satisfied,proto3" json:"satisfied,omitempty"`
+	Excluded      bool                   `protobuf:"varint,11,opt,name=excluded,proto3" json:"excluded,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StandingRow) Reset() {
+	*x = StandingRow{}
+	mi := &file_linli_requests_v1_store_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StandingRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StandingRow) ProtoMessage() {}
+
+func (x *StandingRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_store_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StandingRow.ProtoReflect.Descriptor instead.
+func (*StandingRow) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *StandingRow) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *StandingRow) GetCommunityPath() string {
+	if x != nil {
+		return x.CommunityPath
+	}
+	return ""
+}
+
+func (x *StandingRow) GetYear() int32 {
+	if x != nil {
+		return x.Year
+	}
+	return 0
+}
+
+func (x *StandingRow) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *StandingRow) GetAnswered() bool {
+	if x != nil {
+		return x.Answered
+	}
+	return false
+}
+
+func (x *StandingRow) GetInTime() bool {
+	if x != nil {
+		return x.InTime
+	}
+	return false
+}
+
+func (x *StandingRow) GetAdmitted() bool {
+	if x != nil {
+		return x.Admitted
+	}
+	return false
+}
+
+func (x *StandingRow) GetSolved() bool {
+	if x != nil {
+		return x.Solved
+	}
+	return false
+}
+
+func (x *StandingRow) GetRated() bool {
+	if x != nil {
+		return x.Rated
+	}
+	return false
+}
+
+func (x *StandingRow) GetSatisfied() bool {
+	if x != nil {
+		return x.Satisfied
+	}
+	return false
+}
+
+func (x *StandingRow) GetExcluded() bool {
+	if x != nil {
+		return x.Excluded
+	}
+	return false
+}
+
 // One figure of the service circle at a leaf organization.
 type FigureRow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -96,7 +517,7 @@ type FigureRow struct {
 
 func (x *FigureRow) Reset() {
 	*x = FigureRow{}
-	mi := &file_linli_requests_v1_store_proto_msgTypes[1]
+	mi := &file_linli_requests_v1_store_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -108,7 +529,7 @@ func (x *FigureRow) String() string {
 func (*FigureRow) ProtoMessage() {}
 
 func (x *FigureRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_store_proto_msgTypes[1]
+	mi := &file_linli_requests_v1_store_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -121,7 +542,7 @@ func (x *FigureRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FigureRow.ProtoReflect.Descriptor instead.
 func (*FigureRow) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{1}
+	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *FigureRow) GetPath() string {
@@ -149,13 +570,55 @@ var File_linli_requests_v1_store_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1dlinli/requests/v1/store.proto\x12\x11linli.requests.v1\x1a linli/requests/v1/requests.proto\"\x8a\x01\n" +
+	"\x1dlinli/requests/v1/store.proto\x12\x11linli.requests.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elinli/requests/v1/circle.proto\x1a linli/requests/v1/requests.proto\"\xa9\x02\n" +
 	"\n" +
 	"RequestRow\x124\n" +
 	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\x12%\n" +
 	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\x12\x1f\n" +
 	"\vsealed_text\x18\x03 \x01(\fR\n" +
-	"sealedText\"O\n" +
+	"sealedText\x127\n" +
+	"\tnext_look\x182 \x01(\v2\x1a.google.protobuf.TimestampR\bnextLook\x12(\n" +
+	"\x10answered_in_time\x183 \x01(\bR\x0eansweredInTime\x12:\n" +
+	"\texclusion\x184 \x01(\v2\x1c.linli.requests.v1.ExclusionR\texclusion\"\xfd\x01\n" +
+	"\n" +
+	"MessageRow\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\x12%\n" +
+	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\x12\x1a\n" +
+	"\bsequence\x18\x03 \x01(\x05R\bsequence\x12\x1f\n" +
+	"\vfrom_office\x18\x04 \x01(\bR\n" +
+	"fromOffice\x12\x16\n" +
+	"\x06person\x18\x05 \x01(\tR\x06person\x12\x1f\n" +
+	"\vsealed_text\x18\x06 \x01(\fR\n" +
+	"sealedText\x123\n" +
+	"\asaid_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x06saidAt\"L\n" +
+	"\x0fConversationRow\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\x12\x1a\n" +
+	"\bmessages\x18\x02 \x01(\x05R\bmessages\"\x9f\x01\n" +
+	"\vNuisanceRow\x12\x1f\n" +
+	"\vauthor_hash\x18\x01 \x01(\tR\n" +
+	"authorHash\x12\x12\n" +
+	"\x04open\x18\x02 \x03(\tR\x04open\x12\x1c\n" +
+	"\tunfounded\x18\x03 \x01(\x05R\tunfounded\x12=\n" +
+	"\fpaused_until\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\vpausedUntil\"[\n" +
+	"\aDutyRow\x12+\n" +
+	"\x04duty\x18\x01 \x01(\v2\x17.linli.requests.v1.DutyR\x04duty\x12#\n" +
+	"\rdistrict_path\x18\x02 \x01(\tR\fdistrictPath\"\xbc\x02\n" +
+	"\vStandingRow\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\x12%\n" +
+	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\x12\x12\n" +
+	"\x04year\x18\x03 \x01(\x05R\x04year\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x04R\brevision\x12\x1a\n" +
+	"\banswered\x18\x05 \x01(\bR\banswered\x12\x17\n" +
+	"\ain_time\x18\x06 \x01(\bR\x06inTime\x12\x1a\n" +
+	"\badmitted\x18\a \x01(\bR\badmitted\x12\x16\n" +
+	"\x06solved\x18\b \x01(\bR\x06solved\x12\x14\n" +
+	"\x05rated\x18\t \x01(\bR\x05rated\x12\x1c\n" +
+	"\tsatisfied\x18\n" +
+	" \x01(\bR\tsatisfied\x12\x1a\n" +
+	"\bexcluded\x18\v \x01(\bR\bexcluded\"O\n" +
 	"\tFigureRow\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x18\n" +
 	"\ameasure\x18\x02 \x01(\tR\ameasure\x12\x14\n" +
@@ -175,19 +638,32 @@ func file_linli_requests_v1_store_proto_rawDescGZIP() []byte {
 	return file_linli_requests_v1_store_proto_rawDescData
 }
 
-var file_linli_requests_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_linli_requests_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_linli_requests_v1_store_proto_goTypes = []any{
-	(*RequestRow)(nil), // 0: linli.requests.v1.RequestRow
-	(*FigureRow)(nil),  // 1: linli.requests.v1.FigureRow
-	(*Request)(nil),    // 2: linli.requests.v1.Request
+	(*RequestRow)(nil),            // 0: linli.requests.v1.RequestRow
+	(*MessageRow)(nil),            // 1: linli.requests.v1.MessageRow
+	(*ConversationRow)(nil),       // 2: linli.requests.v1.ConversationRow
+	(*NuisanceRow)(nil),           // 3: linli.requests.v1.NuisanceRow
+	(*DutyRow)(nil),               // 4: linli.requests.v1.DutyRow
+	(*StandingRow)(nil),           // 5: linli.requests.v1.StandingRow
+	(*FigureRow)(nil),             // 6: linli.requests.v1.FigureRow
+	(*Request)(nil),               // 7: linli.requests.v1.Request
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*Exclusion)(nil),             // 9: linli.requests.v1.Exclusion
+	(*Duty)(nil),                  // 10: linli.requests.v1.Duty
 }
 var file_linli_requests_v1_store_proto_depIdxs = []int32{
-	2, // 0: linli.requests.v1.RequestRow.request:type_name -> linli.requests.v1.Request
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	7,  // 0: linli.requests.v1.RequestRow.request:type_name -> linli.requests.v1.Request
+	8,  // 1: linli.requests.v1.RequestRow.next_look:type_name -> google.protobuf.Timestamp
+	9,  // 2: linli.requests.v1.RequestRow.exclusion:type_name -> linli.requests.v1.Exclusion
+	8,  // 3: linli.requests.v1.MessageRow.said_at:type_name -> google.protobuf.Timestamp
+	8,  // 4: linli.requests.v1.NuisanceRow.paused_until:type_name -> google.protobuf.Timestamp
+	10, // 5: linli.requests.v1.DutyRow.duty:type_name -> linli.requests.v1.Duty
+	6,  // [6:6] is the sub-list for method output_type
+	6,  // [6:6] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_linli_requests_v1_store_proto_init() }
@@ -195,6 +671,7 @@ func file_linli_requests_v1_store_proto_init() {
 	if File_linli_requests_v1_store_proto != nil {
 		return
 	}
+	file_linli_requests_v1_circle_proto_init()
 	file_linli_requests_v1_requests_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -202,7 +679,7 @@ func file_linli_requests_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_requests_v1_store_proto_rawDesc), len(file_linli_requests_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

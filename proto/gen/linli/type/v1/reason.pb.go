@@ -204,6 +204,24 @@ const (
 	Reason_REASON_UNKNOWN_TOPIC Reason = 1023
 	// Nothing would be put into this placeholder; `allowed` are those that are.
 	Reason_REASON_UNKNOWN_PLACEHOLDER Reason = 1024
+	// The text accuses a person; `where` takes such things.
+	Reason_REASON_ALLEGATION Reason = 1200
+	// The author has `most` nuisance posts open.
+	Reason_REASON_TOO_MANY_OPEN Reason = 1201
+	// The author's nuisance posts rest until `until`.
+	Reason_REASON_NUISANCE_PAUSED Reason = 1202
+	// The two requests cannot be one.
+	Reason_REASON_NOT_MERGEABLE Reason = 1203
+	// The request can be reopened for `days` days.
+	Reason_REASON_REOPEN_OVER Reason = 1204
+	// The limit `due` has passed.
+	Reason_REASON_LIMIT_PASSED Reason = 1205
+	// The clock stands still already.
+	Reason_REASON_CLOCK_STANDS Reason = 1206
+	// The clock does not stand still.
+	Reason_REASON_CLOCK_RUNS Reason = 1207
+	// Only public, open requests are joined.
+	Reason_REASON_NOT_OPEN_TO_ALL Reason = 1208
 	// Who judged what falls into `parts` parts that cannot be compared.
 	Reason_REASON_REVIEW_NOT_CONNECTED Reason = 1300
 	// `selected` would be more than the call's `quota`.
@@ -309,6 +327,15 @@ var (
 		1022: "REASON_TOO_MANY_WEBHOOKS",
 		1023: "REASON_UNKNOWN_TOPIC",
 		1024: "REASON_UNKNOWN_PLACEHOLDER",
+		1200: "REASON_ALLEGATION",
+		1201: "REASON_TOO_MANY_OPEN",
+		1202: "REASON_NUISANCE_PAUSED",
+		1203: "REASON_NOT_MERGEABLE",
+		1204: "REASON_REOPEN_OVER",
+		1205: "REASON_LIMIT_PASSED",
+		1206: "REASON_CLOCK_STANDS",
+		1207: "REASON_CLOCK_RUNS",
+		1208: "REASON_NOT_OPEN_TO_ALL",
 		1300: "REASON_REVIEW_NOT_CONNECTED",
 		1301: "REASON_QUOTA_EXCEEDED",
 		1302: "REASON_APPLICANT_FULL",
@@ -405,6 +432,15 @@ var (
 		"REASON_TOO_MANY_WEBHOOKS":         1022,
 		"REASON_UNKNOWN_TOPIC":             1023,
 		"REASON_UNKNOWN_PLACEHOLDER":       1024,
+		"REASON_ALLEGATION":                1200,
+		"REASON_TOO_MANY_OPEN":             1201,
+		"REASON_NUISANCE_PAUSED":           1202,
+		"REASON_NOT_MERGEABLE":             1203,
+		"REASON_REOPEN_OVER":               1204,
+		"REASON_LIMIT_PASSED":              1205,
+		"REASON_CLOCK_STANDS":              1206,
+		"REASON_CLOCK_RUNS":                1207,
+		"REASON_NOT_OPEN_TO_ALL":           1208,
 		"REASON_REVIEW_NOT_CONNECTED":      1300,
 		"REASON_QUOTA_EXCEEDED":            1301,
 		"REASON_APPLICANT_FULL":            1302,
@@ -445,7 +481,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xce\x15\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xbb\x17\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -535,7 +571,16 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x16REASON_BAD_WEBHOOK_URL\x10\xfd\a\x12\x1d\n" +
 	"\x18REASON_TOO_MANY_WEBHOOKS\x10\xfe\a\x12\x19\n" +
 	"\x14REASON_UNKNOWN_TOPIC\x10\xff\a\x12\x1f\n" +
-	"\x1aREASON_UNKNOWN_PLACEHOLDER\x10\x80\b\x12 \n" +
+	"\x1aREASON_UNKNOWN_PLACEHOLDER\x10\x80\b\x12\x16\n" +
+	"\x11REASON_ALLEGATION\x10\xb0\t\x12\x19\n" +
+	"\x14REASON_TOO_MANY_OPEN\x10\xb1\t\x12\x1b\n" +
+	"\x16REASON_NUISANCE_PAUSED\x10\xb2\t\x12\x19\n" +
+	"\x14REASON_NOT_MERGEABLE\x10\xb3\t\x12\x17\n" +
+	"\x12REASON_REOPEN_OVER\x10\xb4\t\x12\x18\n" +
+	"\x13REASON_LIMIT_PASSED\x10\xb5\t\x12\x18\n" +
+	"\x13REASON_CLOCK_STANDS\x10\xb6\t\x12\x16\n" +
+	"\x11REASON_CLOCK_RUNS\x10\xb7\t\x12\x1b\n" +
+	"\x16REASON_NOT_OPEN_TO_ALL\x10\xb8\t\x12 \n" +
 	"\x1bREASON_REVIEW_NOT_CONNECTED\x10\x94\n" +
 	"\x12\x1a\n" +
 	"\x15REASON_QUOTA_EXCEEDED\x10\x95\n" +

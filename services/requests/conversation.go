@@ -1,0 +1,155 @@
+package requests
+
+import (
+	"context"
+	"strconv"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pb "github.com/linli-project/linli/proto/gen/linli/requests/v1"
+
+	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/rule"
+	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/pkg/store"
+	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/requests/internal/request"
+)
+
+// mostMessages is how long a conversation gets.
+const mostMessages = 200
+
+// sealedMessage names the place of a message's text for the keyring.
+func sealedMessage(id string, sequence int32) []string {
+	return []string{"request", id, "message", strconv.Itoa(int(sequence))}
+}
+
+// talks answers a request to those who talk about it: its author and staff of
+// the community; and which of the two the caller is.
+func (s handling) talks(tx *store.Tx, call access.Call, id string) (row table.Row[*pb.RequestRow], fromOffice bool, err error) {
+	row, err = s.read(tx, scope.Scope{Paths: staffScope(call).Paths, Person: call.Person}, id)
+	if err != nil {
+		return row, false, err
+	}
+	if call.Person == row.Value.GetRequest().GetAuthor() {
+		return row, false, nil
+	}
+	if !actorOf(call, row.Value).Staff {
+		return row, false, rule.Absent("request", id) // a helper does not read along
+	}
+	return row, true, nil
+}
+
+// AddMessage says something in the conversation. The office's first word is an
+// answer.
+func (s handling) AddMessage(ctx context.Context, req *pb.AddMessageRequest) (*pb.AddMessageResponse, error) {
+	call, now := access.From(ctx), timestamppb.New(s.store.Civil().Now())
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.AddMessageResponse, error) {
+		row, fromOffice, err := s.talks(tx, call, req.GetId())
+		if err != nil {
+			return nil, err
+		}
+		n, err := s.nextMessage(tx, req.GetId())
+		if err != nil {
+			return nil, err
+		}
+		kept, err := s.tables.messages.Insert(tx, &pb.MessageRow{
+			RequestId: req.GetId(), CommunityPath: row.Value.GetCommunityPath(), Sequence: n, FromOffice: fromOffice,
+			Person: call.Person, SaidAt: now, SealedText: s.store.Keyring().Seal([]byte(req.GetText()), sealedMessage(req.GetId(), n)...),
+		})
+		if err != nil {
+			return nil, err
+		}
+		if err := s.noteMessage(tx, row, fromOffice, now); err != nil {
+			return nil, err
+		}
+		return &pb.AddMessageResponse{Message: messageProto(row.Value, kept.Value, req.GetText())}, nil
+	})
+}
+
+// nextMessage answers the number of the next message and counts it.
+func (s handling) nextMessage(tx *store.Tx, id string) (int32, error) {
+	row, ok, err := s.tables.conversations.Get(tx, scope.All(), requestKey(id))
+	switch {
+	case err != nil:
+		return 0, err
+	case !ok:
+		_, err := s.tables.conversations.Insert(tx, &pb.ConversationRow{RequestId: id, Messages: 1})
+		return 1, err
+	case row.Value.GetMessages() >= mostMessages:
+		return 0, rule.New(rule.Exhausted, "OVERLOADED", "", "entity", "request", "most", strconv.Itoa(mostMessages))
+	}
+	next := proto.CloneOf(row.Value)
+	next.Messages++
+	_, err = s.tables.conversations.Replace(tx, row, next)
+	return next.GetMessages(), err
+}
+
+// noteMessage leaves a trace of what was said, and of the office's first answer
+// at the request.
+func (s handling) noteMessage(tx *store.Tx, row table.Row[*pb.RequestRow], fromOffice bool, now *timestamppb.Timestamp) error {
+	if !fromOffice {
+		tx.Audit(store.Record{Rows: []string{row.Value.GetRequest().GetId()}})
+		return nil
+	}
+	next := proto.CloneOf(row.Value)
+	answered(next, now)
+	kept, err := s.tables.requests.Replace(tx, row, next)
+	if err != nil {
+		return err
+	}
+	return s.announce(tx, saidSomething, kept, row.Value.GetRequest().GetState(), firstTime{})
+}
+
+// ReadMessages opens the conversation.
+func (s handling) ReadMessages(ctx context.Context, req *pb.ReadMessagesRequest) (*pb.ReadMessagesResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ReadMessagesResponse, error) {
+		row, fromOffice, err := s.talks(tx, call, req.GetId())
+		if err != nil {
+			return nil, err
+		}
+		if fromOffice && req.GetReason() == "" && row.Value.GetRequest().GetTextSealed() {
+			return nil, rule.New(rule.Invalid, "INVALID_FIELD", "reason", "field", "reason", "rule", "not blank")
+		}
+		page, err := s.tables.messages.List(tx, scope.All(), table.Query{Prefix: requestKey(req.GetId()), Limit: mostMessages})
+		if err != nil {
+			return nil, err
+		}
+		out := &pb.ReadMessagesResponse{}
+		for _, m := range page.Rows {
+			text, err := s.store.Keyring().Open(m.Value.GetSealedText(), sealedMessage(req.GetId(), m.Value.GetSequence())...)
+			if err != nil {
+				return nil, err
+			}
+			out.Messages = append(out.Messages, messageProto(row.Value, m.Value, string(text)))
+		}
+		tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
+		return out, nil
+	})
+}
+
+func messageProto(row *pb.RequestRow, m *pb.MessageRow, text string) *pb.Message {
+	out := &pb.Message{Sequence: m.GetSequence(), FromOffice: m.GetFromOffice(), Person: m.GetPerson(), Text: text, SaidAt: m.GetSaidAt()}
+	if !m.GetFromOffice() && anonymous(row.GetRequest()) {
+		out.Person = ""
+	}
+	return out
+}
+
+// standingOf answers what a request says about the office's work.
+func standingOf(row *pb.RequestRow) request.Standing {
+	r := row.GetRequest()
+	state := request.State(r.GetState())
+	return request.Standing{
+		Due:    r.GetAnsweredAt() != nil || r.GetOverdueLevel() > 0,
+		InTime: r.GetAnsweredAt() != nil && row.GetAnsweredInTime(),
+		// What was declined or merged after all was nobody's to solve.
+		Admitted:  r.GetAdmittedAt() != nil && state != request.Declined && state != request.Merged,
+		Solved:    request.Solved(state),
+		Rated:     r.GetRatedAt() != nil,
+		Satisfied: r.GetRatedAt() != nil && request.Satisfied(int(r.GetRating()), r.GetSolved()),
+		Excluded:  r.GetExcluded() || state == request.Merged,
+	}
+}

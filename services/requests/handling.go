@@ -1,0 +1,392 @@
+package requests
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pb "github.com/linli-project/linli/proto/gen/linli/requests/v1"
+
+	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/clock"
+	"github.com/linli-project/linli/pkg/rule"
+	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/pkg/store"
+	"github.com/linli-project/linli/services/requests/internal/request"
+)
+
+// handling answers linli.requests.v1.HandlingService.
+type handling struct {
+	pb.UnsafeHandlingServiceServer
+	*Service
+}
+
+var _ pb.HandlingServiceServer = handling{}
+
+// The levels that see to an escalated request.
+const (
+	levelCommunity = iota
+	levelStreet
+	levelDepartment
+)
+
+// office is the scope of the offices that a method takes: a row that is
+// somebody's own opens no step of an office.
+func office(call access.Call) scope.Scope { return scope.Scope{Paths: call.Scope.Paths} }
+
+// DeclineRequest ends a request with a written reason.
+func (s handling) DeclineRequest(ctx context.Context, req *pb.DeclineRequestRequest) (*pb.DeclineRequestResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.DeclineRequestResponse, error) {
+		out, err := s.take(tx, call, step{
+			command: request.Decline, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
+			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+				answered(row, now)
+				stopClock(row)
+				row.Request.Reason, row.Request.ClosedAt = req.GetReason(), now
+				return s.settleNuisance(tx, row, req.GetUnfounded())
+			},
+		})
+		return &pb.DeclineRequestResponse{Request: out}, err
+	})
+}
+
+// MergeRequest links a request to an earlier one, both ways.
+func (s handling) MergeRequest(ctx context.Context, req *pb.MergeRequestRequest) (*pb.MergeRequestResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.MergeRequestResponse, error) {
+		out, err := s.take(tx, call, step{
+			command: request.Merge, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
+			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+				answered(row, now)
+				stopClock(row)
+				row.Request.MergedInto, row.Request.ClosedAt = req.GetIntoId(), now
+				if err := s.settleNuisance(tx, row, false); err != nil {
+					return err
+				}
+				return s.linkMerged(tx, office(call), row.GetRequest(), req.GetIntoId())
+			},
+		})
+		return &pb.MergeRequestResponse{Request: out}, err
+	})
+}
+
+// linkMerged notes a merged request at the one that stays; its author stands
+// with that one from then on.
+func (s handling) linkMerged(tx *store.Tx, sees scope.Scope, merged *pb.Request, into string) error {
+	row, err := s.read(tx, sees, into)
+	if err != nil {
+		return err
+	}
+	stays := row.Value.GetRequest()
+	if into == merged.GetId() || stays.GetCommunityId() != merged.GetCommunityId() || !request.Open(request.State(stays.GetState())) {
+		return rule.New(rule.Precondition, "NOT_MERGEABLE", "into_id")
+	}
+	next := proto.CloneOf(row.Value)
+	next.Request.Merged = append(next.Request.Merged, merged.GetId())
+	if merged.GetAuthor() != stays.GetAuthor() {
+		first, err := s.tables.joined.Set(tx, s.joinedKey(into, merged.GetAuthor()))
+		if err != nil {
+			return err
+		}
+		if first {
+			next.Request.Joined++
+		}
+	}
+	_, err = s.tables.requests.Replace(tx, row, next)
+	return err
+}
+
+// VerifyRequest records what a visit found.
+func (s handling) VerifyRequest(ctx context.Context, req *pb.VerifyRequestRequest) (*pb.VerifyRequestResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.VerifyRequestResponse, error) {
+		out, err := s.take(tx, call, step{
+			command: request.Verify, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
+			change: func(_ *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+				row.Request.Found, row.Request.VerifiedAt = req.GetFound(), now
+				return nil
+			},
+		})
+		return &pb.VerifyRequestResponse{Request: out}, err
+	})
+}
+
+// HandRequest gives a request to staff or to a provider.
+func (s handling) HandRequest(ctx context.Context, req *pb.HandRequestRequest) (*pb.HandRequestResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.HandRequestResponse, error) {
+		if _, ok, err := s.organizations.Get(tx, req.GetOrganizationId()); err != nil || !ok {
+			if err == nil {
+				err = rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "organization_id", "id", req.GetOrganizationId())
+			}
+			return nil, err
+		}
+		out, err := s.take(tx, call, step{
+			command: request.Dispatch, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
+			change: func(_ *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+				row.Request.HandedTo, row.Request.MemberId, row.Request.DispatchedAt = req.GetPerson(), "", now
+				return nil
+			},
+		})
+		return &pb.HandRequestResponse{Request: out}, err
+	})
+}
+
+// AnswerOffer is the yes or no of whom a request was given to.
+func (s handling) AnswerOffer(ctx context.Context, req *pb.AnswerOfferRequest) (*pb.AnswerOfferResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.AnswerOfferResponse, error) {
+		own := scope.Scope{Person: call.Person}
+		row, err := s.read(tx, own, req.GetId())
+		if err != nil {
+			return nil, err
+		}
+		r := row.Value.GetRequest()
+		out, err := s.take(tx, call, step{
+			command: request.Answer(req.GetTakeOn(), r.GetMemberId() != "", int(r.GetReturns())), id: req.GetId(), etag: req.GetEtag(), scope: own,
+			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+				if err := request.MayTakeOn(actorOf(call, row), helperOf(row.GetRequest())); err != nil {
+					return err
+				}
+				return s.answerOffer(tx, row, req, now)
+			},
+		})
+		return &pb.AnswerOfferResponse{Request: out}, err
+	})
+}
+
+// answerOffer notes a yes, or gives the request back: a member's no is kept by
+// nobody's name, a unit's second no goes to the street.
+func (s handling) answerOffer(tx *store.Tx, row *pb.RequestRow, req *pb.AnswerOfferRequest, now *timestamppb.Timestamp) error {
+	r := row.GetRequest()
+	if req.GetTakeOn() {
+		r.TakenOnAt = now
+		return nil
+	}
+	member := r.GetMemberId() != ""
+	r.MemberId, r.HandedTo, r.DispatchedAt = "", "", nil
+	if member {
+		return nil
+	}
+	r.Reason = req.GetReason()
+	if r.Returns++; r.GetState() != pb.RequestState_REQUEST_STATE_ESCALATED {
+		return nil
+	}
+	r.Escalation = levelStreet
+	return s.startClock(tx, row, solveLimit)
+}
+
+// RecallRequest takes a request back that nobody has taken on.
+func (s handling) RecallRequest(ctx context.Context, req *pb.RecallRequestRequest) (*pb.RecallRequestResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.RecallRequestResponse, error) {
+		out, err := s.take(tx, call, step{
+			command: request.Recall, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
+			change: func(_ *store.Tx, row *pb.RequestRow, _ *timestamppb.Timestamp) error {
+				row.Request.MemberId, row.Request.HandedTo, row.Request.DispatchedAt = "", "", nil
+				return nil
+			},
+		})
+		return &pb.RecallRequestResponse{Request: out}, err
+	})
+}
+
+// EscalateRequest gives a request to the street, or from there to the
+// department; the clock begins anew on them.
+func (s handling) EscalateRequest(ctx context.Context, req *pb.EscalateRequestRequest) (*pb.EscalateRequestResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.EscalateRequestResponse, error) {
+		out, err := s.take(tx, call, step{
+			command: request.Escalate, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
+			change: func(tx *store.Tx, row *pb.RequestRow, _ *timestamppb.Timestamp) error {
+				if row.GetRequest().GetEscalation() >= levelDepartment {
+					return rule.New(rule.Precondition, "WRONG_STATE", "", "entity", "request",
+						"state", request.Escalated.String(), "command", request.Escalate, "allowed", request.HandBack)
+				}
+				row.Request.Escalation++
+				row.Request.Reason = req.GetReason()
+				return s.startClock(tx, row, solveLimit)
+			},
+		})
+		return &pb.EscalateRequestResponse{Request: out}, err
+	})
+}
+
+// HandBackRequest decides that an escalated request is the community's.
+func (s handling) HandBackRequest(ctx context.Context, req *pb.HandBackRequestRequest) (*pb.HandBackRequestResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.HandBackRequestResponse, error) {
+		out, err := s.take(tx, call, step{
+			command: request.HandBack, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
+			change: func(tx *store.Tx, row *pb.RequestRow, _ *timestamppb.Timestamp) error {
+				row.Request.Escalation, row.Request.Returns, row.Request.Reason = levelCommunity, 0, req.GetReason()
+				return s.startClock(tx, row, solveLimit)
+			},
+		})
+		return &pb.HandBackRequestResponse{Request: out}, err
+	})
+}
+
+// CloseUnsolved ends a request honestly.
+func (s handling) CloseUnsolved(ctx context.Context, req *pb.CloseUnsolvedRequest) (*pb.CloseUnsolvedResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.CloseUnsolvedResponse, error) {
+		out, err := s.take(tx, call, step{
+			command: request.CloseUnsolved, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
+			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+				stopClock(row)
+				row.Request.Answer, row.Request.ClosedAt = req.GetAnswer(), now
+				return s.settleNuisance(tx, row, false)
+			},
+		})
+		return &pb.CloseUnsolvedResponse{Request: out}, err
+	})
+}
+
+// ReopenRequest is the author's word that it is not solved.
+func (s handling) ReopenRequest(ctx context.Context, req *pb.ReopenRequestRequest) (*pb.ReopenRequestResponse, error) {
+	call := access.From(ctx)
+	own := scope.Scope{Paths: staffScope(call).Paths, Person: call.Person}
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ReopenRequestResponse, error) {
+		out, err := s.take(tx, call, step{
+			command: request.Reopen, id: req.GetId(), etag: req.GetEtag(), scope: own,
+			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+				r := row.GetRequest()
+				if err := request.MayRate(actorOf(call, row), r.GetAuthor()); err != nil {
+					return err
+				}
+				p, err := s.policy(tx, row)
+				if err != nil {
+					return err
+				}
+				if err := request.CheckReopen(endOf(r), now.AsTime(), p.Int("requests.reopen_days")); err != nil {
+					return err
+				}
+				r.ReopenedAt, r.Reason = now, req.GetReason()
+				r.MemberId, r.HandedTo, r.DispatchedAt, r.TakenOnAt, r.ResolvedAt = "", "", nil, nil, nil
+				r.RatedAt, r.Rating, r.Solved, r.ClosedAt, r.QuarterHours = nil, 0, false, nil, 0
+				return s.startClock(tx, row, solveLimit)
+			},
+		})
+		return &pb.ReopenRequestResponse{Request: out}, err
+	})
+}
+
+// endOf is when a request got its answer.
+func endOf(r *pb.Request) time.Time {
+	if r.GetResolvedAt() != nil {
+		return r.GetResolvedAt().AsTime()
+	}
+	return r.GetClosedAt().AsTime()
+}
+
+// touch changes a request without a move along its way, and announces it.
+func (s handling) touch(tx *store.Tx, call access.Call, id, etag, what string, change func(row *pb.RequestRow, now time.Time) error) (*pb.Request, error) {
+	row, err := s.read(tx, office(call), id)
+	if err != nil {
+		return nil, err
+	}
+	if err := row.Match(etag); err != nil {
+		return nil, err
+	}
+	next := proto.CloneOf(row.Value)
+	if err := change(next, s.store.Civil().Now()); err != nil {
+		return nil, err
+	}
+	kept, err := s.tables.requests.Replace(tx, row, next)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.announce(tx, what, kept, row.Value.GetRequest().GetState(), firstTime{}); err != nil {
+		return nil, err
+	}
+	return requestProto(call.Person, kept), nil
+}
+
+// ExtendRequest sets a later limit, with a reason the author sees.
+func (s handling) ExtendRequest(ctx context.Context, req *pb.ExtendRequestRequest) (*pb.ExtendRequestResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ExtendRequestResponse, error) {
+		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), extended, func(row *pb.RequestRow, now time.Time) error {
+			until, err := time.ParseInLocation(time.DateOnly, req.GetUntil(), clock.Shanghai())
+			due := row.GetRequest().GetDueAt()
+			switch {
+			case due == nil:
+				return rule.New(rule.Precondition, "CLOCK_STANDS", "")
+			case err != nil || !until.AddDate(0, 0, 1).After(due.AsTime()):
+				return rule.New(rule.Invalid, "INVALID_FIELD", "until", "field", "until",
+					"rule", "YYYY-MM-DD ≥ "+clock.Day(due.AsTime()))
+			}
+			if err := checkClock(row.GetRequest(), now); err != nil {
+				return err
+			}
+			row.Request.DueAt = timestamppb.New(until.AddDate(0, 0, 1))
+			row.NextLook, row.Request.ClockReason = row.GetRequest().GetDueAt(), req.GetReason()
+			return nil
+		})
+		return &pb.ExtendRequestResponse{Request: out}, err
+	})
+}
+
+// PauseRequest stops the clock while somebody else is waited for.
+func (s handling) PauseRequest(ctx context.Context, req *pb.PauseRequestRequest) (*pb.PauseRequestResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.PauseRequestResponse, error) {
+		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), paused, func(row *pb.RequestRow, now time.Time) error {
+			due := row.GetRequest().GetDueAt()
+			if due == nil {
+				return rule.New(rule.Precondition, "CLOCK_STANDS", "")
+			}
+			if err := checkClock(row.GetRequest(), now); err != nil {
+				return err
+			}
+			p, err := s.policy(tx, row)
+			if err != nil {
+				return err
+			}
+			left, err := p.Workdays(now, due.AsTime().Add(-time.Nanosecond))
+			stopClock(row)
+			row.Request.DaysLeft, row.Request.ClockReason = int32(max(1, left)), req.GetReason()
+			return err
+		})
+		return &pb.PauseRequestResponse{Request: out}, err
+	})
+}
+
+// ResumeRequest lets the clock go on with the working days it had left.
+func (s handling) ResumeRequest(ctx context.Context, req *pb.ResumeRequestRequest) (*pb.ResumeRequestResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ResumeRequestResponse, error) {
+		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), resumed, func(row *pb.RequestRow, now time.Time) error {
+			left := int(row.GetRequest().GetDaysLeft())
+			if left == 0 {
+				return rule.New(rule.Precondition, "CLOCK_RUNS", "")
+			}
+			p, err := s.policy(tx, row)
+			if err != nil {
+				return err
+			}
+			row.Request.ClockReason = ""
+			return setClock(p, row, now, left)
+		})
+		return &pb.ResumeRequestResponse{Request: out}, err
+	})
+}
+
+// ExcludeRequest takes a request out of the rates.
+func (s handling) ExcludeRequest(ctx context.Context, req *pb.ExcludeRequestRequest) (*pb.ExcludeRequestResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ExcludeRequestResponse, error) {
+		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), excluded, func(row *pb.RequestRow, now time.Time) error {
+			row.Request.Excluded = true
+			row.Exclusion = &pb.Exclusion{
+				RequestId: req.GetId(), Reason: req.GetReason(), Approver: call.Person, ExcludedAt: timestamppb.New(now),
+			}
+			return nil
+		})
+		return &pb.ExcludeRequestResponse{Request: out}, err
+	})
+}
