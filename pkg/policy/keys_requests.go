@@ -9,6 +9,8 @@ func requestsKeys() []Key {
 		{Name: "requests.inquiry_days", Default: "3", Min: "1", Max: "90"},
 		{Name: "requests.problem_days", Default: "10", Min: "1", Max: "90"},
 		{Name: "requests.hardship_visit_days", Default: "1", Min: "1", Max: "30"},
+		// Working days in which the street decides on relief.
+		{Name: "requests.relief_days", Default: "10", Min: "1", Max: "60"},
 		// Days after which a resolved request can no longer be reopened.
 		{Name: "requests.reopen_days", Default: "15", Min: "1", Max: "60"},
 		// A rate over fewer cases is not shown.

@@ -20,6 +20,7 @@ import (
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/requests/internal/hardship"
 	"github.com/linli-project/linli/services/requests/internal/request"
 )
 
@@ -42,6 +43,9 @@ type Service struct {
 	organizations *copies.Organizations
 	members       *copies.Members
 	pager         *table.Pager
+	policies      *copies.Policies
+	aidTables     aidTables
+	ladder        rule.Machine[hardship.State]
 }
 
 var _ pb.RequestsServiceServer = (*Service)(nil)
@@ -55,7 +59,9 @@ func New(d Deps) (*Service, error) {
 		store: d.Store, ids: d.IDs, log: d.Log,
 		way: request.Machine(), tables: newTables(),
 		organizations: copies.NewOrganizations(), members: copies.NewMembers(),
-		pager: table.NewPager(d.Store.Keyring()),
+		pager:     table.NewPager(d.Store.Keyring()),
+		policies:  copies.NewPolicies(),
+		aidTables: newAidTables(), ladder: hardship.Machine(),
 	}, nil
 }
 
@@ -63,7 +69,10 @@ func New(d Deps) (*Service, error) {
 func (s *Service) Name() string { return "requests" }
 
 // Register puts the service on a server.
-func (s *Service) Register(r grpc.ServiceRegistrar) { pb.RegisterRequestsServiceServer(r, s) }
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	pb.RegisterRequestsServiceServer(r, s)
+	pb.RegisterAidServiceServer(r, aid{Service: s})
+}
 
 // OrganizationPath answers from the copy of the tree.
 func (s *Service) OrganizationPath(ctx context.Context, id string) (path scope.Path, ok bool, err error) {
@@ -81,16 +90,27 @@ func (s *Service) Reactions() []events.Consumer {
 		s.organizations.Consumer(s.Name()),
 		s.members.Consumer(s.Name()),
 		s.figuresConsumer(),
+		s.policies.Consumer(s.Name()),
 	}
 }
 
-// Jobs are none: the service does nothing on its own.
-func (s *Service) Jobs() []run.Job { return nil }
+// Jobs are what passes by itself.
+func (s *Service) Jobs() []run.Job {
+	var jobs []run.Job
+	jobs = append(jobs, run.Job{Name: "relief limits", Run: aid{Service: s}.watchRelief})
+	return jobs
+}
 
 // Tables are the service's rows, for checks.
 func (s *Service) Tables() []table.Checker {
-	return []table.Checker{s.tables.requests, s.tables.figures, s.tables.authors, s.organizations.Table(), s.members.Table()}
+	checkers := []table.Checker{s.tables.requests, s.tables.figures, s.tables.authors, s.organizations.Table(), s.members.Table()}
+	checkers = append(checkers, s.policies.Table())
+	return append(checkers, s.aidTables.all()...)
 }
 
 // Charts are the service's state machines.
-func Charts() []rule.Chart { return []rule.Chart{request.Machine().Chart()} }
+func Charts() []rule.Chart {
+	charts := []rule.Chart{request.Machine().Chart()}
+	charts = append(charts, hardship.Machine().Chart())
+	return charts
+}

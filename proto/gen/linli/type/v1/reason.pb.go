@@ -206,6 +206,22 @@ const (
 	Reason_REASON_UNKNOWN_PLACEHOLDER Reason = 1024
 	// Who judged what falls into `parts` parts that cannot be compared.
 	Reason_REASON_REVIEW_NOT_CONNECTED Reason = 1300
+	// The request is neither hardship nor on behalf of somebody.
+	Reason_REASON_NOT_A_HARDSHIP_REQUEST Reason = 1250
+	// The request has ended.
+	Reason_REASON_REQUEST_ENDED Reason = 1251
+	// Rungs of the ladder (`steps`) are left out without a written reason.
+	Reason_REASON_LADDER_STEP_SKIPPED Reason = 1252
+	// No relief was asked for, or it is decided.
+	Reason_REASON_RELIEF_NOT_PENDING Reason = 1253
+	// The facts of the case were erased.
+	Reason_REASON_FACTS_ERASED Reason = 1254
+	// The case has not come to the rung on which this giver stands.
+	Reason_REASON_AID_RUNG_NOT_REACHED Reason = 1255
+	// Who recorded aid does not confirm it.
+	Reason_REASON_AID_CONFIRMED_BY_RECORDER Reason = 1256
+	// The street has not been asked for relief in this case.
+	Reason_REASON_RELIEF_NOT_ASKED Reason = 1257
 )
 
 // Enum value maps for Reason.
@@ -300,6 +316,14 @@ var (
 		1023: "REASON_UNKNOWN_TOPIC",
 		1024: "REASON_UNKNOWN_PLACEHOLDER",
 		1300: "REASON_REVIEW_NOT_CONNECTED",
+		1250: "REASON_NOT_A_HARDSHIP_REQUEST",
+		1251: "REASON_REQUEST_ENDED",
+		1252: "REASON_LADDER_STEP_SKIPPED",
+		1253: "REASON_RELIEF_NOT_PENDING",
+		1254: "REASON_FACTS_ERASED",
+		1255: "REASON_AID_RUNG_NOT_REACHED",
+		1256: "REASON_AID_CONFIRMED_BY_RECORDER",
+		1257: "REASON_RELIEF_NOT_ASKED",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -391,6 +415,14 @@ var (
 		"REASON_UNKNOWN_TOPIC":             1023,
 		"REASON_UNKNOWN_PLACEHOLDER":       1024,
 		"REASON_REVIEW_NOT_CONNECTED":      1300,
+		"REASON_NOT_A_HARDSHIP_REQUEST":    1250,
+		"REASON_REQUEST_ENDED":             1251,
+		"REASON_LADDER_STEP_SKIPPED":       1252,
+		"REASON_RELIEF_NOT_PENDING":        1253,
+		"REASON_FACTS_ERASED":              1254,
+		"REASON_AID_RUNG_NOT_REACHED":      1255,
+		"REASON_AID_CONFIRMED_BY_RECORDER": 1256,
+		"REASON_RELIEF_NOT_ASKED":          1257,
 	}
 )
 
@@ -425,7 +457,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xc9\x14\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xca\x16\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -517,7 +549,15 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x14REASON_UNKNOWN_TOPIC\x10\xff\a\x12\x1f\n" +
 	"\x1aREASON_UNKNOWN_PLACEHOLDER\x10\x80\b\x12 \n" +
 	"\x1bREASON_REVIEW_NOT_CONNECTED\x10\x94\n" +
-	"B\xb5\x01\n" +
+	"\x12\"\n" +
+	"\x1dREASON_NOT_A_HARDSHIP_REQUEST\x10\xe2\t\x12\x19\n" +
+	"\x14REASON_REQUEST_ENDED\x10\xe3\t\x12\x1f\n" +
+	"\x1aREASON_LADDER_STEP_SKIPPED\x10\xe4\t\x12\x1e\n" +
+	"\x19REASON_RELIEF_NOT_PENDING\x10\xe5\t\x12\x18\n" +
+	"\x13REASON_FACTS_ERASED\x10\xe6\t\x12 \n" +
+	"\x1bREASON_AID_RUNG_NOT_REACHED\x10\xe7\t\x12%\n" +
+	" REASON_AID_CONFIRMED_BY_RECORDER\x10\xe8\t\x12\x1c\n" +
+	"\x17REASON_RELIEF_NOT_ASKED\x10\xe9\tB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
