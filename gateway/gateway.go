@@ -116,6 +116,7 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 		registryv1.RegisterInboxServiceHandlerClient(ctx, mux, registryv1.NewInboxServiceClient(conn)),
 		requestsv1.RegisterRequestsServiceHandlerClient(ctx, mux, requestsv1.NewRequestsServiceClient(conn)),
 		requestsv1.RegisterAidServiceHandlerClient(ctx, mux, requestsv1.NewAidServiceClient(conn)),
+		requestsv1.RegisterMatchingServiceHandlerClient(ctx, mux, requestsv1.NewMatchingServiceClient(conn)),
 		projectsv1.RegisterProjectsServiceHandlerClient(ctx, mux, projectsv1.NewProjectsServiceClient(conn)),
 		evaluationv1.RegisterEvaluationServiceHandlerClient(ctx, mux, evaluationv1.NewEvaluationServiceClient(conn)),
 	)

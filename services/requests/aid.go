@@ -2,7 +2,6 @@ package requests
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -211,16 +210,16 @@ func (a aid) countHardship(tx *store.Tx, path, measure string, now time.Time) er
 	return err
 }
 
-// GetHardshipFigures sums the counts of a year under an organization.
-func (a aid) GetHardshipFigures(ctx context.Context, req *pb.GetHardshipFiguresRequest) (*pb.GetHardshipFiguresResponse, error) {
+// sumYear sums the counts of a year under an organization, by measure.
+func (a aid) sumYear(ctx context.Context, organization string, year int32) (map[string]int64, error) {
 	sums := map[string]int64{}
 	err := a.store.View(ctx, func(r kv.Reader) error {
-		o, ok, err := a.organizations.Get(r, req.GetOrganizationId())
+		o, ok, err := a.organizations.Get(r, organization)
 		if err != nil {
 			return err
 		}
 		if !ok {
-			return rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "organization_id", "id", req.GetOrganizationId())
+			return rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "organization_id", "id", organization)
 		}
 		q := table.Query{Prefix: key.Key(nil).Prefix(string(o.Path)), Limit: sumPage}
 		for {
@@ -229,20 +228,27 @@ func (a aid) GetHardshipFigures(ctx context.Context, req *pb.GetHardshipFiguresR
 				return err
 			}
 			for _, row := range page.Rows {
-				sums[strconv.Itoa(int(row.Value.GetYear()))+row.Value.GetMeasure()] += row.Value.GetCount()
+				if row.Value.GetYear() == year {
+					sums[row.Value.GetMeasure()] += row.Value.GetCount()
+				}
 			}
 			if q.After = page.Last; q.After == nil {
 				return nil
 			}
 		}
 	})
+	return sums, err
+}
+
+// GetHardshipFigures answers the counts of a year's cases.
+func (a aid) GetHardshipFigures(ctx context.Context, req *pb.GetHardshipFiguresRequest) (*pb.GetHardshipFiguresResponse, error) {
+	sums, err := a.sumYear(ctx, req.GetOrganizationId(), req.GetYear())
 	if err != nil {
 		return nil, err
 	}
-	of := func(measure string) int64 { return sums[strconv.Itoa(int(req.GetYear()))+measure] }
 	return &pb.GetHardshipFiguresResponse{Figures: &pb.HardshipFigures{
-		Year: req.GetYear(), Opened: of(measureOpened), Consented: of(measureConsented), Refused: of(measureRefused),
-		Relieved: of(measureRelieved), Referred: of(measureReferred), MutualAid: of(measureMutual), Closed: of(measureEnded),
-		Aids: of(measureAids),
+		Year: req.GetYear(), Opened: sums[measureOpened], Consented: sums[measureConsented], Refused: sums[measureRefused],
+		Relieved: sums[measureRelieved], Referred: sums[measureReferred], MutualAid: sums[measureMutual],
+		Closed: sums[measureEnded], Aids: sums[measureAids],
 	}}, nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/requests/internal/hardship"
+	"github.com/linli-project/linli/services/requests/internal/matching"
 	"github.com/linli-project/linli/services/requests/internal/request"
 )
 
@@ -46,6 +47,9 @@ type Service struct {
 	policies      *copies.Policies
 	aidTables     aidTables
 	ladder        rule.Machine[hardship.State]
+
+	matchingTables matchingTables
+	offerWay       rule.Machine[matching.State]
 }
 
 var _ pb.RequestsServiceServer = (*Service)(nil)
@@ -62,6 +66,7 @@ func New(d Deps) (*Service, error) {
 		pager:     table.NewPager(d.Store.Keyring()),
 		policies:  copies.NewPolicies(),
 		aidTables: newAidTables(), ladder: hardship.Machine(),
+		matchingTables: newMatchingTables(), offerWay: matching.Machine(),
 	}, nil
 }
 
@@ -72,6 +77,7 @@ func (s *Service) Name() string { return "requests" }
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterRequestsServiceServer(r, s)
 	pb.RegisterAidServiceServer(r, aid{Service: s})
+	pb.RegisterMatchingServiceServer(r, matcher{Service: s})
 }
 
 // OrganizationPath answers from the copy of the tree.
@@ -105,12 +111,15 @@ func (s *Service) Jobs() []run.Job {
 func (s *Service) Tables() []table.Checker {
 	checkers := []table.Checker{s.tables.requests, s.tables.figures, s.tables.authors, s.organizations.Table(), s.members.Table()}
 	checkers = append(checkers, s.policies.Table())
-	return append(checkers, s.aidTables.all()...)
+	checkers = append(checkers, s.aidTables.all()...)
+	checkers = append(checkers, s.matchingTables.all()...)
+	return checkers
 }
 
 // Charts are the service's state machines.
 func Charts() []rule.Chart {
 	charts := []rule.Chart{request.Machine().Chart()}
 	charts = append(charts, hardship.Machine().Chart())
+	charts = append(charts, matching.Machine().Chart())
 	return charts
 }

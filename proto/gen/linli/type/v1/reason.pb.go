@@ -222,6 +222,20 @@ const (
 	Reason_REASON_AID_CONFIRMED_BY_RECORDER Reason = 1256
 	// The street has not been asked for relief in this case.
 	Reason_REASON_RELIEF_NOT_ASKED Reason = 1257
+	// The member did not consent to be suggested.
+	Reason_REASON_MEMBER_NOT_AVAILABLE Reason = 1258
+	// The member has not stated this specialty.
+	Reason_REASON_SPECIALTY_MISSING Reason = 1259
+	// The work needs a paper (qualification or insurance) that the member has not stated for the day.
+	Reason_REASON_NOT_QUALIFIED Reason = 1260
+	// The member is engaged in this time.
+	Reason_REASON_ENGAGEMENT_OVERLAPS Reason = 1261
+	// The time lies in the night.
+	Reason_REASON_OFFER_AT_NIGHT Reason = 1262
+	// The time lies in working hours, and the member did not invite that.
+	Reason_REASON_OFFER_IN_WORKING_HOURS Reason = 1263
+	// The time has begun.
+	Reason_REASON_OFFER_IN_THE_PAST Reason = 1264
 )
 
 // Enum value maps for Reason.
@@ -324,6 +338,13 @@ var (
 		1255: "REASON_AID_RUNG_NOT_REACHED",
 		1256: "REASON_AID_CONFIRMED_BY_RECORDER",
 		1257: "REASON_RELIEF_NOT_ASKED",
+		1258: "REASON_MEMBER_NOT_AVAILABLE",
+		1259: "REASON_SPECIALTY_MISSING",
+		1260: "REASON_NOT_QUALIFIED",
+		1261: "REASON_ENGAGEMENT_OVERLAPS",
+		1262: "REASON_OFFER_AT_NIGHT",
+		1263: "REASON_OFFER_IN_WORKING_HOURS",
+		1264: "REASON_OFFER_IN_THE_PAST",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -423,6 +444,13 @@ var (
 		"REASON_AID_RUNG_NOT_REACHED":      1255,
 		"REASON_AID_CONFIRMED_BY_RECORDER": 1256,
 		"REASON_RELIEF_NOT_ASKED":          1257,
+		"REASON_MEMBER_NOT_AVAILABLE":      1258,
+		"REASON_SPECIALTY_MISSING":         1259,
+		"REASON_NOT_QUALIFIED":             1260,
+		"REASON_ENGAGEMENT_OVERLAPS":       1261,
+		"REASON_OFFER_AT_NIGHT":            1262,
+		"REASON_OFFER_IN_WORKING_HOURS":    1263,
+		"REASON_OFFER_IN_THE_PAST":         1264,
 	}
 )
 
@@ -457,7 +485,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xca\x16\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xa6\x18\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -557,7 +585,14 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x13REASON_FACTS_ERASED\x10\xe6\t\x12 \n" +
 	"\x1bREASON_AID_RUNG_NOT_REACHED\x10\xe7\t\x12%\n" +
 	" REASON_AID_CONFIRMED_BY_RECORDER\x10\xe8\t\x12\x1c\n" +
-	"\x17REASON_RELIEF_NOT_ASKED\x10\xe9\tB\xb5\x01\n" +
+	"\x17REASON_RELIEF_NOT_ASKED\x10\xe9\t\x12 \n" +
+	"\x1bREASON_MEMBER_NOT_AVAILABLE\x10\xea\t\x12\x1d\n" +
+	"\x18REASON_SPECIALTY_MISSING\x10\xeb\t\x12\x19\n" +
+	"\x14REASON_NOT_QUALIFIED\x10\xec\t\x12\x1f\n" +
+	"\x1aREASON_ENGAGEMENT_OVERLAPS\x10\xed\t\x12\x1a\n" +
+	"\x15REASON_OFFER_AT_NIGHT\x10\xee\t\x12\"\n" +
+	"\x1dREASON_OFFER_IN_WORKING_HOURS\x10\xef\t\x12\x1d\n" +
+	"\x18REASON_OFFER_IN_THE_PAST\x10\xf0\tB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
