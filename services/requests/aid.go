@@ -122,6 +122,9 @@ func (a aid) GetHardshipCase(ctx context.Context, req *pb.GetHardshipCaseRequest
 	var row table.Row[*pb.HardshipCaseRow]
 	err := a.store.View(ctx, func(r kv.Reader) (err error) {
 		row, err = a.caseRow(r, scope.Scope{Paths: call.Scope.Paths}, req.GetId())
+		if err == nil && !mayLook(call, row.Value) {
+			err = rule.Absent("hardship_case", req.GetId())
+		}
 		return err
 	})
 	if err != nil {
@@ -145,7 +148,9 @@ func (a aid) ListHardshipCases(ctx context.Context, req *pb.ListHardshipCasesReq
 		q := table.Query{Index: byCommunity, Prefix: key.Key(nil).String(string(community))}
 		rows, next, err := table.Page(a.pager, a.aidTables.cases, r, page, q)
 		for _, row := range rows {
-			reply.Cases = append(reply.Cases, caseProto(row, now))
+			if mayLook(call, row.Value) {
+				reply.Cases = append(reply.Cases, caseProto(row, now))
+			}
 		}
 		reply.NextPageToken = next
 		return err

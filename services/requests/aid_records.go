@@ -183,22 +183,26 @@ func (a aid) ListAids(ctx context.Context, req *pb.ListAidsRequest) (*pb.ListAid
 	return reply, nil
 }
 
-// RevealAid opens giver, paper, day and amount, with a reason.
+// RevealAid opens giver, paper, day and amount, with a reason; like the facts,
+// the answer is remembered nowhere.
 func (a aid) RevealAid(ctx context.Context, req *pb.RevealAidRequest) (*pb.RevealAidResponse, error) {
-	rd := a.newReading(ctx, req.GetId(), req.GetReason())
-	return store.Do(ctx, a.store, req, func(tx *store.Tx) (*pb.RevealAidResponse, error) {
+	rd, reply := a.newReading(ctx, req.GetId(), req.GetReason()), &pb.RevealAidResponse{Facts: &pb.AidFacts{}}
+	err := a.store.Update(ctx, func(tx *store.Tx) error {
 		row, err := a.aidRow(tx, staffScope(rd.call), req.GetId())
 		if err != nil {
-			return nil, err
+			return err
 		}
 		of, err := a.caseRow(tx, staffScope(rd.call), row.Value.GetAid().GetCaseId())
 		if err != nil {
-			return nil, err
+			return err
 		}
-		reply := &pb.RevealAidResponse{Facts: &pb.AidFacts{}}
 		if err := a.unseal(row.Value.GetSealedFacts(), reply.Facts, req.GetId(), sealedAid); err != nil {
-			return nil, err
+			return err
 		}
-		return reply, a.list(tx, rd, of.Value)
+		return a.list(tx, rd, of.Value)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return reply, nil
 }

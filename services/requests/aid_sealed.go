@@ -111,31 +111,43 @@ func (a aid) list(tx *store.Tx, rd reading, row *pb.HardshipCaseRow) error {
 	return err
 }
 
-// RevealHardshipFacts opens the facts, with a reason.
+// RevealHardshipFacts opens the facts, with a reason. The answer is remembered
+// nowhere, not even sealed: what is erased must not be had by asking again. A
+// repeat is another reading.
 func (a aid) RevealHardshipFacts(ctx context.Context, req *pb.RevealHardshipFactsRequest) (*pb.RevealHardshipFactsResponse, error) {
-	rd := a.newReading(ctx, sealedFacts, req.GetReason())
-	return store.Do(ctx, a.store, req, func(tx *store.Tx) (*pb.RevealHardshipFactsResponse, error) {
+	rd, reply := a.newReading(ctx, sealedFacts, req.GetReason()), &pb.RevealHardshipFactsResponse{}
+	err := a.store.Update(ctx, func(tx *store.Tx) error {
 		row, err := a.caseRow(tx, scope.Scope{Paths: rd.call.Scope.Paths}, req.GetId())
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if err := mayReveal(rd.call, row.Value); err != nil {
+			return err
+		}
+		if reply, err = a.reveal(row.Value); err != nil {
+			return err
+		}
+		return a.list(tx, rd, row.Value)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return reply, nil
+}
+
+// reveal opens all that is sealed of a case.
+func (a aid) reveal(row *pb.HardshipCaseRow) (*pb.RevealHardshipFactsResponse, error) {
+	facts, consent, skipped := &pb.HardshipFacts{}, &pb.ConsentFacts{}, &pb.SkippedRungs{}
+	for what, into := range map[string]proto.Message{sealedFacts: facts, sealedConsent: consent, sealedSkipped: skipped} {
+		if err := a.unseal(sealedOf(row, what), into, row.GetHardshipCase().GetId(), what); err != nil {
 			return nil, err
 		}
-		reply := &pb.RevealHardshipFactsResponse{Facts: &pb.HardshipFacts{}}
-		skipped := &pb.SkippedRungs{}
-		consent := &pb.ConsentFacts{}
-		for what, into := range map[string]proto.Message{sealedFacts: reply.Facts, sealedConsent: consent, sealedSkipped: skipped} {
-			if err := a.unseal(sealedOf(row.Value, what), into, req.GetId(), what); err != nil {
-				return nil, err
-			}
-		}
-		if row.Value.GetSealedConsent() != nil {
-			reply.Consent = consent
-		}
-		reply.Skipped = skipped.GetSkipped()
-		return reply, a.list(tx, rd, row.Value)
-	})
+	}
+	out := &pb.RevealHardshipFactsResponse{Facts: facts, Skipped: skipped.GetSkipped()}
+	if row.GetSealedConsent() != nil {
+		out.Consent = consent
+	}
+	return out, nil
 }
 
 func sealedOf(row *pb.HardshipCaseRow, what string) []byte {
@@ -144,12 +156,18 @@ func sealedOf(row *pb.HardshipCaseRow, what string) []byte {
 	}[what]
 }
 
+// mayLook: the community's own offices see every case, the street those for
+// which it was asked.
+func mayLook(call access.Call, row *pb.HardshipCaseRow) bool {
+	own := officesOf(call, typev1.Role_ROLE_COMMITTEE_STAFF, typev1.Role_ROLE_COMMUNITY_PARTY_STAFF)
+	return own.Covers(scope.Path(row.GetCommunityPath())) || row.GetHardshipCase().GetReliefAskedAt() != nil
+}
+
 // mayReveal: the community's staff, and the street from when it was asked.
 func mayReveal(call access.Call, row *pb.HardshipCaseRow) error {
 	c := row.GetHardshipCase()
-	staff := staffScope(call).Covers(scope.Path(row.GetCommunityPath()))
 	switch {
-	case !staff && c.GetReliefAskedAt() == nil:
+	case !mayLook(call, row):
 		return rule.New(rule.Denied, "RELIEF_NOT_ASKED", "")
 	case c.GetFactsErased():
 		return rule.New(rule.Precondition, "FACTS_ERASED", "")

@@ -175,7 +175,7 @@ func TestHardshipCase_AsInDecember2013(t *testing.T) {
 	}
 	h.stepsOf(t, id, "OPENED 2013-12-30, VISITED 2013-12-30, CONSENTED 2013-12-30, RELIEF 2013-12-30, REFERRED 2013-12-30, "+
 		"RELIEF_DECIDED 2014-01-08, CLOSED 2014-01-08")
-	f, err := h.aid.GetHardshipFigures(h.street(), &pb.GetHardshipFiguresRequest{OrganizationId: "C1", Year: 2013})
+	f, err := h.aid.GetHardshipFigures(h.staff(), &pb.GetHardshipFiguresRequest{OrganizationId: "C1", Year: 2013})
 	if k := f.GetFigures(); err != nil || k.GetOpened() != 1 || k.GetConsented() != 1 || k.GetReferred() != 1 || k.GetAids() != 1 || k.GetRelieved() != 0 {
 		t.Error(f, err)
 	}
@@ -253,12 +253,18 @@ func TestConsentRefused_TheFactsAreGone(t *testing.T) {
 	if _, err := h.aid.VisitHardshipCase(h.staff(), &pb.VisitHardshipCaseRequest{Id: c.GetId(), Facts: facts()}); err != nil {
 		t.Fatal(err)
 	}
+	again := testkit.Keyed(h.staff(), "read")
+	if _, err := h.aid.RevealHardshipFacts(again, &pb.RevealHardshipFactsRequest{Id: c.GetId(), Reason: "复核"}); err != nil {
+		t.Fatal(err)
+	}
 	got, err := h.aid.RecordHardshipConsent(h.staff(), &pb.RecordHardshipConsentRequest{Id: c.GetId(), By: pb.ConsentBy_CONSENT_BY_GUARDIAN, Name: "百灵鸟"})
 	if err != nil || !got.GetHardshipCase().GetFactsErased() || got.GetHardshipCase().GetFactsSealed() {
 		t.Fatal(got, err)
 	}
 	_, err = h.aid.RevealHardshipFacts(h.staff(), &pb.RevealHardshipFactsRequest{Id: c.GetId(), Reason: "复核"})
 	refused(t, "the facts", err, codes.FailedPrecondition, "FACTS_ERASED")
+	_, err = h.aid.RevealHardshipFacts(again, &pb.RevealHardshipFactsRequest{Id: c.GetId(), Reason: "复核"})
+	refused(t, "the facts, by asking as before", err, codes.FailedPrecondition, "FACTS_ERASED")
 	_, err = h.client.RevealRequestText(h.staff(), &pb.RevealRequestTextRequest{Id: id, Reason: "复核"})
 	refused(t, "the request's text", err, codes.FailedPrecondition, "NOTHING_SEALED")
 	r, err := h.client.GetRequest(h.staff(), &pb.GetRequestRequest{Id: id})
@@ -290,6 +296,11 @@ func TestReadings_AreListedWithTheirReason(t *testing.T) {
 	refused(t, "without a reason", reveal(h.staff(), ""), codes.InvalidArgument, "INVALID_FIELD")
 	refused(t, "a reason that names her", reveal(h.staff(), "看看金丝雀家"), codes.InvalidArgument, "INVALID_FIELD")
 	refused(t, "the street, not asked", reveal(h.street(), "审批救助"), codes.PermissionDenied, "RELIEF_NOT_ASKED")
+	_, err := h.aid.GetHardshipCase(h.street(), &pb.GetHardshipCaseRequest{Id: c.GetId()})
+	refused(t, "the case for the street, not asked", err, codes.NotFound, "NOT_FOUND")
+	if l, err := h.aid.ListHardshipCases(h.street(), &pb.ListHardshipCasesRequest{CommunityId: "C1"}); err != nil || len(l.GetCases()) != 0 {
+		t.Errorf("the street, not asked, lists %v, %v", l, err)
+	}
 	refused(t, "the author", reveal(h.resident("r1"), "好奇"), codes.PermissionDenied, "ROLE_NOT_ALLOWED")
 	if err := reveal(h.staff(), "准备转介材料"); err != nil {
 		t.Fatal(err)

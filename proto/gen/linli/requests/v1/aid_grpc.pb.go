@@ -62,10 +62,11 @@ type AidServiceClient interface {
 	// the request has a case; FAILED_PRECONDITION NO_CALENDAR.
 	OpenHardshipCase(ctx context.Context, in *OpenHardshipCaseRequest, opts ...grpc.CallOption) (*OpenHardshipCaseResponse, error)
 	// GetHardshipCase answers where a case stands, without its facts. Committee
-	// and party staff of its community, the street.
+	// and party staff of its community; the street from when it was asked for
+	// relief.
 	GetHardshipCase(ctx context.Context, in *GetHardshipCaseRequest, opts ...grpc.CallOption) (*GetHardshipCaseResponse, error)
 	// ListHardshipCases answers a community's cases, the newest first. Committee
-	// and party staff of it, the street.
+	// and party staff of it; the street sees those for which it was asked.
 	ListHardshipCases(ctx context.Context, in *ListHardshipCasesRequest, opts ...grpc.CallOption) (*ListHardshipCasesResponse, error)
 	// VisitHardshipCase records the visit that established the facts. They are
 	// sealed and in no answer but that of RevealHardshipFacts. Committee staff.
@@ -129,7 +130,7 @@ type AidServiceClient interface {
 	// facts. The author of the request, and the office.
 	GetHardshipSteps(ctx context.Context, in *GetHardshipStepsRequest, opts ...grpc.CallOption) (*GetHardshipStepsResponse, error)
 	// GetHardshipFigures counts a community's cases of a year. Committee and
-	// party staff of it, the street.
+	// party staff of it: such counts do not leave the office.
 	GetHardshipFigures(ctx context.Context, in *GetHardshipFiguresRequest, opts ...grpc.CallOption) (*GetHardshipFiguresResponse, error)
 }
 
@@ -362,10 +363,11 @@ type AidServiceServer interface {
 	// the request has a case; FAILED_PRECONDITION NO_CALENDAR.
 	OpenHardshipCase(context.Context, *OpenHardshipCaseRequest) (*OpenHardshipCaseResponse, error)
 	// GetHardshipCase answers where a case stands, without its facts. Committee
-	// and party staff of its community, the street.
+	// and party staff of its community; the street from when it was asked for
+	// relief.
 	GetHardshipCase(context.Context, *GetHardshipCaseRequest) (*GetHardshipCaseResponse, error)
 	// ListHardshipCases answers a community's cases, the newest first. Committee
-	// and party staff of it, the street.
+	// and party staff of it; the street sees those for which it was asked.
 	ListHardshipCases(context.Context, *ListHardshipCasesRequest) (*ListHardshipCasesResponse, error)
 	// VisitHardshipCase records the visit that established the facts. They are
 	// sealed and in no answer but that of RevealHardshipFacts. Committee staff.
@@ -429,7 +431,7 @@ type AidServiceServer interface {
 	// facts. The author of the request, and the office.
 	GetHardshipSteps(context.Context, *GetHardshipStepsRequest) (*GetHardshipStepsResponse, error)
 	// GetHardshipFigures counts a community's cases of a year. Committee and
-	// party staff of it, the street.
+	// party staff of it: such counts do not leave the office.
 	GetHardshipFigures(context.Context, *GetHardshipFiguresRequest) (*GetHardshipFiguresResponse, error)
 	mustEmbedUnimplementedAidServiceServer()
 }
