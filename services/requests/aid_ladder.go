@@ -165,7 +165,7 @@ func caseEvent(name string, row table.Row[*pb.HardshipCaseRow], previous hardshi
 	return store.Event{
 		Name: name, EntityID: c.GetId(), Revision: row.Revision,
 		Data: &pb.HardshipCaseChanged{
-			Id: c.GetId(), Revision: row.Revision, CommunityPath: row.Value.GetCommunityPath(), RequestId: c.GetRequestId(),
+			Id: c.GetId(), Revision: row.Revision, CommunityId: c.GetCommunityId(), RequestId: c.GetRequestId(),
 			Author: row.Value.GetAuthor(), State: c.GetState(), PreviousState: pb.HardshipState(previous), Day: clock.Day(now),
 		},
 	}

@@ -130,7 +130,7 @@ func (m matcher) announceOffer(tx *store.Tx, name, measure string, row table.Row
 		Name: name, EntityID: o.GetId(), Revision: row.Revision,
 		Data: &pb.OfferChanged{
 			Id: o.GetId(), Revision: row.Revision, CommunityPath: row.Value.GetCommunityPath(), RequestId: o.GetRequestId(),
-			MemberId: o.GetMemberId(), State: o.GetState(), StartsAt: o.GetStartsAt(), QuarterHours: o.GetQuarterHours(),
+			Asked: o.GetMemberId(), State: o.GetState(), StartsAt: o.GetStartsAt(), QuarterHours: o.GetQuarterHours(),
 			ReachesAt: o.GetReachesAt(),
 		},
 	})

@@ -24,13 +24,15 @@ const (
 // linli.requests.hardship_case.opened.v1, .visited.v1, .consented.v1,
 // .refused.v1, .relief_asked.v1, .relief_decided.v1, .referred.v1,
 // .mutual_aid.v1, .closed.v1, .relief_overdue.v1; entity: the case. Nothing of
-// the family, of what was decided and of what was given is in it.
+// the family, of what was decided and of what was given is in it. The community
+// is named by id, not by path: watchers of a street or district, who are told
+// of all that lies under their path, are not told of a community's cases.
 type HardshipCaseChanged struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Revision      uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
-	CommunityPath string                 `protobuf:"bytes,3,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
-	RequestId     string                 `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Id          string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Revision    uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	CommunityId string                 `protobuf:"bytes,3,opt,name=community_id,json=communityId,proto3" json:"community_id,omitempty"`
+	RequestId   string                 `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Who posted the request.
 	Author string        `protobuf:"bytes,5,opt,name=author,proto3" json:"author,omitempty"`
 	State  HardshipState `protobuf:"varint,6,opt,name=state,proto3,enum=linli.requests.v1.HardshipState" json:"state,omitempty"`
@@ -86,9 +88,9 @@ func (x *HardshipCaseChanged) GetRevision() uint64 {
 	return 0
 }
 
-func (x *HardshipCaseChanged) GetCommunityPath() string {
+func (x *HardshipCaseChanged) GetCommunityId() string {
 	if x != nil {
-		return x.CommunityPath
+		return x.CommunityId
 	}
 	return ""
 }
@@ -132,11 +134,11 @@ var File_linli_requests_v1_aid_events_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_aid_events_proto_rawDesc = "" +
 	"\n" +
-	"\"linli/requests/v1/aid_events.proto\x12\x11linli.requests.v1\x1a\x1blinli/requests/v1/aid.proto\"\xb2\x02\n" +
+	"\"linli/requests/v1/aid_events.proto\x12\x11linli.requests.v1\x1a\x1blinli/requests/v1/aid.proto\"\xae\x02\n" +
 	"\x13HardshipCaseChanged\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision\x12%\n" +
-	"\x0ecommunity_path\x18\x03 \x01(\tR\rcommunityPath\x12\x1d\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\x12!\n" +
+	"\fcommunity_id\x18\x03 \x01(\tR\vcommunityId\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tR\trequestId\x12\x16\n" +
 	"\x06author\x18\x05 \x01(\tR\x06author\x126\n" +

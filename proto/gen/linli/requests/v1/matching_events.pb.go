@@ -30,7 +30,9 @@ type OfferChanged struct {
 	Revision      uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	CommunityPath string                 `protobuf:"bytes,3,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
 	RequestId     string                 `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	MemberId      string                 `protobuf:"bytes,5,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	// The member who is asked. Not called member_id, by which watchers are told
+	// at once of what concerns them: this waits for reaches_at.
+	Asked string `protobuf:"bytes,5,opt,name=asked,proto3" json:"asked,omitempty"`
 	// Unspecified when it was withdrawn.
 	State         OfferState             `protobuf:"varint,6,opt,name=state,proto3,enum=linli.requests.v1.OfferState" json:"state,omitempty"`
 	StartsAt      *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=starts_at,json=startsAt,proto3" json:"starts_at,omitempty"`
@@ -98,9 +100,9 @@ func (x *OfferChanged) GetRequestId() string {
 	return ""
 }
 
-func (x *OfferChanged) GetMemberId() string {
+func (x *OfferChanged) GetAsked() string {
 	if x != nil {
-		return x.MemberId
+		return x.Asked
 	}
 	return ""
 }
@@ -137,14 +139,14 @@ var File_linli_requests_v1_matching_events_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_matching_events_proto_rawDesc = "" +
 	"\n" +
-	"'linli/requests/v1/matching_events.proto\x12\x11linli.requests.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/requests/v1/matching.proto\"\xeb\x02\n" +
+	"'linli/requests/v1/matching_events.proto\x12\x11linli.requests.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/requests/v1/matching.proto\"\xe4\x02\n" +
 	"\fOfferChanged\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12%\n" +
 	"\x0ecommunity_path\x18\x03 \x01(\tR\rcommunityPath\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x04 \x01(\tR\trequestId\x12\x1b\n" +
-	"\tmember_id\x18\x05 \x01(\tR\bmemberId\x123\n" +
+	"request_id\x18\x04 \x01(\tR\trequestId\x12\x14\n" +
+	"\x05asked\x18\x05 \x01(\tR\x05asked\x123\n" +
 	"\x05state\x18\x06 \x01(\x0e2\x1d.linli.requests.v1.OfferStateR\x05state\x127\n" +
 	"\tstarts_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\bstartsAt\x12#\n" +
 	"\rquarter_hours\x18\b \x01(\x05R\fquarterHours\x129\n" +
