@@ -118,6 +118,8 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 		requestsv1.RegisterRequestsServiceHandlerClient(ctx, mux, requestsv1.NewRequestsServiceClient(conn)),
 		requestsv1.RegisterHandlingServiceHandlerClient(ctx, mux, requestsv1.NewHandlingServiceClient(conn)),
 		requestsv1.RegisterCircleServiceHandlerClient(ctx, mux, requestsv1.NewCircleServiceClient(conn)),
+		requestsv1.RegisterAidServiceHandlerClient(ctx, mux, requestsv1.NewAidServiceClient(conn)),
+		requestsv1.RegisterMatchingServiceHandlerClient(ctx, mux, requestsv1.NewMatchingServiceClient(conn)),
 		projectsv1.RegisterProjectsServiceHandlerClient(ctx, mux, projectsv1.NewProjectsServiceClient(conn)),
 		projectsv1.RegisterCheckServiceHandlerClient(ctx, mux, projectsv1.NewCheckServiceClient(conn)),
 		evaluationv1.RegisterEvaluationServiceHandlerClient(ctx, mux, evaluationv1.NewEvaluationServiceClient(conn)),

@@ -130,6 +130,20 @@ func (s handling) ReadMessages(ctx context.Context, req *pb.ReadMessagesRequest)
 	})
 }
 
+// forgetMessages deletes what was said about a request.
+func (s *Service) forgetMessages(tx *store.Tx, id string) error {
+	page, err := s.tables.messages.List(tx, scope.All(), table.Query{Prefix: requestKey(id), Limit: mostMessages})
+	if err != nil {
+		return err
+	}
+	for _, m := range page.Rows {
+		if err := s.tables.messages.Delete(tx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func messageProto(row *pb.RequestRow, m *pb.MessageRow, text string) *pb.Message {
 	out := &pb.Message{Sequence: m.GetSequence(), FromOffice: m.GetFromOffice(), Person: m.GetPerson(), Text: text, SaidAt: m.GetSaidAt()}
 	if !m.GetFromOffice() && anonymous(row.GetRequest()) {

@@ -27,7 +27,7 @@ const (
 	measureUnsolved = "unsolved"
 
 	measureParticipants = "participants"
-	measureDeclined     = "offers declined"
+	measureNo           = "offers declined"
 )
 
 func measureOf(kind pb.RequestKind, what string) string { return kind.String() + "/" + what }
@@ -83,7 +83,7 @@ func counts(step string, ev *pb.RequestChanged) map[string]int64 {
 	case "unsolved":
 		out[of(measureUnsolved)] = 1
 	case "offer_declined":
-		out[measureDeclined] = 1
+		out[measureNo] = 1
 	case "reopened":
 		switch ev.GetPreviousState() {
 		case pb.RequestState_REQUEST_STATE_UNSOLVED:
@@ -132,7 +132,7 @@ func (s *Service) GetCircle(ctx context.Context, req *pb.GetCircleRequest) (*pb.
 		return nil, err
 	}
 	circle := &pb.Circle{OrganizationId: req.GetOrganizationId(), Authors: sums[measureAuthors],
-		Participants: sums[measureParticipants], OffersDeclined: sums[measureDeclined]}
+		Participants: sums[measureParticipants], OffersDeclined: sums[measureNo]}
 	for n := range int32(len(pb.RequestKind_name)) {
 		kind := pb.RequestKind(n)
 		if posted := sums[measureOf(kind, measurePosted)]; posted > 0 {

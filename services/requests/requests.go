@@ -20,6 +20,8 @@ import (
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/requests/internal/hardship"
+	"github.com/linli-project/linli/services/requests/internal/matching"
 	"github.com/linli-project/linli/services/requests/internal/request"
 )
 
@@ -43,6 +45,11 @@ type Service struct {
 	members       *copies.Members
 	policies      *copies.Policies
 	pager         *table.Pager
+	aidTables     aidTables
+	ladder        rule.Machine[hardship.State]
+
+	matchingTables matchingTables
+	offerWay       rule.Machine[matching.State]
 }
 
 var _ pb.RequestsServiceServer = (*Service)(nil)
@@ -55,8 +62,11 @@ func New(d Deps) (*Service, error) {
 	return &Service{
 		store: d.Store, ids: d.IDs, log: d.Log,
 		way: request.Machine(), tables: newTables(),
-		organizations: copies.NewOrganizations(), members: copies.NewMembers(), policies: copies.NewPolicies(),
-		pager: table.NewPager(d.Store.Keyring()),
+		organizations: copies.NewOrganizations(), members: copies.NewMembers(),
+		pager:     table.NewPager(d.Store.Keyring()),
+		policies:  copies.NewPolicies(),
+		aidTables: newAidTables(), ladder: hardship.Machine(),
+		matchingTables: newMatchingTables(), offerWay: matching.Machine(),
 	}, nil
 }
 
@@ -68,6 +78,8 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterRequestsServiceServer(r, s)
 	pb.RegisterHandlingServiceServer(r, handling{Service: s})
 	pb.RegisterCircleServiceServer(r, circle{Service: s})
+	pb.RegisterAidServiceServer(r, aid{Service: s})
+	pb.RegisterMatchingServiceServer(r, matcher{Service: s})
 }
 
 // OrganizationPath answers from the copy of the tree.
@@ -90,15 +102,25 @@ func (s *Service) Reactions() []events.Consumer {
 	}
 }
 
-// Jobs look at the clocks of requests until their context ends.
+// Jobs are what passes by itself, until their context ends.
 func (s *Service) Jobs() []run.Job {
-	return []run.Job{{Name: "requests-clocks", Run: s.watchClocks}}
+	return []run.Job{
+		{Name: "requests-clocks", Run: s.watchClocks},
+		{Name: "relief limits", Run: aid{Service: s}.watchRelief},
+	}
 }
 
 // Tables are the service's rows, for checks.
 func (s *Service) Tables() []table.Checker {
-	return append(s.tables.all(), s.organizations.Table(), s.members.Table(), s.policies.Table())
+	checkers := append(s.tables.all(), s.organizations.Table(), s.members.Table(), s.policies.Table())
+	checkers = append(checkers, s.aidTables.all()...)
+	return append(checkers, s.matchingTables.all()...)
 }
 
 // Charts are the service's state machines.
-func Charts() []rule.Chart { return []rule.Chart{request.Machine().Chart()} }
+func Charts() []rule.Chart {
+	charts := []rule.Chart{request.Machine().Chart()}
+	charts = append(charts, hardship.Machine().Chart())
+	charts = append(charts, matching.Machine().Chart())
+	return charts
+}

@@ -234,6 +234,36 @@ const (
 	Reason_REASON_RETURN_OPEN Reason = 1304
 	// The day for changes, `until`, has passed.
 	Reason_REASON_RETURN_OVER Reason = 1305
+	// The request is neither hardship nor on behalf of somebody.
+	Reason_REASON_NOT_A_HARDSHIP_REQUEST Reason = 1250
+	// The request has ended.
+	Reason_REASON_REQUEST_ENDED Reason = 1251
+	// Rungs of the ladder (`steps`) are left out without a written reason.
+	Reason_REASON_LADDER_STEP_SKIPPED Reason = 1252
+	// No relief was asked for, or it is decided.
+	Reason_REASON_RELIEF_NOT_PENDING Reason = 1253
+	// The facts of the case were erased.
+	Reason_REASON_FACTS_ERASED Reason = 1254
+	// The case has not come to the rung on which this giver stands.
+	Reason_REASON_AID_RUNG_NOT_REACHED Reason = 1255
+	// Who recorded aid does not confirm it.
+	Reason_REASON_AID_CONFIRMED_BY_RECORDER Reason = 1256
+	// The street has not been asked for relief in this case.
+	Reason_REASON_RELIEF_NOT_ASKED Reason = 1257
+	// The member did not consent to be suggested.
+	Reason_REASON_MEMBER_NOT_AVAILABLE Reason = 1258
+	// The member has not stated this specialty.
+	Reason_REASON_SPECIALTY_MISSING Reason = 1259
+	// The work needs a paper (qualification or insurance) that the member has not stated for the day.
+	Reason_REASON_NOT_QUALIFIED Reason = 1260
+	// The member is engaged in this time.
+	Reason_REASON_ENGAGEMENT_OVERLAPS Reason = 1261
+	// The time lies in the night.
+	Reason_REASON_OFFER_AT_NIGHT Reason = 1262
+	// The time lies in working hours, and the member did not invite that.
+	Reason_REASON_OFFER_IN_WORKING_HOURS Reason = 1263
+	// The time has begun.
+	Reason_REASON_OFFER_IN_THE_PAST Reason = 1264
 )
 
 // Enum value maps for Reason.
@@ -342,6 +372,21 @@ var (
 		1303: "REASON_CHECK_PENDING",
 		1304: "REASON_RETURN_OPEN",
 		1305: "REASON_RETURN_OVER",
+		1250: "REASON_NOT_A_HARDSHIP_REQUEST",
+		1251: "REASON_REQUEST_ENDED",
+		1252: "REASON_LADDER_STEP_SKIPPED",
+		1253: "REASON_RELIEF_NOT_PENDING",
+		1254: "REASON_FACTS_ERASED",
+		1255: "REASON_AID_RUNG_NOT_REACHED",
+		1256: "REASON_AID_CONFIRMED_BY_RECORDER",
+		1257: "REASON_RELIEF_NOT_ASKED",
+		1258: "REASON_MEMBER_NOT_AVAILABLE",
+		1259: "REASON_SPECIALTY_MISSING",
+		1260: "REASON_NOT_QUALIFIED",
+		1261: "REASON_ENGAGEMENT_OVERLAPS",
+		1262: "REASON_OFFER_AT_NIGHT",
+		1263: "REASON_OFFER_IN_WORKING_HOURS",
+		1264: "REASON_OFFER_IN_THE_PAST",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -447,6 +492,21 @@ var (
 		"REASON_CHECK_PENDING":             1303,
 		"REASON_RETURN_OPEN":               1304,
 		"REASON_RETURN_OVER":               1305,
+		"REASON_NOT_A_HARDSHIP_REQUEST":    1250,
+		"REASON_REQUEST_ENDED":             1251,
+		"REASON_LADDER_STEP_SKIPPED":       1252,
+		"REASON_RELIEF_NOT_PENDING":        1253,
+		"REASON_FACTS_ERASED":              1254,
+		"REASON_AID_RUNG_NOT_REACHED":      1255,
+		"REASON_AID_CONFIRMED_BY_RECORDER": 1256,
+		"REASON_RELIEF_NOT_ASKED":          1257,
+		"REASON_MEMBER_NOT_AVAILABLE":      1258,
+		"REASON_SPECIALTY_MISSING":         1259,
+		"REASON_NOT_QUALIFIED":             1260,
+		"REASON_ENGAGEMENT_OVERLAPS":       1261,
+		"REASON_OFFER_AT_NIGHT":            1262,
+		"REASON_OFFER_IN_WORKING_HOURS":    1263,
+		"REASON_OFFER_IN_THE_PAST":         1264,
 	}
 )
 
@@ -481,7 +541,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xbb\x17\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x98\x1b\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -592,7 +652,22 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x12REASON_RETURN_OPEN\x10\x98\n" +
 	"\x12\x17\n" +
 	"\x12REASON_RETURN_OVER\x10\x99\n" +
-	"B\xb5\x01\n" +
+	"\x12\"\n" +
+	"\x1dREASON_NOT_A_HARDSHIP_REQUEST\x10\xe2\t\x12\x19\n" +
+	"\x14REASON_REQUEST_ENDED\x10\xe3\t\x12\x1f\n" +
+	"\x1aREASON_LADDER_STEP_SKIPPED\x10\xe4\t\x12\x1e\n" +
+	"\x19REASON_RELIEF_NOT_PENDING\x10\xe5\t\x12\x18\n" +
+	"\x13REASON_FACTS_ERASED\x10\xe6\t\x12 \n" +
+	"\x1bREASON_AID_RUNG_NOT_REACHED\x10\xe7\t\x12%\n" +
+	" REASON_AID_CONFIRMED_BY_RECORDER\x10\xe8\t\x12\x1c\n" +
+	"\x17REASON_RELIEF_NOT_ASKED\x10\xe9\t\x12 \n" +
+	"\x1bREASON_MEMBER_NOT_AVAILABLE\x10\xea\t\x12\x1d\n" +
+	"\x18REASON_SPECIALTY_MISSING\x10\xeb\t\x12\x19\n" +
+	"\x14REASON_NOT_QUALIFIED\x10\xec\t\x12\x1f\n" +
+	"\x1aREASON_ENGAGEMENT_OVERLAPS\x10\xed\t\x12\x1a\n" +
+	"\x15REASON_OFFER_AT_NIGHT\x10\xee\t\x12\"\n" +
+	"\x1dREASON_OFFER_IN_WORKING_HOURS\x10\xef\t\x12\x1d\n" +
+	"\x18REASON_OFFER_IN_THE_PAST\x10\xf0\tB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
