@@ -2,18 +2,15 @@ package evaluation
 
 import (
 	"context"
-	"fmt"
-	"strings"
+	"encoding/hex"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
-	requestsv1 "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
-	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/kv/key"
 	"github.com/linli-project/linli/pkg/rule"
@@ -23,76 +20,99 @@ import (
 	"github.com/linli-project/linli/services/evaluation/internal/ledger"
 )
 
-// ledgerConsumer proposes an entry for every request that a member solved.
-func (s *Service) ledgerConsumer() events.Consumer {
-	return events.Consumer{
-		Name: "evaluation-ledger", From: "requests", Kind: events.Fact,
-		Subjects: []string{"linli.requests.request.resolved"},
-		Apply:    s.propose,
-	}
-}
-
-func (s *Service) propose(tx *store.Tx, e *typev1.EventRow) error {
-	var ev requestsv1.RequestChanged
-	if err := events.Decode(e, &ev); err != nil {
-		return err
-	}
-	if ev.GetMemberId() == "" {
-		return nil // the office saw to it
-	}
-	member, ok, err := s.members.Get(tx, ev.GetMemberId())
-	if err != nil {
-		return err
-	}
-	if !ok || member.HomePath == "" {
-		return fmt.Errorf("member %s is not announced yet", ev.GetMemberId()) // tried again
-	}
-	community := scope.Path(ev.GetCommunityPath())
-	row, err := s.tables.entries.Insert(tx, &pb.EntryRow{
-		Entry: &pb.Entry{
-			Id: "ent_" + strings.TrimPrefix(ev.GetId(), "req_"), MemberId: ev.GetMemberId(), CommunityId: community.ID(),
-			Source: pb.EntrySource_ENTRY_SOURCE_REQUEST, SourceId: ev.GetId(),
-			State: pb.EntryState(ledger.Proposed), Day: ev.GetDay(),
-			Times: 1, Cases: 1, QuarterHours: ev.GetQuarterHours(), ProposedAt: e.GetCivilTime(),
-		},
-		CommunityPath: ev.GetCommunityPath(), HomePath: string(member.HomePath),
-	})
-	if err != nil {
-		return err
-	}
-	return tx.Emit(entryEvent("entry.proposed", row))
-}
-
-// ConfirmEntry makes a proposed entry count.
+// ConfirmEntry makes a proposed entry count, or wait for the resident.
 func (s *Service) ConfirmEntry(ctx context.Context, req *pb.ConfirmEntryRequest) (*pb.ConfirmEntryResponse, error) {
 	call, now := access.From(ctx), timestamppb.New(s.store.Civil().Now())
-	office := scope.Scope{Paths: call.Scope.Paths}
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ConfirmEntryResponse, error) {
-		row, err := s.entry(tx, office, req.GetId())
-		if err != nil {
-			return nil, err
-		}
-		if err := row.Match(req.GetEtag()); err != nil {
-			return nil, err
-		}
-		if err := ledger.MayConfirm(call.Person, grantPaths(call), row.Value.GetEntry().GetMemberId(), row.Value.GetHomePath()); err != nil {
-			return nil, err
-		}
-		state, err := s.entryWay.Next(ledger.State(row.Value.GetEntry().GetState()), ledger.Confirm)
+		row, err := s.entryToJudge(tx, call, req.GetId(), req.GetEtag())
 		if err != nil {
 			return nil, err
 		}
 		next := proto.CloneOf(row.Value)
-		next.Entry.State, next.Entry.ConfirmedAt, next.Entry.ConfirmedBy = pb.EntryState(state), now, call.Person
-		if row, err = s.tables.entries.Replace(tx, row, next); err != nil {
-			return nil, err
+		awaited := next.GetEntry().GetResidentWord() == pb.ResidentWord_RESIDENT_WORD_AWAITED
+		next.Entry.ConfirmedBy = call.Person
+		if ledger.State(row.Value.GetEntry().GetState()) == ledger.Vouched {
+			awaited = true // WRONG_STATE: it waits for the resident only
 		}
-		tx.Audit(store.Record{Rows: []string{req.GetId()}})
-		if err := tx.Emit(entryEvent("entry.confirmed", row)); err != nil {
+		if row, err = s.move(tx, row, next, ledger.Confirming(awaited), now); err != nil {
 			return nil, err
 		}
 		return &pb.ConfirmEntryResponse{Entry: entryProto(row)}, nil
 	})
+}
+
+// entryToJudge reads an entry for somebody who wants to make it count, turn it
+// down or take it out: whose organization keeps it, and who is neither the
+// member nor of the member's unit, nor wrote it, nor gave the resident's word.
+func (s *Service) entryToJudge(tx *store.Tx, call access.Call, id, etag string) (table.Row[*pb.EntryRow], error) {
+	row, err := s.entry(tx, scope.Scope{Paths: call.Scope.Paths}, id)
+	if err != nil {
+		return row, err
+	}
+	if err := row.Match(etag); err != nil {
+		return row, err
+	}
+	who, err := s.confirmer(tx, call)
+	if err != nil {
+		return row, err
+	}
+	e := row.Value.GetEntry()
+	if err := who.Check(e.GetMemberId(), row.Value.GetHomePath(), e.GetProposedBy()); err != nil {
+		return row, err
+	}
+	if call.Person == row.Value.GetResidentAnsweredBy() || call.Person == row.Value.GetResidentId() {
+		return row, rule.New(rule.Denied, "CONFIRMS_OWN_PROPOSAL", "")
+	}
+	return row, nil
+}
+
+// confirmer is the caller, with the home organization of one who is a member.
+func (s *Service) confirmer(r kv.Reader, call access.Call) (ledger.Confirmer, error) {
+	m, _, err := s.members.Get(r, call.Person)
+	return ledger.Confirmer{Person: call.Person, Grants: grantPaths(call), Home: string(m.HomePath)}, err
+}
+
+// move takes an entry one step on. One that comes to count gets its line in the
+// member's chain, and so does every later change of whether it counts.
+func (s *Service) move(tx *store.Tx, row table.Row[*pb.EntryRow], next *pb.EntryRow, command string, now *timestamppb.Timestamp) (table.Row[*pb.EntryRow], error) {
+	state, err := s.entryWay.Next(ledger.State(row.Value.GetEntry().GetState()), command)
+	if err != nil {
+		return row, err
+	}
+	e := next.GetEntry()
+	e.State = pb.EntryState(state)
+	switch command {
+	case ledger.Confirm:
+		err = s.count(tx, next, now)
+	case ledger.Hold:
+		if e.GetSequence() > 0 {
+			_, err = s.addLine(tx, next, ledger.LineOnHold)
+		}
+	case ledger.Lift:
+		_, err = s.addLine(tx, next, ledger.LineLifted)
+	}
+	if err != nil {
+		return row, err
+	}
+	if row, err = s.tables.entries.Replace(tx, row, next); err != nil {
+		return row, err
+	}
+	if command == ledger.Confirm {
+		if err := s.raiseDecember(tx, row.Value, now); err != nil {
+			return row, err
+		}
+	}
+	tx.Audit(store.Record{Rows: []string{e.GetId()}})
+	return row, tx.Emit(entryEvent(entryEventName(command), row))
+}
+
+// count gives an entry its line.
+func (s *Service) count(tx *store.Tx, row *pb.EntryRow, now *timestamppb.Timestamp) error {
+	row.Entry.ConfirmedAt = now
+	link, err := s.addLine(tx, row, ledger.LineConfirmed)
+	row.Entry.Sequence, row.Entry.Hash = link.Sequence, hex.EncodeToString(link.Hash)
+	row.Entry.PreviousHash = hex.EncodeToString(link.Previous)
+	return err
 }
 
 func grantPaths(call access.Call) []string {

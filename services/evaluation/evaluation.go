@@ -37,6 +37,7 @@ type Deps struct {
 // Service answers linli.evaluation.v1.
 type Service struct {
 	pb.UnsafeEvaluationServiceServer
+	pb.UnsafeLedgerServiceServer
 
 	store         *store.Store
 	ids           ids.Source
@@ -47,6 +48,7 @@ type Service struct {
 	tables        tables
 	organizations *copies.Organizations
 	members       *copies.Members
+	policies      *copies.Policies
 	pager         *table.Pager
 	wake          chan struct{} // a cycle has work to do
 }
@@ -61,7 +63,7 @@ func New(d Deps) (*Service, error) {
 	return &Service{
 		store: d.Store, ids: d.IDs, log: d.Log, registry: d.Registry,
 		entryWay: ledger.Machine(), cycleWay: cycle.Machine(), tables: newTables(),
-		organizations: copies.NewOrganizations(), members: copies.NewMembers(),
+		organizations: copies.NewOrganizations(), members: copies.NewMembers(), policies: copies.NewPolicies(),
 		pager: table.NewPager(d.Store.Keyring()), wake: make(chan struct{}, 1),
 	}, nil
 }
@@ -70,7 +72,10 @@ func New(d Deps) (*Service, error) {
 func (s *Service) Name() string { return "evaluation" }
 
 // Register puts the service on a server.
-func (s *Service) Register(r grpc.ServiceRegistrar) { pb.RegisterEvaluationServiceServer(r, s) }
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	pb.RegisterEvaluationServiceServer(r, s)
+	pb.RegisterLedgerServiceServer(r, s)
+}
 
 // OrganizationPath answers from the copy of the tree.
 func (s *Service) OrganizationPath(ctx context.Context, id string) (path scope.Path, ok bool, err error) {
@@ -87,6 +92,7 @@ func (s *Service) Reactions() []events.Consumer {
 	return []events.Consumer{
 		s.organizations.Consumer(s.Name()),
 		s.members.Consumer(s.Name()),
+		s.policies.Consumer(s.Name()),
 		s.ledgerConsumer(),
 	}
 }
@@ -98,10 +104,10 @@ func (s *Service) Jobs() []run.Job {
 
 // Tables are the service's rows, for checks.
 func (s *Service) Tables() []table.Checker {
-	return []table.Checker{
+	return append(s.ledgerCheckers(),
 		s.tables.entries, s.tables.cycles, s.tables.results, s.tables.letters,
-		s.organizations.Table(), s.members.Table(),
-	}
+		s.organizations.Table(), s.members.Table(), s.policies.Table(),
+	)
 }
 
 // Charts are the service's state machines.

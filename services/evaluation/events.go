@@ -5,9 +5,20 @@ import (
 
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/evaluation/internal/ledger"
 )
 
-// entryEvent: linli.evaluation.entry.proposed.v1 and .confirmed.v1.
+// entryEventName answers the name of what a step of an entry announces:
+// entry.confirmed when it counts, also of a reversing entry.
+func entryEventName(command string) string {
+	return map[string]string{
+		ledger.Propose: "entry.proposed", ledger.Vouch: "entry.vouched", ledger.Confirm: "entry.confirmed",
+		ledger.TurnDown: "entry.turned_down", ledger.Hold: "entry.put_on_hold",
+		ledger.Lift: "entry.lifted", ledger.LiftOpen: "entry.lifted",
+	}[command]
+}
+
+// entryEvent: linli.evaluation.entry.<name>.v1.
 func entryEvent(name string, row table.Row[*pb.EntryRow]) store.Event {
 	e := row.Value.GetEntry()
 	return store.Event{

@@ -39,7 +39,8 @@ const (
 
 type house struct {
 	*testkit.House
-	client pb.EvaluationServiceClient
+	client  pb.EvaluationServiceClient
+	service *evaluation.Service
 }
 
 // names is a registry that knows everybody by name; a letter's reader asks it.
@@ -91,7 +92,7 @@ func newHouse(t *testing.T, db kv.DB, registry registryv1.RegistryServiceClient)
 		h.Announce("registry", store.Event{Name: "organization.registered", EntityID: id, Revision: 1,
 			Data: &registryv1.OrganizationChanged{Id: id, Kind: kind, Path: path, Displayed: true, Revision: 1}})
 	}
-	return house{h, pb.NewEvaluationServiceClient(h.Conn())}
+	return house{h, pb.NewEvaluationServiceClient(h.Conn()), s}
 }
 
 // member announces a member of a home organization, reported in to the

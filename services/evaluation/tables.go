@@ -13,7 +13,7 @@ import (
 const (
 	tableEntries     = store.FirstServiceTable + iota // member, day, id: a member's year is one range
 	indexEntryID                                      // id, unique
-	indexEntrySource                                  // source, source id, unique
+	_                                                 // was source, source id: several members share an activity
 	indexEntryKeeper                                  // community path, proposed at
 	indexEntryState                                   // community path, state, proposed at
 	tableCycles                                       // id
@@ -26,7 +26,6 @@ const (
 // Names of the indexes.
 const (
 	byID     = "id"
-	bySource = "source"
 	byKeeper = "keeper"
 	byState  = "state"
 	byYear   = "year"
@@ -37,10 +36,12 @@ type tables struct {
 	cycles  *table.Table[*pb.CycleRow]
 	results *table.Table[*pb.ResultRow]
 	letters *table.Table[*pb.LetterRow]
+	ledgerTables
 }
 
 func newTables() tables {
-	return tables{entries: entryTable(), cycles: cycleTable(), results: resultTable(), letters: letterTable()}
+	return tables{entries: entryTable(), cycles: cycleTable(), results: resultTable(), letters: letterTable(),
+		ledgerTables: newLedgerTables()}
 }
 
 func entryTable() *table.Table[*pb.EntryRow] {
@@ -52,12 +53,9 @@ func entryTable() *table.Table[*pb.EntryRow] {
 		},
 		Paths:  func(r *pb.EntryRow) []scope.Path { return []scope.Path{scope.Path(r.GetCommunityPath())} },
 		Owners: func(r *pb.EntryRow) []string { return []string{r.GetEntry().GetMemberId()} },
-		Indexes: []table.Index[*pb.EntryRow]{
+		Indexes: append(ledgerIndexes(), []table.Index[*pb.EntryRow]{
 			{Number: indexEntryID, Name: byID, Unique: true, Keys: func(r *pb.EntryRow) []key.Key {
 				return []key.Key{key.Key(nil).String(r.GetEntry().GetId())}
-			}},
-			{Number: indexEntrySource, Name: bySource, Unique: true, Keys: func(r *pb.EntryRow) []key.Key {
-				return []key.Key{key.Key(nil).Uint(uint64(r.GetEntry().GetSource())).String(r.GetEntry().GetSourceId())}
 			}},
 			{Number: indexEntryKeeper, Name: byKeeper, Keys: func(r *pb.EntryRow) []key.Key {
 				return []key.Key{key.Key(nil).String(r.GetCommunityPath()).Time(r.GetEntry().GetProposedAt().AsTime())}
@@ -65,7 +63,7 @@ func entryTable() *table.Table[*pb.EntryRow] {
 			{Number: indexEntryState, Name: byState, Keys: func(r *pb.EntryRow) []key.Key {
 				return []key.Key{stateKey(r.GetCommunityPath(), r.GetEntry().GetState()).Time(r.GetEntry().GetProposedAt().AsTime())}
 			}},
-		},
+		}...),
 	})
 }
 

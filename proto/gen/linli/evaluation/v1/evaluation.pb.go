@@ -35,6 +35,12 @@ const (
 	EntryState_ENTRY_STATE_PROPOSED EntryState = 1
 	// 已确认
 	EntryState_ENTRY_STATE_CONFIRMED EntryState = 2
+	// 暂停计入: the request it comes from was reopened.
+	EntryState_ENTRY_STATE_ON_HOLD EntryState = 3
+	// 不予确认: by the office, or by the resident who was served.
+	EntryState_ENTRY_STATE_TURNED_DOWN EntryState = 4
+	// 待居民确认: the office has confirmed, the resident has not yet.
+	EntryState_ENTRY_STATE_VOUCHED EntryState = 5
 )
 
 // Enum value maps for EntryState.
@@ -43,11 +49,17 @@ var (
 		0: "ENTRY_STATE_UNSPECIFIED",
 		1: "ENTRY_STATE_PROPOSED",
 		2: "ENTRY_STATE_CONFIRMED",
+		3: "ENTRY_STATE_ON_HOLD",
+		4: "ENTRY_STATE_TURNED_DOWN",
+		5: "ENTRY_STATE_VOUCHED",
 	}
 	EntryState_value = map[string]int32{
 		"ENTRY_STATE_UNSPECIFIED": 0,
 		"ENTRY_STATE_PROPOSED":    1,
 		"ENTRY_STATE_CONFIRMED":   2,
+		"ENTRY_STATE_ON_HOLD":     3,
+		"ENTRY_STATE_TURNED_DOWN": 4,
+		"ENTRY_STATE_VOUCHED":     5,
 	}
 )
 
@@ -86,6 +98,20 @@ const (
 	EntrySource_ENTRY_SOURCE_UNSPECIFIED EntrySource = 0
 	// A resolved request.
 	EntrySource_ENTRY_SOURCE_REQUEST EntrySource = 1
+	// An attended activity.
+	EntrySource_ENTRY_SOURCE_ACTIVITY EntrySource = 2
+	// Standing duty of a post (岗位).
+	EntrySource_ENTRY_SOURCE_POST EntrySource = 3
+	// A lasting one-to-one pairing (结对).
+	EntrySource_ENTRY_SOURCE_PAIRING EntrySource = 4
+	// A fulfilled small wish (微心愿).
+	EntrySource_ENTRY_SOURCE_WISH EntrySource = 5
+	// A voice carried for a neighbour.
+	EntrySource_ENTRY_SOURCE_VOICE EntrySource = 6
+	// Written by hand, with evidence.
+	EntrySource_ENTRY_SOURCE_BY_HAND EntrySource = 7
+	// Takes another entry out again; source_id is that entry.
+	EntrySource_ENTRY_SOURCE_REVERSAL EntrySource = 8
 )
 
 // Enum value maps for EntrySource.
@@ -93,10 +119,24 @@ var (
 	EntrySource_name = map[int32]string{
 		0: "ENTRY_SOURCE_UNSPECIFIED",
 		1: "ENTRY_SOURCE_REQUEST",
+		2: "ENTRY_SOURCE_ACTIVITY",
+		3: "ENTRY_SOURCE_POST",
+		4: "ENTRY_SOURCE_PAIRING",
+		5: "ENTRY_SOURCE_WISH",
+		6: "ENTRY_SOURCE_VOICE",
+		7: "ENTRY_SOURCE_BY_HAND",
+		8: "ENTRY_SOURCE_REVERSAL",
 	}
 	EntrySource_value = map[string]int32{
 		"ENTRY_SOURCE_UNSPECIFIED": 0,
 		"ENTRY_SOURCE_REQUEST":     1,
+		"ENTRY_SOURCE_ACTIVITY":    2,
+		"ENTRY_SOURCE_POST":        3,
+		"ENTRY_SOURCE_PAIRING":     4,
+		"ENTRY_SOURCE_WISH":        5,
+		"ENTRY_SOURCE_VOICE":       6,
+		"ENTRY_SOURCE_BY_HAND":     7,
+		"ENTRY_SOURCE_REVERSAL":    8,
 	}
 )
 
@@ -125,6 +165,218 @@ func (x EntrySource) Number() protoreflect.EnumNumber {
 // Deprecated: Use EntrySource.Descriptor instead.
 func (EntrySource) EnumDescriptor() ([]byte, []int) {
 	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{1}
+}
+
+// What kind of service it was.
+type ServiceKind int32
+
+const (
+	// Not said.
+	ServiceKind_SERVICE_KIND_UNSPECIFIED ServiceKind = 0
+	// 帮困扶弱
+	ServiceKind_SERVICE_KIND_HARDSHIP ServiceKind = 1
+	// 环境整治
+	ServiceKind_SERVICE_KIND_ENVIRONMENT ServiceKind = 2
+	// 治安巡逻
+	ServiceKind_SERVICE_KIND_SAFETY ServiceKind = 3
+	// 纠纷调解
+	ServiceKind_SERVICE_KIND_MEDIATION ServiceKind = 4
+	// 文体活动
+	ServiceKind_SERVICE_KIND_CULTURE ServiceKind = 5
+	// 教育辅导
+	ServiceKind_SERVICE_KIND_EDUCATION ServiceKind = 6
+	// 医疗保健
+	ServiceKind_SERVICE_KIND_HEALTH ServiceKind = 7
+	// 法律政策咨询
+	ServiceKind_SERVICE_KIND_LEGAL ServiceKind = 8
+	// 维修便民
+	ServiceKind_SERVICE_KIND_REPAIR ServiceKind = 9
+	// 其他
+	ServiceKind_SERVICE_KIND_OTHER ServiceKind = 10
+)
+
+// Enum value maps for ServiceKind.
+var (
+	ServiceKind_name = map[int32]string{
+		0:  "SERVICE_KIND_UNSPECIFIED",
+		1:  "SERVICE_KIND_HARDSHIP",
+		2:  "SERVICE_KIND_ENVIRONMENT",
+		3:  "SERVICE_KIND_SAFETY",
+		4:  "SERVICE_KIND_MEDIATION",
+		5:  "SERVICE_KIND_CULTURE",
+		6:  "SERVICE_KIND_EDUCATION",
+		7:  "SERVICE_KIND_HEALTH",
+		8:  "SERVICE_KIND_LEGAL",
+		9:  "SERVICE_KIND_REPAIR",
+		10: "SERVICE_KIND_OTHER",
+	}
+	ServiceKind_value = map[string]int32{
+		"SERVICE_KIND_UNSPECIFIED": 0,
+		"SERVICE_KIND_HARDSHIP":    1,
+		"SERVICE_KIND_ENVIRONMENT": 2,
+		"SERVICE_KIND_SAFETY":      3,
+		"SERVICE_KIND_MEDIATION":   4,
+		"SERVICE_KIND_CULTURE":     5,
+		"SERVICE_KIND_EDUCATION":   6,
+		"SERVICE_KIND_HEALTH":      7,
+		"SERVICE_KIND_LEGAL":       8,
+		"SERVICE_KIND_REPAIR":      9,
+		"SERVICE_KIND_OTHER":       10,
+	}
+)
+
+func (x ServiceKind) Enum() *ServiceKind {
+	p := new(ServiceKind)
+	*p = x
+	return p
+}
+
+func (x ServiceKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ServiceKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_linli_evaluation_v1_evaluation_proto_enumTypes[2].Descriptor()
+}
+
+func (ServiceKind) Type() protoreflect.EnumType {
+	return &file_linli_evaluation_v1_evaluation_proto_enumTypes[2]
+}
+
+func (x ServiceKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ServiceKind.Descriptor instead.
+func (ServiceKind) EnumDescriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{2}
+}
+
+// What a piece of evidence is. None is asked for in particular; a photo is
+// never a must.
+type EvidenceKind int32
+
+const (
+	// Not said; never stored.
+	EvidenceKind_EVIDENCE_KIND_UNSPECIFIED EvidenceKind = 0
+	// A sheet of attendance, a signed paper, a letter of thanks.
+	EvidenceKind_EVIDENCE_KIND_DOCUMENT EvidenceKind = 1
+	// A photo that somebody chose to hand in.
+	EvidenceKind_EVIDENCE_KIND_PHOTO EvidenceKind = 2
+	// Somebody who saw it and can be asked.
+	EvidenceKind_EVIDENCE_KIND_WITNESS EvidenceKind = 3
+)
+
+// Enum value maps for EvidenceKind.
+var (
+	EvidenceKind_name = map[int32]string{
+		0: "EVIDENCE_KIND_UNSPECIFIED",
+		1: "EVIDENCE_KIND_DOCUMENT",
+		2: "EVIDENCE_KIND_PHOTO",
+		3: "EVIDENCE_KIND_WITNESS",
+	}
+	EvidenceKind_value = map[string]int32{
+		"EVIDENCE_KIND_UNSPECIFIED": 0,
+		"EVIDENCE_KIND_DOCUMENT":    1,
+		"EVIDENCE_KIND_PHOTO":       2,
+		"EVIDENCE_KIND_WITNESS":     3,
+	}
+)
+
+func (x EvidenceKind) Enum() *EvidenceKind {
+	p := new(EvidenceKind)
+	*p = x
+	return p
+}
+
+func (x EvidenceKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (EvidenceKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_linli_evaluation_v1_evaluation_proto_enumTypes[3].Descriptor()
+}
+
+func (EvidenceKind) Type() protoreflect.EnumType {
+	return &file_linli_evaluation_v1_evaluation_proto_enumTypes[3]
+}
+
+func (x EvidenceKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use EvidenceKind.Descriptor instead.
+func (EvidenceKind) EnumDescriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{3}
+}
+
+// How the resident who was served has confirmed.
+type ResidentWord int32
+
+const (
+	// No resident is to confirm.
+	ResidentWord_RESIDENT_WORD_UNSPECIFIED ResidentWord = 0
+	// Waited for.
+	ResidentWord_RESIDENT_WORD_AWAITED ResidentWord = 1
+	// One tap, signed in.
+	ResidentWord_RESIDENT_WORD_TAP ResidentWord = 2
+	// By the code or link that the office handed out.
+	ResidentWord_RESIDENT_WORD_CODE ResidentWord = 3
+	// A signed slip that the office keeps.
+	ResidentWord_RESIDENT_WORD_SLIP ResidentWord = 4
+	// Could not be reached; the office says why.
+	ResidentWord_RESIDENT_WORD_NOT_REACHABLE ResidentWord = 5
+	// Said that there was no such service.
+	ResidentWord_RESIDENT_WORD_DENIED ResidentWord = 6
+)
+
+// Enum value maps for ResidentWord.
+var (
+	ResidentWord_name = map[int32]string{
+		0: "RESIDENT_WORD_UNSPECIFIED",
+		1: "RESIDENT_WORD_AWAITED",
+		2: "RESIDENT_WORD_TAP",
+		3: "RESIDENT_WORD_CODE",
+		4: "RESIDENT_WORD_SLIP",
+		5: "RESIDENT_WORD_NOT_REACHABLE",
+		6: "RESIDENT_WORD_DENIED",
+	}
+	ResidentWord_value = map[string]int32{
+		"RESIDENT_WORD_UNSPECIFIED":   0,
+		"RESIDENT_WORD_AWAITED":       1,
+		"RESIDENT_WORD_TAP":           2,
+		"RESIDENT_WORD_CODE":          3,
+		"RESIDENT_WORD_SLIP":          4,
+		"RESIDENT_WORD_NOT_REACHABLE": 5,
+		"RESIDENT_WORD_DENIED":        6,
+	}
+)
+
+func (x ResidentWord) Enum() *ResidentWord {
+	p := new(ResidentWord)
+	*p = x
+	return p
+}
+
+func (x ResidentWord) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ResidentWord) Descriptor() protoreflect.EnumDescriptor {
+	return file_linli_evaluation_v1_evaluation_proto_enumTypes[4].Descriptor()
+}
+
+func (ResidentWord) Type() protoreflect.EnumType {
+	return &file_linli_evaluation_v1_evaluation_proto_enumTypes[4]
+}
+
+func (x ResidentWord) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ResidentWord.Descriptor instead.
+func (ResidentWord) EnumDescriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{4}
 }
 
 // Where a cycle stands.
@@ -172,11 +424,11 @@ func (x CycleState) String() string {
 }
 
 func (CycleState) Descriptor() protoreflect.EnumDescriptor {
-	return file_linli_evaluation_v1_evaluation_proto_enumTypes[2].Descriptor()
+	return file_linli_evaluation_v1_evaluation_proto_enumTypes[5].Descriptor()
 }
 
 func (CycleState) Type() protoreflect.EnumType {
-	return &file_linli_evaluation_v1_evaluation_proto_enumTypes[2]
+	return &file_linli_evaluation_v1_evaluation_proto_enumTypes[5]
 }
 
 func (x CycleState) Number() protoreflect.EnumNumber {
@@ -185,7 +437,70 @@ func (x CycleState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CycleState.Descriptor instead.
 func (CycleState) EnumDescriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{2}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{5}
+}
+
+// One piece of evidence: a file by its hash, or a witness by id.
+type Evidence struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Kind  EvidenceKind           `protobuf:"varint,1,opt,name=kind,proto3,enum=linli.evaluation.v1.EvidenceKind" json:"kind,omitempty"`
+	// SHA-256 of the file, in hexadecimal; empty for a witness.
+	Sha256 string `protobuf:"bytes,2,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	// Person who saw it; empty for a file.
+	WitnessId     string `protobuf:"bytes,3,opt,name=witness_id,json=witnessId,proto3" json:"witness_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Evidence) Reset() {
+	*x = Evidence{}
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Evidence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Evidence) ProtoMessage() {}
+
+func (x *Evidence) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
+func (*Evidence) Descriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *Evidence) GetKind() EvidenceKind {
+	if x != nil {
+		return x.Kind
+	}
+	return EvidenceKind_EVIDENCE_KIND_UNSPECIFIED
+}
+
+func (x *Evidence) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
+func (x *Evidence) GetWitnessId() string {
+	if x != nil {
+		return x.WitnessId
+	}
+	return ""
 }
 
 // One service of a member.
@@ -196,7 +511,7 @@ type Entry struct {
 	// The community that keeps it.
 	CommunityId string      `protobuf:"bytes,3,opt,name=community_id,json=communityId,proto3" json:"community_id,omitempty"`
 	Source      EntrySource `protobuf:"varint,4,opt,name=source,proto3,enum=linli.evaluation.v1.EntrySource" json:"source,omitempty"`
-	// Id of the request it comes from.
+	// Id of the request (or activity, wish …) it comes from.
 	SourceId string     `protobuf:"bytes,5,opt,name=source_id,json=sourceId,proto3" json:"source_id,omitempty"`
 	State    EntryState `protobuf:"varint,6,opt,name=state,proto3,enum=linli.evaluation.v1.EntryState" json:"state,omitempty"`
 	// Shanghai day of the service, "2013-12-30".
@@ -209,15 +524,35 @@ type Entry struct {
 	ProposedAt   *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=proposed_at,json=proposedAt,proto3" json:"proposed_at,omitempty"`
 	ConfirmedAt  *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=confirmed_at,json=confirmedAt,proto3" json:"confirmed_at,omitempty"`
 	// Person who confirmed.
-	ConfirmedBy   string `protobuf:"bytes,13,opt,name=confirmed_by,json=confirmedBy,proto3" json:"confirmed_by,omitempty"`
-	Etag          string `protobuf:"bytes,14,opt,name=etag,proto3" json:"etag,omitempty"`
+	ConfirmedBy string      `protobuf:"bytes,13,opt,name=confirmed_by,json=confirmedBy,proto3" json:"confirmed_by,omitempty"`
+	Etag        string      `protobuf:"bytes,14,opt,name=etag,proto3" json:"etag,omitempty"`
+	Kind        ServiceKind `protobuf:"varint,50,opt,name=kind,proto3,enum=linli.evaluation.v1.ServiceKind" json:"kind,omitempty"`
+	// Minutes after midnight of the day, when known; 0 and 0 = not known.
+	FromMinute int32       `protobuf:"varint,51,opt,name=from_minute,json=fromMinute,proto3" json:"from_minute,omitempty"`
+	ToMinute   int32       `protobuf:"varint,52,opt,name=to_minute,json=toMinute,proto3" json:"to_minute,omitempty"`
+	Evidence   []*Evidence `protobuf:"bytes,53,rep,name=evidence,proto3" json:"evidence,omitempty"`
+	// Who wrote it by hand; empty when it follows from something else.
+	ProposedBy string `protobuf:"bytes,54,opt,name=proposed_by,json=proposedBy,proto3" json:"proposed_by,omitempty"`
+	// Whether the resident who was served is to confirm, and has.
+	ResidentWord ResidentWord `protobuf:"varint,55,opt,name=resident_word,json=residentWord,proto3,enum=linli.evaluation.v1.ResidentWord" json:"resident_word,omitempty"`
+	// The entry that this one takes out again.
+	Reverses string `protobuf:"bytes,56,opt,name=reverses,proto3" json:"reverses,omitempty"`
+	// The entry that takes this one out again; it still stands in the ledger.
+	ReversedBy string `protobuf:"bytes,57,opt,name=reversed_by,json=reversedBy,proto3" json:"reversed_by,omitempty"`
+	// Number of its line in the member's chain, from 1; 0 before it is confirmed.
+	Sequence uint64 `protobuf:"varint,58,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// Hash of its line and of the member's line before, in hexadecimal.
+	Hash         string `protobuf:"bytes,59,opt,name=hash,proto3" json:"hash,omitempty"`
+	PreviousHash string `protobuf:"bytes,60,opt,name=previous_hash,json=previousHash,proto3" json:"previous_hash,omitempty"`
+	// Why it was turned down, put on hold or reversed, as a reason.
+	Why           string `protobuf:"bytes,61,opt,name=why,proto3" json:"why,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[0]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -229,7 +564,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[0]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -242,7 +577,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{0}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *Entry) GetId() string {
@@ -343,6 +678,90 @@ func (x *Entry) GetEtag() string {
 	return ""
 }
 
+func (x *Entry) GetKind() ServiceKind {
+	if x != nil {
+		return x.Kind
+	}
+	return ServiceKind_SERVICE_KIND_UNSPECIFIED
+}
+
+func (x *Entry) GetFromMinute() int32 {
+	if x != nil {
+		return x.FromMinute
+	}
+	return 0
+}
+
+func (x *Entry) GetToMinute() int32 {
+	if x != nil {
+		return x.ToMinute
+	}
+	return 0
+}
+
+func (x *Entry) GetEvidence() []*Evidence {
+	if x != nil {
+		return x.Evidence
+	}
+	return nil
+}
+
+func (x *Entry) GetProposedBy() string {
+	if x != nil {
+		return x.ProposedBy
+	}
+	return ""
+}
+
+func (x *Entry) GetResidentWord() ResidentWord {
+	if x != nil {
+		return x.ResidentWord
+	}
+	return ResidentWord_RESIDENT_WORD_UNSPECIFIED
+}
+
+func (x *Entry) GetReverses() string {
+	if x != nil {
+		return x.Reverses
+	}
+	return ""
+}
+
+func (x *Entry) GetReversedBy() string {
+	if x != nil {
+		return x.ReversedBy
+	}
+	return ""
+}
+
+func (x *Entry) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *Entry) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+func (x *Entry) GetPreviousHash() string {
+	if x != nil {
+		return x.PreviousHash
+	}
+	return ""
+}
+
+func (x *Entry) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
 // The yearly round of a district.
 type Cycle struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -368,7 +787,7 @@ type Cycle struct {
 
 func (x *Cycle) Reset() {
 	*x = Cycle{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[1]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -380,7 +799,7 @@ func (x *Cycle) String() string {
 func (*Cycle) ProtoMessage() {}
 
 func (x *Cycle) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[1]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -393,7 +812,7 @@ func (x *Cycle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cycle.ProtoReflect.Descriptor instead.
 func (*Cycle) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{1}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Cycle) GetId() string {
@@ -510,7 +929,7 @@ type Letter struct {
 
 func (x *Letter) Reset() {
 	*x = Letter{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[2]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -522,7 +941,7 @@ func (x *Letter) String() string {
 func (*Letter) ProtoMessage() {}
 
 func (x *Letter) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[2]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -535,7 +954,7 @@ func (x *Letter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Letter.ProtoReflect.Descriptor instead.
 func (*Letter) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{2}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Letter) GetId() string {
@@ -637,7 +1056,7 @@ type LetterLine struct {
 
 func (x *LetterLine) Reset() {
 	*x = LetterLine{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[3]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -649,7 +1068,7 @@ func (x *LetterLine) String() string {
 func (*LetterLine) ProtoMessage() {}
 
 func (x *LetterLine) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[3]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -662,7 +1081,7 @@ func (x *LetterLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LetterLine.ProtoReflect.Descriptor instead.
 func (*LetterLine) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{3}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *LetterLine) GetMemberId() string {
@@ -714,7 +1133,7 @@ type ListEntriesRequest struct {
 
 func (x *ListEntriesRequest) Reset() {
 	*x = ListEntriesRequest{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[4]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -726,7 +1145,7 @@ func (x *ListEntriesRequest) String() string {
 func (*ListEntriesRequest) ProtoMessage() {}
 
 func (x *ListEntriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[4]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -739,7 +1158,7 @@ func (x *ListEntriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEntriesRequest.ProtoReflect.Descriptor instead.
 func (*ListEntriesRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{4}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListEntriesRequest) GetCommunityId() string {
@@ -781,7 +1200,7 @@ type ListEntriesResponse struct {
 
 func (x *ListEntriesResponse) Reset() {
 	*x = ListEntriesResponse{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[5]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -793,7 +1212,7 @@ func (x *ListEntriesResponse) String() string {
 func (*ListEntriesResponse) ProtoMessage() {}
 
 func (x *ListEntriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[5]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -806,7 +1225,7 @@ func (x *ListEntriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEntriesResponse.ProtoReflect.Descriptor instead.
 func (*ListEntriesResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{5}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListEntriesResponse) GetEntries() []*Entry {
@@ -834,7 +1253,7 @@ type ListMyEntriesRequest struct {
 
 func (x *ListMyEntriesRequest) Reset() {
 	*x = ListMyEntriesRequest{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[6]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -846,7 +1265,7 @@ func (x *ListMyEntriesRequest) String() string {
 func (*ListMyEntriesRequest) ProtoMessage() {}
 
 func (x *ListMyEntriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[6]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -859,7 +1278,7 @@ func (x *ListMyEntriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMyEntriesRequest.ProtoReflect.Descriptor instead.
 func (*ListMyEntriesRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{6}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListMyEntriesRequest) GetPageSize() int32 {
@@ -887,7 +1306,7 @@ type ListMyEntriesResponse struct {
 
 func (x *ListMyEntriesResponse) Reset() {
 	*x = ListMyEntriesResponse{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[7]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -899,7 +1318,7 @@ func (x *ListMyEntriesResponse) String() string {
 func (*ListMyEntriesResponse) ProtoMessage() {}
 
 func (x *ListMyEntriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[7]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -912,7 +1331,7 @@ func (x *ListMyEntriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMyEntriesResponse.ProtoReflect.Descriptor instead.
 func (*ListMyEntriesResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{7}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListMyEntriesResponse) GetEntries() []*Entry {
@@ -939,7 +1358,7 @@ type GetEntryRequest struct {
 
 func (x *GetEntryRequest) Reset() {
 	*x = GetEntryRequest{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[8]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -951,7 +1370,7 @@ func (x *GetEntryRequest) String() string {
 func (*GetEntryRequest) ProtoMessage() {}
 
 func (x *GetEntryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[8]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -964,7 +1383,7 @@ func (x *GetEntryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetEntryRequest.ProtoReflect.Descriptor instead.
 func (*GetEntryRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{8}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetEntryRequest) GetId() string {
@@ -984,7 +1403,7 @@ type GetEntryResponse struct {
 
 func (x *GetEntryResponse) Reset() {
 	*x = GetEntryResponse{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[9]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -996,7 +1415,7 @@ func (x *GetEntryResponse) String() string {
 func (*GetEntryResponse) ProtoMessage() {}
 
 func (x *GetEntryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[9]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1009,7 +1428,7 @@ func (x *GetEntryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetEntryResponse.ProtoReflect.Descriptor instead.
 func (*GetEntryResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{9}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetEntryResponse) GetEntry() *Entry {
@@ -1030,7 +1449,7 @@ type ConfirmEntryRequest struct {
 
 func (x *ConfirmEntryRequest) Reset() {
 	*x = ConfirmEntryRequest{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[10]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +1461,7 @@ func (x *ConfirmEntryRequest) String() string {
 func (*ConfirmEntryRequest) ProtoMessage() {}
 
 func (x *ConfirmEntryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[10]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1474,7 @@ func (x *ConfirmEntryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmEntryRequest.ProtoReflect.Descriptor instead.
 func (*ConfirmEntryRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{10}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ConfirmEntryRequest) GetId() string {
@@ -1082,7 +1501,7 @@ type ConfirmEntryResponse struct {
 
 func (x *ConfirmEntryResponse) Reset() {
 	*x = ConfirmEntryResponse{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[11]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1094,7 +1513,7 @@ func (x *ConfirmEntryResponse) String() string {
 func (*ConfirmEntryResponse) ProtoMessage() {}
 
 func (x *ConfirmEntryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[11]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1107,7 +1526,7 @@ func (x *ConfirmEntryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmEntryResponse.ProtoReflect.Descriptor instead.
 func (*ConfirmEntryResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{11}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ConfirmEntryResponse) GetEntry() *Entry {
@@ -1128,7 +1547,7 @@ type OpenCycleRequest struct {
 
 func (x *OpenCycleRequest) Reset() {
 	*x = OpenCycleRequest{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[12]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1140,7 +1559,7 @@ func (x *OpenCycleRequest) String() string {
 func (*OpenCycleRequest) ProtoMessage() {}
 
 func (x *OpenCycleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[12]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1153,7 +1572,7 @@ func (x *OpenCycleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenCycleRequest.ProtoReflect.Descriptor instead.
 func (*OpenCycleRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{12}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *OpenCycleRequest) GetDistrictId() string {
@@ -1180,7 +1599,7 @@ type OpenCycleResponse struct {
 
 func (x *OpenCycleResponse) Reset() {
 	*x = OpenCycleResponse{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[13]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1192,7 +1611,7 @@ func (x *OpenCycleResponse) String() string {
 func (*OpenCycleResponse) ProtoMessage() {}
 
 func (x *OpenCycleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[13]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1205,7 +1624,7 @@ func (x *OpenCycleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenCycleResponse.ProtoReflect.Descriptor instead.
 func (*OpenCycleResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{13}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *OpenCycleResponse) GetCycle() *Cycle {
@@ -1226,7 +1645,7 @@ type ComputeCycleRequest struct {
 
 func (x *ComputeCycleRequest) Reset() {
 	*x = ComputeCycleRequest{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[14]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1238,7 +1657,7 @@ func (x *ComputeCycleRequest) String() string {
 func (*ComputeCycleRequest) ProtoMessage() {}
 
 func (x *ComputeCycleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[14]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1251,7 +1670,7 @@ func (x *ComputeCycleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ComputeCycleRequest.ProtoReflect.Descriptor instead.
 func (*ComputeCycleRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{14}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ComputeCycleRequest) GetId() string {
@@ -1278,7 +1697,7 @@ type ComputeCycleResponse struct {
 
 func (x *ComputeCycleResponse) Reset() {
 	*x = ComputeCycleResponse{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[15]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1290,7 +1709,7 @@ func (x *ComputeCycleResponse) String() string {
 func (*ComputeCycleResponse) ProtoMessage() {}
 
 func (x *ComputeCycleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[15]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1303,7 +1722,7 @@ func (x *ComputeCycleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ComputeCycleResponse.ProtoReflect.Descriptor instead.
 func (*ComputeCycleResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{15}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ComputeCycleResponse) GetCycle() *Cycle {
@@ -1323,7 +1742,7 @@ type GetCycleRequest struct {
 
 func (x *GetCycleRequest) Reset() {
 	*x = GetCycleRequest{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[16]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1335,7 +1754,7 @@ func (x *GetCycleRequest) String() string {
 func (*GetCycleRequest) ProtoMessage() {}
 
 func (x *GetCycleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[16]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1348,7 +1767,7 @@ func (x *GetCycleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCycleRequest.ProtoReflect.Descriptor instead.
 func (*GetCycleRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{16}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetCycleRequest) GetId() string {
@@ -1368,7 +1787,7 @@ type GetCycleResponse struct {
 
 func (x *GetCycleResponse) Reset() {
 	*x = GetCycleResponse{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[17]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1380,7 +1799,7 @@ func (x *GetCycleResponse) String() string {
 func (*GetCycleResponse) ProtoMessage() {}
 
 func (x *GetCycleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[17]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1393,7 +1812,7 @@ func (x *GetCycleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCycleResponse.ProtoReflect.Descriptor instead.
 func (*GetCycleResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{17}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetCycleResponse) GetCycle() *Cycle {
@@ -1415,7 +1834,7 @@ type ListLettersRequest struct {
 
 func (x *ListLettersRequest) Reset() {
 	*x = ListLettersRequest{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[18]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1427,7 +1846,7 @@ func (x *ListLettersRequest) String() string {
 func (*ListLettersRequest) ProtoMessage() {}
 
 func (x *ListLettersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[18]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1440,7 +1859,7 @@ func (x *ListLettersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLettersRequest.ProtoReflect.Descriptor instead.
 func (*ListLettersRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{18}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListLettersRequest) GetCycleId() string {
@@ -1475,7 +1894,7 @@ type ListLettersResponse struct {
 
 func (x *ListLettersResponse) Reset() {
 	*x = ListLettersResponse{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[19]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1487,7 +1906,7 @@ func (x *ListLettersResponse) String() string {
 func (*ListLettersResponse) ProtoMessage() {}
 
 func (x *ListLettersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[19]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1500,7 +1919,7 @@ func (x *ListLettersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLettersResponse.ProtoReflect.Descriptor instead.
 func (*ListLettersResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{19}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListLettersResponse) GetLetters() []*Letter {
@@ -1530,7 +1949,7 @@ type GetLetterRequest struct {
 
 func (x *GetLetterRequest) Reset() {
 	*x = GetLetterRequest{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[20]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1542,7 +1961,7 @@ func (x *GetLetterRequest) String() string {
 func (*GetLetterRequest) ProtoMessage() {}
 
 func (x *GetLetterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[20]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1555,7 +1974,7 @@ func (x *GetLetterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLetterRequest.ProtoReflect.Descriptor instead.
 func (*GetLetterRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{20}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetLetterRequest) GetId() string {
@@ -1589,7 +2008,7 @@ type GetLetterResponse struct {
 
 func (x *GetLetterResponse) Reset() {
 	*x = GetLetterResponse{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[21]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1601,7 +2020,7 @@ func (x *GetLetterResponse) String() string {
 func (*GetLetterResponse) ProtoMessage() {}
 
 func (x *GetLetterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[21]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1614,7 +2033,7 @@ func (x *GetLetterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLetterResponse.ProtoReflect.Descriptor instead.
 func (*GetLetterResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{21}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetLetterResponse) GetLetter() *Letter {
@@ -1634,7 +2053,7 @@ type RenderLetterRequest struct {
 
 func (x *RenderLetterRequest) Reset() {
 	*x = RenderLetterRequest{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[22]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1646,7 +2065,7 @@ func (x *RenderLetterRequest) String() string {
 func (*RenderLetterRequest) ProtoMessage() {}
 
 func (x *RenderLetterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[22]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1659,7 +2078,7 @@ func (x *RenderLetterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenderLetterRequest.ProtoReflect.Descriptor instead.
 func (*RenderLetterRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{22}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RenderLetterRequest) GetId() string {
@@ -1682,7 +2101,7 @@ type RenderLetterResponse struct {
 
 func (x *RenderLetterResponse) Reset() {
 	*x = RenderLetterResponse{}
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[23]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1694,7 +2113,7 @@ func (x *RenderLetterResponse) String() string {
 func (*RenderLetterResponse) ProtoMessage() {}
 
 func (x *RenderLetterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[23]
+	mi := &file_linli_evaluation_v1_evaluation_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1707,7 +2126,7 @@ func (x *RenderLetterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenderLetterResponse.ProtoReflect.Descriptor instead.
 func (*RenderLetterResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{23}
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RenderLetterResponse) GetContentType() string {
@@ -1735,7 +2154,13 @@ var File_linli_evaluation_v1_evaluation_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\n" +
-	"$linli/evaluation/v1/evaluation.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\x80\x04\n" +
+	"$linli/evaluation/v1/evaluation.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xa7\x01\n" +
+	"\bEvidence\x12A\n" +
+	"\x04kind\x18\x01 \x01(\x0e2!.linli.evaluation.v1.EvidenceKindB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04kind\x120\n" +
+	"\x06sha256\x18\x02 \x01(\tB\x18\xbaH\x15r\x132\x11^([0-9a-f]{64})?$R\x06sha256\x12&\n" +
+	"\n" +
+	"witness_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\twitnessId\"\xbc\a\n" +
 	"\x05Entry\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tmember_id\x18\x02 \x01(\tR\bmemberId\x12!\n" +
@@ -1752,7 +2177,22 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"proposedAt\x12=\n" +
 	"\fconfirmed_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\vconfirmedAt\x12!\n" +
 	"\fconfirmed_by\x18\r \x01(\tR\vconfirmedBy\x12\x17\n" +
-	"\x04etag\x18\x0e \x01(\tB\x03\xe0A\x03R\x04etag\"\xc9\x03\n" +
+	"\x04etag\x18\x0e \x01(\tB\x03\xe0A\x03R\x04etag\x124\n" +
+	"\x04kind\x182 \x01(\x0e2 .linli.evaluation.v1.ServiceKindR\x04kind\x12\x1f\n" +
+	"\vfrom_minute\x183 \x01(\x05R\n" +
+	"fromMinute\x12\x1b\n" +
+	"\tto_minute\x184 \x01(\x05R\btoMinute\x129\n" +
+	"\bevidence\x185 \x03(\v2\x1d.linli.evaluation.v1.EvidenceR\bevidence\x12\x1f\n" +
+	"\vproposed_by\x186 \x01(\tR\n" +
+	"proposedBy\x12F\n" +
+	"\rresident_word\x187 \x01(\x0e2!.linli.evaluation.v1.ResidentWordR\fresidentWord\x12\x1a\n" +
+	"\breverses\x188 \x01(\tR\breverses\x12\x1f\n" +
+	"\vreversed_by\x189 \x01(\tR\n" +
+	"reversedBy\x12\x1a\n" +
+	"\bsequence\x18: \x01(\x04R\bsequence\x12\x12\n" +
+	"\x04hash\x18; \x01(\tR\x04hash\x12#\n" +
+	"\rprevious_hash\x18< \x01(\tR\fpreviousHash\x12\x10\n" +
+	"\x03why\x18= \x01(\tR\x03why\"\xc9\x03\n" +
 	"\x05Cycle\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vdistrict_id\x18\x02 \x01(\tR\n" +
@@ -1855,15 +2295,51 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\x14RenderLetterResponse\x12!\n" +
 	"\fcontent_type\x18\x01 \x01(\tR\vcontentType\x12\x1b\n" +
 	"\tfile_name\x18\x02 \x01(\tR\bfileName\x12\x18\n" +
-	"\acontent\x18\x03 \x01(\fR\acontent*^\n" +
+	"\acontent\x18\x03 \x01(\fR\acontent*\xad\x01\n" +
 	"\n" +
 	"EntryState\x12\x1b\n" +
 	"\x17ENTRY_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14ENTRY_STATE_PROPOSED\x10\x01\x12\x19\n" +
-	"\x15ENTRY_STATE_CONFIRMED\x10\x02*E\n" +
+	"\x15ENTRY_STATE_CONFIRMED\x10\x02\x12\x17\n" +
+	"\x13ENTRY_STATE_ON_HOLD\x10\x03\x12\x1b\n" +
+	"\x17ENTRY_STATE_TURNED_DOWN\x10\x04\x12\x17\n" +
+	"\x13ENTRY_STATE_VOUCHED\x10\x05*\xf5\x01\n" +
 	"\vEntrySource\x12\x1c\n" +
 	"\x18ENTRY_SOURCE_UNSPECIFIED\x10\x00\x12\x18\n" +
-	"\x14ENTRY_SOURCE_REQUEST\x10\x01*\x8d\x01\n" +
+	"\x14ENTRY_SOURCE_REQUEST\x10\x01\x12\x19\n" +
+	"\x15ENTRY_SOURCE_ACTIVITY\x10\x02\x12\x15\n" +
+	"\x11ENTRY_SOURCE_POST\x10\x03\x12\x18\n" +
+	"\x14ENTRY_SOURCE_PAIRING\x10\x04\x12\x15\n" +
+	"\x11ENTRY_SOURCE_WISH\x10\x05\x12\x16\n" +
+	"\x12ENTRY_SOURCE_VOICE\x10\x06\x12\x18\n" +
+	"\x14ENTRY_SOURCE_BY_HAND\x10\a\x12\x19\n" +
+	"\x15ENTRY_SOURCE_REVERSAL\x10\b*\xb1\x02\n" +
+	"\vServiceKind\x12\x1c\n" +
+	"\x18SERVICE_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15SERVICE_KIND_HARDSHIP\x10\x01\x12\x1c\n" +
+	"\x18SERVICE_KIND_ENVIRONMENT\x10\x02\x12\x17\n" +
+	"\x13SERVICE_KIND_SAFETY\x10\x03\x12\x1a\n" +
+	"\x16SERVICE_KIND_MEDIATION\x10\x04\x12\x18\n" +
+	"\x14SERVICE_KIND_CULTURE\x10\x05\x12\x1a\n" +
+	"\x16SERVICE_KIND_EDUCATION\x10\x06\x12\x17\n" +
+	"\x13SERVICE_KIND_HEALTH\x10\a\x12\x16\n" +
+	"\x12SERVICE_KIND_LEGAL\x10\b\x12\x17\n" +
+	"\x13SERVICE_KIND_REPAIR\x10\t\x12\x16\n" +
+	"\x12SERVICE_KIND_OTHER\x10\n" +
+	"*}\n" +
+	"\fEvidenceKind\x12\x1d\n" +
+	"\x19EVIDENCE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16EVIDENCE_KIND_DOCUMENT\x10\x01\x12\x17\n" +
+	"\x13EVIDENCE_KIND_PHOTO\x10\x02\x12\x19\n" +
+	"\x15EVIDENCE_KIND_WITNESS\x10\x03*\xca\x01\n" +
+	"\fResidentWord\x12\x1d\n" +
+	"\x19RESIDENT_WORD_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15RESIDENT_WORD_AWAITED\x10\x01\x12\x15\n" +
+	"\x11RESIDENT_WORD_TAP\x10\x02\x12\x16\n" +
+	"\x12RESIDENT_WORD_CODE\x10\x03\x12\x16\n" +
+	"\x12RESIDENT_WORD_SLIP\x10\x04\x12\x1f\n" +
+	"\x1bRESIDENT_WORD_NOT_REACHABLE\x10\x05\x12\x18\n" +
+	"\x14RESIDENT_WORD_DENIED\x10\x06*\x8d\x01\n" +
 	"\n" +
 	"CycleState\x12\x1b\n" +
 	"\x17CYCLE_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
@@ -1905,83 +2381,91 @@ func file_linli_evaluation_v1_evaluation_proto_rawDescGZIP() []byte {
 	return file_linli_evaluation_v1_evaluation_proto_rawDescData
 }
 
-var file_linli_evaluation_v1_evaluation_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_linli_evaluation_v1_evaluation_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_linli_evaluation_v1_evaluation_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_linli_evaluation_v1_evaluation_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_linli_evaluation_v1_evaluation_proto_goTypes = []any{
 	(EntryState)(0),               // 0: linli.evaluation.v1.EntryState
 	(EntrySource)(0),              // 1: linli.evaluation.v1.EntrySource
-	(CycleState)(0),               // 2: linli.evaluation.v1.CycleState
-	(*Entry)(nil),                 // 3: linli.evaluation.v1.Entry
-	(*Cycle)(nil),                 // 4: linli.evaluation.v1.Cycle
-	(*Letter)(nil),                // 5: linli.evaluation.v1.Letter
-	(*LetterLine)(nil),            // 6: linli.evaluation.v1.LetterLine
-	(*ListEntriesRequest)(nil),    // 7: linli.evaluation.v1.ListEntriesRequest
-	(*ListEntriesResponse)(nil),   // 8: linli.evaluation.v1.ListEntriesResponse
-	(*ListMyEntriesRequest)(nil),  // 9: linli.evaluation.v1.ListMyEntriesRequest
-	(*ListMyEntriesResponse)(nil), // 10: linli.evaluation.v1.ListMyEntriesResponse
-	(*GetEntryRequest)(nil),       // 11: linli.evaluation.v1.GetEntryRequest
-	(*GetEntryResponse)(nil),      // 12: linli.evaluation.v1.GetEntryResponse
-	(*ConfirmEntryRequest)(nil),   // 13: linli.evaluation.v1.ConfirmEntryRequest
-	(*ConfirmEntryResponse)(nil),  // 14: linli.evaluation.v1.ConfirmEntryResponse
-	(*OpenCycleRequest)(nil),      // 15: linli.evaluation.v1.OpenCycleRequest
-	(*OpenCycleResponse)(nil),     // 16: linli.evaluation.v1.OpenCycleResponse
-	(*ComputeCycleRequest)(nil),   // 17: linli.evaluation.v1.ComputeCycleRequest
-	(*ComputeCycleResponse)(nil),  // 18: linli.evaluation.v1.ComputeCycleResponse
-	(*GetCycleRequest)(nil),       // 19: linli.evaluation.v1.GetCycleRequest
-	(*GetCycleResponse)(nil),      // 20: linli.evaluation.v1.GetCycleResponse
-	(*ListLettersRequest)(nil),    // 21: linli.evaluation.v1.ListLettersRequest
-	(*ListLettersResponse)(nil),   // 22: linli.evaluation.v1.ListLettersResponse
-	(*GetLetterRequest)(nil),      // 23: linli.evaluation.v1.GetLetterRequest
-	(*GetLetterResponse)(nil),     // 24: linli.evaluation.v1.GetLetterResponse
-	(*RenderLetterRequest)(nil),   // 25: linli.evaluation.v1.RenderLetterRequest
-	(*RenderLetterResponse)(nil),  // 26: linli.evaluation.v1.RenderLetterResponse
-	(*timestamppb.Timestamp)(nil), // 27: google.protobuf.Timestamp
+	(ServiceKind)(0),              // 2: linli.evaluation.v1.ServiceKind
+	(EvidenceKind)(0),             // 3: linli.evaluation.v1.EvidenceKind
+	(ResidentWord)(0),             // 4: linli.evaluation.v1.ResidentWord
+	(CycleState)(0),               // 5: linli.evaluation.v1.CycleState
+	(*Evidence)(nil),              // 6: linli.evaluation.v1.Evidence
+	(*Entry)(nil),                 // 7: linli.evaluation.v1.Entry
+	(*Cycle)(nil),                 // 8: linli.evaluation.v1.Cycle
+	(*Letter)(nil),                // 9: linli.evaluation.v1.Letter
+	(*LetterLine)(nil),            // 10: linli.evaluation.v1.LetterLine
+	(*ListEntriesRequest)(nil),    // 11: linli.evaluation.v1.ListEntriesRequest
+	(*ListEntriesResponse)(nil),   // 12: linli.evaluation.v1.ListEntriesResponse
+	(*ListMyEntriesRequest)(nil),  // 13: linli.evaluation.v1.ListMyEntriesRequest
+	(*ListMyEntriesResponse)(nil), // 14: linli.evaluation.v1.ListMyEntriesResponse
+	(*GetEntryRequest)(nil),       // 15: linli.evaluation.v1.GetEntryRequest
+	(*GetEntryResponse)(nil),      // 16: linli.evaluation.v1.GetEntryResponse
+	(*ConfirmEntryRequest)(nil),   // 17: linli.evaluation.v1.ConfirmEntryRequest
+	(*ConfirmEntryResponse)(nil),  // 18: linli.evaluation.v1.ConfirmEntryResponse
+	(*OpenCycleRequest)(nil),      // 19: linli.evaluation.v1.OpenCycleRequest
+	(*OpenCycleResponse)(nil),     // 20: linli.evaluation.v1.OpenCycleResponse
+	(*ComputeCycleRequest)(nil),   // 21: linli.evaluation.v1.ComputeCycleRequest
+	(*ComputeCycleResponse)(nil),  // 22: linli.evaluation.v1.ComputeCycleResponse
+	(*GetCycleRequest)(nil),       // 23: linli.evaluation.v1.GetCycleRequest
+	(*GetCycleResponse)(nil),      // 24: linli.evaluation.v1.GetCycleResponse
+	(*ListLettersRequest)(nil),    // 25: linli.evaluation.v1.ListLettersRequest
+	(*ListLettersResponse)(nil),   // 26: linli.evaluation.v1.ListLettersResponse
+	(*GetLetterRequest)(nil),      // 27: linli.evaluation.v1.GetLetterRequest
+	(*GetLetterResponse)(nil),     // 28: linli.evaluation.v1.GetLetterResponse
+	(*RenderLetterRequest)(nil),   // 29: linli.evaluation.v1.RenderLetterRequest
+	(*RenderLetterResponse)(nil),  // 30: linli.evaluation.v1.RenderLetterResponse
+	(*timestamppb.Timestamp)(nil), // 31: google.protobuf.Timestamp
 }
 var file_linli_evaluation_v1_evaluation_proto_depIdxs = []int32{
-	1,  // 0: linli.evaluation.v1.Entry.source:type_name -> linli.evaluation.v1.EntrySource
-	0,  // 1: linli.evaluation.v1.Entry.state:type_name -> linli.evaluation.v1.EntryState
-	27, // 2: linli.evaluation.v1.Entry.proposed_at:type_name -> google.protobuf.Timestamp
-	27, // 3: linli.evaluation.v1.Entry.confirmed_at:type_name -> google.protobuf.Timestamp
-	2,  // 4: linli.evaluation.v1.Cycle.state:type_name -> linli.evaluation.v1.CycleState
-	27, // 5: linli.evaluation.v1.Cycle.opened_at:type_name -> google.protobuf.Timestamp
-	27, // 6: linli.evaluation.v1.Cycle.computed_at:type_name -> google.protobuf.Timestamp
-	6,  // 7: linli.evaluation.v1.Letter.lines:type_name -> linli.evaluation.v1.LetterLine
-	27, // 8: linli.evaluation.v1.Letter.made_at:type_name -> google.protobuf.Timestamp
-	0,  // 9: linli.evaluation.v1.ListEntriesRequest.state:type_name -> linli.evaluation.v1.EntryState
-	3,  // 10: linli.evaluation.v1.ListEntriesResponse.entries:type_name -> linli.evaluation.v1.Entry
-	3,  // 11: linli.evaluation.v1.ListMyEntriesResponse.entries:type_name -> linli.evaluation.v1.Entry
-	3,  // 12: linli.evaluation.v1.GetEntryResponse.entry:type_name -> linli.evaluation.v1.Entry
-	3,  // 13: linli.evaluation.v1.ConfirmEntryResponse.entry:type_name -> linli.evaluation.v1.Entry
-	4,  // 14: linli.evaluation.v1.OpenCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
-	4,  // 15: linli.evaluation.v1.ComputeCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
-	4,  // 16: linli.evaluation.v1.GetCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
-	5,  // 17: linli.evaluation.v1.ListLettersResponse.letters:type_name -> linli.evaluation.v1.Letter
-	5,  // 18: linli.evaluation.v1.GetLetterResponse.letter:type_name -> linli.evaluation.v1.Letter
-	7,  // 19: linli.evaluation.v1.EvaluationService.ListEntries:input_type -> linli.evaluation.v1.ListEntriesRequest
-	9,  // 20: linli.evaluation.v1.EvaluationService.ListMyEntries:input_type -> linli.evaluation.v1.ListMyEntriesRequest
-	11, // 21: linli.evaluation.v1.EvaluationService.GetEntry:input_type -> linli.evaluation.v1.GetEntryRequest
-	13, // 22: linli.evaluation.v1.EvaluationService.ConfirmEntry:input_type -> linli.evaluation.v1.ConfirmEntryRequest
-	15, // 23: linli.evaluation.v1.EvaluationService.OpenCycle:input_type -> linli.evaluation.v1.OpenCycleRequest
-	17, // 24: linli.evaluation.v1.EvaluationService.ComputeCycle:input_type -> linli.evaluation.v1.ComputeCycleRequest
-	19, // 25: linli.evaluation.v1.EvaluationService.GetCycle:input_type -> linli.evaluation.v1.GetCycleRequest
-	21, // 26: linli.evaluation.v1.EvaluationService.ListLetters:input_type -> linli.evaluation.v1.ListLettersRequest
-	23, // 27: linli.evaluation.v1.EvaluationService.GetLetter:input_type -> linli.evaluation.v1.GetLetterRequest
-	25, // 28: linli.evaluation.v1.EvaluationService.RenderLetter:input_type -> linli.evaluation.v1.RenderLetterRequest
-	8,  // 29: linli.evaluation.v1.EvaluationService.ListEntries:output_type -> linli.evaluation.v1.ListEntriesResponse
-	10, // 30: linli.evaluation.v1.EvaluationService.ListMyEntries:output_type -> linli.evaluation.v1.ListMyEntriesResponse
-	12, // 31: linli.evaluation.v1.EvaluationService.GetEntry:output_type -> linli.evaluation.v1.GetEntryResponse
-	14, // 32: linli.evaluation.v1.EvaluationService.ConfirmEntry:output_type -> linli.evaluation.v1.ConfirmEntryResponse
-	16, // 33: linli.evaluation.v1.EvaluationService.OpenCycle:output_type -> linli.evaluation.v1.OpenCycleResponse
-	18, // 34: linli.evaluation.v1.EvaluationService.ComputeCycle:output_type -> linli.evaluation.v1.ComputeCycleResponse
-	20, // 35: linli.evaluation.v1.EvaluationService.GetCycle:output_type -> linli.evaluation.v1.GetCycleResponse
-	22, // 36: linli.evaluation.v1.EvaluationService.ListLetters:output_type -> linli.evaluation.v1.ListLettersResponse
-	24, // 37: linli.evaluation.v1.EvaluationService.GetLetter:output_type -> linli.evaluation.v1.GetLetterResponse
-	26, // 38: linli.evaluation.v1.EvaluationService.RenderLetter:output_type -> linli.evaluation.v1.RenderLetterResponse
-	29, // [29:39] is the sub-list for method output_type
-	19, // [19:29] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	3,  // 0: linli.evaluation.v1.Evidence.kind:type_name -> linli.evaluation.v1.EvidenceKind
+	1,  // 1: linli.evaluation.v1.Entry.source:type_name -> linli.evaluation.v1.EntrySource
+	0,  // 2: linli.evaluation.v1.Entry.state:type_name -> linli.evaluation.v1.EntryState
+	31, // 3: linli.evaluation.v1.Entry.proposed_at:type_name -> google.protobuf.Timestamp
+	31, // 4: linli.evaluation.v1.Entry.confirmed_at:type_name -> google.protobuf.Timestamp
+	2,  // 5: linli.evaluation.v1.Entry.kind:type_name -> linli.evaluation.v1.ServiceKind
+	6,  // 6: linli.evaluation.v1.Entry.evidence:type_name -> linli.evaluation.v1.Evidence
+	4,  // 7: linli.evaluation.v1.Entry.resident_word:type_name -> linli.evaluation.v1.ResidentWord
+	5,  // 8: linli.evaluation.v1.Cycle.state:type_name -> linli.evaluation.v1.CycleState
+	31, // 9: linli.evaluation.v1.Cycle.opened_at:type_name -> google.protobuf.Timestamp
+	31, // 10: linli.evaluation.v1.Cycle.computed_at:type_name -> google.protobuf.Timestamp
+	10, // 11: linli.evaluation.v1.Letter.lines:type_name -> linli.evaluation.v1.LetterLine
+	31, // 12: linli.evaluation.v1.Letter.made_at:type_name -> google.protobuf.Timestamp
+	0,  // 13: linli.evaluation.v1.ListEntriesRequest.state:type_name -> linli.evaluation.v1.EntryState
+	7,  // 14: linli.evaluation.v1.ListEntriesResponse.entries:type_name -> linli.evaluation.v1.Entry
+	7,  // 15: linli.evaluation.v1.ListMyEntriesResponse.entries:type_name -> linli.evaluation.v1.Entry
+	7,  // 16: linli.evaluation.v1.GetEntryResponse.entry:type_name -> linli.evaluation.v1.Entry
+	7,  // 17: linli.evaluation.v1.ConfirmEntryResponse.entry:type_name -> linli.evaluation.v1.Entry
+	8,  // 18: linli.evaluation.v1.OpenCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
+	8,  // 19: linli.evaluation.v1.ComputeCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
+	8,  // 20: linli.evaluation.v1.GetCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
+	9,  // 21: linli.evaluation.v1.ListLettersResponse.letters:type_name -> linli.evaluation.v1.Letter
+	9,  // 22: linli.evaluation.v1.GetLetterResponse.letter:type_name -> linli.evaluation.v1.Letter
+	11, // 23: linli.evaluation.v1.EvaluationService.ListEntries:input_type -> linli.evaluation.v1.ListEntriesRequest
+	13, // 24: linli.evaluation.v1.EvaluationService.ListMyEntries:input_type -> linli.evaluation.v1.ListMyEntriesRequest
+	15, // 25: linli.evaluation.v1.EvaluationService.GetEntry:input_type -> linli.evaluation.v1.GetEntryRequest
+	17, // 26: linli.evaluation.v1.EvaluationService.ConfirmEntry:input_type -> linli.evaluation.v1.ConfirmEntryRequest
+	19, // 27: linli.evaluation.v1.EvaluationService.OpenCycle:input_type -> linli.evaluation.v1.OpenCycleRequest
+	21, // 28: linli.evaluation.v1.EvaluationService.ComputeCycle:input_type -> linli.evaluation.v1.ComputeCycleRequest
+	23, // 29: linli.evaluation.v1.EvaluationService.GetCycle:input_type -> linli.evaluation.v1.GetCycleRequest
+	25, // 30: linli.evaluation.v1.EvaluationService.ListLetters:input_type -> linli.evaluation.v1.ListLettersRequest
+	27, // 31: linli.evaluation.v1.EvaluationService.GetLetter:input_type -> linli.evaluation.v1.GetLetterRequest
+	29, // 32: linli.evaluation.v1.EvaluationService.RenderLetter:input_type -> linli.evaluation.v1.RenderLetterRequest
+	12, // 33: linli.evaluation.v1.EvaluationService.ListEntries:output_type -> linli.evaluation.v1.ListEntriesResponse
+	14, // 34: linli.evaluation.v1.EvaluationService.ListMyEntries:output_type -> linli.evaluation.v1.ListMyEntriesResponse
+	16, // 35: linli.evaluation.v1.EvaluationService.GetEntry:output_type -> linli.evaluation.v1.GetEntryResponse
+	18, // 36: linli.evaluation.v1.EvaluationService.ConfirmEntry:output_type -> linli.evaluation.v1.ConfirmEntryResponse
+	20, // 37: linli.evaluation.v1.EvaluationService.OpenCycle:output_type -> linli.evaluation.v1.OpenCycleResponse
+	22, // 38: linli.evaluation.v1.EvaluationService.ComputeCycle:output_type -> linli.evaluation.v1.ComputeCycleResponse
+	24, // 39: linli.evaluation.v1.EvaluationService.GetCycle:output_type -> linli.evaluation.v1.GetCycleResponse
+	26, // 40: linli.evaluation.v1.EvaluationService.ListLetters:output_type -> linli.evaluation.v1.ListLettersResponse
+	28, // 41: linli.evaluation.v1.EvaluationService.GetLetter:output_type -> linli.evaluation.v1.GetLetterResponse
+	30, // 42: linli.evaluation.v1.EvaluationService.RenderLetter:output_type -> linli.evaluation.v1.RenderLetterResponse
+	33, // [33:43] is the sub-list for method output_type
+	23, // [23:33] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_linli_evaluation_v1_evaluation_proto_init() }
@@ -1994,8 +2478,8 @@ func file_linli_evaluation_v1_evaluation_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_evaluation_v1_evaluation_proto_rawDesc), len(file_linli_evaluation_v1_evaluation_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   24,
+			NumEnums:      6,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

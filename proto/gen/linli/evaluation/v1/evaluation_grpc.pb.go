@@ -52,8 +52,10 @@ type EvaluationServiceClient interface {
 	// ConfirmEntry makes a proposed entry count. Community party staff of the
 	// community that keeps it or the street above, who is neither the member nor
 	// of the member's unit: for the retired, whose unit the community is, the street.
+	// Where a resident was served whose word is awaited, it is vouched for and
+	// counts once the resident has confirmed too.
 	// FAILED_PRECONDITION WRONG_STATE; PERMISSION_DENIED CONFIRMS_SELF,
-	// CONFIRMS_OWN_UNIT; ABORTED STALE_ETAG.
+	// CONFIRMS_OWN_UNIT, CONFIRMS_OWN_PROPOSAL; ABORTED STALE_ETAG.
 	ConfirmEntry(ctx context.Context, in *ConfirmEntryRequest, opts ...grpc.CallOption) (*ConfirmEntryResponse, error)
 	// OpenCycle opens the yearly round of a district and freezes its roster: the
 	// members whose home organization lies in the district or who have reported
@@ -208,8 +210,10 @@ type EvaluationServiceServer interface {
 	// ConfirmEntry makes a proposed entry count. Community party staff of the
 	// community that keeps it or the street above, who is neither the member nor
 	// of the member's unit: for the retired, whose unit the community is, the street.
+	// Where a resident was served whose word is awaited, it is vouched for and
+	// counts once the resident has confirmed too.
 	// FAILED_PRECONDITION WRONG_STATE; PERMISSION_DENIED CONFIRMS_SELF,
-	// CONFIRMS_OWN_UNIT; ABORTED STALE_ETAG.
+	// CONFIRMS_OWN_UNIT, CONFIRMS_OWN_PROPOSAL; ABORTED STALE_ETAG.
 	ConfirmEntry(context.Context, *ConfirmEntryRequest) (*ConfirmEntryResponse, error)
 	// OpenCycle opens the yearly round of a district and freezes its roster: the
 	// members whose home organization lies in the district or who have reported

@@ -27,9 +27,13 @@ type EntryRow struct {
 	Entry         *Entry                 `protobuf:"bytes,1,opt,name=entry,proto3" json:"entry,omitempty"`
 	CommunityPath string                 `protobuf:"bytes,2,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
 	// Home organization of the member when it was proposed.
-	HomePath      string `protobuf:"bytes,3,opt,name=home_path,json=homePath,proto3" json:"home_path,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	HomePath string `protobuf:"bytes,3,opt,name=home_path,json=homePath,proto3" json:"home_path,omitempty"`
+	// Resident who was served, when known by id; never sent.
+	ResidentId string `protobuf:"bytes,50,opt,name=resident_id,json=residentId,proto3" json:"resident_id,omitempty"`
+	// Who gave the resident's word.
+	ResidentAnsweredBy string `protobuf:"bytes,51,opt,name=resident_answered_by,json=residentAnsweredBy,proto3" json:"resident_answered_by,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *EntryRow) Reset() {
@@ -79,6 +83,20 @@ func (x *EntryRow) GetCommunityPath() string {
 func (x *EntryRow) GetHomePath() string {
 	if x != nil {
 		return x.HomePath
+	}
+	return ""
+}
+
+func (x *EntryRow) GetResidentId() string {
+	if x != nil {
+		return x.ResidentId
+	}
+	return ""
+}
+
+func (x *EntryRow) GetResidentAnsweredBy() string {
+	if x != nil {
+		return x.ResidentAnsweredBy
 	}
 	return ""
 }
@@ -306,11 +324,14 @@ var File_linli_evaluation_v1_store_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1flinli/evaluation/v1/store.proto\x12\x13linli.evaluation.v1\x1a$linli/evaluation/v1/evaluation.proto\"\x80\x01\n" +
+	"\x1flinli/evaluation/v1/store.proto\x12\x13linli.evaluation.v1\x1a$linli/evaluation/v1/evaluation.proto\"\xd3\x01\n" +
 	"\bEntryRow\x120\n" +
 	"\x05entry\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.EntryR\x05entry\x12%\n" +
 	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\x12\x1b\n" +
-	"\thome_path\x18\x03 \x01(\tR\bhomePath\"y\n" +
+	"\thome_path\x18\x03 \x01(\tR\bhomePath\x12\x1f\n" +
+	"\vresident_id\x182 \x01(\tR\n" +
+	"residentId\x120\n" +
+	"\x14resident_answered_by\x183 \x01(\tR\x12residentAnsweredBy\"y\n" +
 	"\bCycleRow\x120\n" +
 	"\x05cycle\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.CycleR\x05cycle\x12#\n" +
 	"\rdistrict_path\x18\x02 \x01(\tR\fdistrictPath\x12\x16\n" +

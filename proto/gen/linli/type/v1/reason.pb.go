@@ -264,6 +264,45 @@ const (
 	Reason_REASON_OFFER_IN_WORKING_HOURS Reason = 1263
 	// The time has begun.
 	Reason_REASON_OFFER_IN_THE_PAST Reason = 1264
+	// Whoever wrote an entry by hand does not confirm it.
+	Reason_REASON_CONFIRMS_OWN_PROPOSAL Reason = 1400
+	// An entry by hand needs a piece of evidence; a file has its hash, a witness
+	// an id.
+	Reason_REASON_EVIDENCE_MISSING Reason = 1401
+	// Neither times nor cases nor hours are counted.
+	Reason_REASON_NO_SERVICE_COUNTED Reason = 1402
+	// The end is not after the beginning, or the hours do not fit between them.
+	Reason_REASON_BAD_SERVICE_TIME Reason = 1403
+	// The day has not come yet.
+	Reason_REASON_DAY_IN_FUTURE Reason = 1404
+	// The member has not reported in to this community and does not belong to it.
+	Reason_REASON_NOT_OF_THIS_COMMUNITY Reason = 1405
+	// This member's entry from this source is in the ledger.
+	Reason_REASON_ENTRY_EXISTS Reason = 1406
+	// The entry was taken out by `by`.
+	Reason_REASON_ALREADY_REVERSED Reason = 1407
+	// No resident is to confirm this entry, or has already.
+	Reason_REASON_NO_RESIDENT_AWAITED Reason = 1408
+	// The code is wrong, used, replaced or too old.
+	Reason_REASON_CODE_UNKNOWN Reason = 1409
+	// The alarm is closed.
+	Reason_REASON_ALARM_CLOSED Reason = 1410
+	// The community has this board.
+	Reason_REASON_BOARD_EXISTS Reason = 1420
+	// The ledger shows `have` of `need` services in the year.
+	Reason_REASON_HONOR_NOT_STOOD_OUT Reason = 1421
+	// `have` of `need` praises, satisfied ratings and confirmations of residents.
+	Reason_REASON_HONOR_NOT_TRUSTED Reason = 1422
+	// The member is proposed for this board or stands on it.
+	Reason_REASON_HONOR_EXISTS Reason = 1423
+	// The end date is not after today, or more than `most` days away.
+	Reason_REASON_HONOR_BAD_END Reason = 1424
+	// Only the member says yes.
+	Reason_REASON_NOT_THE_HONORED Reason = 1425
+	// The public notice is over, or has not begun.
+	Reason_REASON_NOT_IN_NOTICE Reason = 1426
+	// The objection is answered.
+	Reason_REASON_OBJECTION_ANSWERED Reason = 1427
 )
 
 // Enum value maps for Reason.
@@ -387,6 +426,25 @@ var (
 		1262: "REASON_OFFER_AT_NIGHT",
 		1263: "REASON_OFFER_IN_WORKING_HOURS",
 		1264: "REASON_OFFER_IN_THE_PAST",
+		1400: "REASON_CONFIRMS_OWN_PROPOSAL",
+		1401: "REASON_EVIDENCE_MISSING",
+		1402: "REASON_NO_SERVICE_COUNTED",
+		1403: "REASON_BAD_SERVICE_TIME",
+		1404: "REASON_DAY_IN_FUTURE",
+		1405: "REASON_NOT_OF_THIS_COMMUNITY",
+		1406: "REASON_ENTRY_EXISTS",
+		1407: "REASON_ALREADY_REVERSED",
+		1408: "REASON_NO_RESIDENT_AWAITED",
+		1409: "REASON_CODE_UNKNOWN",
+		1410: "REASON_ALARM_CLOSED",
+		1420: "REASON_BOARD_EXISTS",
+		1421: "REASON_HONOR_NOT_STOOD_OUT",
+		1422: "REASON_HONOR_NOT_TRUSTED",
+		1423: "REASON_HONOR_EXISTS",
+		1424: "REASON_HONOR_BAD_END",
+		1425: "REASON_NOT_THE_HONORED",
+		1426: "REASON_NOT_IN_NOTICE",
+		1427: "REASON_OBJECTION_ANSWERED",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -507,6 +565,25 @@ var (
 		"REASON_OFFER_AT_NIGHT":            1262,
 		"REASON_OFFER_IN_WORKING_HOURS":    1263,
 		"REASON_OFFER_IN_THE_PAST":         1264,
+		"REASON_CONFIRMS_OWN_PROPOSAL":     1400,
+		"REASON_EVIDENCE_MISSING":          1401,
+		"REASON_NO_SERVICE_COUNTED":        1402,
+		"REASON_BAD_SERVICE_TIME":          1403,
+		"REASON_DAY_IN_FUTURE":             1404,
+		"REASON_NOT_OF_THIS_COMMUNITY":     1405,
+		"REASON_ENTRY_EXISTS":              1406,
+		"REASON_ALREADY_REVERSED":          1407,
+		"REASON_NO_RESIDENT_AWAITED":       1408,
+		"REASON_CODE_UNKNOWN":              1409,
+		"REASON_ALARM_CLOSED":              1410,
+		"REASON_BOARD_EXISTS":              1420,
+		"REASON_HONOR_NOT_STOOD_OUT":       1421,
+		"REASON_HONOR_NOT_TRUSTED":         1422,
+		"REASON_HONOR_EXISTS":              1423,
+		"REASON_HONOR_BAD_END":             1424,
+		"REASON_NOT_THE_HONORED":           1425,
+		"REASON_NOT_IN_NOTICE":             1426,
+		"REASON_OBJECTION_ANSWERED":        1427,
 	}
 )
 
@@ -541,7 +618,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x98\x1b\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xc9\x1f\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -667,7 +744,34 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x1aREASON_ENGAGEMENT_OVERLAPS\x10\xed\t\x12\x1a\n" +
 	"\x15REASON_OFFER_AT_NIGHT\x10\xee\t\x12\"\n" +
 	"\x1dREASON_OFFER_IN_WORKING_HOURS\x10\xef\t\x12\x1d\n" +
-	"\x18REASON_OFFER_IN_THE_PAST\x10\xf0\tB\xb5\x01\n" +
+	"\x18REASON_OFFER_IN_THE_PAST\x10\xf0\t\x12!\n" +
+	"\x1cREASON_CONFIRMS_OWN_PROPOSAL\x10\xf8\n" +
+	"\x12\x1c\n" +
+	"\x17REASON_EVIDENCE_MISSING\x10\xf9\n" +
+	"\x12\x1e\n" +
+	"\x19REASON_NO_SERVICE_COUNTED\x10\xfa\n" +
+	"\x12\x1c\n" +
+	"\x17REASON_BAD_SERVICE_TIME\x10\xfb\n" +
+	"\x12\x19\n" +
+	"\x14REASON_DAY_IN_FUTURE\x10\xfc\n" +
+	"\x12!\n" +
+	"\x1cREASON_NOT_OF_THIS_COMMUNITY\x10\xfd\n" +
+	"\x12\x18\n" +
+	"\x13REASON_ENTRY_EXISTS\x10\xfe\n" +
+	"\x12\x1c\n" +
+	"\x17REASON_ALREADY_REVERSED\x10\xff\n" +
+	"\x12\x1f\n" +
+	"\x1aREASON_NO_RESIDENT_AWAITED\x10\x80\v\x12\x18\n" +
+	"\x13REASON_CODE_UNKNOWN\x10\x81\v\x12\x18\n" +
+	"\x13REASON_ALARM_CLOSED\x10\x82\v\x12\x18\n" +
+	"\x13REASON_BOARD_EXISTS\x10\x8c\v\x12\x1f\n" +
+	"\x1aREASON_HONOR_NOT_STOOD_OUT\x10\x8d\v\x12\x1d\n" +
+	"\x18REASON_HONOR_NOT_TRUSTED\x10\x8e\v\x12\x18\n" +
+	"\x13REASON_HONOR_EXISTS\x10\x8f\v\x12\x19\n" +
+	"\x14REASON_HONOR_BAD_END\x10\x90\v\x12\x1b\n" +
+	"\x16REASON_NOT_THE_HONORED\x10\x91\v\x12\x19\n" +
+	"\x14REASON_NOT_IN_NOTICE\x10\x92\v\x12\x1e\n" +
+	"\x19REASON_OBJECTION_ANSWERED\x10\x93\vB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
