@@ -117,6 +117,7 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 		requestsv1.RegisterRequestsServiceHandlerClient(ctx, mux, requestsv1.NewRequestsServiceClient(conn)),
 		projectsv1.RegisterProjectsServiceHandlerClient(ctx, mux, projectsv1.NewProjectsServiceClient(conn)),
 		evaluationv1.RegisterEvaluationServiceHandlerClient(ctx, mux, evaluationv1.NewEvaluationServiceClient(conn)),
+		evaluationv1.RegisterPollServiceHandlerClient(ctx, mux, evaluationv1.NewPollServiceClient(conn)),
 	)
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/evaluation/internal/cycle"
 	"github.com/linli-project/linli/services/evaluation/internal/ledger"
+	"github.com/linli-project/linli/services/evaluation/internal/poll"
 )
 
 // Deps of the service. The store is closed by whoever opened it.
@@ -44,9 +45,12 @@ type Service struct {
 	registry      registryv1.RegistryServiceClient
 	entryWay      rule.Machine[ledger.State]
 	cycleWay      rule.Machine[cycle.State]
+	pollWay       rule.Machine[poll.State]
 	tables        tables
 	organizations *copies.Organizations
 	members       *copies.Members
+	policies      *copies.Policies
+	pollTables    pollTables
 	pager         *table.Pager
 	wake          chan struct{} // a cycle has work to do
 }
@@ -60,8 +64,9 @@ func New(d Deps) (*Service, error) {
 	}
 	return &Service{
 		store: d.Store, ids: d.IDs, log: d.Log, registry: d.Registry,
-		entryWay: ledger.Machine(), cycleWay: cycle.Machine(), tables: newTables(),
+		entryWay: ledger.Machine(), cycleWay: cycle.Machine(), pollWay: poll.Machine(), tables: newTables(),
 		organizations: copies.NewOrganizations(), members: copies.NewMembers(),
+		policies: copies.NewPolicies(), pollTables: newPollTables(),
 		pager: table.NewPager(d.Store.Keyring()), wake: make(chan struct{}, 1),
 	}, nil
 }
@@ -70,7 +75,10 @@ func New(d Deps) (*Service, error) {
 func (s *Service) Name() string { return "evaluation" }
 
 // Register puts the service on a server.
-func (s *Service) Register(r grpc.ServiceRegistrar) { pb.RegisterEvaluationServiceServer(r, s) }
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	pb.RegisterEvaluationServiceServer(r, s)
+	pb.RegisterPollServiceServer(r, polls{Service: s})
+}
 
 // OrganizationPath answers from the copy of the tree.
 func (s *Service) OrganizationPath(ctx context.Context, id string) (path scope.Path, ok bool, err error) {
@@ -87,6 +95,7 @@ func (s *Service) Reactions() []events.Consumer {
 	return []events.Consumer{
 		s.organizations.Consumer(s.Name()),
 		s.members.Consumer(s.Name()),
+		s.policies.Consumer(s.Name()),
 		s.ledgerConsumer(),
 	}
 }
@@ -98,11 +107,13 @@ func (s *Service) Jobs() []run.Job {
 
 // Tables are the service's rows, for checks.
 func (s *Service) Tables() []table.Checker {
-	return []table.Checker{
+	return append([]table.Checker{
 		s.tables.entries, s.tables.cycles, s.tables.results, s.tables.letters,
-		s.organizations.Table(), s.members.Table(),
-	}
+		s.organizations.Table(), s.members.Table(), s.policies.Table(),
+	}, s.pollTables.all()...)
 }
 
 // Charts are the service's state machines.
-func Charts() []rule.Chart { return []rule.Chart{ledger.Machine().Chart(), cycle.Machine().Chart()} }
+func Charts() []rule.Chart {
+	return []rule.Chart{ledger.Machine().Chart(), cycle.Machine().Chart(), poll.Machine().Chart()}
+}

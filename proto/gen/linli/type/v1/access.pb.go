@@ -192,7 +192,12 @@ type Access struct {
 	DevOnly bool `protobuf:"varint,4,opt,name=dev_only,json=devOnly,proto3" json:"dev_only,omitempty"`
 	// The method changes something, so it is audited in its commit and takes an
 	// idempotency key.
-	Mutates       bool `protobuf:"varint,5,opt,name=mutates,proto3" json:"mutates,omitempty"`
+	Mutates bool `protobuf:"varint,5,opt,name=mutates,proto3" json:"mutates,omitempty"`
+	// Nobody is asked who calls, and nothing of the call is kept: no account, no
+	// call id, no log line, no count, no audit line, no idempotency key. What the
+	// request holds (a code drawn by lot) decides. Only with SCOPE_KIND_NONE,
+	// without roles and without mutates.
+	Anonymous     bool `protobuf:"varint,6,opt,name=anonymous,proto3" json:"anonymous,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -262,6 +267,13 @@ func (x *Access) GetMutates() bool {
 	return false
 }
 
+func (x *Access) GetAnonymous() bool {
+	if x != nil {
+		return x.Anonymous
+	}
+	return false
+}
+
 var file_linli_type_v1_access_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
@@ -285,13 +297,14 @@ var File_linli_type_v1_access_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_access_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/access.proto\x12\rlinli.type.v1\x1a google/protobuf/descriptor.proto\"\xae\x01\n" +
+	"\x1alinli/type/v1/access.proto\x12\rlinli.type.v1\x1a google/protobuf/descriptor.proto\"\xcc\x01\n" +
 	"\x06Access\x12)\n" +
 	"\x05roles\x18\x01 \x03(\x0e2\x13.linli.type.v1.RoleR\x05roles\x12.\n" +
 	"\x05scope\x18\x02 \x01(\x0e2\x18.linli.type.v1.ScopeKindR\x05scope\x12\x14\n" +
 	"\x05field\x18\x03 \x01(\tR\x05field\x12\x19\n" +
 	"\bdev_only\x18\x04 \x01(\bR\adevOnly\x12\x18\n" +
-	"\amutates\x18\x05 \x01(\bR\amutates*\xb8\x02\n" +
+	"\amutates\x18\x05 \x01(\bR\amutates\x12\x1c\n" +
+	"\tanonymous\x18\x06 \x01(\bR\tanonymous*\xb8\x02\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ROLE_CITY_OFFICER\x10\x01\x12\x19\n" +
