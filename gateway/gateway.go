@@ -124,6 +124,7 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 		projectsv1.RegisterCheckServiceHandlerClient(ctx, mux, projectsv1.NewCheckServiceClient(conn)),
 		evaluationv1.RegisterEvaluationServiceHandlerClient(ctx, mux, evaluationv1.NewEvaluationServiceClient(conn)),
 		evaluationv1.RegisterLedgerServiceHandlerClient(ctx, mux, evaluationv1.NewLedgerServiceClient(conn)),
+		evaluationv1.RegisterPollServiceHandlerClient(ctx, mux, evaluationv1.NewPollServiceClient(conn)),
 	)
 }
 

@@ -31,7 +31,9 @@ type callInfo struct {
 // chain is the door's order, outermost first. The order is data, so that a
 // test can pin it.
 type chain struct {
-	elements  []element
+	elements []element
+	// quiet is the way of an anonymous method: nothing in it keeps anything.
+	quiet     []element
 	rules     rules
 	validator protovalidate.Validator
 }
@@ -58,6 +60,14 @@ func newChain(c Config) (*chain, error) {
 			{"authenticate", "who it is, before anything of the request is looked at", authenticate(c.Authenticator, table)},
 			{"authorize", "whether the caller may, before saying what is wrong with the request", authorize(table, c.Dev)},
 			{"validate", "last: shape rules of the proto, so that methods see well-formed requests", validate(validator)},
+		},
+		quiet: []element{
+			{"nobody", "first: whatever says who calls, or which call it is, goes no further", nobody()},
+			{"status", "as above; what it logs of a failure inside names the method only", toStatus(c.Log)},
+			{"recover", "as above", recovered(c.Log)},
+			{"deadline", "as above", deadline()},
+			{"authorize", "as above", authorize(table, c.Dev)},
+			{"validate", "as above", validate(validator)},
 		},
 	}, nil
 }
@@ -86,7 +96,11 @@ func (c *chain) stream() grpc.StreamServerInterceptor {
 }
 
 func (c *chain) wrap(info callInfo, inner next) next {
-	for _, e := range slices.Backward(c.elements) {
+	elements := c.elements
+	if c.rules[info.method].access.GetAnonymous() {
+		elements = c.quiet
+	}
+	for _, e := range slices.Backward(elements) {
 		after := inner
 		inner = func(ctx context.Context, req any) (any, error) { return e.run(ctx, info, req, after) }
 	}

@@ -66,6 +66,17 @@ func callID(mint ids.Source) elementFunc {
 	}
 }
 
+// nobody begins a call of which nothing is kept: of what came with it only the
+// language goes on.
+func nobody() elementFunc {
+	return func(ctx context.Context, info callInfo, req any, next next) (any, error) {
+		md, _ := metadata.FromIncomingContext(ctx)
+		call := access.Call{Method: info.method, Language: texts.Language(header(md, HeaderLanguage))}
+		ctx = metadata.NewIncomingContext(ctx, metadata.MD{})
+		return next(access.NewContext(ctx, call), req)
+	}
+}
+
 type metrics struct {
 	calls    *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec

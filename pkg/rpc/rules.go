@@ -63,6 +63,8 @@ func readRule(service string, m protoreflect.MethodDescriptor) (string, *typev1.
 	switch {
 	case a.GetScope() == typev1.ScopeKind_SCOPE_KIND_UNSPECIFIED:
 		return "", nil, fmt.Errorf("%s has no access rule", full)
+	case a.GetAnonymous() && (a.GetScope() != typev1.ScopeKind_SCOPE_KIND_NONE || len(a.GetRoles()) > 0 || a.GetMutates()):
+		return "", nil, fmt.Errorf("%s: who is nobody has no role, no organization and no audit line", full)
 	case a.GetScope() != typev1.ScopeKind_SCOPE_KIND_FIELD:
 		return full, a, nil
 	case m.IsStreamingClient():

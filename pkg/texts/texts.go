@@ -38,7 +38,8 @@ var messages = sync.OnceValue(func() map[string]map[string]string {
 	return all
 })
 
-// read adds the messages of a file. One reason has one text.
+// read adds the messages of a file. One reason has one text; two areas may both
+// need the same word.
 func read(name string, into map[string]string) error {
 	text, err := files.ReadFile(name)
 	if err != nil {
@@ -49,8 +50,8 @@ func read(name string, into map[string]string) error {
 		return err
 	}
 	for reason, t := range m {
-		if _, twice := into[reason]; twice {
-			return fmt.Errorf("%s stands in another file too", reason)
+		if other, twice := into[reason]; twice && other != t {
+			return fmt.Errorf("%s has another text in another file", reason)
 		}
 		into[reason] = t
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 
 	"google.golang.org/grpc"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/evaluation/internal/cycle"
 	"github.com/linli-project/linli/services/evaluation/internal/ledger"
+	"github.com/linli-project/linli/services/evaluation/internal/poll"
 )
 
 // Deps of the service. The store is closed by whoever opened it.
@@ -45,10 +47,12 @@ type Service struct {
 	registry      registryv1.RegistryServiceClient
 	entryWay      rule.Machine[ledger.State]
 	cycleWay      rule.Machine[cycle.State]
+	pollWay       rule.Machine[poll.State]
 	tables        tables
 	organizations *copies.Organizations
 	members       *copies.Members
 	policies      *copies.Policies
+	pollTables    pollTables
 	pager         *table.Pager
 	wake          chan struct{} // a cycle has work to do
 }
@@ -62,8 +66,9 @@ func New(d Deps) (*Service, error) {
 	}
 	return &Service{
 		store: d.Store, ids: d.IDs, log: d.Log, registry: d.Registry,
-		entryWay: ledger.Machine(), cycleWay: cycle.Machine(), tables: newTables(),
-		organizations: copies.NewOrganizations(), members: copies.NewMembers(), policies: copies.NewPolicies(),
+		entryWay: ledger.Machine(), cycleWay: cycle.Machine(), pollWay: poll.Machine(), tables: newTables(),
+		organizations: copies.NewOrganizations(), members: copies.NewMembers(),
+		policies: copies.NewPolicies(), pollTables: newPollTables(),
 		pager: table.NewPager(d.Store.Keyring()), wake: make(chan struct{}, 1),
 	}, nil
 }
@@ -75,6 +80,7 @@ func (s *Service) Name() string { return "evaluation" }
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterEvaluationServiceServer(r, s)
 	pb.RegisterLedgerServiceServer(r, s)
+	pb.RegisterPollServiceServer(r, polls{Service: s})
 }
 
 // OrganizationPath answers from the copy of the tree.
@@ -104,11 +110,13 @@ func (s *Service) Jobs() []run.Job {
 
 // Tables are the service's rows, for checks.
 func (s *Service) Tables() []table.Checker {
-	return append(s.ledgerCheckers(),
+	return slices.Concat([]table.Checker{
 		s.tables.entries, s.tables.cycles, s.tables.results, s.tables.letters,
 		s.organizations.Table(), s.members.Table(), s.policies.Table(),
-	)
+	}, s.ledgerCheckers(), s.pollTables.all())
 }
 
 // Charts are the service's state machines.
-func Charts() []rule.Chart { return []rule.Chart{ledger.Machine().Chart(), cycle.Machine().Chart()} }
+func Charts() []rule.Chart {
+	return []rule.Chart{ledger.Machine().Chart(), cycle.Machine().Chart(), poll.Machine().Chart()}
+}

@@ -1854,7 +1854,7 @@ const file_linli_requests_v1_circle_proto_rawDesc = "" +
 	"\vJoinRequest\x12%.linli.requests.v1.JoinRequestRequest\x1a&.linli.requests.v1.JoinRequestResponse\"-\xea\xdb\x18\b\n" +
 	"\x02\n" +
 	"\t\x10\x03(\x01\x82\xd3\xe4\x93\x02\x1b:\x01*\"\x16/v1/requests/{id}:join\x12\x91\x01\n" +
-	"\rLookUpRequest\x12'.linli.requests.v1.LookUpRequestRequest\x1a(.linli.requests.v1.LookUpRequestResponse\"-\xea\xdb\x18\x04\x10\x040\x01\x82\xd3\xe4\x93\x02\x1f:\x01*b\x05steps\"\x13/v1/requests:lookUp\x12\x9a\x01\n" +
+	"\rLookUpRequest\x12'.linli.requests.v1.LookUpRequestRequest\x1a(.linli.requests.v1.LookUpRequestResponse\"-\xea\xdb\x18\x04\x10\x048\x01\x82\xd3\xe4\x93\x02\x1f:\x01*b\x05steps\"\x13/v1/requests:lookUp\x12\x9a\x01\n" +
 	"\bGetRates\x12\".linli.requests.v1.GetRatesRequest\x1a#.linli.requests.v1.GetRatesResponse\"E\xea\xdb\x18\x02\x10\x04\x82\xd3\xe4\x93\x029b\x05rates\x120/v1/organizations/{organization_id}/circle/rates\x12\xba\x01\n" +
 	"\x0eListExclusions\x12(.linli.requests.v1.ListExclusionsRequest\x1a).linli.requests.v1.ListExclusionsResponse\"S\xea\xdb\x18\x15\n" +
 	"\x03\x04\x03\x02\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x024\x122/v1/organizations/{community_id}/circle/exclusions\x12\xa1\x01\n" +

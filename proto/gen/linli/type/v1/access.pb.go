@@ -195,7 +195,12 @@ type Access struct {
 	Mutates bool `protobuf:"varint,5,opt,name=mutates,proto3" json:"mutates,omitempty"`
 	// A call without a token is answered too: the request itself holds what opens
 	// it, a code that cannot be guessed. A bad token is refused all the same.
-	Open          bool `protobuf:"varint,6,opt,name=open,proto3" json:"open,omitempty"`
+	Open bool `protobuf:"varint,7,opt,name=open,proto3" json:"open,omitempty"`
+	// Nobody is asked who calls, and nothing of the call is kept: no account, no
+	// call id, no log line, no count, no audit line, no idempotency key. What the
+	// request holds (a code drawn by lot) decides. Only with SCOPE_KIND_NONE,
+	// without roles and without mutates.
+	Anonymous     bool `protobuf:"varint,6,opt,name=anonymous,proto3" json:"anonymous,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -272,6 +277,13 @@ func (x *Access) GetOpen() bool {
 	return false
 }
 
+func (x *Access) GetAnonymous() bool {
+	if x != nil {
+		return x.Anonymous
+	}
+	return false
+}
+
 var file_linli_type_v1_access_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
@@ -295,14 +307,15 @@ var File_linli_type_v1_access_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_access_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/access.proto\x12\rlinli.type.v1\x1a google/protobuf/descriptor.proto\"\xc2\x01\n" +
+	"\x1alinli/type/v1/access.proto\x12\rlinli.type.v1\x1a google/protobuf/descriptor.proto\"\xe0\x01\n" +
 	"\x06Access\x12)\n" +
 	"\x05roles\x18\x01 \x03(\x0e2\x13.linli.type.v1.RoleR\x05roles\x12.\n" +
 	"\x05scope\x18\x02 \x01(\x0e2\x18.linli.type.v1.ScopeKindR\x05scope\x12\x14\n" +
 	"\x05field\x18\x03 \x01(\tR\x05field\x12\x19\n" +
 	"\bdev_only\x18\x04 \x01(\bR\adevOnly\x12\x18\n" +
 	"\amutates\x18\x05 \x01(\bR\amutates\x12\x12\n" +
-	"\x04open\x18\x06 \x01(\bR\x04open*\xb8\x02\n" +
+	"\x04open\x18\a \x01(\bR\x04open\x12\x1c\n" +
+	"\tanonymous\x18\x06 \x01(\bR\tanonymous*\xb8\x02\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ROLE_CITY_OFFICER\x10\x01\x12\x19\n" +

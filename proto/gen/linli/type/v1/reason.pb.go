@@ -303,6 +303,45 @@ const (
 	Reason_REASON_NOT_IN_NOTICE Reason = 1426
 	// The objection is answered.
 	Reason_REASON_OBJECTION_ANSWERED Reason = 1427
+	// The counts do not balance: `issued`, `returned` and `valid` as the house
+	// has them, `said_issued`, `said_returned` and `said_valid` as they were counted.
+	Reason_REASON_POLL_NOT_BALANCED Reason = 1440
+	// More ballots than seats: `seats`.
+	Reason_REASON_POLL_OVER_SEATS Reason = 1441
+	// No open poll or survey has this code.
+	Reason_REASON_UNKNOWN_CODE Reason = 1442
+	// A ballot was cast with this code.
+	Reason_REASON_CODE_USED Reason = 1443
+	// A ballot marks exactly the members appraised, each once.
+	Reason_REASON_BALLOT_INCOMPLETE Reason = 1444
+	// A poll of this kind appraises the member `id` in this year.
+	Reason_REASON_POLL_EXISTS Reason = 1445
+	// Nobody runs a poll on oneself.
+	Reason_REASON_POLL_ON_ONESELF Reason = 1446
+	// Papers up to `entered` are entered already, or some before them are not.
+	Reason_REASON_PAPERS_OUT_OF_STEP Reason = 1447
+	// More papers than were issued: `issued`.
+	Reason_REASON_PAPERS_OVER_ISSUED Reason = 1448
+	// A member stands twice in the poll.
+	Reason_REASON_POLL_MEMBER_TWICE Reason = 1449
+	// Fewer than `least` ballots or answers: no figure is shown.
+	Reason_REASON_TOO_FEW_ANSWERS Reason = 1450
+	// A survey of this community and year exists.
+	Reason_REASON_SURVEY_EXISTS Reason = 1451
+	// More households than a survey takes: `most`.
+	Reason_REASON_TOO_MANY_HOUSEHOLDS Reason = 1452
+	// Who is chosen does not lie in the tie across the line.
+	Reason_REASON_GRADE_NOT_TIED Reason = 1453
+	// There is room for `most` of the tie.
+	Reason_REASON_GRADE_TOO_MANY_CHOSEN Reason = 1454
+	// An exception needs a reason.
+	Reason_REASON_GRADE_EXCEPTION_REASON Reason = 1455
+	// An exception needs the consent of an organization above.
+	Reason_REASON_GRADE_EXCEPTION_CONSENT Reason = 1456
+	// The member has no grade, or the grade is none.
+	Reason_REASON_GRADE_NOT_GRADED Reason = 1457
+	// Nobody exempts oneself or the own unit's members.
+	Reason_REASON_EXEMPTS_OWN Reason = 1458
 )
 
 // Enum value maps for Reason.
@@ -445,6 +484,25 @@ var (
 		1425: "REASON_NOT_THE_HONORED",
 		1426: "REASON_NOT_IN_NOTICE",
 		1427: "REASON_OBJECTION_ANSWERED",
+		1440: "REASON_POLL_NOT_BALANCED",
+		1441: "REASON_POLL_OVER_SEATS",
+		1442: "REASON_UNKNOWN_CODE",
+		1443: "REASON_CODE_USED",
+		1444: "REASON_BALLOT_INCOMPLETE",
+		1445: "REASON_POLL_EXISTS",
+		1446: "REASON_POLL_ON_ONESELF",
+		1447: "REASON_PAPERS_OUT_OF_STEP",
+		1448: "REASON_PAPERS_OVER_ISSUED",
+		1449: "REASON_POLL_MEMBER_TWICE",
+		1450: "REASON_TOO_FEW_ANSWERS",
+		1451: "REASON_SURVEY_EXISTS",
+		1452: "REASON_TOO_MANY_HOUSEHOLDS",
+		1453: "REASON_GRADE_NOT_TIED",
+		1454: "REASON_GRADE_TOO_MANY_CHOSEN",
+		1455: "REASON_GRADE_EXCEPTION_REASON",
+		1456: "REASON_GRADE_EXCEPTION_CONSENT",
+		1457: "REASON_GRADE_NOT_GRADED",
+		1458: "REASON_EXEMPTS_OWN",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -584,6 +642,25 @@ var (
 		"REASON_NOT_THE_HONORED":           1425,
 		"REASON_NOT_IN_NOTICE":             1426,
 		"REASON_OBJECTION_ANSWERED":        1427,
+		"REASON_POLL_NOT_BALANCED":         1440,
+		"REASON_POLL_OVER_SEATS":           1441,
+		"REASON_UNKNOWN_CODE":              1442,
+		"REASON_CODE_USED":                 1443,
+		"REASON_BALLOT_INCOMPLETE":         1444,
+		"REASON_POLL_EXISTS":               1445,
+		"REASON_POLL_ON_ONESELF":           1446,
+		"REASON_PAPERS_OUT_OF_STEP":        1447,
+		"REASON_PAPERS_OVER_ISSUED":        1448,
+		"REASON_POLL_MEMBER_TWICE":         1449,
+		"REASON_TOO_FEW_ANSWERS":           1450,
+		"REASON_SURVEY_EXISTS":             1451,
+		"REASON_TOO_MANY_HOUSEHOLDS":       1452,
+		"REASON_GRADE_NOT_TIED":            1453,
+		"REASON_GRADE_TOO_MANY_CHOSEN":     1454,
+		"REASON_GRADE_EXCEPTION_REASON":    1455,
+		"REASON_GRADE_EXCEPTION_CONSENT":   1456,
+		"REASON_GRADE_NOT_GRADED":          1457,
+		"REASON_EXEMPTS_OWN":               1458,
 	}
 )
 
@@ -618,7 +695,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xc9\x1f\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x82$\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -771,7 +848,26 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x14REASON_HONOR_BAD_END\x10\x90\v\x12\x1b\n" +
 	"\x16REASON_NOT_THE_HONORED\x10\x91\v\x12\x19\n" +
 	"\x14REASON_NOT_IN_NOTICE\x10\x92\v\x12\x1e\n" +
-	"\x19REASON_OBJECTION_ANSWERED\x10\x93\vB\xb5\x01\n" +
+	"\x19REASON_OBJECTION_ANSWERED\x10\x93\v\x12\x1d\n" +
+	"\x18REASON_POLL_NOT_BALANCED\x10\xa0\v\x12\x1b\n" +
+	"\x16REASON_POLL_OVER_SEATS\x10\xa1\v\x12\x18\n" +
+	"\x13REASON_UNKNOWN_CODE\x10\xa2\v\x12\x15\n" +
+	"\x10REASON_CODE_USED\x10\xa3\v\x12\x1d\n" +
+	"\x18REASON_BALLOT_INCOMPLETE\x10\xa4\v\x12\x17\n" +
+	"\x12REASON_POLL_EXISTS\x10\xa5\v\x12\x1b\n" +
+	"\x16REASON_POLL_ON_ONESELF\x10\xa6\v\x12\x1e\n" +
+	"\x19REASON_PAPERS_OUT_OF_STEP\x10\xa7\v\x12\x1e\n" +
+	"\x19REASON_PAPERS_OVER_ISSUED\x10\xa8\v\x12\x1d\n" +
+	"\x18REASON_POLL_MEMBER_TWICE\x10\xa9\v\x12\x1b\n" +
+	"\x16REASON_TOO_FEW_ANSWERS\x10\xaa\v\x12\x19\n" +
+	"\x14REASON_SURVEY_EXISTS\x10\xab\v\x12\x1f\n" +
+	"\x1aREASON_TOO_MANY_HOUSEHOLDS\x10\xac\v\x12\x1a\n" +
+	"\x15REASON_GRADE_NOT_TIED\x10\xad\v\x12!\n" +
+	"\x1cREASON_GRADE_TOO_MANY_CHOSEN\x10\xae\v\x12\"\n" +
+	"\x1dREASON_GRADE_EXCEPTION_REASON\x10\xaf\v\x12#\n" +
+	"\x1eREASON_GRADE_EXCEPTION_CONSENT\x10\xb0\v\x12\x1c\n" +
+	"\x17REASON_GRADE_NOT_GRADED\x10\xb1\v\x12\x17\n" +
+	"\x12REASON_EXEMPTS_OWN\x10\xb2\vB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
