@@ -164,15 +164,17 @@ func writeJSON(w http.ResponseWriter, m proto.Message) {
 	_, _ = w.Write(out) // the caller is gone when this fails
 }
 
-// letter: GET /v1/letters/{id}/csv, the letter as a file.
-func (f *files) letter(w http.ResponseWriter, r *http.Request) {
-	reply, err := evaluationv1.NewEvaluationServiceClient(f.conn).
-		RenderLetter(outgoing(r), &evaluationv1.RenderLetterRequest{Id: r.PathValue("id")})
-	if err != nil {
-		writeProblem(w, r, problemOf(err))
-		return
+// letter: GET /v1/letters/{id}/csv and /xlsx, the letter as a file.
+func (f *files) letter(format evaluationv1.LetterFormat) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		reply, err := evaluationv1.NewEvaluationServiceClient(f.conn).
+			RenderLetter(outgoing(r), &evaluationv1.RenderLetterRequest{Id: r.PathValue("id"), Format: format})
+		if err != nil {
+			writeProblem(w, r, problemOf(err))
+			return
+		}
+		attach(w, reply.GetContentType(), reply.GetFileName(), reply.GetContent())
 	}
-	attach(w, reply.GetContentType(), reply.GetFileName(), reply.GetContent())
 }
 
 // selection: GET /v1/calls/{id}/selection, what the decision of a call rests on.

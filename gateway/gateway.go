@@ -60,7 +60,8 @@ func New(c Config) (http.Handler, error) {
 	mux.Handle("/v1/", limited(largestBody, rest))
 	mux.HandleFunc("POST /v1/organizations:import", files.importOrganizations)
 	mux.HandleFunc("POST /v1/organizations/{id}/rosters:import", files.importRoster)
-	mux.HandleFunc("GET /v1/letters/{id}/csv", files.letter)
+	mux.HandleFunc("GET /v1/letters/{id}/csv", files.letter(evaluationv1.LetterFormat_LETTER_FORMAT_CSV))
+	mux.HandleFunc("GET /v1/letters/{id}/xlsx", files.letter(evaluationv1.LetterFormat_LETTER_FORMAT_XLSX))
 	mux.HandleFunc("GET /v1/calls/{id}/selection", files.selection)
 	mux.Handle("GET /v1/changes", &changes{conn: c.Conn, log: c.Log, wall: c.Wall})
 	mux.Handle("GET /openapi.json", document)
@@ -125,6 +126,9 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 		evaluationv1.RegisterEvaluationServiceHandlerClient(ctx, mux, evaluationv1.NewEvaluationServiceClient(conn)),
 		evaluationv1.RegisterLedgerServiceHandlerClient(ctx, mux, evaluationv1.NewLedgerServiceClient(conn)),
 		evaluationv1.RegisterPollServiceHandlerClient(ctx, mux, evaluationv1.NewPollServiceClient(conn)),
+		evaluationv1.RegisterSheetServiceHandlerClient(ctx, mux, evaluationv1.NewSheetServiceClient(conn)),
+		evaluationv1.RegisterReplyServiceHandlerClient(ctx, mux, evaluationv1.NewReplyServiceClient(conn)),
+		evaluationv1.RegisterCardServiceHandlerClient(ctx, mux, evaluationv1.NewCardServiceClient(conn)),
 	)
 }
 

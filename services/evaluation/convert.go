@@ -33,5 +33,6 @@ func lineProto(row *pb.ResultRow) *pb.LetterLine {
 	return &pb.LetterLine{
 		MemberId: row.GetMemberId(), CommunityId: scope.Path(row.GetCommunityPath()).ID(),
 		Times: row.GetTimes(), Cases: row.GetCases(), QuarterHours: row.GetQuarterHours(),
+		Opinion: int32(opinionOf(row)), OpinionText: row.GetOpinionText(),
 	}
 }

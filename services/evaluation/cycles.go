@@ -17,6 +17,7 @@ import (
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/evaluation/internal/cycle"
+	"github.com/linli-project/linli/services/evaluation/internal/sheet"
 )
 
 // OpenCycle opens the yearly round of a district. Its roster is frozen by the
@@ -90,6 +91,35 @@ func (s *Service) moveCycle(tx *store.Tx, row table.Row[*pb.CycleRow], command s
 	next.Cycle.State, next.Cursor = pb.CycleState(state), nil
 	change(next)
 	return s.tables.cycles.Replace(tx, row, next)
+}
+
+// CloseCycle closes a cycle whose communities are all consented to.
+func (s sheets) CloseCycle(ctx context.Context, req *pb.CloseCycleRequest) (*pb.CloseCycleResponse, error) {
+	call := access.From(ctx)
+	reply, err := store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.CloseCycleResponse, error) {
+		row, err := s.cycle(tx, scope.Scope{Paths: call.Scope.Paths}, req.GetId())
+		if err != nil {
+			return nil, err
+		}
+		if err := row.Match(req.GetEtag()); err != nil {
+			return nil, err
+		}
+		next, err := s.moveCycle(tx, row, cycle.Close, func(*pb.CycleRow) {})
+		if err != nil {
+			return nil, err
+		}
+		waiting, err := s.notConsented(tx, req.GetId())
+		if err != nil {
+			return nil, err
+		}
+		if err := sheet.CheckClose(waiting); err != nil {
+			return nil, err
+		}
+		tx.Audit(store.Record{Rows: []string{req.GetId()}})
+		return &pb.CloseCycleResponse{Cycle: cycleProto(next)}, nil
+	})
+	s.wakeUp()
+	return reply, err
 }
 
 // GetCycle answers one cycle.

@@ -22,9 +22,11 @@ import (
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/evaluation/internal/card"
 	"github.com/linli-project/linli/services/evaluation/internal/cycle"
 	"github.com/linli-project/linli/services/evaluation/internal/ledger"
 	"github.com/linli-project/linli/services/evaluation/internal/poll"
+	"github.com/linli-project/linli/services/evaluation/internal/sheet"
 )
 
 // Deps of the service. The store is closed by whoever opened it.
@@ -53,6 +55,7 @@ type Service struct {
 	members       *copies.Members
 	policies      *copies.Policies
 	pollTables    pollTables
+	sheetTables   sheetTables
 	pager         *table.Pager
 	wake          chan struct{} // a cycle has work to do
 }
@@ -68,7 +71,7 @@ func New(d Deps) (*Service, error) {
 		store: d.Store, ids: d.IDs, log: d.Log, registry: d.Registry,
 		entryWay: ledger.Machine(), cycleWay: cycle.Machine(), pollWay: poll.Machine(), tables: newTables(),
 		organizations: copies.NewOrganizations(), members: copies.NewMembers(),
-		policies: copies.NewPolicies(), pollTables: newPollTables(),
+		policies: copies.NewPolicies(), pollTables: newPollTables(), sheetTables: newSheetTables(),
 		pager: table.NewPager(d.Store.Keyring()), wake: make(chan struct{}, 1),
 	}, nil
 }
@@ -81,6 +84,9 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterEvaluationServiceServer(r, s)
 	pb.RegisterLedgerServiceServer(r, s)
 	pb.RegisterPollServiceServer(r, polls{Service: s})
+	pb.RegisterSheetServiceServer(r, sheets{Service: s})
+	pb.RegisterReplyServiceServer(r, replies{Service: s})
+	pb.RegisterCardServiceServer(r, cards{Service: s})
 }
 
 // OrganizationPath answers from the copy of the tree.
@@ -105,7 +111,7 @@ func (s *Service) Reactions() []events.Consumer {
 
 // Jobs work on cycles until their context ends.
 func (s *Service) Jobs() []run.Job {
-	return []run.Job{{Name: "evaluation-cycles", Run: s.workOnCycles}}
+	return []run.Job{{Name: "evaluation-cycles", Run: s.workOnCycles}, {Name: "evaluation-reminders", Run: replies{Service: s}.remind}}
 }
 
 // Tables are the service's rows, for checks.
@@ -113,10 +119,11 @@ func (s *Service) Tables() []table.Checker {
 	return slices.Concat([]table.Checker{
 		s.tables.entries, s.tables.cycles, s.tables.results, s.tables.letters,
 		s.organizations.Table(), s.members.Table(), s.policies.Table(),
-	}, s.ledgerCheckers(), s.pollTables.all())
+	}, s.ledgerCheckers(), s.pollTables.all(), s.sheetTables.all())
 }
 
 // Charts are the service's state machines.
 func Charts() []rule.Chart {
-	return []rule.Chart{ledger.Machine().Chart(), cycle.Machine().Chart(), poll.Machine().Chart()}
+	return []rule.Chart{ledger.Machine().Chart(), cycle.Machine().Chart(), poll.Machine().Chart(),
+		sheet.Signatures().Chart(), sheet.Objections().Chart(), card.Machine().Chart()}
 }

@@ -114,12 +114,16 @@ func TestCycle_SumsTheYearIntoLetters(t *testing.T) {
 			if got := slices.Sorted(maps.Keys(letters)); !slices.Equal(got, []string{"W1", "W2", "X1"}) {
 				t.Fatalf("letters to %v", got)
 			}
-			reply, err := h.client.GetLetter(h.as(typev1.Role_ROLE_WORKPLACE_OFFICER, "o", w1), &pb.GetLetterRequest{Id: letters["W1"].GetId()})
+			home := h.as(typev1.Role_ROLE_WORKPLACE_OFFICER, "o", w1)
+			_, err := h.client.GetLetter(home, &pb.GetLetterRequest{Id: letters["W1"].GetId()})
+			refused(t, "a letter before it is issued", err, codes.NotFound, "NOT_FOUND")
+			h.closed(t, c.GetId())
+			reply, err := h.client.GetLetter(home, &pb.GetLetterRequest{Id: letters["W1"].GetId()})
 			if err != nil {
 				t.Fatal(err)
 			}
 			want := []*pb.LetterLine{
-				{MemberId: "m1", CommunityId: "C1", Times: 2, Cases: 2, QuarterHours: 8},
+				{MemberId: "m1", CommunityId: "C1", Times: 2, Cases: 2, QuarterHours: 8, Opinion: int32(pb.Opinion_OPINION_FAIR)},
 				{MemberId: "m2"},
 			}
 			if got := reply.GetLetter(); got.GetMembers() != 2 || got.GetMembersWithService() != 1 || got.GetQuarterHours() != 8 || !sameLines(got.GetLines(), want) {
@@ -179,7 +183,7 @@ func TestRenderLetter_PutsNamesInAndKeepsFormulasOut(t *testing.T) {
 		return rows
 	}
 	w := render("W1")
-	if got := fmt.Sprint(w[4:]); got != "[[姓名 报到社区 服务次数 服务件数 服务小时] ['=王一 组织C1 2 2 2] [李二  0 0 0]]" {
+	if got := fmt.Sprint(w[4:]); got != "[[姓名 报到社区 服务次数 服务件数 服务小时 社区意见 说明] ['=王一 组织C1 2 2 2 一般 ] [李二  0 0 0  ]]" {
 		t.Errorf("W1: %s", got)
 	}
 	// The district may not list an external organization; it sees who came here.

@@ -6,6 +6,7 @@ import (
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/evaluation/internal/ledger"
+	"github.com/linli-project/linli/services/evaluation/internal/sheet"
 )
 
 // entryEventName answers the name of what a step of an entry announces:
@@ -30,7 +31,7 @@ func entryEvent(name string, row table.Row[*pb.EntryRow]) store.Event {
 	}
 }
 
-// cycleEvent: linli.evaluation.cycle.opened.v1 and .computed.v1.
+// cycleEvent: linli.evaluation.cycle.opened.v1, .computed.v1 and .closed.v1.
 func cycleEvent(name string, row table.Row[*pb.CycleRow]) store.Event {
 	c := row.Value.GetCycle()
 	return store.Event{
@@ -38,6 +39,41 @@ func cycleEvent(name string, row table.Row[*pb.CycleRow]) store.Event {
 		Data: &pb.CycleChanged{
 			Id: c.GetId(), Revision: row.Revision, DistrictPath: row.Value.GetDistrictPath(),
 			Year: c.GetYear(), State: c.GetState(),
+		},
+	}
+}
+
+// letterEvent: linli.evaluation.letter.issued.v1, .reminded.v1 and .answered.v1.
+func letterEvent(name string, row table.Row[*pb.LetterRow]) store.Event {
+	l := row.Value.GetLetter()
+	return store.Event{
+		Name: name, EntityID: l.GetId(), Revision: row.Revision,
+		Data: &pb.LetterChanged{
+			Id: l.GetId(), Revision: row.Revision, HomePath: row.Value.GetHomePath(), DistrictPath: row.Value.GetDistrictPath(),
+			Year: l.GetYear(), Issue: l.GetIssue(), Reminders: l.GetReminders(),
+		},
+	}
+}
+
+// sheetsEvent: linli.evaluation.sheets.signed.v1, .consented.v1 and .sent_back.v1.
+func sheetsEvent(command string, year int32, row table.Row[*pb.SignatureRow]) store.Event {
+	g := row.Value.GetSignature()
+	return store.Event{
+		Name:     "sheets." + map[string]string{sheet.Sign: "signed", sheet.Consent: "consented", sheet.SendBack: "sent_back"}[command],
+		EntityID: g.GetCycleId() + "/" + g.GetCommunityId(), Revision: row.Revision,
+		Data: &pb.SheetsChanged{
+			CycleId: g.GetCycleId(), Revision: row.Revision, CommunityPath: row.Value.GetCommunityPath(), State: g.GetState(), Year: year,
+		},
+	}
+}
+
+// objectionEvent: linli.evaluation.objection.made.v1 and .answered.v1.
+func objectionEvent(name string, row table.Row[*pb.ObjectionRow]) store.Event {
+	o := row.Value.GetObjection()
+	return store.Event{
+		Name: name, EntityID: o.GetId(), Revision: row.Revision,
+		Data: &pb.ObjectionChanged{
+			Id: o.GetId(), Revision: row.Revision, MemberId: o.GetMemberId(), CommunityPath: row.Value.GetCommunityPath(), State: o.GetState(),
 		},
 	}
 }

@@ -41,6 +41,10 @@ func addToLetter(l *pb.Letter, s ledger.Sum) {
 	l.QuarterHours += int64(s.QuarterHours)
 }
 
+func sumOf(r *pb.ResultRow) ledger.Sum {
+	return ledger.Sum{Times: r.GetTimes(), Cases: r.GetCases(), QuarterHours: r.GetQuarterHours()}
+}
+
 func addToCycle(c *pb.Cycle, s ledger.Sum) {
 	if s.Any() {
 		c.MembersWithService++
@@ -111,6 +115,9 @@ func (s *Service) GetLetter(ctx context.Context, req *pb.GetLetterRequest) (*pb.
 	err := s.store.View(ctx, func(r kv.Reader) error {
 		row, err := s.letter(r, call.Scope, req.GetId())
 		if err != nil {
+			return err
+		}
+		if err := s.notSubject(r, call.Person, row.Value); err != nil {
 			return err
 		}
 		page := table.PageCall{

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
+	"github.com/xuri/excelize/v2"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -18,6 +20,7 @@ import (
 	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/services/evaluation/internal/sheet"
 )
 
 const namesAtOnce = 200
@@ -35,21 +38,28 @@ func (s *Service) RenderLetter(ctx context.Context, req *pb.RenderLetterRequest)
 	if err := names.ofHome(letter.GetHomeOrganizationId()); err != nil {
 		return nil, err
 	}
-	content, err := renderCSV(letter, lines, names)
+	rows, err := paper(letter, lines, names)
 	if err != nil {
 		return nil, err
 	}
-	return &pb.RenderLetterResponse{
-		ContentType: "text/csv; charset=utf-8",
-		FileName:    fmt.Sprintf("%d-%s.csv", letter.GetYear(), letter.GetHomeOrganizationId()),
-		Content:     content,
-	}, nil
+	out := &pb.RenderLetterResponse{FileName: fmt.Sprintf("%d-%s", letter.GetYear(), letter.GetHomeOrganizationId())}
+	if req.GetFormat() == pb.LetterFormat_LETTER_FORMAT_XLSX {
+		out.ContentType, out.FileName = xlsxType, out.GetFileName()+".xlsx"
+		out.Content, err = renderXLSX(rows)
+		return out, err
+	}
+	out.ContentType, out.FileName = "text/csv; charset=utf-8", out.GetFileName()+".csv"
+	out.Content, err = renderCSV(rows)
+	return out, err
 }
 
 func (s *Service) wholeLetter(ctx context.Context, call access.Call, id string) (letter *pb.Letter, lines []*pb.LetterLine, err error) {
 	err = s.store.View(ctx, func(r kv.Reader) error {
 		row, err := s.letter(r, call.Scope, id)
 		if err != nil {
+			return err
+		}
+		if err := s.notSubject(r, call.Person, row.Value); err != nil {
 			return err
 		}
 		letter = row.Value.GetLetter()
@@ -144,21 +154,22 @@ func (n *names) organization(id string) (string, error) {
 // byteOrderMark makes office programs read the file as UTF-8.
 const byteOrderMark = "\uFEFF"
 
-func renderCSV(l *pb.Letter, lines []*pb.LetterLine, n *names) ([]byte, error) {
+// paper answers the rows of a letter, with names.
+func paper(l *pb.Letter, lines []*pb.LetterLine, n *names) ([][]string, error) {
 	home, err := n.organization(l.GetHomeOrganizationId())
 	if err != nil {
 		return nil, err
 	}
-	var out bytes.Buffer
-	out.WriteString(byteOrderMark)
-	w := csv.NewWriter(&out)
 	rows := [][]string{
 		{"党员参加社区服务情况反馈", strconv.Itoa(int(l.GetYear())) + "年"},
 		{"组织关系所在党组织", home, l.GetHomeOrganizationId()},
 		{"党员人数", text(l.GetMembers()), "参加服务人数", text(l.GetMembersWithService())},
-		{"编号", l.GetId()},
-		{"姓名", "报到社区", "服务次数", "服务件数", "服务小时"},
+		{"编号", l.GetId(), "第" + text(l.GetIssue()) + "次发函", "核验码", l.GetCode()},
 	}
+	if l.GetCorrection() != "" {
+		rows = append(rows, []string{"更正说明", l.GetCorrection()})
+	}
+	rows = append(rows, []string{"姓名", "报到社区", "服务次数", "服务件数", "服务小时", "社区意见", "说明"})
 	for _, line := range lines {
 		name, err := n.member(line.GetMemberId())
 		if err != nil {
@@ -168,8 +179,18 @@ func renderCSV(l *pb.Letter, lines []*pb.LetterLine, n *names) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, []string{name, community, text(line.GetTimes()), text(line.GetCases()), hours(line.GetQuarterHours())})
+		rows = append(rows, []string{
+			name, community, text(line.GetTimes()), text(line.GetCases()), hours(line.GetQuarterHours()),
+			sheet.Opinion(line.GetOpinion()).String(), line.GetOpinionText(),
+		})
 	}
+	return rows, nil
+}
+
+func renderCSV(rows [][]string) ([]byte, error) {
+	var out bytes.Buffer
+	out.WriteString(byteOrderMark)
+	w := csv.NewWriter(&out)
 	for _, row := range rows {
 		for i := range row {
 			row[i] = harmless(row[i])
@@ -180,6 +201,36 @@ func renderCSV(l *pb.Letter, lines []*pb.LetterLine, n *names) ([]byte, error) {
 	}
 	w.Flush()
 	return out.Bytes(), w.Error()
+}
+
+const xlsxType = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+// renderXLSX writes every cell as a text, so that none is taken for a formula,
+// and row by row, so that a large letter is not held twice.
+func renderXLSX(rows [][]string) (content []byte, err error) {
+	f := excelize.NewFile()
+	defer func() { err = errors.Join(err, f.Close()) }()
+	w, err := f.NewStreamWriter(f.GetSheetName(0))
+	if err != nil {
+		return nil, fmt.Errorf("write letter: %w", err)
+	}
+	for i, row := range rows {
+		cells := make([]any, len(row))
+		for k, cell := range row {
+			cells[k] = cell
+		}
+		if err := w.SetRow("A"+strconv.Itoa(i+1), cells); err != nil {
+			return nil, fmt.Errorf("write letter: %w", err)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return nil, fmt.Errorf("write letter: %w", err)
+	}
+	var out bytes.Buffer
+	if err := f.Write(&out); err != nil {
+		return nil, fmt.Errorf("write letter: %w", err)
+	}
+	return out.Bytes(), nil
 }
 
 func text[N int32 | int64](n N) string { return strconv.FormatInt(int64(n), 10) }

@@ -87,6 +87,17 @@ func resultTable() *table.Table[*pb.ResultRow] {
 			return homeKey(r.GetCycleId(), r.GetHomePath()).String(r.GetMemberId())
 		},
 		Paths: func(r *pb.ResultRow) []scope.Path { return []scope.Path{scope.Path(r.GetHomePath())} },
+		Indexes: []table.Index[*pb.ResultRow]{
+			{Number: indexResultCommunity, Name: byCommunity, Keys: func(r *pb.ResultRow) []key.Key {
+				if r.GetCommunityPath() == "" {
+					return nil
+				}
+				return []key.Key{communityKey(r.GetCycleId(), r.GetCommunityPath()).String(r.GetMemberId())}
+			}},
+			{Number: indexResultMember, Name: byMember, Unique: true, Keys: func(r *pb.ResultRow) []key.Key {
+				return []key.Key{memberCycleKey(r.GetMemberId(), r.GetCycleId())}
+			}},
+		},
 	})
 }
 
@@ -95,9 +106,24 @@ func letterTable() *table.Table[*pb.LetterRow] {
 		Number: tableLetters, Name: "letter",
 		Key: func(r *pb.LetterRow) key.Key { return homeKey(r.GetLetter().GetCycleId(), r.GetHomePath()) },
 		Paths: func(r *pb.LetterRow) []scope.Path {
+			if r.GetLetter().GetIssue() == 0 {
+				return []scope.Path{scope.Path(r.GetDistrictPath())} // the district's until it is issued
+			}
 			return []scope.Path{scope.Path(r.GetHomePath()), scope.Path(r.GetDistrictPath())}
 		},
 		Indexes: []table.Index[*pb.LetterRow]{
+			{Number: indexLetterRemind, Name: byRemind, Keys: func(r *pb.LetterRow) []key.Key {
+				if r.GetRemindAt() == nil {
+					return nil
+				}
+				return []key.Key{key.Key(nil).Time(r.GetRemindAt().AsTime())}
+			}},
+			{Number: indexLetterUnanswered, Name: byUnanswered, Keys: func(r *pb.LetterRow) []key.Key {
+				if r.GetLetter().GetIssue() == 0 || r.GetLetter().GetRepliedAt() != nil {
+					return nil
+				}
+				return []key.Key{homeKey(r.GetLetter().GetCycleId(), r.GetHomePath())}
+			}},
 			{Number: indexLetterID, Name: byID, Unique: true, Keys: func(r *pb.LetterRow) []key.Key {
 				return []key.Key{key.Key(nil).String(r.GetLetter().GetId())}
 			}},

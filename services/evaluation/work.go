@@ -79,7 +79,7 @@ func (s *Service) workingCycles(ctx context.Context) (ids []string, err error) {
 				return err
 			}
 			for _, row := range page.Rows {
-				if st := cycle.State(row.Value.GetCycle().GetState()); st == cycle.Opening || st == cycle.Computing {
+				if cycle.Working(cycle.State(row.Value.GetCycle().GetState())) {
 					ids = append(ids, row.Value.GetCycle().GetId())
 				}
 			}
@@ -107,6 +107,8 @@ func (s *Service) slice(ctx context.Context, id string) (done bool, err error) {
 		return false, s.freezeSlice(ctx, row)
 	case cycle.Computing:
 		return false, s.sumSlice(ctx, row)
+	case cycle.Closing:
+		return false, s.issueSlice(ctx, row)
 	default:
 		return true, nil
 	}
@@ -199,10 +201,21 @@ func (s *Service) sumSlice(ctx context.Context, row table.Row[*pb.CycleRow]) err
 	now := timestamppb.New(s.store.Civil().Now())
 	return s.store.Update(ctx, func(tx *store.Tx) error {
 		next := proto.CloneOf(row.Value)
+		p, err := s.policies.For(tx, scope.Path(row.Value.GetDistrictPath()), int(next.GetCycle().GetYear()))
+		if err != nil {
+			return err
+		}
 		letters := map[string]*pb.LetterRow{}
+		communities := map[string]int64{}
 		for i, result := range page.Rows {
 			changed := proto.CloneOf(result.Value)
 			changed.Times, changed.Cases, changed.QuarterHours = sums[i].Times, sums[i].Cases, sums[i].QuarterHours
+			if changed.Proposed, err = s.proposeOpinion(tx, p, next.GetCycle().GetYear(), changed); err != nil {
+				return err
+			}
+			if changed.GetCommunityPath() != "" {
+				communities[changed.GetCommunityPath()]++
+			}
 			if _, err := s.tables.results.Replace(tx, result, changed); err != nil {
 				return err
 			}
@@ -213,6 +226,9 @@ func (s *Service) sumSlice(ctx context.Context, row table.Row[*pb.CycleRow]) err
 				letters[changed.GetHomePath()] = letter
 			}
 			addToLetter(letter.GetLetter(), sums[i])
+		}
+		if err := s.countCommunities(tx, next, communities); err != nil {
+			return err
 		}
 		made, err := s.keepLetters(tx, letters)
 		if err != nil {
@@ -228,6 +244,7 @@ func (s *Service) sumSlice(ctx context.Context, row table.Row[*pb.CycleRow]) err
 			state := r.GetCycle().GetState()
 			r.Cycle = next.GetCycle()
 			r.Cycle.State, r.Cycle.ComputedAt = state, now
+			r.Cycle.ObjectUntil = timestamppb.New(endOfDays(now.AsTime(), p.Int("evaluation.objection_days")))
 		})
 		if err != nil {
 			return err

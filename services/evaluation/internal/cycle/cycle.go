@@ -3,6 +3,7 @@ package cycle
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/linli-project/linli/pkg/rule"
 )
@@ -17,23 +18,30 @@ const (
 	Open
 	Computing
 	Computed
+	Closing
+	Closed
 )
 
 func (s State) String() string {
-	names := [...]string{"new", "opening", "open", "computing", "computed"}
+	names := [...]string{"new", "opening", "open", "computing", "computed", "closing", "closed"}
 	if s < 0 || int(s) >= len(names) {
 		return "unknown"
 	}
 	return names[s]
 }
 
-// Commands that move a cycle. Freeze and Finish are the house's own: the work
-// behind the two states that say that it is going on.
+// Working says whether the house has work to do for a cycle.
+func Working(s State) bool { return s == Opening || s == Computing || s == Closing }
+
+// Commands that move a cycle. Freeze, Finish and Issue are the house's own: the
+// work behind the states that say that it is going on.
 const (
 	Begin   = "open"
 	Freeze  = "freeze"
 	Compute = "compute"
 	Finish  = "finish"
+	Close   = "close cycle"
+	Issue   = "issue"
 )
 
 // Machine is the way of a cycle.
@@ -46,8 +54,20 @@ func Machine() rule.Machine[State] {
 			{From: Opening, Command: Freeze, To: Open},
 			{From: Open, Command: Compute, To: Computing},
 			{From: Computing, Command: Finish, To: Computed},
+			{From: Computed, Command: Close, To: Closing},
+			{From: Closing, Command: Issue, To: Closed},
 		},
 	}
+}
+
+// CheckCorrect answers WRONG_STATE for a cycle that is not closed: before that,
+// sheets are changed where they are made.
+func CheckCorrect(s State) error {
+	if s == Closed {
+		return nil
+	}
+	return rule.New(rule.Precondition, "WRONG_STATE", "", "entity", "cycle", "state", s.String(),
+		"command", "correct", "allowed", strings.Join(Machine().Allowed(s), ", "))
 }
 
 // YearPrefix begins every Shanghai day of a year ("2013-").

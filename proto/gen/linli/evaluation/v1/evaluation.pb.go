@@ -393,6 +393,10 @@ const (
 	CycleState_CYCLE_STATE_COMPUTING CycleState = 3
 	// Sums and letters are made.
 	CycleState_CYCLE_STATE_COMPUTED CycleState = 4
+	// Letters are being issued.
+	CycleState_CYCLE_STATE_CLOSING CycleState = 5
+	// Closed: a result changes by a correction only.
+	CycleState_CYCLE_STATE_CLOSED CycleState = 6
 )
 
 // Enum value maps for CycleState.
@@ -403,6 +407,8 @@ var (
 		2: "CYCLE_STATE_OPEN",
 		3: "CYCLE_STATE_COMPUTING",
 		4: "CYCLE_STATE_COMPUTED",
+		5: "CYCLE_STATE_CLOSING",
+		6: "CYCLE_STATE_CLOSED",
 	}
 	CycleState_value = map[string]int32{
 		"CYCLE_STATE_UNSPECIFIED": 0,
@@ -410,6 +416,8 @@ var (
 		"CYCLE_STATE_OPEN":        2,
 		"CYCLE_STATE_COMPUTING":   3,
 		"CYCLE_STATE_COMPUTED":    4,
+		"CYCLE_STATE_CLOSING":     5,
+		"CYCLE_STATE_CLOSED":      6,
 	}
 )
 
@@ -438,6 +446,57 @@ func (x CycleState) Number() protoreflect.EnumNumber {
 // Deprecated: Use CycleState.Descriptor instead.
 func (CycleState) EnumDescriptor() ([]byte, []int) {
 	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{5}
+}
+
+// How a letter is written.
+type LetterFormat int32
+
+const (
+	// As CSV.
+	LetterFormat_LETTER_FORMAT_UNSPECIFIED LetterFormat = 0
+	LetterFormat_LETTER_FORMAT_CSV         LetterFormat = 1
+	LetterFormat_LETTER_FORMAT_XLSX        LetterFormat = 2
+)
+
+// Enum value maps for LetterFormat.
+var (
+	LetterFormat_name = map[int32]string{
+		0: "LETTER_FORMAT_UNSPECIFIED",
+		1: "LETTER_FORMAT_CSV",
+		2: "LETTER_FORMAT_XLSX",
+	}
+	LetterFormat_value = map[string]int32{
+		"LETTER_FORMAT_UNSPECIFIED": 0,
+		"LETTER_FORMAT_CSV":         1,
+		"LETTER_FORMAT_XLSX":        2,
+	}
+)
+
+func (x LetterFormat) Enum() *LetterFormat {
+	p := new(LetterFormat)
+	*p = x
+	return p
+}
+
+func (x LetterFormat) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (LetterFormat) Descriptor() protoreflect.EnumDescriptor {
+	return file_linli_evaluation_v1_evaluation_proto_enumTypes[6].Descriptor()
+}
+
+func (LetterFormat) Type() protoreflect.EnumType {
+	return &file_linli_evaluation_v1_evaluation_proto_enumTypes[6]
+}
+
+func (x LetterFormat) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use LetterFormat.Descriptor instead.
+func (LetterFormat) EnumDescriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_evaluation_proto_rawDescGZIP(), []int{6}
 }
 
 // One piece of evidence: a file by its hash, or a witness by id.
@@ -775,11 +834,14 @@ type Cycle struct {
 	MembersWithService int64 `protobuf:"varint,6,opt,name=members_with_service,json=membersWithService,proto3" json:"members_with_service,omitempty"`
 	Letters            int64 `protobuf:"varint,7,opt,name=letters,proto3" json:"letters,omitempty"`
 	// Sums over all members.
-	Times         int64                  `protobuf:"varint,8,opt,name=times,proto3" json:"times,omitempty"`
-	Cases         int64                  `protobuf:"varint,9,opt,name=cases,proto3" json:"cases,omitempty"`
-	QuarterHours  int64                  `protobuf:"varint,10,opt,name=quarter_hours,json=quarterHours,proto3" json:"quarter_hours,omitempty"`
-	OpenedAt      *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=opened_at,json=openedAt,proto3" json:"opened_at,omitempty"`
-	ComputedAt    *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=computed_at,json=computedAt,proto3" json:"computed_at,omitempty"`
+	Times        int64                  `protobuf:"varint,8,opt,name=times,proto3" json:"times,omitempty"`
+	Cases        int64                  `protobuf:"varint,9,opt,name=cases,proto3" json:"cases,omitempty"`
+	QuarterHours int64                  `protobuf:"varint,10,opt,name=quarter_hours,json=quarterHours,proto3" json:"quarter_hours,omitempty"`
+	OpenedAt     *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=opened_at,json=openedAt,proto3" json:"opened_at,omitempty"`
+	ComputedAt   *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=computed_at,json=computedAt,proto3" json:"computed_at,omitempty"`
+	// Until when members can object.
+	ObjectUntil   *timestamppb.Timestamp `protobuf:"bytes,50,opt,name=object_until,json=objectUntil,proto3" json:"object_until,omitempty"`
+	ClosedAt      *timestamppb.Timestamp `protobuf:"bytes,51,opt,name=closed_at,json=closedAt,proto3" json:"closed_at,omitempty"`
 	Etag          string                 `protobuf:"bytes,13,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -899,6 +961,20 @@ func (x *Cycle) GetComputedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Cycle) GetObjectUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ObjectUntil
+	}
+	return nil
+}
+
+func (x *Cycle) GetClosedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ClosedAt
+	}
+	return nil
+}
+
 func (x *Cycle) GetEtag() string {
 	if x != nil {
 		return x.Etag
@@ -923,6 +999,16 @@ type Letter struct {
 	Lines         []*LetterLine          `protobuf:"bytes,10,rep,name=lines,proto3" json:"lines,omitempty"`
 	NextPageToken string                 `protobuf:"bytes,11,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	MadeAt        *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=made_at,json=madeAt,proto3" json:"made_at,omitempty"`
+	// 0 until it is issued; a correction issues it again.
+	Issue    int32                  `protobuf:"varint,50,opt,name=issue,proto3" json:"issue,omitempty"`
+	IssuedAt *timestamppb.Timestamp `protobuf:"bytes,51,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"`
+	// Code that anybody can verify; of the present issue.
+	Code string `protobuf:"bytes,52,opt,name=code,proto3" json:"code,omitempty"`
+	// Why it was issued again.
+	Correction string `protobuf:"bytes,53,opt,name=correction,proto3" json:"correction,omitempty"`
+	// How often a reply was asked for.
+	Reminders     int32                  `protobuf:"varint,54,opt,name=reminders,proto3" json:"reminders,omitempty"`
+	RepliedAt     *timestamppb.Timestamp `protobuf:"bytes,55,opt,name=replied_at,json=repliedAt,proto3" json:"replied_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1041,15 +1127,60 @@ func (x *Letter) GetMadeAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Letter) GetIssue() int32 {
+	if x != nil {
+		return x.Issue
+	}
+	return 0
+}
+
+func (x *Letter) GetIssuedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.IssuedAt
+	}
+	return nil
+}
+
+func (x *Letter) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Letter) GetCorrection() string {
+	if x != nil {
+		return x.Correction
+	}
+	return ""
+}
+
+func (x *Letter) GetReminders() int32 {
+	if x != nil {
+		return x.Reminders
+	}
+	return 0
+}
+
+func (x *Letter) GetRepliedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RepliedAt
+	}
+	return nil
+}
+
 // What one member did in the year.
 type LetterLine struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	MemberId string                 `protobuf:"bytes,1,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
 	// Community reported in to; empty when none.
-	CommunityId   string `protobuf:"bytes,2,opt,name=community_id,json=communityId,proto3" json:"community_id,omitempty"`
-	Times         int32  `protobuf:"varint,3,opt,name=times,proto3" json:"times,omitempty"`
-	Cases         int32  `protobuf:"varint,4,opt,name=cases,proto3" json:"cases,omitempty"`
-	QuarterHours  int32  `protobuf:"varint,5,opt,name=quarter_hours,json=quarterHours,proto3" json:"quarter_hours,omitempty"`
+	CommunityId  string `protobuf:"bytes,2,opt,name=community_id,json=communityId,proto3" json:"community_id,omitempty"`
+	Times        int32  `protobuf:"varint,3,opt,name=times,proto3" json:"times,omitempty"`
+	Cases        int32  `protobuf:"varint,4,opt,name=cases,proto3" json:"cases,omitempty"`
+	QuarterHours int32  `protobuf:"varint,5,opt,name=quarter_hours,json=quarterHours,proto3" json:"quarter_hours,omitempty"`
+	// The community's opinion, as numbered in Opinion; once issued.
+	Opinion       int32  `protobuf:"varint,50,opt,name=opinion,proto3" json:"opinion,omitempty"`
+	OpinionText   string `protobuf:"bytes,51,opt,name=opinion_text,json=opinionText,proto3" json:"opinion_text,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1117,6 +1248,20 @@ func (x *LetterLine) GetQuarterHours() int32 {
 		return x.QuarterHours
 	}
 	return 0
+}
+
+func (x *LetterLine) GetOpinion() int32 {
+	if x != nil {
+		return x.Opinion
+	}
+	return 0
+}
+
+func (x *LetterLine) GetOpinionText() string {
+	if x != nil {
+		return x.OpinionText
+	}
+	return ""
 }
 
 // Asks for a community's ledger.
@@ -2047,6 +2192,7 @@ func (x *GetLetterResponse) GetLetter() *Letter {
 type RenderLetterRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Format        LetterFormat           `protobuf:"varint,50,opt,name=format,proto3,enum=linli.evaluation.v1.LetterFormat" json:"format,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2086,6 +2232,13 @@ func (x *RenderLetterRequest) GetId() string {
 		return x.Id
 	}
 	return ""
+}
+
+func (x *RenderLetterRequest) GetFormat() LetterFormat {
+	if x != nil {
+		return x.Format
+	}
+	return LetterFormat_LETTER_FORMAT_UNSPECIFIED
 }
 
 // A letter as a file.
@@ -2192,7 +2345,7 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\bsequence\x18: \x01(\x04R\bsequence\x12\x12\n" +
 	"\x04hash\x18; \x01(\tR\x04hash\x12#\n" +
 	"\rprevious_hash\x18< \x01(\tR\fpreviousHash\x12\x10\n" +
-	"\x03why\x18= \x01(\tR\x03why\"\xc9\x03\n" +
+	"\x03why\x18= \x01(\tR\x03why\"\xc1\x04\n" +
 	"\x05Cycle\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vdistrict_id\x18\x02 \x01(\tR\n" +
@@ -2208,8 +2361,10 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	" \x01(\x03R\fquarterHours\x127\n" +
 	"\topened_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\bopenedAt\x12;\n" +
 	"\vcomputed_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"computedAt\x12\x17\n" +
-	"\x04etag\x18\r \x01(\tB\x03\xe0A\x03R\x04etag\"\xaa\x03\n" +
+	"computedAt\x12=\n" +
+	"\fobject_until\x182 \x01(\v2\x1a.google.protobuf.TimestampR\vobjectUntil\x127\n" +
+	"\tclosed_at\x183 \x01(\v2\x1a.google.protobuf.TimestampR\bclosedAt\x12\x17\n" +
+	"\x04etag\x18\r \x01(\tB\x03\xe0A\x03R\x04etag\"\x86\x05\n" +
 	"\x06Letter\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
 	"\bcycle_id\x18\x02 \x01(\tR\acycleId\x120\n" +
@@ -2223,14 +2378,25 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\x05lines\x18\n" +
 	" \x03(\v2\x1f.linli.evaluation.v1.LetterLineR\x05lines\x12&\n" +
 	"\x0fnext_page_token\x18\v \x01(\tR\rnextPageToken\x123\n" +
-	"\amade_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x06madeAt\"\x9d\x01\n" +
+	"\amade_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x06madeAt\x12\x14\n" +
+	"\x05issue\x182 \x01(\x05R\x05issue\x127\n" +
+	"\tissued_at\x183 \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x12\x12\n" +
+	"\x04code\x184 \x01(\tR\x04code\x12\x1e\n" +
+	"\n" +
+	"correction\x185 \x01(\tR\n" +
+	"correction\x12\x1c\n" +
+	"\treminders\x186 \x01(\x05R\treminders\x129\n" +
+	"\n" +
+	"replied_at\x187 \x01(\v2\x1a.google.protobuf.TimestampR\trepliedAt\"\xda\x01\n" +
 	"\n" +
 	"LetterLine\x12\x1b\n" +
 	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12!\n" +
 	"\fcommunity_id\x18\x02 \x01(\tR\vcommunityId\x12\x14\n" +
 	"\x05times\x18\x03 \x01(\x05R\x05times\x12\x14\n" +
 	"\x05cases\x18\x04 \x01(\x05R\x05cases\x12#\n" +
-	"\rquarter_hours\x18\x05 \x01(\x05R\fquarterHours\"\xd5\x01\n" +
+	"\rquarter_hours\x18\x05 \x01(\x05R\fquarterHours\x12\x18\n" +
+	"\aopinion\x182 \x01(\x05R\aopinion\x12!\n" +
+	"\fopinion_text\x183 \x01(\tR\vopinionText\"\xd5\x01\n" +
 	"\x12ListEntriesRequest\x12,\n" +
 	"\fcommunity_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\x12?\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1f.linli.evaluation.v1.EntryStateB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12'\n" +
@@ -2289,9 +2455,10 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\n" +
 	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"H\n" +
 	"\x11GetLetterResponse\x123\n" +
-	"\x06letter\x18\x01 \x01(\v2\x1b.linli.evaluation.v1.LetterR\x06letter\"0\n" +
+	"\x06letter\x18\x01 \x01(\v2\x1b.linli.evaluation.v1.LetterR\x06letter\"u\n" +
 	"\x13RenderLetterRequest\x12\x19\n" +
-	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\"p\n" +
+	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12C\n" +
+	"\x06format\x182 \x01(\x0e2!.linli.evaluation.v1.LetterFormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\"p\n" +
 	"\x14RenderLetterResponse\x12!\n" +
 	"\fcontent_type\x18\x01 \x01(\tR\vcontentType\x12\x1b\n" +
 	"\tfile_name\x18\x02 \x01(\tR\bfileName\x12\x18\n" +
@@ -2339,14 +2506,20 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\x12RESIDENT_WORD_CODE\x10\x03\x12\x16\n" +
 	"\x12RESIDENT_WORD_SLIP\x10\x04\x12\x1f\n" +
 	"\x1bRESIDENT_WORD_NOT_REACHABLE\x10\x05\x12\x18\n" +
-	"\x14RESIDENT_WORD_DENIED\x10\x06*\x8d\x01\n" +
+	"\x14RESIDENT_WORD_DENIED\x10\x06*\xbe\x01\n" +
 	"\n" +
 	"CycleState\x12\x1b\n" +
 	"\x17CYCLE_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13CYCLE_STATE_OPENING\x10\x01\x12\x14\n" +
 	"\x10CYCLE_STATE_OPEN\x10\x02\x12\x19\n" +
 	"\x15CYCLE_STATE_COMPUTING\x10\x03\x12\x18\n" +
-	"\x14CYCLE_STATE_COMPUTED\x10\x042\xc7\v\n" +
+	"\x14CYCLE_STATE_COMPUTED\x10\x04\x12\x17\n" +
+	"\x13CYCLE_STATE_CLOSING\x10\x05\x12\x16\n" +
+	"\x12CYCLE_STATE_CLOSED\x10\x06*\\\n" +
+	"\fLetterFormat\x12\x1d\n" +
+	"\x19LETTER_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11LETTER_FORMAT_CSV\x10\x01\x12\x16\n" +
+	"\x12LETTER_FORMAT_XLSX\x10\x022\xc7\v\n" +
 	"\x11EvaluationService\x12\xab\x01\n" +
 	"\vListEntries\x12'.linli.evaluation.v1.ListEntriesRequest\x1a(.linli.evaluation.v1.ListEntriesResponse\"I\xea\xdb\x18\x15\n" +
 	"\x03\x05\x03\x02\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x02*\x12(/v1/organizations/{community_id}/entries\x12\x87\x01\n" +
@@ -2381,7 +2554,7 @@ func file_linli_evaluation_v1_evaluation_proto_rawDescGZIP() []byte {
 	return file_linli_evaluation_v1_evaluation_proto_rawDescData
 }
 
-var file_linli_evaluation_v1_evaluation_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_linli_evaluation_v1_evaluation_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
 var file_linli_evaluation_v1_evaluation_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_linli_evaluation_v1_evaluation_proto_goTypes = []any{
 	(EntryState)(0),               // 0: linli.evaluation.v1.EntryState
@@ -2390,82 +2563,88 @@ var file_linli_evaluation_v1_evaluation_proto_goTypes = []any{
 	(EvidenceKind)(0),             // 3: linli.evaluation.v1.EvidenceKind
 	(ResidentWord)(0),             // 4: linli.evaluation.v1.ResidentWord
 	(CycleState)(0),               // 5: linli.evaluation.v1.CycleState
-	(*Evidence)(nil),              // 6: linli.evaluation.v1.Evidence
-	(*Entry)(nil),                 // 7: linli.evaluation.v1.Entry
-	(*Cycle)(nil),                 // 8: linli.evaluation.v1.Cycle
-	(*Letter)(nil),                // 9: linli.evaluation.v1.Letter
-	(*LetterLine)(nil),            // 10: linli.evaluation.v1.LetterLine
-	(*ListEntriesRequest)(nil),    // 11: linli.evaluation.v1.ListEntriesRequest
-	(*ListEntriesResponse)(nil),   // 12: linli.evaluation.v1.ListEntriesResponse
-	(*ListMyEntriesRequest)(nil),  // 13: linli.evaluation.v1.ListMyEntriesRequest
-	(*ListMyEntriesResponse)(nil), // 14: linli.evaluation.v1.ListMyEntriesResponse
-	(*GetEntryRequest)(nil),       // 15: linli.evaluation.v1.GetEntryRequest
-	(*GetEntryResponse)(nil),      // 16: linli.evaluation.v1.GetEntryResponse
-	(*ConfirmEntryRequest)(nil),   // 17: linli.evaluation.v1.ConfirmEntryRequest
-	(*ConfirmEntryResponse)(nil),  // 18: linli.evaluation.v1.ConfirmEntryResponse
-	(*OpenCycleRequest)(nil),      // 19: linli.evaluation.v1.OpenCycleRequest
-	(*OpenCycleResponse)(nil),     // 20: linli.evaluation.v1.OpenCycleResponse
-	(*ComputeCycleRequest)(nil),   // 21: linli.evaluation.v1.ComputeCycleRequest
-	(*ComputeCycleResponse)(nil),  // 22: linli.evaluation.v1.ComputeCycleResponse
-	(*GetCycleRequest)(nil),       // 23: linli.evaluation.v1.GetCycleRequest
-	(*GetCycleResponse)(nil),      // 24: linli.evaluation.v1.GetCycleResponse
-	(*ListLettersRequest)(nil),    // 25: linli.evaluation.v1.ListLettersRequest
-	(*ListLettersResponse)(nil),   // 26: linli.evaluation.v1.ListLettersResponse
-	(*GetLetterRequest)(nil),      // 27: linli.evaluation.v1.GetLetterRequest
-	(*GetLetterResponse)(nil),     // 28: linli.evaluation.v1.GetLetterResponse
-	(*RenderLetterRequest)(nil),   // 29: linli.evaluation.v1.RenderLetterRequest
-	(*RenderLetterResponse)(nil),  // 30: linli.evaluation.v1.RenderLetterResponse
-	(*timestamppb.Timestamp)(nil), // 31: google.protobuf.Timestamp
+	(LetterFormat)(0),             // 6: linli.evaluation.v1.LetterFormat
+	(*Evidence)(nil),              // 7: linli.evaluation.v1.Evidence
+	(*Entry)(nil),                 // 8: linli.evaluation.v1.Entry
+	(*Cycle)(nil),                 // 9: linli.evaluation.v1.Cycle
+	(*Letter)(nil),                // 10: linli.evaluation.v1.Letter
+	(*LetterLine)(nil),            // 11: linli.evaluation.v1.LetterLine
+	(*ListEntriesRequest)(nil),    // 12: linli.evaluation.v1.ListEntriesRequest
+	(*ListEntriesResponse)(nil),   // 13: linli.evaluation.v1.ListEntriesResponse
+	(*ListMyEntriesRequest)(nil),  // 14: linli.evaluation.v1.ListMyEntriesRequest
+	(*ListMyEntriesResponse)(nil), // 15: linli.evaluation.v1.ListMyEntriesResponse
+	(*GetEntryRequest)(nil),       // 16: linli.evaluation.v1.GetEntryRequest
+	(*GetEntryResponse)(nil),      // 17: linli.evaluation.v1.GetEntryResponse
+	(*ConfirmEntryRequest)(nil),   // 18: linli.evaluation.v1.ConfirmEntryRequest
+	(*ConfirmEntryResponse)(nil),  // 19: linli.evaluation.v1.ConfirmEntryResponse
+	(*OpenCycleRequest)(nil),      // 20: linli.evaluation.v1.OpenCycleRequest
+	(*OpenCycleResponse)(nil),     // 21: linli.evaluation.v1.OpenCycleResponse
+	(*ComputeCycleRequest)(nil),   // 22: linli.evaluation.v1.ComputeCycleRequest
+	(*ComputeCycleResponse)(nil),  // 23: linli.evaluation.v1.ComputeCycleResponse
+	(*GetCycleRequest)(nil),       // 24: linli.evaluation.v1.GetCycleRequest
+	(*GetCycleResponse)(nil),      // 25: linli.evaluation.v1.GetCycleResponse
+	(*ListLettersRequest)(nil),    // 26: linli.evaluation.v1.ListLettersRequest
+	(*ListLettersResponse)(nil),   // 27: linli.evaluation.v1.ListLettersResponse
+	(*GetLetterRequest)(nil),      // 28: linli.evaluation.v1.GetLetterRequest
+	(*GetLetterResponse)(nil),     // 29: linli.evaluation.v1.GetLetterResponse
+	(*RenderLetterRequest)(nil),   // 30: linli.evaluation.v1.RenderLetterRequest
+	(*RenderLetterResponse)(nil),  // 31: linli.evaluation.v1.RenderLetterResponse
+	(*timestamppb.Timestamp)(nil), // 32: google.protobuf.Timestamp
 }
 var file_linli_evaluation_v1_evaluation_proto_depIdxs = []int32{
 	3,  // 0: linli.evaluation.v1.Evidence.kind:type_name -> linli.evaluation.v1.EvidenceKind
 	1,  // 1: linli.evaluation.v1.Entry.source:type_name -> linli.evaluation.v1.EntrySource
 	0,  // 2: linli.evaluation.v1.Entry.state:type_name -> linli.evaluation.v1.EntryState
-	31, // 3: linli.evaluation.v1.Entry.proposed_at:type_name -> google.protobuf.Timestamp
-	31, // 4: linli.evaluation.v1.Entry.confirmed_at:type_name -> google.protobuf.Timestamp
+	32, // 3: linli.evaluation.v1.Entry.proposed_at:type_name -> google.protobuf.Timestamp
+	32, // 4: linli.evaluation.v1.Entry.confirmed_at:type_name -> google.protobuf.Timestamp
 	2,  // 5: linli.evaluation.v1.Entry.kind:type_name -> linli.evaluation.v1.ServiceKind
-	6,  // 6: linli.evaluation.v1.Entry.evidence:type_name -> linli.evaluation.v1.Evidence
+	7,  // 6: linli.evaluation.v1.Entry.evidence:type_name -> linli.evaluation.v1.Evidence
 	4,  // 7: linli.evaluation.v1.Entry.resident_word:type_name -> linli.evaluation.v1.ResidentWord
 	5,  // 8: linli.evaluation.v1.Cycle.state:type_name -> linli.evaluation.v1.CycleState
-	31, // 9: linli.evaluation.v1.Cycle.opened_at:type_name -> google.protobuf.Timestamp
-	31, // 10: linli.evaluation.v1.Cycle.computed_at:type_name -> google.protobuf.Timestamp
-	10, // 11: linli.evaluation.v1.Letter.lines:type_name -> linli.evaluation.v1.LetterLine
-	31, // 12: linli.evaluation.v1.Letter.made_at:type_name -> google.protobuf.Timestamp
-	0,  // 13: linli.evaluation.v1.ListEntriesRequest.state:type_name -> linli.evaluation.v1.EntryState
-	7,  // 14: linli.evaluation.v1.ListEntriesResponse.entries:type_name -> linli.evaluation.v1.Entry
-	7,  // 15: linli.evaluation.v1.ListMyEntriesResponse.entries:type_name -> linli.evaluation.v1.Entry
-	7,  // 16: linli.evaluation.v1.GetEntryResponse.entry:type_name -> linli.evaluation.v1.Entry
-	7,  // 17: linli.evaluation.v1.ConfirmEntryResponse.entry:type_name -> linli.evaluation.v1.Entry
-	8,  // 18: linli.evaluation.v1.OpenCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
-	8,  // 19: linli.evaluation.v1.ComputeCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
-	8,  // 20: linli.evaluation.v1.GetCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
-	9,  // 21: linli.evaluation.v1.ListLettersResponse.letters:type_name -> linli.evaluation.v1.Letter
-	9,  // 22: linli.evaluation.v1.GetLetterResponse.letter:type_name -> linli.evaluation.v1.Letter
-	11, // 23: linli.evaluation.v1.EvaluationService.ListEntries:input_type -> linli.evaluation.v1.ListEntriesRequest
-	13, // 24: linli.evaluation.v1.EvaluationService.ListMyEntries:input_type -> linli.evaluation.v1.ListMyEntriesRequest
-	15, // 25: linli.evaluation.v1.EvaluationService.GetEntry:input_type -> linli.evaluation.v1.GetEntryRequest
-	17, // 26: linli.evaluation.v1.EvaluationService.ConfirmEntry:input_type -> linli.evaluation.v1.ConfirmEntryRequest
-	19, // 27: linli.evaluation.v1.EvaluationService.OpenCycle:input_type -> linli.evaluation.v1.OpenCycleRequest
-	21, // 28: linli.evaluation.v1.EvaluationService.ComputeCycle:input_type -> linli.evaluation.v1.ComputeCycleRequest
-	23, // 29: linli.evaluation.v1.EvaluationService.GetCycle:input_type -> linli.evaluation.v1.GetCycleRequest
-	25, // 30: linli.evaluation.v1.EvaluationService.ListLetters:input_type -> linli.evaluation.v1.ListLettersRequest
-	27, // 31: linli.evaluation.v1.EvaluationService.GetLetter:input_type -> linli.evaluation.v1.GetLetterRequest
-	29, // 32: linli.evaluation.v1.EvaluationService.RenderLetter:input_type -> linli.evaluation.v1.RenderLetterRequest
-	12, // 33: linli.evaluation.v1.EvaluationService.ListEntries:output_type -> linli.evaluation.v1.ListEntriesResponse
-	14, // 34: linli.evaluation.v1.EvaluationService.ListMyEntries:output_type -> linli.evaluation.v1.ListMyEntriesResponse
-	16, // 35: linli.evaluation.v1.EvaluationService.GetEntry:output_type -> linli.evaluation.v1.GetEntryResponse
-	18, // 36: linli.evaluation.v1.EvaluationService.ConfirmEntry:output_type -> linli.evaluation.v1.ConfirmEntryResponse
-	20, // 37: linli.evaluation.v1.EvaluationService.OpenCycle:output_type -> linli.evaluation.v1.OpenCycleResponse
-	22, // 38: linli.evaluation.v1.EvaluationService.ComputeCycle:output_type -> linli.evaluation.v1.ComputeCycleResponse
-	24, // 39: linli.evaluation.v1.EvaluationService.GetCycle:output_type -> linli.evaluation.v1.GetCycleResponse
-	26, // 40: linli.evaluation.v1.EvaluationService.ListLetters:output_type -> linli.evaluation.v1.ListLettersResponse
-	28, // 41: linli.evaluation.v1.EvaluationService.GetLetter:output_type -> linli.evaluation.v1.GetLetterResponse
-	30, // 42: linli.evaluation.v1.EvaluationService.RenderLetter:output_type -> linli.evaluation.v1.RenderLetterResponse
-	33, // [33:43] is the sub-list for method output_type
-	23, // [23:33] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	32, // 9: linli.evaluation.v1.Cycle.opened_at:type_name -> google.protobuf.Timestamp
+	32, // 10: linli.evaluation.v1.Cycle.computed_at:type_name -> google.protobuf.Timestamp
+	32, // 11: linli.evaluation.v1.Cycle.object_until:type_name -> google.protobuf.Timestamp
+	32, // 12: linli.evaluation.v1.Cycle.closed_at:type_name -> google.protobuf.Timestamp
+	11, // 13: linli.evaluation.v1.Letter.lines:type_name -> linli.evaluation.v1.LetterLine
+	32, // 14: linli.evaluation.v1.Letter.made_at:type_name -> google.protobuf.Timestamp
+	32, // 15: linli.evaluation.v1.Letter.issued_at:type_name -> google.protobuf.Timestamp
+	32, // 16: linli.evaluation.v1.Letter.replied_at:type_name -> google.protobuf.Timestamp
+	0,  // 17: linli.evaluation.v1.ListEntriesRequest.state:type_name -> linli.evaluation.v1.EntryState
+	8,  // 18: linli.evaluation.v1.ListEntriesResponse.entries:type_name -> linli.evaluation.v1.Entry
+	8,  // 19: linli.evaluation.v1.ListMyEntriesResponse.entries:type_name -> linli.evaluation.v1.Entry
+	8,  // 20: linli.evaluation.v1.GetEntryResponse.entry:type_name -> linli.evaluation.v1.Entry
+	8,  // 21: linli.evaluation.v1.ConfirmEntryResponse.entry:type_name -> linli.evaluation.v1.Entry
+	9,  // 22: linli.evaluation.v1.OpenCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
+	9,  // 23: linli.evaluation.v1.ComputeCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
+	9,  // 24: linli.evaluation.v1.GetCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
+	10, // 25: linli.evaluation.v1.ListLettersResponse.letters:type_name -> linli.evaluation.v1.Letter
+	10, // 26: linli.evaluation.v1.GetLetterResponse.letter:type_name -> linli.evaluation.v1.Letter
+	6,  // 27: linli.evaluation.v1.RenderLetterRequest.format:type_name -> linli.evaluation.v1.LetterFormat
+	12, // 28: linli.evaluation.v1.EvaluationService.ListEntries:input_type -> linli.evaluation.v1.ListEntriesRequest
+	14, // 29: linli.evaluation.v1.EvaluationService.ListMyEntries:input_type -> linli.evaluation.v1.ListMyEntriesRequest
+	16, // 30: linli.evaluation.v1.EvaluationService.GetEntry:input_type -> linli.evaluation.v1.GetEntryRequest
+	18, // 31: linli.evaluation.v1.EvaluationService.ConfirmEntry:input_type -> linli.evaluation.v1.ConfirmEntryRequest
+	20, // 32: linli.evaluation.v1.EvaluationService.OpenCycle:input_type -> linli.evaluation.v1.OpenCycleRequest
+	22, // 33: linli.evaluation.v1.EvaluationService.ComputeCycle:input_type -> linli.evaluation.v1.ComputeCycleRequest
+	24, // 34: linli.evaluation.v1.EvaluationService.GetCycle:input_type -> linli.evaluation.v1.GetCycleRequest
+	26, // 35: linli.evaluation.v1.EvaluationService.ListLetters:input_type -> linli.evaluation.v1.ListLettersRequest
+	28, // 36: linli.evaluation.v1.EvaluationService.GetLetter:input_type -> linli.evaluation.v1.GetLetterRequest
+	30, // 37: linli.evaluation.v1.EvaluationService.RenderLetter:input_type -> linli.evaluation.v1.RenderLetterRequest
+	13, // 38: linli.evaluation.v1.EvaluationService.ListEntries:output_type -> linli.evaluation.v1.ListEntriesResponse
+	15, // 39: linli.evaluation.v1.EvaluationService.ListMyEntries:output_type -> linli.evaluation.v1.ListMyEntriesResponse
+	17, // 40: linli.evaluation.v1.EvaluationService.GetEntry:output_type -> linli.evaluation.v1.GetEntryResponse
+	19, // 41: linli.evaluation.v1.EvaluationService.ConfirmEntry:output_type -> linli.evaluation.v1.ConfirmEntryResponse
+	21, // 42: linli.evaluation.v1.EvaluationService.OpenCycle:output_type -> linli.evaluation.v1.OpenCycleResponse
+	23, // 43: linli.evaluation.v1.EvaluationService.ComputeCycle:output_type -> linli.evaluation.v1.ComputeCycleResponse
+	25, // 44: linli.evaluation.v1.EvaluationService.GetCycle:output_type -> linli.evaluation.v1.GetCycleResponse
+	27, // 45: linli.evaluation.v1.EvaluationService.ListLetters:output_type -> linli.evaluation.v1.ListLettersResponse
+	29, // 46: linli.evaluation.v1.EvaluationService.GetLetter:output_type -> linli.evaluation.v1.GetLetterResponse
+	31, // 47: linli.evaluation.v1.EvaluationService.RenderLetter:output_type -> linli.evaluation.v1.RenderLetterResponse
+	38, // [38:48] is the sub-list for method output_type
+	28, // [28:38] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_linli_evaluation_v1_evaluation_proto_init() }
@@ -2478,7 +2657,7 @@ func file_linli_evaluation_v1_evaluation_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_evaluation_v1_evaluation_proto_rawDesc), len(file_linli_evaluation_v1_evaluation_proto_rawDesc)),
-			NumEnums:      6,
+			NumEnums:      7,
 			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,

@@ -73,10 +73,12 @@ type EvaluationServiceClient interface {
 	// officer.
 	ListLetters(ctx context.Context, in *ListLettersRequest, opts ...grpc.CallOption) (*ListLettersResponse, error)
 	// GetLetter answers the facts of one letter: what each member of a home
-	// organization did. The home organization's officers, the district; for an
+	// organization did. The home organization's officers once it is issued, unless
+	// they are in it themselves: then who stands above; the district; for an
 	// external one the district prints it.
+	// PERMISSION_DENIED RECIPIENT_IS_SUBJECT.
 	GetLetter(ctx context.Context, in *GetLetterRequest, opts ...grpc.CallOption) (*GetLetterResponse, error)
-	// RenderLetter answers a letter as CSV, with the names as they are in the
+	// RenderLetter answers a letter as CSV or XLSX, with the names as they are in the
 	// registry now. Who may read the letter.
 	RenderLetter(ctx context.Context, in *RenderLetterRequest, opts ...grpc.CallOption) (*RenderLetterResponse, error)
 }
@@ -231,10 +233,12 @@ type EvaluationServiceServer interface {
 	// officer.
 	ListLetters(context.Context, *ListLettersRequest) (*ListLettersResponse, error)
 	// GetLetter answers the facts of one letter: what each member of a home
-	// organization did. The home organization's officers, the district; for an
+	// organization did. The home organization's officers once it is issued, unless
+	// they are in it themselves: then who stands above; the district; for an
 	// external one the district prints it.
+	// PERMISSION_DENIED RECIPIENT_IS_SUBJECT.
 	GetLetter(context.Context, *GetLetterRequest) (*GetLetterResponse, error)
-	// RenderLetter answers a letter as CSV, with the names as they are in the
+	// RenderLetter answers a letter as CSV or XLSX, with the names as they are in the
 	// registry now. Who may read the letter.
 	RenderLetter(context.Context, *RenderLetterRequest) (*RenderLetterResponse, error)
 	mustEmbedUnimplementedEvaluationServiceServer()

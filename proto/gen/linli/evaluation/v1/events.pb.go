@@ -132,7 +132,8 @@ func (x *EntryChanged) GetQuarterHours() int32 {
 	return 0
 }
 
-// linli.evaluation.cycle.opened.v1 and .computed.v1; entity: the cycle.
+// linli.evaluation.cycle.opened.v1, .computed.v1 and .closed.v1; entity: the
+// cycle.
 type CycleChanged struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -209,11 +210,261 @@ func (x *CycleChanged) GetState() CycleState {
 	return CycleState_CYCLE_STATE_UNSPECIFIED
 }
 
+// linli.evaluation.letter.issued.v1, .reminded.v1 and .answered.v1; entity: the
+// letter.
+type LetterChanged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Revision      uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	HomePath      string                 `protobuf:"bytes,3,opt,name=home_path,json=homePath,proto3" json:"home_path,omitempty"`
+	DistrictPath  string                 `protobuf:"bytes,4,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	Year          int32                  `protobuf:"varint,5,opt,name=year,proto3" json:"year,omitempty"`
+	Issue         int32                  `protobuf:"varint,6,opt,name=issue,proto3" json:"issue,omitempty"`
+	Reminders     int32                  `protobuf:"varint,7,opt,name=reminders,proto3" json:"reminders,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LetterChanged) Reset() {
+	*x = LetterChanged{}
+	mi := &file_linli_evaluation_v1_events_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LetterChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LetterChanged) ProtoMessage() {}
+
+func (x *LetterChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_evaluation_v1_events_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LetterChanged.ProtoReflect.Descriptor instead.
+func (*LetterChanged) Descriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_events_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *LetterChanged) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *LetterChanged) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *LetterChanged) GetHomePath() string {
+	if x != nil {
+		return x.HomePath
+	}
+	return ""
+}
+
+func (x *LetterChanged) GetDistrictPath() string {
+	if x != nil {
+		return x.DistrictPath
+	}
+	return ""
+}
+
+func (x *LetterChanged) GetYear() int32 {
+	if x != nil {
+		return x.Year
+	}
+	return 0
+}
+
+func (x *LetterChanged) GetIssue() int32 {
+	if x != nil {
+		return x.Issue
+	}
+	return 0
+}
+
+func (x *LetterChanged) GetReminders() int32 {
+	if x != nil {
+		return x.Reminders
+	}
+	return 0
+}
+
+// linli.evaluation.sheets.signed.v1, .consented.v1 and .sent_back.v1; entity:
+// cycle and community.
+type SheetsChanged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	CycleId       string                 `protobuf:"bytes,1,opt,name=cycle_id,json=cycleId,proto3" json:"cycle_id,omitempty"`
+	Revision      uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	CommunityPath string                 `protobuf:"bytes,3,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
+	State         SignatureState         `protobuf:"varint,4,opt,name=state,proto3,enum=linli.evaluation.v1.SignatureState" json:"state,omitempty"`
+	Year          int32                  `protobuf:"varint,5,opt,name=year,proto3" json:"year,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SheetsChanged) Reset() {
+	*x = SheetsChanged{}
+	mi := &file_linli_evaluation_v1_events_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SheetsChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SheetsChanged) ProtoMessage() {}
+
+func (x *SheetsChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_evaluation_v1_events_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SheetsChanged.ProtoReflect.Descriptor instead.
+func (*SheetsChanged) Descriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_events_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SheetsChanged) GetCycleId() string {
+	if x != nil {
+		return x.CycleId
+	}
+	return ""
+}
+
+func (x *SheetsChanged) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *SheetsChanged) GetCommunityPath() string {
+	if x != nil {
+		return x.CommunityPath
+	}
+	return ""
+}
+
+func (x *SheetsChanged) GetState() SignatureState {
+	if x != nil {
+		return x.State
+	}
+	return SignatureState_SIGNATURE_STATE_UNSPECIFIED
+}
+
+func (x *SheetsChanged) GetYear() int32 {
+	if x != nil {
+		return x.Year
+	}
+	return 0
+}
+
+// linli.evaluation.objection.made.v1 and .answered.v1; entity: the objection.
+// Texts stay inside.
+type ObjectionChanged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Revision      uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	MemberId      string                 `protobuf:"bytes,3,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	CommunityPath string                 `protobuf:"bytes,4,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
+	State         ObjectionState         `protobuf:"varint,5,opt,name=state,proto3,enum=linli.evaluation.v1.ObjectionState" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectionChanged) Reset() {
+	*x = ObjectionChanged{}
+	mi := &file_linli_evaluation_v1_events_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectionChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectionChanged) ProtoMessage() {}
+
+func (x *ObjectionChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_evaluation_v1_events_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectionChanged.ProtoReflect.Descriptor instead.
+func (*ObjectionChanged) Descriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_events_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ObjectionChanged) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ObjectionChanged) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *ObjectionChanged) GetMemberId() string {
+	if x != nil {
+		return x.MemberId
+	}
+	return ""
+}
+
+func (x *ObjectionChanged) GetCommunityPath() string {
+	if x != nil {
+		return x.CommunityPath
+	}
+	return ""
+}
+
+func (x *ObjectionChanged) GetState() ObjectionState {
+	if x != nil {
+		return x.State
+	}
+	return ObjectionState_OBJECTION_STATE_UNSPECIFIED
+}
+
 var File_linli_evaluation_v1_events_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_events_proto_rawDesc = "" +
 	"\n" +
-	" linli/evaluation/v1/events.proto\x12\x13linli.evaluation.v1\x1a$linli/evaluation/v1/evaluation.proto\"\x98\x02\n" +
+	" linli/evaluation/v1/events.proto\x12\x13linli.evaluation.v1\x1a$linli/evaluation/v1/evaluation.proto\x1a\x1flinli/evaluation/v1/sheet.proto\"\x98\x02\n" +
 	"\fEntryChanged\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x1b\n" +
@@ -229,7 +480,27 @@ const file_linli_evaluation_v1_events_proto_rawDesc = "" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12#\n" +
 	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPath\x12\x12\n" +
 	"\x04year\x18\x04 \x01(\x05R\x04year\x125\n" +
-	"\x05state\x18\x05 \x01(\x0e2\x1f.linli.evaluation.v1.CycleStateR\x05stateB\xdf\x01\n" +
+	"\x05state\x18\x05 \x01(\x0e2\x1f.linli.evaluation.v1.CycleStateR\x05state\"\xc5\x01\n" +
+	"\rLetterChanged\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x1b\n" +
+	"\thome_path\x18\x03 \x01(\tR\bhomePath\x12#\n" +
+	"\rdistrict_path\x18\x04 \x01(\tR\fdistrictPath\x12\x12\n" +
+	"\x04year\x18\x05 \x01(\x05R\x04year\x12\x14\n" +
+	"\x05issue\x18\x06 \x01(\x05R\x05issue\x12\x1c\n" +
+	"\treminders\x18\a \x01(\x05R\treminders\"\xbc\x01\n" +
+	"\rSheetsChanged\x12\x19\n" +
+	"\bcycle_id\x18\x01 \x01(\tR\acycleId\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\x12%\n" +
+	"\x0ecommunity_path\x18\x03 \x01(\tR\rcommunityPath\x129\n" +
+	"\x05state\x18\x04 \x01(\x0e2#.linli.evaluation.v1.SignatureStateR\x05state\x12\x12\n" +
+	"\x04year\x18\x05 \x01(\x05R\x04year\"\xbd\x01\n" +
+	"\x10ObjectionChanged\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x1b\n" +
+	"\tmember_id\x18\x03 \x01(\tR\bmemberId\x12%\n" +
+	"\x0ecommunity_path\x18\x04 \x01(\tR\rcommunityPath\x129\n" +
+	"\x05state\x18\x05 \x01(\x0e2#.linli.evaluation.v1.ObjectionStateR\x05stateB\xdf\x01\n" +
 	"\x17com.linli.evaluation.v1B\vEventsProtoP\x01ZIgithub.com/linli-project/linli/proto/gen/linli/evaluation/v1;evaluationv1\xa2\x02\x03LEX\xaa\x02\x13Linli.Evaluation.V1\xca\x02\x13Linli\\Evaluation\\V1\xe2\x02\x1fLinli\\Evaluation\\V1\\GPBMetadata\xea\x02\x15Linli::Evaluation::V1b\x06proto3"
 
 var (
@@ -244,21 +515,28 @@ func file_linli_evaluation_v1_events_proto_rawDescGZIP() []byte {
 	return file_linli_evaluation_v1_events_proto_rawDescData
 }
 
-var file_linli_evaluation_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_linli_evaluation_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_linli_evaluation_v1_events_proto_goTypes = []any{
-	(*EntryChanged)(nil), // 0: linli.evaluation.v1.EntryChanged
-	(*CycleChanged)(nil), // 1: linli.evaluation.v1.CycleChanged
-	(EntryState)(0),      // 2: linli.evaluation.v1.EntryState
-	(CycleState)(0),      // 3: linli.evaluation.v1.CycleState
+	(*EntryChanged)(nil),     // 0: linli.evaluation.v1.EntryChanged
+	(*CycleChanged)(nil),     // 1: linli.evaluation.v1.CycleChanged
+	(*LetterChanged)(nil),    // 2: linli.evaluation.v1.LetterChanged
+	(*SheetsChanged)(nil),    // 3: linli.evaluation.v1.SheetsChanged
+	(*ObjectionChanged)(nil), // 4: linli.evaluation.v1.ObjectionChanged
+	(EntryState)(0),          // 5: linli.evaluation.v1.EntryState
+	(CycleState)(0),          // 6: linli.evaluation.v1.CycleState
+	(SignatureState)(0),      // 7: linli.evaluation.v1.SignatureState
+	(ObjectionState)(0),      // 8: linli.evaluation.v1.ObjectionState
 }
 var file_linli_evaluation_v1_events_proto_depIdxs = []int32{
-	2, // 0: linli.evaluation.v1.EntryChanged.state:type_name -> linli.evaluation.v1.EntryState
-	3, // 1: linli.evaluation.v1.CycleChanged.state:type_name -> linli.evaluation.v1.CycleState
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	5, // 0: linli.evaluation.v1.EntryChanged.state:type_name -> linli.evaluation.v1.EntryState
+	6, // 1: linli.evaluation.v1.CycleChanged.state:type_name -> linli.evaluation.v1.CycleState
+	7, // 2: linli.evaluation.v1.SheetsChanged.state:type_name -> linli.evaluation.v1.SignatureState
+	8, // 3: linli.evaluation.v1.ObjectionChanged.state:type_name -> linli.evaluation.v1.ObjectionState
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_linli_evaluation_v1_events_proto_init() }
@@ -267,13 +545,14 @@ func file_linli_evaluation_v1_events_proto_init() {
 		return
 	}
 	file_linli_evaluation_v1_evaluation_proto_init()
+	file_linli_evaluation_v1_sheet_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_evaluation_v1_events_proto_rawDesc), len(file_linli_evaluation_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

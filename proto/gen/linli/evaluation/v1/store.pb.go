@@ -9,6 +9,7 @@ package evaluationv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -174,6 +175,12 @@ type ResultRow struct {
 	Cases         int32  `protobuf:"varint,5,opt,name=cases,proto3" json:"cases,omitempty"`
 	QuarterHours  int32  `protobuf:"varint,6,opt,name=quarter_hours,json=quarterHours,proto3" json:"quarter_hours,omitempty"`
 	CycleId       string `protobuf:"bytes,7,opt,name=cycle_id,json=cycleId,proto3" json:"cycle_id,omitempty"`
+	// What the figures propose, and what somebody wrote instead.
+	Proposed      Opinion                `protobuf:"varint,50,opt,name=proposed,proto3,enum=linli.evaluation.v1.Opinion" json:"proposed,omitempty"`
+	Opinion       Opinion                `protobuf:"varint,51,opt,name=opinion,proto3,enum=linli.evaluation.v1.Opinion" json:"opinion,omitempty"`
+	OpinionText   string                 `protobuf:"bytes,52,opt,name=opinion_text,json=opinionText,proto3" json:"opinion_text,omitempty"`
+	OpinionBy     string                 `protobuf:"bytes,53,opt,name=opinion_by,json=opinionBy,proto3" json:"opinion_by,omitempty"`
+	CorrectedAt   *timestamppb.Timestamp `protobuf:"bytes,54,opt,name=corrected_at,json=correctedAt,proto3" json:"corrected_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -257,14 +264,52 @@ func (x *ResultRow) GetCycleId() string {
 	return ""
 }
 
+func (x *ResultRow) GetProposed() Opinion {
+	if x != nil {
+		return x.Proposed
+	}
+	return Opinion_OPINION_UNSPECIFIED
+}
+
+func (x *ResultRow) GetOpinion() Opinion {
+	if x != nil {
+		return x.Opinion
+	}
+	return Opinion_OPINION_UNSPECIFIED
+}
+
+func (x *ResultRow) GetOpinionText() string {
+	if x != nil {
+		return x.OpinionText
+	}
+	return ""
+}
+
+func (x *ResultRow) GetOpinionBy() string {
+	if x != nil {
+		return x.OpinionBy
+	}
+	return ""
+}
+
+func (x *ResultRow) GetCorrectedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CorrectedAt
+	}
+	return nil
+}
+
 // A letter's header with its place; its lines are the result rows of its home
 // organization.
 type LetterRow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Without lines.
-	Letter        *Letter `protobuf:"bytes,1,opt,name=letter,proto3" json:"letter,omitempty"`
-	HomePath      string  `protobuf:"bytes,2,opt,name=home_path,json=homePath,proto3" json:"home_path,omitempty"`
-	DistrictPath  string  `protobuf:"bytes,3,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	Letter       *Letter `protobuf:"bytes,1,opt,name=letter,proto3" json:"letter,omitempty"`
+	HomePath     string  `protobuf:"bytes,2,opt,name=home_path,json=homePath,proto3" json:"home_path,omitempty"`
+	DistrictPath string  `protobuf:"bytes,3,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	// When the next reminder is due; unset when none is.
+	RemindAt      *timestamppb.Timestamp `protobuf:"bytes,50,opt,name=remind_at,json=remindAt,proto3" json:"remind_at,omitempty"`
+	Reply         *Reply                 `protobuf:"bytes,51,opt,name=reply,proto3" json:"reply,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -320,11 +365,356 @@ func (x *LetterRow) GetDistrictPath() string {
 	return ""
 }
 
+func (x *LetterRow) GetRemindAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RemindAt
+	}
+	return nil
+}
+
+func (x *LetterRow) GetReply() *Reply {
+	if x != nil {
+		return x.Reply
+	}
+	return nil
+}
+
+// One issue of a letter.
+type IssueRow struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Code     string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	LetterId string                 `protobuf:"bytes,2,opt,name=letter_id,json=letterId,proto3" json:"letter_id,omitempty"`
+	Issue    int32                  `protobuf:"varint,3,opt,name=issue,proto3" json:"issue,omitempty"`
+	// SHA-256 of the facts it was issued with.
+	Digest        []byte                 `protobuf:"bytes,4,opt,name=digest,proto3" json:"digest,omitempty"`
+	Superseded    bool                   `protobuf:"varint,5,opt,name=superseded,proto3" json:"superseded,omitempty"`
+	IssuedAt      *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"`
+	Members       int64                  `protobuf:"varint,7,opt,name=members,proto3" json:"members,omitempty"`
+	Year          int32                  `protobuf:"varint,8,opt,name=year,proto3" json:"year,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IssueRow) Reset() {
+	*x = IssueRow{}
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IssueRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IssueRow) ProtoMessage() {}
+
+func (x *IssueRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IssueRow.ProtoReflect.Descriptor instead.
+func (*IssueRow) Descriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_store_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *IssueRow) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *IssueRow) GetLetterId() string {
+	if x != nil {
+		return x.LetterId
+	}
+	return ""
+}
+
+func (x *IssueRow) GetIssue() int32 {
+	if x != nil {
+		return x.Issue
+	}
+	return 0
+}
+
+func (x *IssueRow) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *IssueRow) GetSuperseded() bool {
+	if x != nil {
+		return x.Superseded
+	}
+	return false
+}
+
+func (x *IssueRow) GetIssuedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.IssuedAt
+	}
+	return nil
+}
+
+func (x *IssueRow) GetMembers() int64 {
+	if x != nil {
+		return x.Members
+	}
+	return 0
+}
+
+func (x *IssueRow) GetYear() int32 {
+	if x != nil {
+		return x.Year
+	}
+	return 0
+}
+
+// How far a community's sheets are, and how many objections are open: whoever
+// objects, answers or signs writes it.
+type SignatureRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Signature     *Signature             `protobuf:"bytes,1,opt,name=signature,proto3" json:"signature,omitempty"`
+	CommunityPath string                 `protobuf:"bytes,2,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
+	DistrictPath  string                 `protobuf:"bytes,3,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignatureRow) Reset() {
+	*x = SignatureRow{}
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignatureRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignatureRow) ProtoMessage() {}
+
+func (x *SignatureRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignatureRow.ProtoReflect.Descriptor instead.
+func (*SignatureRow) Descriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_store_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *SignatureRow) GetSignature() *Signature {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+func (x *SignatureRow) GetCommunityPath() string {
+	if x != nil {
+		return x.CommunityPath
+	}
+	return ""
+}
+
+func (x *SignatureRow) GetDistrictPath() string {
+	if x != nil {
+		return x.DistrictPath
+	}
+	return ""
+}
+
+// An objection with its places.
+type ObjectionRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Objection     *Objection             `protobuf:"bytes,1,opt,name=objection,proto3" json:"objection,omitempty"`
+	CommunityPath string                 `protobuf:"bytes,2,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObjectionRow) Reset() {
+	*x = ObjectionRow{}
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectionRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectionRow) ProtoMessage() {}
+
+func (x *ObjectionRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectionRow.ProtoReflect.Descriptor instead.
+func (*ObjectionRow) Descriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_store_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ObjectionRow) GetObjection() *Objection {
+	if x != nil {
+		return x.Objection
+	}
+	return nil
+}
+
+func (x *ObjectionRow) GetCommunityPath() string {
+	if x != nil {
+		return x.CommunityPath
+	}
+	return ""
+}
+
+// A card with its place.
+type CardRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Card          *Card                  `protobuf:"bytes,1,opt,name=card,proto3" json:"card,omitempty"`
+	CommunityPath string                 `protobuf:"bytes,2,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CardRow) Reset() {
+	*x = CardRow{}
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CardRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CardRow) ProtoMessage() {}
+
+func (x *CardRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CardRow.ProtoReflect.Descriptor instead.
+func (*CardRow) Descriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_store_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *CardRow) GetCard() *Card {
+	if x != nil {
+		return x.Card
+	}
+	return nil
+}
+
+func (x *CardRow) GetCommunityPath() string {
+	if x != nil {
+		return x.CommunityPath
+	}
+	return ""
+}
+
+// How many cards a community has given in a year.
+type CardCountRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	CommunityPath string                 `protobuf:"bytes,1,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
+	Year          int32                  `protobuf:"varint,2,opt,name=year,proto3" json:"year,omitempty"`
+	Given         int32                  `protobuf:"varint,3,opt,name=given,proto3" json:"given,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CardCountRow) Reset() {
+	*x = CardCountRow{}
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CardCountRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CardCountRow) ProtoMessage() {}
+
+func (x *CardCountRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CardCountRow.ProtoReflect.Descriptor instead.
+func (*CardCountRow) Descriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_store_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *CardCountRow) GetCommunityPath() string {
+	if x != nil {
+		return x.CommunityPath
+	}
+	return ""
+}
+
+func (x *CardCountRow) GetYear() int32 {
+	if x != nil {
+		return x.Year
+	}
+	return 0
+}
+
+func (x *CardCountRow) GetGiven() int32 {
+	if x != nil {
+		return x.Given
+	}
+	return 0
+}
+
 var File_linli_evaluation_v1_store_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1flinli/evaluation/v1/store.proto\x12\x13linli.evaluation.v1\x1a$linli/evaluation/v1/evaluation.proto\"\xd3\x01\n" +
+	"\x1flinli/evaluation/v1/store.proto\x12\x13linli.evaluation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elinli/evaluation/v1/card.proto\x1a$linli/evaluation/v1/evaluation.proto\x1a\x1flinli/evaluation/v1/reply.proto\x1a\x1flinli/evaluation/v1/sheet.proto\"\xd3\x01\n" +
 	"\bEntryRow\x120\n" +
 	"\x05entry\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.EntryR\x05entry\x12%\n" +
 	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\x12\x1b\n" +
@@ -335,7 +725,7 @@ const file_linli_evaluation_v1_store_proto_rawDesc = "" +
 	"\bCycleRow\x120\n" +
 	"\x05cycle\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.CycleR\x05cycle\x12#\n" +
 	"\rdistrict_path\x18\x02 \x01(\tR\fdistrictPath\x12\x16\n" +
-	"\x06cursor\x18\x03 \x01(\fR\x06cursor\"\xd8\x01\n" +
+	"\x06cursor\x18\x03 \x01(\fR\x06cursor\"\xcb\x03\n" +
 	"\tResultRow\x12\x1b\n" +
 	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12\x1b\n" +
 	"\thome_path\x18\x02 \x01(\tR\bhomePath\x12%\n" +
@@ -343,11 +733,44 @@ const file_linli_evaluation_v1_store_proto_rawDesc = "" +
 	"\x05times\x18\x04 \x01(\x05R\x05times\x12\x14\n" +
 	"\x05cases\x18\x05 \x01(\x05R\x05cases\x12#\n" +
 	"\rquarter_hours\x18\x06 \x01(\x05R\fquarterHours\x12\x19\n" +
-	"\bcycle_id\x18\a \x01(\tR\acycleId\"\x82\x01\n" +
+	"\bcycle_id\x18\a \x01(\tR\acycleId\x128\n" +
+	"\bproposed\x182 \x01(\x0e2\x1c.linli.evaluation.v1.OpinionR\bproposed\x126\n" +
+	"\aopinion\x183 \x01(\x0e2\x1c.linli.evaluation.v1.OpinionR\aopinion\x12!\n" +
+	"\fopinion_text\x184 \x01(\tR\vopinionText\x12\x1d\n" +
+	"\n" +
+	"opinion_by\x185 \x01(\tR\topinionBy\x12=\n" +
+	"\fcorrected_at\x186 \x01(\v2\x1a.google.protobuf.TimestampR\vcorrectedAt\"\xed\x01\n" +
 	"\tLetterRow\x123\n" +
 	"\x06letter\x18\x01 \x01(\v2\x1b.linli.evaluation.v1.LetterR\x06letter\x12\x1b\n" +
 	"\thome_path\x18\x02 \x01(\tR\bhomePath\x12#\n" +
-	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPathB\xde\x01\n" +
+	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPath\x127\n" +
+	"\tremind_at\x182 \x01(\v2\x1a.google.protobuf.TimestampR\bremindAt\x120\n" +
+	"\x05reply\x183 \x01(\v2\x1a.linli.evaluation.v1.ReplyR\x05reply\"\xf0\x01\n" +
+	"\bIssueRow\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x1b\n" +
+	"\tletter_id\x18\x02 \x01(\tR\bletterId\x12\x14\n" +
+	"\x05issue\x18\x03 \x01(\x05R\x05issue\x12\x16\n" +
+	"\x06digest\x18\x04 \x01(\fR\x06digest\x12\x1e\n" +
+	"\n" +
+	"superseded\x18\x05 \x01(\bR\n" +
+	"superseded\x127\n" +
+	"\tissued_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x12\x18\n" +
+	"\amembers\x18\a \x01(\x03R\amembers\x12\x12\n" +
+	"\x04year\x18\b \x01(\x05R\x04year\"\x98\x01\n" +
+	"\fSignatureRow\x12<\n" +
+	"\tsignature\x18\x01 \x01(\v2\x1e.linli.evaluation.v1.SignatureR\tsignature\x12%\n" +
+	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\x12#\n" +
+	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPath\"s\n" +
+	"\fObjectionRow\x12<\n" +
+	"\tobjection\x18\x01 \x01(\v2\x1e.linli.evaluation.v1.ObjectionR\tobjection\x12%\n" +
+	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\"_\n" +
+	"\aCardRow\x12-\n" +
+	"\x04card\x18\x01 \x01(\v2\x19.linli.evaluation.v1.CardR\x04card\x12%\n" +
+	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\"_\n" +
+	"\fCardCountRow\x12%\n" +
+	"\x0ecommunity_path\x18\x01 \x01(\tR\rcommunityPath\x12\x12\n" +
+	"\x04year\x18\x02 \x01(\x05R\x04year\x12\x14\n" +
+	"\x05given\x18\x03 \x01(\x05R\x05givenB\xde\x01\n" +
 	"\x17com.linli.evaluation.v1B\n" +
 	"StoreProtoP\x01ZIgithub.com/linli-project/linli/proto/gen/linli/evaluation/v1;evaluationv1\xa2\x02\x03LEX\xaa\x02\x13Linli.Evaluation.V1\xca\x02\x13Linli\\Evaluation\\V1\xe2\x02\x1fLinli\\Evaluation\\V1\\GPBMetadata\xea\x02\x15Linli::Evaluation::V1b\x06proto3"
 
@@ -363,25 +786,45 @@ func file_linli_evaluation_v1_store_proto_rawDescGZIP() []byte {
 	return file_linli_evaluation_v1_store_proto_rawDescData
 }
 
-var file_linli_evaluation_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_linli_evaluation_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_linli_evaluation_v1_store_proto_goTypes = []any{
-	(*EntryRow)(nil),  // 0: linli.evaluation.v1.EntryRow
-	(*CycleRow)(nil),  // 1: linli.evaluation.v1.CycleRow
-	(*ResultRow)(nil), // 2: linli.evaluation.v1.ResultRow
-	(*LetterRow)(nil), // 3: linli.evaluation.v1.LetterRow
-	(*Entry)(nil),     // 4: linli.evaluation.v1.Entry
-	(*Cycle)(nil),     // 5: linli.evaluation.v1.Cycle
-	(*Letter)(nil),    // 6: linli.evaluation.v1.Letter
+	(*EntryRow)(nil),              // 0: linli.evaluation.v1.EntryRow
+	(*CycleRow)(nil),              // 1: linli.evaluation.v1.CycleRow
+	(*ResultRow)(nil),             // 2: linli.evaluation.v1.ResultRow
+	(*LetterRow)(nil),             // 3: linli.evaluation.v1.LetterRow
+	(*IssueRow)(nil),              // 4: linli.evaluation.v1.IssueRow
+	(*SignatureRow)(nil),          // 5: linli.evaluation.v1.SignatureRow
+	(*ObjectionRow)(nil),          // 6: linli.evaluation.v1.ObjectionRow
+	(*CardRow)(nil),               // 7: linli.evaluation.v1.CardRow
+	(*CardCountRow)(nil),          // 8: linli.evaluation.v1.CardCountRow
+	(*Entry)(nil),                 // 9: linli.evaluation.v1.Entry
+	(*Cycle)(nil),                 // 10: linli.evaluation.v1.Cycle
+	(Opinion)(0),                  // 11: linli.evaluation.v1.Opinion
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*Letter)(nil),                // 13: linli.evaluation.v1.Letter
+	(*Reply)(nil),                 // 14: linli.evaluation.v1.Reply
+	(*Signature)(nil),             // 15: linli.evaluation.v1.Signature
+	(*Objection)(nil),             // 16: linli.evaluation.v1.Objection
+	(*Card)(nil),                  // 17: linli.evaluation.v1.Card
 }
 var file_linli_evaluation_v1_store_proto_depIdxs = []int32{
-	4, // 0: linli.evaluation.v1.EntryRow.entry:type_name -> linli.evaluation.v1.Entry
-	5, // 1: linli.evaluation.v1.CycleRow.cycle:type_name -> linli.evaluation.v1.Cycle
-	6, // 2: linli.evaluation.v1.LetterRow.letter:type_name -> linli.evaluation.v1.Letter
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	9,  // 0: linli.evaluation.v1.EntryRow.entry:type_name -> linli.evaluation.v1.Entry
+	10, // 1: linli.evaluation.v1.CycleRow.cycle:type_name -> linli.evaluation.v1.Cycle
+	11, // 2: linli.evaluation.v1.ResultRow.proposed:type_name -> linli.evaluation.v1.Opinion
+	11, // 3: linli.evaluation.v1.ResultRow.opinion:type_name -> linli.evaluation.v1.Opinion
+	12, // 4: linli.evaluation.v1.ResultRow.corrected_at:type_name -> google.protobuf.Timestamp
+	13, // 5: linli.evaluation.v1.LetterRow.letter:type_name -> linli.evaluation.v1.Letter
+	12, // 6: linli.evaluation.v1.LetterRow.remind_at:type_name -> google.protobuf.Timestamp
+	14, // 7: linli.evaluation.v1.LetterRow.reply:type_name -> linli.evaluation.v1.Reply
+	12, // 8: linli.evaluation.v1.IssueRow.issued_at:type_name -> google.protobuf.Timestamp
+	15, // 9: linli.evaluation.v1.SignatureRow.signature:type_name -> linli.evaluation.v1.Signature
+	16, // 10: linli.evaluation.v1.ObjectionRow.objection:type_name -> linli.evaluation.v1.Objection
+	17, // 11: linli.evaluation.v1.CardRow.card:type_name -> linli.evaluation.v1.Card
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_linli_evaluation_v1_store_proto_init() }
@@ -389,14 +832,17 @@ func file_linli_evaluation_v1_store_proto_init() {
 	if File_linli_evaluation_v1_store_proto != nil {
 		return
 	}
+	file_linli_evaluation_v1_card_proto_init()
 	file_linli_evaluation_v1_evaluation_proto_init()
+	file_linli_evaluation_v1_reply_proto_init()
+	file_linli_evaluation_v1_sheet_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_evaluation_v1_store_proto_rawDesc), len(file_linli_evaluation_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

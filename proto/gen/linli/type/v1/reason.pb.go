@@ -342,6 +342,22 @@ const (
 	Reason_REASON_GRADE_NOT_GRADED Reason = 1457
 	// Nobody exempts oneself or the own unit's members.
 	Reason_REASON_EXEMPTS_OWN Reason = 1458
+	// Members can object until `until`; it is signed after that.
+	Reason_REASON_OBJECTION_WINDOW_OPEN Reason = 1465
+	// Members could object until `until`.
+	Reason_REASON_OBJECTION_WINDOW_OVER Reason = 1466
+	// `open` objections wait for an answer.
+	Reason_REASON_OBJECTIONS_OPEN Reason = 1467
+	// `waiting` communities are not consented to.
+	Reason_REASON_NOT_ALL_CONSENTED Reason = 1468
+	// Who is in a letter does not receive it: the next level up does.
+	Reason_REASON_RECIPIENT_IS_SUBJECT Reason = 1469
+	// The member has the card `number`.
+	Reason_REASON_CARD_EXISTS Reason = 1470
+	// The card was inspected for `year`.
+	Reason_REASON_INSPECTED_ALREADY Reason = 1471
+	// Nobody writes an opinion on, or answers, oneself.
+	Reason_REASON_OPINION_ON_ONESELF Reason = 1472
 )
 
 // Enum value maps for Reason.
@@ -503,6 +519,14 @@ var (
 		1456: "REASON_GRADE_EXCEPTION_CONSENT",
 		1457: "REASON_GRADE_NOT_GRADED",
 		1458: "REASON_EXEMPTS_OWN",
+		1465: "REASON_OBJECTION_WINDOW_OPEN",
+		1466: "REASON_OBJECTION_WINDOW_OVER",
+		1467: "REASON_OBJECTIONS_OPEN",
+		1468: "REASON_NOT_ALL_CONSENTED",
+		1469: "REASON_RECIPIENT_IS_SUBJECT",
+		1470: "REASON_CARD_EXISTS",
+		1471: "REASON_INSPECTED_ALREADY",
+		1472: "REASON_OPINION_ON_ONESELF",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -661,6 +685,14 @@ var (
 		"REASON_GRADE_EXCEPTION_CONSENT":   1456,
 		"REASON_GRADE_NOT_GRADED":          1457,
 		"REASON_EXEMPTS_OWN":               1458,
+		"REASON_OBJECTION_WINDOW_OPEN":     1465,
+		"REASON_OBJECTION_WINDOW_OVER":     1466,
+		"REASON_OBJECTIONS_OPEN":           1467,
+		"REASON_NOT_ALL_CONSENTED":         1468,
+		"REASON_RECIPIENT_IS_SUBJECT":      1469,
+		"REASON_CARD_EXISTS":               1470,
+		"REASON_INSPECTED_ALREADY":         1471,
+		"REASON_OPINION_ON_ONESELF":        1472,
 	}
 )
 
@@ -695,7 +727,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x82$\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xfe%\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -867,7 +899,15 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x1dREASON_GRADE_EXCEPTION_REASON\x10\xaf\v\x12#\n" +
 	"\x1eREASON_GRADE_EXCEPTION_CONSENT\x10\xb0\v\x12\x1c\n" +
 	"\x17REASON_GRADE_NOT_GRADED\x10\xb1\v\x12\x17\n" +
-	"\x12REASON_EXEMPTS_OWN\x10\xb2\vB\xb5\x01\n" +
+	"\x12REASON_EXEMPTS_OWN\x10\xb2\v\x12!\n" +
+	"\x1cREASON_OBJECTION_WINDOW_OPEN\x10\xb9\v\x12!\n" +
+	"\x1cREASON_OBJECTION_WINDOW_OVER\x10\xba\v\x12\x1b\n" +
+	"\x16REASON_OBJECTIONS_OPEN\x10\xbb\v\x12\x1d\n" +
+	"\x18REASON_NOT_ALL_CONSENTED\x10\xbc\v\x12 \n" +
+	"\x1bREASON_RECIPIENT_IS_SUBJECT\x10\xbd\v\x12\x17\n" +
+	"\x12REASON_CARD_EXISTS\x10\xbe\v\x12\x1d\n" +
+	"\x18REASON_INSPECTED_ALREADY\x10\xbf\v\x12\x1e\n" +
+	"\x19REASON_OPINION_ON_ONESELF\x10\xc0\vB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (

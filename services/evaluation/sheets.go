@@ -1,0 +1,412 @@
+package evaluation
+
+import (
+	"context"
+	"math/big"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pb "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
+
+	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/clock"
+	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/kv/key"
+	"github.com/linli-project/linli/pkg/policy"
+	"github.com/linli-project/linli/pkg/rule"
+	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/pkg/store"
+	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/evaluation/internal/cycle"
+	"github.com/linli-project/linli/services/evaluation/internal/sheet"
+)
+
+// sheets answers linli.evaluation.v1.SheetService.
+type sheets struct {
+	pb.UnsafeSheetServiceServer
+	*Service
+}
+
+var _ pb.SheetServiceServer = sheets{}
+
+const (
+	// mostObjections is how many objections one sheet shows.
+	mostObjections = 50
+	// mostCycles is how many years of a member are looked through.
+	mostCycles = 100
+	// mostCommunities is how many communities a district's cycle has.
+	mostCommunities = 2000
+)
+
+// endOfDays answers the midnight that ends the n-th Shanghai day after t.
+func endOfDays(t time.Time, n int) time.Time {
+	local := t.In(clock.Shanghai())
+	return time.Date(local.Year(), local.Month(), local.Day()+n+1, 0, 0, 0, 0, local.Location())
+}
+
+// proposeOpinion answers what the figures of a year propose.
+func (s *Service) proposeOpinion(r kv.Reader, p policy.Policy, year int32, row *pb.ResultRow) (pb.Opinion, error) {
+	composite, err := s.compositeOf(r, p, year, row)
+	served := row.GetTimes() > 0 || row.GetCases() > 0 || row.GetQuarterHours() > 0
+	return pb.Opinion(sheet.Propose(row.GetCommunityPath() != "", served, composite, sheet.Lines{
+		Good: p.Rat("evaluation.opinion.good"), FairlyGood: p.Rat("evaluation.opinion.fairly_good"),
+	})), err
+}
+
+// compositeOf answers the composite of a member's year; nil without any input.
+func (s *Service) compositeOf(_ kv.Reader, p policy.Policy, _ int32, row *pb.ResultRow) (*big.Rat, error) {
+	hours := big.NewRat(100*int64(row.GetQuarterHours()), 4)
+	score := hours.Quo(hours, p.Rat("evaluation.full_marks_hours"))
+	if most := big.NewRat(100, 1); score.Cmp(most) > 0 {
+		score = most
+	}
+	return score, nil
+}
+
+// opinionOf is the opinion that stands: what somebody wrote, else what the
+// figures propose.
+func opinionOf(row *pb.ResultRow) pb.Opinion {
+	if row.GetOpinion() != pb.Opinion_OPINION_UNSPECIFIED {
+		return row.GetOpinion()
+	}
+	return row.GetProposed()
+}
+
+// countCommunities notes how many members of a slice belong to each community:
+// these are the ones that sign.
+func (s *Service) countCommunities(tx *store.Tx, c *pb.CycleRow, communities map[string]int64) error {
+	for path, members := range communities {
+		row, ok, err := s.sheetTables.signatures.Get(tx, scope.All(), communityKey(c.GetCycle().GetId(), path))
+		if err != nil {
+			return err
+		}
+		if !ok {
+			_, err := s.sheetTables.signatures.Insert(tx, &pb.SignatureRow{
+				Signature: &pb.Signature{
+					CycleId: c.GetCycle().GetId(), CommunityId: scope.Path(path).ID(),
+					State: pb.SignatureState(sheet.Open), Members: members,
+				},
+				CommunityPath: path, DistrictPath: c.GetDistrictPath(),
+			})
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		next := proto.CloneOf(row.Value)
+		next.Signature.Members += members
+		if _, err := s.sheetTables.signatures.Replace(tx, row, next); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// notConsented counts the communities of a cycle that are not consented to.
+func (s *Service) notConsented(tx *store.Tx, cycleID string) (waiting int, err error) {
+	page, err := s.sheetTables.signatures.List(tx, scope.All(), table.Query{Prefix: cycleKey(cycleID), Limit: mostCommunities})
+	for _, row := range page.Rows {
+		if sheet.SignatureState(row.Value.GetSignature().GetState()) != sheet.Consented {
+			waiting++
+		}
+	}
+	return waiting, err
+}
+
+// computed answers a cycle whose sheets can be seen; otherwise it is absent.
+func (s *Service) computed(r kv.Reader, id string) (table.Row[*pb.CycleRow], error) {
+	row, err := s.cycle(r, scope.All(), id)
+	if err == nil && cycle.State(row.Value.GetCycle().GetState()) < cycle.Computed {
+		err = rule.Absent("cycle", id)
+	}
+	return row, err
+}
+
+// result answers the row of a member in a cycle, if the offices or the person
+// of a scope may see it by the member's community.
+func (s *Service) result(r kv.Reader, sees scope.Scope, cycleID, member string) (table.Row[*pb.ResultRow], error) {
+	row, ok, err := s.tables.results.By(r, scope.All(), byMember, memberCycleKey(member, cycleID))
+	if err != nil {
+		return row, err
+	}
+	at := scope.Path(row.Value.GetCommunityPath())
+	if !ok || !sees.Owns(member) && (at == "" || !sees.Covers(at)) {
+		return row, rule.Absent("sheet", member)
+	}
+	return row, nil
+}
+
+// sheetProto is a sheet as it is shown.
+func (s *Service) sheetProto(r kv.Reader, c *pb.CycleRow, row *pb.ResultRow) (*pb.MemberSheet, error) {
+	out := &pb.MemberSheet{
+		CycleId: row.GetCycleId(), Year: c.GetCycle().GetYear(), MemberId: row.GetMemberId(),
+		CommunityId: scope.Path(row.GetCommunityPath()).ID(),
+		Times:       row.GetTimes(), Cases: row.GetCases(), QuarterHours: row.GetQuarterHours(),
+		Opinion: opinionOf(row), OpinionText: row.GetOpinionText(), OpinionBy: row.GetOpinionBy(),
+		OpinionProposed: row.GetOpinion() == pb.Opinion_OPINION_UNSPECIFIED,
+		ObjectUntil:     c.GetCycle().GetObjectUntil(), CorrectedAt: row.GetCorrectedAt(),
+	}
+	page, err := s.sheetTables.objections.List(r, scope.All(), table.Query{
+		Index: byMember, Prefix: memberCycleKey(row.GetMemberId(), row.GetCycleId()), Limit: mostObjections,
+	})
+	for _, o := range page.Rows {
+		out.Objections = append(out.Objections, proto.CloneOf(o.Value.GetObjection()))
+	}
+	if err != nil || row.GetCommunityPath() == "" {
+		return out, err
+	}
+	signature, _, err := s.sheetTables.signatures.Get(r, scope.All(), communityKey(row.GetCycleId(), row.GetCommunityPath()))
+	out.SignedBy = signature.Value.GetSignature().GetSignedBy()
+	return out, err
+}
+
+// mine answers the caller's own row of a year, with its cycle.
+func (s *Service) mine(r kv.Reader, person string, year int32) (c table.Row[*pb.CycleRow], row table.Row[*pb.ResultRow], err error) {
+	page, err := s.tables.results.List(r, scope.All(), table.Query{Index: byMember, Prefix: key.Key(nil).String(person), Limit: mostCycles})
+	if err != nil {
+		return c, row, err
+	}
+	for _, row := range page.Rows {
+		c, err := s.cycle(r, scope.All(), row.Value.GetCycleId())
+		if err != nil {
+			return c, row, err
+		}
+		if c.Value.GetCycle().GetYear() == year && cycle.State(c.Value.GetCycle().GetState()) >= cycle.Computed {
+			return c, row, nil
+		}
+	}
+	return c, row, rule.Absent("sheet", person)
+}
+
+// GetMySheet answers the caller's own sheet.
+func (s sheets) GetMySheet(ctx context.Context, req *pb.GetMySheetRequest) (*pb.GetMySheetResponse, error) {
+	call := access.From(ctx)
+	out := &pb.GetMySheetResponse{}
+	err := s.store.View(ctx, func(r kv.Reader) error {
+		c, row, err := s.mine(r, call.Person, req.GetYear())
+		if err != nil {
+			return err
+		}
+		out.Sheet, err = s.sheetProto(r, c.Value, row.Value)
+		return err
+	})
+	return out, err
+}
+
+// ListSheets answers the sheets of a community.
+func (s sheets) ListSheets(ctx context.Context, req *pb.ListSheetsRequest) (*pb.ListSheetsResponse, error) {
+	call := access.From(ctx)
+	out := &pb.ListSheetsResponse{}
+	err := s.store.View(ctx, func(r kv.Reader) error {
+		c, err := s.computed(r, req.GetCycleId())
+		if err != nil {
+			return err
+		}
+		o, _, err := s.organizations.Get(r, req.GetCommunityId())
+		if err != nil {
+			return err
+		}
+		// The field's scope is checked: the community's rows are lent.
+		page := table.PageCall{
+			Method: call.Method, Scope: scope.All(), Filter: []string{req.GetCycleId(), req.GetCommunityId()},
+			Size: req.GetPageSize(), Token: req.GetPageToken(),
+		}
+		rows, next, err := table.Page(s.pager, s.tables.results, r, page, table.Query{
+			Index: byCommunity, Prefix: communityKey(req.GetCycleId(), string(o.Path)),
+		})
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			shown, err := s.sheetProto(r, c.Value, row.Value)
+			if err != nil {
+				return err
+			}
+			out.Sheets = append(out.Sheets, shown)
+		}
+		out.NextPageToken = next
+		return nil
+	})
+	return out, err
+}
+
+// ListSheetEntries answers the ledger entries behind a sheet.
+func (s sheets) ListSheetEntries(ctx context.Context, req *pb.ListSheetEntriesRequest) (*pb.ListSheetEntriesResponse, error) {
+	call := access.From(ctx)
+	out := &pb.ListSheetEntriesResponse{}
+	err := s.store.View(ctx, func(r kv.Reader) error {
+		c, err := s.computed(r, req.GetCycleId())
+		if err != nil {
+			return err
+		}
+		if _, err := s.result(r, sheetScope(call), req.GetCycleId(), req.GetMemberId()); err != nil {
+			return err
+		}
+		page := table.PageCall{
+			Method: call.Method, Scope: scope.All(), Filter: []string{req.GetCycleId(), req.GetMemberId()},
+			Size: req.GetPageSize(), Token: req.GetPageToken(),
+		}
+		rows, next, err := table.Page(s.pager, s.tables.entries, r, page, table.Query{
+			Prefix: key.Key(nil).String(req.GetMemberId()).Prefix(cycle.YearPrefix(c.Value.GetCycle().GetYear())),
+		})
+		out.Entries, out.NextPageToken = entryProtos(rows), next
+		return err
+	})
+	return out, err
+}
+
+// sheetScope is what a caller may see of sheets: by the office, and the own
+// one. Living somewhere opens nobody else's.
+func sheetScope(call access.Call) scope.Scope {
+	return scope.Scope{Paths: call.ScopeOf(sheetOffices()...).Paths, Person: call.Person}
+}
+
+// SetOpinion writes the community's opinion in place of the proposed one.
+func (s sheets) SetOpinion(ctx context.Context, req *pb.SetOpinionRequest) (*pb.SetOpinionResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.SetOpinionResponse, error) {
+		c, err := s.computed(tx, req.GetCycleId())
+		if err != nil {
+			return nil, err
+		}
+		row, err := s.result(tx, scope.Scope{Paths: call.Scope.Paths}, req.GetCycleId(), req.GetMemberId())
+		if err != nil {
+			return nil, err
+		}
+		if req.GetMemberId() == call.Person {
+			return nil, rule.New(rule.Denied, "OPINION_ON_ONESELF", "")
+		}
+		if err := s.editable(tx, row.Value, "set opinion"); err != nil {
+			return nil, err
+		}
+		next := proto.CloneOf(row.Value)
+		next.Opinion, next.OpinionText, next.OpinionBy = req.GetOpinion(), req.GetText(), call.Person
+		kept, err := s.tables.results.Replace(tx, row, next)
+		if err != nil {
+			return nil, err
+		}
+		tx.Audit(store.Record{Rows: []string{req.GetCycleId(), req.GetMemberId()}})
+		shown, err := s.sheetProto(tx, c.Value, kept.Value)
+		return &pb.SetOpinionResponse{Sheet: shown}, err
+	})
+}
+
+// editable answers WRONG_STATE for a sheet whose community has signed. The
+// signature is read here, so that both do not go through at once.
+func (s *Service) editable(tx *store.Tx, row *pb.ResultRow, command string) error {
+	signature, err := s.signature(tx, row.GetCycleId(), row.GetCommunityPath())
+	if err != nil {
+		return err
+	}
+	return sheet.CheckEditable(sheet.SignatureState(signature.Value.GetSignature().GetState()), command)
+}
+
+func (s *Service) signature(r kv.Reader, cycleID, communityPath string) (table.Row[*pb.SignatureRow], error) {
+	row, ok, err := s.sheetTables.signatures.Get(r, scope.All(), communityKey(cycleID, communityPath))
+	if err == nil && !ok {
+		err = rule.Absent("sheets", scope.Path(communityPath).ID())
+	}
+	return row, err
+}
+
+// SignSheets signs the opinions of a community by name.
+func (s sheets) SignSheets(ctx context.Context, req *pb.SignSheetsRequest) (*pb.SignSheetsResponse, error) {
+	call, now := access.From(ctx), s.store.Civil().Now()
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.SignSheetsResponse, error) {
+		c, row, err := s.toSign(tx, req.GetCycleId(), req.GetCommunityId(), req.GetEtag())
+		if err != nil {
+			return nil, err
+		}
+		open := int(row.Value.GetSignature().GetOpenObjections())
+		until := c.Value.GetCycle().GetObjectUntil().AsTime().In(clock.Shanghai())
+		out, err := s.moveSignature(tx, c.Value, row, sheet.Sign, func(next *pb.Signature) error {
+			next.SignedBy, next.SignedAt, next.Reason = call.Person, timestamppb.New(now), ""
+			return sheet.CheckSign(until, now, open)
+		})
+		return &pb.SignSheetsResponse{Signature: out}, err
+	})
+}
+
+// ConsentToSheets is the street's consent, or its no.
+func (s sheets) ConsentToSheets(ctx context.Context, req *pb.ConsentToSheetsRequest) (*pb.ConsentToSheetsResponse, error) {
+	call, now := access.From(ctx), timestamppb.New(s.store.Civil().Now())
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ConsentToSheetsResponse, error) {
+		command, err := sheet.CheckConsent(req.GetConsents(), req.GetReason())
+		if err != nil {
+			return nil, err
+		}
+		c, row, err := s.toSign(tx, req.GetCycleId(), req.GetCommunityId(), req.GetEtag())
+		if err != nil {
+			return nil, err
+		}
+		out, err := s.moveSignature(tx, c.Value, row, command, func(next *pb.Signature) error {
+			if next.Reason = req.GetReason(); command == sheet.Consent {
+				next.ConsentedBy, next.ConsentedAt = call.Person, now
+			}
+			return nil
+		})
+		return &pb.ConsentToSheetsResponse{Signature: out}, err
+	})
+}
+
+// toSign answers a community's signature with its cycle. That the caller's
+// office covers the community is checked by the field.
+func (s sheets) toSign(tx *store.Tx, cycleID, communityID, etag string) (c table.Row[*pb.CycleRow], row table.Row[*pb.SignatureRow], err error) {
+	if c, err = s.computed(tx, cycleID); err != nil {
+		return c, row, err
+	}
+	o, _, err := s.organizations.Get(tx, communityID)
+	if err != nil {
+		return c, row, err
+	}
+	if row, err = s.signature(tx, cycleID, string(o.Path)); err != nil {
+		return c, row, err
+	}
+	return c, row, row.Match(etag)
+}
+
+// moveSignature takes a community's sheets one step further and announces it.
+func (s sheets) moveSignature(tx *store.Tx, c *pb.CycleRow, row table.Row[*pb.SignatureRow], command string, change func(*pb.Signature) error) (*pb.Signature, error) {
+	state, err := sheet.Signatures().Next(sheet.SignatureState(row.Value.GetSignature().GetState()), command)
+	if err != nil {
+		return nil, err
+	}
+	next := proto.CloneOf(row.Value)
+	next.Signature.State = pb.SignatureState(state)
+	if err := change(next.GetSignature()); err != nil {
+		return nil, err
+	}
+	kept, err := s.sheetTables.signatures.Replace(tx, row, next)
+	if err != nil {
+		return nil, err
+	}
+	tx.Audit(store.Record{Rows: []string{c.GetCycle().GetId(), next.GetSignature().GetCommunityId()}})
+	return signatureProto(kept), tx.Emit(sheetsEvent(command, c.GetCycle().GetYear(), kept))
+}
+
+func signatureProto(row table.Row[*pb.SignatureRow]) *pb.Signature {
+	out := proto.CloneOf(row.Value.GetSignature())
+	out.Etag = row.Etag()
+	return out
+}
+
+// ListSignatures answers how far the communities of a cycle are.
+func (s sheets) ListSignatures(ctx context.Context, req *pb.ListSignaturesRequest) (*pb.ListSignaturesResponse, error) {
+	call := access.From(ctx)
+	out := &pb.ListSignaturesResponse{}
+	err := s.store.View(ctx, func(r kv.Reader) error {
+		page := table.PageCall{
+			Method: call.Method, Scope: scope.Scope{Paths: call.Scope.Paths}, Filter: []string{req.GetCycleId()},
+			Size: req.GetPageSize(), Token: req.GetPageToken(),
+		}
+		rows, next, err := table.Page(s.pager, s.sheetTables.signatures, r, page, table.Query{Prefix: cycleKey(req.GetCycleId())})
+		for _, row := range rows {
+			out.Signatures = append(out.Signatures, signatureProto(row))
+		}
+		out.NextPageToken = next
+		return err
+	})
+	return out, err
+}
