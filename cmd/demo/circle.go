@@ -28,7 +28,7 @@ func (r *run) planCircle(on func(string, task)) {
 		if p.OnBehalfOf {
 			solve = 1
 		}
-		on(p.day(), func(ctx context.Context, _ string) error { return r.post(ctx, p) })
+		on(p.day(), func(ctx context.Context, _ string) error { return errors.Join(r.post(ctx, p), r.join(ctx, p)) })
 		on(by(p, 1), func(ctx context.Context, _ string) error { return r.admit(ctx, p) })
 		on(by(p, solve), func(ctx context.Context, day string) error { return r.solve(ctx, p, day) })
 		on(by(p, 3), func(ctx context.Context, _ string) error { return r.rateAndClose(ctx, p) })
@@ -72,7 +72,7 @@ func (r *run) post(ctx context.Context, p post) error {
 		CommunityId: p.Community, Kind: kindOf(p.Category), Category: p.Category, Text: p.Text, Building: p.Building,
 		OnBehalfOf: p.OnBehalfOf, Visibility: requestsv1.Visibility_VISIBILITY_PUBLIC_WITHOUT_NAME,
 	}
-	if in.Kind == requestsv1.RequestKind_REQUEST_KIND_HARDSHIP || p.OnBehalfOf {
+	if staffOnly(p) {
 		in.Visibility = requestsv1.Visibility_VISIBILITY_STAFF_ONLY
 	}
 	var out requestsv1.Request
@@ -84,6 +84,36 @@ func (r *run) post(ctx context.Context, p post) error {
 		r.notes.Hardship.StaffOnly = out.GetTextSealed() && out.GetText() == ""
 	}
 	return nil
+}
+
+// join has the records' supporters say "me too". What is for staff only has no
+// "me too": its supporters stand with the next public post of the circle
+// (sample).
+func (r *run) join(ctx context.Context, p post) error {
+	id := r.notes.Requests[p.No]
+	if staffOnly(p) {
+		return nil
+	}
+	supporters := slices.Clone(p.Supporters)
+	for i := slices.IndexFunc(r.records.posts, func(q post) bool { return q.No == p.No }) - 1; i >= 0 && staffOnly(r.records.posts[i]); i-- {
+		supporters = append(supporters, r.records.posts[i].Supporters...)
+	}
+	for _, supporter := range supporters {
+		if supporter == p.Resident {
+			continue
+		}
+		w := as(typev1.Role_ROLE_RESIDENT, supporter, r.records.path(p.Community))
+		err := r.client.call(ctx, w, http.MethodPost, "/v1/requests/"+id+":join", fmt.Sprintf("demo-join-%d-%s", p.No, supporter),
+			&requestsv1.JoinRequestRequest{Id: id}, nil)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func staffOnly(p post) bool {
+	return p.OnBehalfOf || kindOf(p.Category) == requestsv1.RequestKind_REQUEST_KIND_HARDSHIP
 }
 
 func (r *run) admit(ctx context.Context, p post) error {
@@ -105,6 +135,9 @@ func (r *run) solve(ctx context.Context, p post, day string) error {
 	id := r.notes.Requests[p.No]
 	resolve := &requestsv1.ResolveRequestRequest{Id: id, Answer: "已处理,感谢您对社区的关心。"}
 	if p.OnBehalfOf {
+		if err := r.help(ctx, p, day); err != nil {
+			return err
+		}
 		resolve.Answer = "已上门核实,并转介公益组织。"
 		r.notes.Hardship.Day = day
 	}

@@ -34,8 +34,12 @@ type notes struct {
 		StaffOnly bool   `json:"staff_only"`
 		Revealed  bool   `json:"revealed"`
 		Day       string `json:"day"`
+		Case      string `json:"case"`
+		Aid       string `json:"aid"`
 	} `json:"hardship"`
-	path string
+	// Replies are letters that their home organizations answered.
+	Replies int `json:"replies"`
+	path    string
 }
 
 func openNotes(folder string) (*notes, error) {

@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	evaluationv1 "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	requestsv1 "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 
@@ -161,12 +162,12 @@ func (r *run) agreeing(ctx context.Context, accepted map[string]int64, kind stri
 	return n, nil
 }
 
-func (r *run) reportHardship(_ context.Context, c *comparison) error {
+func (r *run) reportHardship(ctx context.Context, c *comparison) error {
 	c.scenario = "3 hardship"
 	c.same("for staff only, text sealed", "article", "true", strconv.FormatBool(r.notes.Hardship.StaffOnly))
 	c.same("read by the committee with a reason", "article", "true", strconv.FormatBool(r.notes.Hardship.Revealed))
 	c.same("seen to on", "article", "2013-12-30", r.notes.Hardship.Day)
-	return nil
+	return r.checkHelp(ctx, c)
 }
 
 func (r *run) reportCircle(ctx context.Context, c *comparison) error {
@@ -186,14 +187,39 @@ func (r *run) reportCircle(ctx context.Context, c *comparison) error {
 			solved += k.GetResolved()
 		}
 	}
-	authors := map[string]bool{}
+	authors, participants := map[string]bool{}, map[string]bool{}
 	for _, p := range r.records.posts {
-		authors[p.Resident] = true
+		authors[p.Resident], participants[p.Resident] = true, true
+		for _, s := range p.Supporters {
+			participants[s] = true
+		}
 	}
 	c.atLeast("suggestions and opinions", 500, suggestions)
 	c.count("problems solved", "article", 798, solved)
 	c.count("posts filed", "records", int64(len(r.records.posts)), closed)
 	c.count("residents who posted", "records", int64(len(authors)), circle.GetAuthors())
+	c.atLeast("residents taking part", 1500, circle.GetParticipants())
+	c.count("residents who posted or said me too", "records", int64(len(participants)), circle.GetParticipants())
+	return r.reportRates(ctx, c)
+}
+
+// reportRates compares the rates with the choices that the demo made.
+func (r *run) reportRates(ctx context.Context, c *comparison) error {
+	var rates requestsv1.Rates
+	err := r.client.call(ctx, r.committee(), http.MethodGet, "/v1/organizations/"+circleID+"/circle/rates?year=2013", "", nil, &rates)
+	if err != nil {
+		return err
+	}
+	var satisfied int64
+	for _, p := range r.records.posts {
+		if chance(p.No, "rating")%3 > 0 { // 4 or 5 of 3 to 5
+			satisfied++
+		}
+	}
+	all := int64(len(r.records.posts))
+	c.count("answered", "records", all, rates.GetResponse().GetDenominator())
+	c.same("resolution rate", "sample", "100.0", rates.GetResolution().GetPercent())
+	c.count("satisfied", "sample", satisfied, rates.GetSatisfaction().GetNumerator())
 	return nil
 }
 
@@ -258,6 +284,26 @@ func (r *run) reportYearEnd(ctx context.Context, c *comparison) error {
 	c.count("letters to home organizations", "records", int64(len(homes)), cycle.GetLetters())
 	c.count("lines in the letters", "records", roster, int64(r.notes.LetterLines))
 	c.count("lines with a name when rendered", "records", roster, int64(r.notes.LetterNames))
+	c.same("closed after signatures of community and street", "sample", "CYCLE_STATE_CLOSED", cycle.GetState().String())
+	return r.reportReplies(ctx, c, cycle.GetLetters())
+}
+
+// reportReplies compares who has not answered with who has.
+func (r *run) reportReplies(ctx context.Context, c *comparison, letters int64) error {
+	waiting := int64(0)
+	for token := ""; ; {
+		var page evaluationv1.ListUnansweredResponse
+		err := r.client.call(ctx, r.districtOfficer(), http.MethodGet,
+			"/v1/cycles/"+r.notes.Cycle+"/unanswered?pageSize=200&pageToken="+token, "", nil, &page)
+		if err != nil {
+			return err
+		}
+		waiting += int64(len(page.GetLetters()))
+		if token = page.GetNextPageToken(); token == "" {
+			break
+		}
+	}
+	c.count("letters still waited for", "sample", letters-int64(r.notes.Replies), waiting)
 	return nil
 }
 

@@ -6,17 +6,22 @@ import (
 	"encoding/csv"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	evaluationv1 "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 )
 
 const (
-	cycleDay  = "2014-01-02"
-	letterDay = "2014-01-03"
+	cycleDay   = "2014-01-02"
+	signDay    = "2014-01-13" // after the seven days for objections
+	consentDay = "2014-01-14"
+	closeDay   = "2014-01-15"
+	letterDay  = "2014-01-16"
 	// Lines of a rendered letter before its members: title, home, counts,
 	// number, column names.
 	letterHead = 5
@@ -27,7 +32,65 @@ const (
 // home organization reads its letter.
 func (r *run) planYearEnd(on func(string, task)) {
 	on(cycleDay, r.sumYear)
+	on(signDay, r.signSheets)
+	on(consentDay, r.consentToSheets)
+	on(closeDay, r.closeYear)
 	on(letterDay, r.readLetters)
+}
+
+// communities are those of the district, in order.
+func (r *run) communities() (ids []string) {
+	for id, o := range r.records.organizations {
+		if o.kind == "community" {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// signSheets has every community sign the opinions by name.
+func (r *run) signSheets(ctx context.Context, _ string) error {
+	for _, id := range r.communities() {
+		err := r.client.call(ctx, r.partyStaff(id), http.MethodPost, "/v1/cycles/"+r.notes.Cycle+"/communities/"+id+":sign", "demo-sign-"+id,
+			&evaluationv1.SignSheetsRequest{CycleId: r.notes.Cycle, CommunityId: id}, nil)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) consentToSheets(ctx context.Context, _ string) error {
+	for _, id := range r.communities() {
+		street := r.records.organizations[id].parent
+		w := as(typev1.Role_ROLE_STREET_OFFICER, "demo-street-"+street, r.records.path(street))
+		err := r.client.call(ctx, w, http.MethodPost, "/v1/cycles/"+r.notes.Cycle+"/communities/"+id+":consent", "demo-consent-"+id,
+			&evaluationv1.ConsentToSheetsRequest{CycleId: r.notes.Cycle, CommunityId: id, Consents: true}, nil)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) closeYear(ctx context.Context, _ string) error {
+	err := r.client.call(ctx, r.districtOfficer(), http.MethodPost, "/v1/cycles/"+r.notes.Cycle+":close", "demo-close",
+		&evaluationv1.CloseCycleRequest{Id: r.notes.Cycle}, nil)
+	if err != nil {
+		return err
+	}
+	return r.awaitCycle(ctx, evaluationv1.CycleState_CYCLE_STATE_CLOSED)
+}
+
+// answer is the home organization's reply; one in ten is still waited for
+// (sample), and those outside the city, whose letters the district prints.
+func (r *run) answer(ctx context.Context, reader who, l *evaluationv1.Letter) (answered int, err error) {
+	if r.records.organizations[l.GetHomeOrganizationId()].kind == "external" || chance(0, "reply "+l.GetHomeOrganizationId())%10 == 0 {
+		return 0, nil
+	}
+	return 1, r.client.call(ctx, reader, http.MethodPost, "/v1/letters/"+l.GetId()+"/reply", "demo-reply-"+l.GetId(),
+		&evaluationv1.ReplyToLetterRequest{LetterId: l.GetId(), UsedInAppraisal: true, Why: "作为民主评议的参考"}, nil)
 }
 
 func (r *run) sumYear(ctx context.Context, _ string) error {
@@ -84,8 +147,14 @@ func (r *run) readLetters(ctx context.Context, _ string) error {
 	for _, l := range letters {
 		g.Go(func() error {
 			lines, names, err := r.readLetter(ctx, l)
+			if err != nil {
+				return err
+			}
+			_, reader := r.officerOf(l.GetHomeOrganizationId())
+			answered, err := r.answer(ctx, reader, l)
 			mu.Lock()
 			defer mu.Unlock()
+			r.notes.Replies += answered
 			r.notes.LetterLines += lines
 			r.notes.LetterNames += names
 			return err
