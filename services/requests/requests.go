@@ -103,7 +103,7 @@ func (s *Service) Reactions() []events.Consumer {
 // Jobs are what passes by itself.
 func (s *Service) Jobs() []run.Job {
 	var jobs []run.Job
-	jobs = append(jobs, run.Job{Name: "relief limits", Run: aid{Service: s}.watchRelief})
+	jobs = append(jobs, run.Job{Name: "limits of hardship and offers", Run: aid{Service: s}.watchLimits})
 	return jobs
 }
 
