@@ -1,8 +1,11 @@
 package requests
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
-// CheckReliefLimits is one look of the job, for tests.
-func CheckReliefLimits(ctx context.Context, s *Service) error {
-	return aid{Service: s}.announceOverdue(ctx)
+// CheckLimits is one look of the job at hardship and offers, for tests.
+func CheckLimits(ctx context.Context, s *Service) error {
+	return errors.Join(aid{Service: s}.announceOverdue(ctx), matcher{Service: s}.dropUnanswered(ctx))
 }

@@ -2,6 +2,7 @@ package requests
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -23,13 +24,15 @@ const (
 	watchSlice = 100
 )
 
-// watchRelief announces the limits that passed while the street was asked.
-func (a aid) watchRelief(ctx context.Context) error {
+// watchLimits looks at what passes by itself: relief that is overdue, and
+// offers that nobody answered in time.
+func (a aid) watchLimits(ctx context.Context) error {
 	tick := time.NewTicker(watchTick)
 	defer tick.Stop()
 	for {
-		if err := a.announceOverdue(ctx); err != nil && ctx.Err() == nil {
-			a.log.Error("announce relief that is overdue", "error", err)
+		err := errors.Join(a.announceOverdue(ctx), matcher{Service: a.Service}.dropUnanswered(ctx))
+		if err != nil && ctx.Err() == nil {
+			a.log.Error("look at limits of hardship and offers", "error", err)
 		}
 		select {
 		case <-tick.C:

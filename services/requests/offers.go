@@ -26,6 +26,8 @@ const (
 	measureOffered  = "offer made"
 	measureAccepted = "offer accepted"
 	measureDeclined = "offer declined"
+
+	measureUnanswered = "offer unanswered"
 )
 
 // engagementsKept is how long past engagements are kept for the load: longer
@@ -264,61 +266,4 @@ func (m matcher) release(tx *store.Tx, o *pb.Offer) error {
 	next.Engagements = slices.DeleteFunc(next.Engagements, func(e *pb.Engagement) bool { return e.GetOfferId() == o.GetId() })
 	_, err = m.matchingTables.engagements.Replace(tx, row, next)
 	return err
-}
-
-// ListRequestOffers answers who is asked for a request and who accepted.
-func (m matcher) ListRequestOffers(ctx context.Context, req *pb.ListRequestOffersRequest) (*pb.ListRequestOffersResponse, error) {
-	call, reply := access.From(ctx), &pb.ListRequestOffersResponse{}
-	err := m.store.View(ctx, func(r kv.Reader) error {
-		if _, err := m.read(r, staffScope(call), req.GetRequestId()); err != nil {
-			return err
-		}
-		page := table.PageCall{
-			Method: call.Method, Scope: staffScope(call), Filter: []string{req.GetRequestId()},
-			Size: req.GetPageSize(), Token: req.GetPageToken(),
-		}
-		rows, next, err := table.Page(m.pager, m.matchingTables.offers, r, page,
-			table.Query{Index: byRequest, Prefix: key.Key(nil).String(req.GetRequestId())})
-		for _, row := range rows {
-			reply.Offers = append(reply.Offers, offerProto(row))
-		}
-		reply.NextPageToken = next
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return reply, nil
-}
-
-// ListMyOffers answers what may reach the caller by now.
-func (m matcher) ListMyOffers(ctx context.Context, req *pb.ListMyOffersRequest) (*pb.ListMyOffersResponse, error) {
-	call, now, reply := access.From(ctx), m.store.Civil().Now(), &pb.ListMyOffersResponse{}
-	err := m.store.View(ctx, func(r kv.Reader) error {
-		page := table.PageCall{Method: call.Method, Scope: own(call), Size: req.GetPageSize(), Token: req.GetPageToken()}
-		rows, next, err := table.Page(m.pager, m.matchingTables.offers, r, page,
-			table.Query{Index: byMember, Prefix: memberKey(call.Person)})
-		for _, row := range rows {
-			if !row.Value.GetOffer().GetReachesAt().AsTime().After(now) {
-				reply.Offers = append(reply.Offers, offerProto(row))
-			}
-		}
-		reply.NextPageToken = next
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return reply, nil
-}
-
-// GetOfferFigures sums a year's offers under an organization.
-func (m matcher) GetOfferFigures(ctx context.Context, req *pb.GetOfferFiguresRequest) (*pb.GetOfferFiguresResponse, error) {
-	sums, err := aid{Service: m.Service}.sumYear(ctx, req.GetOrganizationId(), req.GetYear())
-	if err != nil {
-		return nil, err
-	}
-	return &pb.GetOfferFiguresResponse{Figures: &pb.OfferFigures{
-		Year: req.GetYear(), Made: sums[measureOffered], Accepted: sums[measureAccepted], Declined: sums[measureDeclined],
-	}}, nil
 }

@@ -106,7 +106,7 @@ func (s *Service) Reactions() []events.Consumer {
 func (s *Service) Jobs() []run.Job {
 	return []run.Job{
 		{Name: "requests-clocks", Run: s.watchClocks},
-		{Name: "relief limits", Run: aid{Service: s}.watchRelief},
+		{Name: "limits of hardship and offers", Run: aid{Service: s}.watchLimits},
 	}
 }
 

@@ -16,10 +16,14 @@ const (
 	indexOffersByRequest                                       // request id, member id; unique
 	indexOffersByMember                                        // member id, from when it reaches the member
 	tableEngagements                                           // member id
+	indexOffersByStart                                         // when the work starts, while unanswered
 )
 
-// byMember is the index of a member's offers.
-const byMember = "member"
+// Names of the indexes.
+const (
+	byMember = "member"
+	byStart  = "start"
+)
 
 type matchingTables struct {
 	availability *table.Table[*pb.AvailabilityRow]
@@ -49,6 +53,12 @@ func newMatchingTables() matchingTables {
 				}},
 				{Number: indexOffersByMember, Name: byMember, Keys: func(r *pb.OfferRow) []key.Key {
 					return []key.Key{key.Key(nil).String(r.GetOffer().GetMemberId()).Time(r.GetOffer().GetReachesAt().AsTime())}
+				}},
+				{Number: indexOffersByStart, Name: byStart, Keys: func(r *pb.OfferRow) []key.Key {
+					if r.GetOffer().GetState() != pb.OfferState_OFFER_STATE_OFFERED {
+						return nil
+					}
+					return []key.Key{key.Key(nil).Time(r.GetOffer().GetStartsAt().AsTime())}
 				}},
 			},
 		}),

@@ -655,11 +655,13 @@ func (x *Offer) GetEtag() string {
 
 // Counts of one year's offers.
 type OfferFigures struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Year          int32                  `protobuf:"varint,1,opt,name=year,proto3" json:"year,omitempty"`
-	Made          int64                  `protobuf:"varint,2,opt,name=made,proto3" json:"made,omitempty"`
-	Accepted      int64                  `protobuf:"varint,3,opt,name=accepted,proto3" json:"accepted,omitempty"`
-	Declined      int64                  `protobuf:"varint,4,opt,name=declined,proto3" json:"declined,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Year     int32                  `protobuf:"varint,1,opt,name=year,proto3" json:"year,omitempty"`
+	Made     int64                  `protobuf:"varint,2,opt,name=made,proto3" json:"made,omitempty"`
+	Accepted int64                  `protobuf:"varint,3,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	Declined int64                  `protobuf:"varint,4,opt,name=declined,proto3" json:"declined,omitempty"`
+	// Not answered before the work began.
+	Unanswered    int64 `protobuf:"varint,5,opt,name=unanswered,proto3" json:"unanswered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -718,6 +720,13 @@ func (x *OfferFigures) GetAccepted() int64 {
 func (x *OfferFigures) GetDeclined() int64 {
 	if x != nil {
 		return x.Declined
+	}
+	return 0
+}
+
+func (x *OfferFigures) GetUnanswered() int64 {
+	if x != nil {
+		return x.Unanswered
 	}
 	return 0
 }
@@ -1798,12 +1807,15 @@ const file_linli_requests_v1_matching_proto_rawDesc = "" +
 	"reaches_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\treachesAt\x12;\n" +
 	"\vaccepted_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"acceptedAt\x12\x17\n" +
-	"\x04etag\x18\r \x01(\tB\x03\xe0A\x03R\x04etag\"n\n" +
+	"\x04etag\x18\r \x01(\tB\x03\xe0A\x03R\x04etag\"\x8e\x01\n" +
 	"\fOfferFigures\x12\x12\n" +
 	"\x04year\x18\x01 \x01(\x05R\x04year\x12\x12\n" +
 	"\x04made\x18\x02 \x01(\x03R\x04made\x12\x1a\n" +
 	"\baccepted\x18\x03 \x01(\x03R\baccepted\x12\x1a\n" +
-	"\bdeclined\x18\x04 \x01(\x03R\bdeclined\"\x87\x01\n" +
+	"\bdeclined\x18\x04 \x01(\x03R\bdeclined\x12\x1e\n" +
+	"\n" +
+	"unanswered\x18\x05 \x01(\x03R\n" +
+	"unanswered\"\x87\x01\n" +
 	"\x18SetMyAvailabilityRequest\x12N\n" +
 	"\favailability\x18\x01 \x01(\v2\x1f.linli.requests.v1.AvailabilityB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\favailability\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18\x14R\x04etag\"`\n" +
