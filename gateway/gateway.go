@@ -118,6 +118,7 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 		projectsv1.RegisterProjectsServiceHandlerClient(ctx, mux, projectsv1.NewProjectsServiceClient(conn)),
 		evaluationv1.RegisterEvaluationServiceHandlerClient(ctx, mux, evaluationv1.NewEvaluationServiceClient(conn)),
 		evaluationv1.RegisterLedgerServiceHandlerClient(ctx, mux, evaluationv1.NewLedgerServiceClient(conn)),
+		evaluationv1.RegisterHonorServiceHandlerClient(ctx, mux, evaluationv1.NewHonorServiceClient(conn)),
 	)
 }
 

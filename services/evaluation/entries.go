@@ -134,7 +134,8 @@ func (s *Service) entry(r kv.Reader, sc scope.Scope, id string) (table.Row[*pb.E
 // keeperRoles read the ledger of the communities they stand for.
 func keeperRoles() []typev1.Role {
 	return []typev1.Role{
-		typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, typev1.Role_ROLE_STREET_OFFICER, typev1.Role_ROLE_DISTRICT_OFFICER,
+		typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, typev1.Role_ROLE_GROUP_SECRETARY,
+		typev1.Role_ROLE_STREET_OFFICER, typev1.Role_ROLE_DISTRICT_OFFICER,
 	}
 }
 

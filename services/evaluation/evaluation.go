@@ -22,6 +22,7 @@ import (
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/evaluation/internal/cycle"
+	"github.com/linli-project/linli/services/evaluation/internal/honor"
 	"github.com/linli-project/linli/services/evaluation/internal/ledger"
 )
 
@@ -38,6 +39,7 @@ type Deps struct {
 type Service struct {
 	pb.UnsafeEvaluationServiceServer
 	pb.UnsafeLedgerServiceServer
+	pb.UnsafeHonorServiceServer
 
 	store         *store.Store
 	ids           ids.Source
@@ -45,6 +47,7 @@ type Service struct {
 	registry      registryv1.RegistryServiceClient
 	entryWay      rule.Machine[ledger.State]
 	cycleWay      rule.Machine[cycle.State]
+	honorWay      rule.Machine[honor.State]
 	tables        tables
 	organizations *copies.Organizations
 	members       *copies.Members
@@ -62,6 +65,7 @@ func New(d Deps) (*Service, error) {
 	}
 	return &Service{
 		store: d.Store, ids: d.IDs, log: d.Log, registry: d.Registry,
+		honorWay: honor.Machine(),
 		entryWay: ledger.Machine(), cycleWay: cycle.Machine(), tables: newTables(),
 		organizations: copies.NewOrganizations(), members: copies.NewMembers(), policies: copies.NewPolicies(),
 		pager: table.NewPager(d.Store.Keyring()), wake: make(chan struct{}, 1),
@@ -75,6 +79,7 @@ func (s *Service) Name() string { return "evaluation" }
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterEvaluationServiceServer(r, s)
 	pb.RegisterLedgerServiceServer(r, s)
+	pb.RegisterHonorServiceServer(r, s)
 }
 
 // OrganizationPath answers from the copy of the tree.
@@ -99,16 +104,21 @@ func (s *Service) Reactions() []events.Consumer {
 
 // Jobs work on cycles until their context ends.
 func (s *Service) Jobs() []run.Job {
-	return []run.Job{{Name: "evaluation-cycles", Run: s.workOnCycles}}
+	return []run.Job{
+		{Name: "evaluation-cycles", Run: s.workOnCycles},
+		{Name: "evaluation-honors", Run: s.workOnHonors},
+	}
 }
 
 // Tables are the service's rows, for checks.
 func (s *Service) Tables() []table.Checker {
-	return append(s.ledgerCheckers(),
+	return append(append(s.ledgerCheckers(), s.honorCheckers()...),
 		s.tables.entries, s.tables.cycles, s.tables.results, s.tables.letters,
 		s.organizations.Table(), s.members.Table(), s.policies.Table(),
 	)
 }
 
 // Charts are the service's state machines.
-func Charts() []rule.Chart { return []rule.Chart{ledger.Machine().Chart(), cycle.Machine().Chart()} }
+func Charts() []rule.Chart {
+	return []rule.Chart{ledger.Machine().Chart(), cycle.Machine().Chart(), honor.Machine().Chart()}
+}

@@ -26,7 +26,8 @@ import (
 )
 
 // ledgerConsumer follows requests: one that a member solved proposes an entry,
-// one that is reopened puts it on hold, and solved again lifts it.
+// one that is reopened puts it on hold, and solved again lifts it. A praise is
+// kept for the honor roll.
 func (s *Service) ledgerConsumer() events.Consumer {
 	return events.Consumer{
 		Name: "evaluation-ledger", From: "requests", Kind: events.Fact,
@@ -45,6 +46,9 @@ func (s *Service) followRequest(tx *store.Tx, e *typev1.EventRow) error {
 	}
 	if ev.GetMemberId() == "" {
 		return nil // the office saw to it
+	}
+	if ev.GetKind() == requestsv1.RequestKind_REQUEST_KIND_PRAISE {
+		return s.praised(tx, &ev) // of the member, not a service by the member
 	}
 	known, ok, err := s.tables.entries.By(tx, scope.All(), byOrigin,
 		originKey(pb.EntrySource_ENTRY_SOURCE_REQUEST, ev.GetId(), ev.GetMemberId()))
