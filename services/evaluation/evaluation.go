@@ -99,6 +99,7 @@ func (s *Service) Reactions() []events.Consumer {
 		s.members.Consumer(s.Name()),
 		s.policies.Consumer(s.Name()),
 		s.ledgerConsumer(),
+		s.alarmConsumer(),
 	}
 }
 

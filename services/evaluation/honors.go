@@ -2,6 +2,7 @@ package evaluation
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -53,6 +54,11 @@ func honorEvent(command string, row table.Row[*pb.HonorRow], now *timestamppb.Ti
 // ProposeHonor names a member for a board.
 func (s *Service) ProposeHonor(ctx context.Context, req *pb.ProposeHonorRequest) (*pb.ProposeHonorResponse, error) {
 	call, id, now := access.From(ctx), s.ids("hon"), timestamppb.New(s.store.Civil().Now())
+	// Counted before the commit, which may not read as much as a member can have done.
+	found, err := s.evidenceFor(ctx, req, clock.Day(now.AsTime()))
+	if err != nil {
+		return nil, err
+	}
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ProposeHonorResponse, error) {
 		board, err := s.board(tx, scope.Scope{Paths: call.Scope.Paths}, req.GetBoardId())
 		if err != nil {
@@ -61,13 +67,12 @@ func (s *Service) ProposeHonor(ctx context.Context, req *pb.ProposeHonorRequest)
 		if call.Person == req.GetMemberId() {
 			return nil, rule.New(rule.Denied, "CONFIRMS_SELF", "member_id")
 		}
-		evidence, err := s.mayBeNamed(tx, board.Value, req, now)
-		if err != nil {
+		if err := s.mayBeNamed(tx, board.Value, req, found, now); err != nil {
 			return nil, err
 		}
 		row, err := s.tables.honors.Insert(tx, &pb.HonorRow{CommunityPath: board.Value.GetCommunityPath(), Honor: &pb.Honor{
 			Id: id, BoardId: req.GetBoardId(), CommunityId: board.Value.GetBoard().GetCommunityId(), MemberId: req.GetMemberId(),
-			State: pb.HonorState(honor.Named), Evidence: evidence, EndsOn: req.GetEndsOn(), ProposedBy: call.Person, ProposedAt: now,
+			State: pb.HonorState(honor.Named), Evidence: found, EndsOn: req.GetEndsOn(), ProposedBy: call.Person, ProposedAt: now,
 		}})
 		if err != nil {
 			return nil, err
@@ -77,39 +82,47 @@ func (s *Service) ProposeHonor(ctx context.Context, req *pb.ProposeHonorRequest)
 	})
 }
 
-// mayBeNamed answers the evidence that a proposal rests on, or why there is
-// none.
-func (s *Service) mayBeNamed(tx *store.Tx, board *pb.BoardRow, req *pb.ProposeHonorRequest, now *timestamppb.Timestamp) (*pb.HonorEvidence, error) {
-	path, today := scope.Path(board.GetCommunityPath()), clock.Day(now.AsTime())
+// evidenceFor counts what a proposal rests on; nothing for an unknown board.
+func (s *Service) evidenceFor(ctx context.Context, req *pb.ProposeHonorRequest, today string) (found *pb.HonorEvidence, err error) {
+	err = s.store.View(ctx, func(r kv.Reader) error {
+		board, ok, err := s.tables.boards.Get(r, scope.All(), idKey(req.GetBoardId()))
+		if err != nil || !ok {
+			return err
+		}
+		found, err = s.evidence(r, req.GetMemberId(), scope.Path(board.Value.GetCommunityPath()), today)
+		return err
+	})
+	return found, err
+}
+
+// mayBeNamed refuses who does not belong here, is named already, or lacks one
+// of the two kinds of evidence.
+func (s *Service) mayBeNamed(tx *store.Tx, board *pb.BoardRow, req *pb.ProposeHonorRequest, found *pb.HonorEvidence, now *timestamppb.Timestamp) error {
 	m, ok, err := s.members.Get(tx, req.GetMemberId())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if !ok || !belongs(m, path) {
-		return nil, rule.New(rule.Precondition, "NOT_OF_THIS_COMMUNITY", "member_id")
+	if !ok || !belongs(m, scope.Path(board.GetCommunityPath())) {
+		return rule.New(rule.Precondition, "NOT_OF_THIS_COMMUNITY", "member_id")
 	}
 	p, err := s.policyAt(tx, board.GetCommunityPath(), now.AsTime())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := honor.CheckEnd(today, req.GetEndsOn(), p.Int("honor.most_days")); err != nil {
-		return nil, err
+	if err := honor.CheckEnd(clock.Day(now.AsTime()), req.GetEndsOn(), p.Int("honor.most_days")); err != nil {
+		return err
 	}
 	_, exists, err := s.tables.honors.By(tx, scope.All(), byOpen, idKey(req.GetBoardId()).String(m.ID))
 	if err == nil && exists {
 		err = rule.New(rule.Exists, "HONOR_EXISTS", "member_id")
 	}
 	if err != nil {
-		return nil, err
-	}
-	found, err := s.evidence(tx, m.ID, path, today)
-	if err != nil {
-		return nil, err
+		return err
 	}
 	e := honor.Evidence{
 		Times: found.GetTimes(), Praises: found.GetPraises(), Ratings: found.GetRatings(), Confirmations: found.GetConfirmations(),
 	}
-	return found, e.Check(int32(p.Int("honor.least_times")), int32(p.Int("honor.least_trust")))
+	return e.Check(int32(p.Int("honor.least_times")), int32(p.Int("honor.least_trust")))
 }
 
 func (s *Service) honor(r kv.Reader, sc scope.Scope, id string) (table.Row[*pb.HonorRow], error) {
@@ -190,11 +203,7 @@ func (s *Service) GiveHonorNotice(ctx context.Context, req *pb.GiveHonorNoticeRe
 		if err != nil {
 			return nil, err
 		}
-		p, err := s.policyAt(tx, row.Value.GetCommunityPath(), now.AsTime())
-		if err != nil {
-			return nil, err
-		}
-		until, err := p.AddWorkdays(now.AsTime(), p.Int("honor.notice_days"))
+		until, err := s.noticeUntil(tx, row.Value.GetCommunityPath(), now.AsTime())
 		if err != nil {
 			return nil, err
 		}
@@ -206,6 +215,15 @@ func (s *Service) GiveHonorNotice(ctx context.Context, req *pb.GiveHonorNoticeRe
 		}
 		return &pb.GiveHonorNoticeResponse{Honor: honorProto(row)}, nil
 	})
+}
+
+// noticeUntil is the end of the last working day of a notice that begins now.
+func (s *Service) noticeUntil(r kv.Reader, path string, now time.Time) (time.Time, error) {
+	p, err := s.policyAt(r, path, now)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return p.AddWorkdays(now, p.Int("honor.notice_days"))
 }
 
 // TakeOffHonor ends an honor with a reason.

@@ -1748,6 +1748,96 @@ func (x *GiveHonorNoticeResponse) GetHonor() *Honor {
 	return nil
 }
 
+// Begins the public notice of a board.
+type GiveBoardNoticeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	BoardId       string                 `protobuf:"bytes,1,opt,name=board_id,json=boardId,proto3" json:"board_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GiveBoardNoticeRequest) Reset() {
+	*x = GiveBoardNoticeRequest{}
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GiveBoardNoticeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GiveBoardNoticeRequest) ProtoMessage() {}
+
+func (x *GiveBoardNoticeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GiveBoardNoticeRequest.ProtoReflect.Descriptor instead.
+func (*GiveBoardNoticeRequest) Descriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *GiveBoardNoticeRequest) GetBoardId() string {
+	if x != nil {
+		return x.BoardId
+	}
+	return ""
+}
+
+// Who is in public notice now, by member.
+type GiveBoardNoticeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Honors        []*Honor               `protobuf:"bytes,1,rep,name=honors,proto3" json:"honors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GiveBoardNoticeResponse) Reset() {
+	*x = GiveBoardNoticeResponse{}
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GiveBoardNoticeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GiveBoardNoticeResponse) ProtoMessage() {}
+
+func (x *GiveBoardNoticeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GiveBoardNoticeResponse.ProtoReflect.Descriptor instead.
+func (*GiveBoardNoticeResponse) Descriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *GiveBoardNoticeResponse) GetHonors() []*Honor {
+	if x != nil {
+		return x.Honors
+	}
+	return nil
+}
+
 // Ends an honor.
 type TakeOffHonorRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1761,7 +1851,7 @@ type TakeOffHonorRequest struct {
 
 func (x *TakeOffHonorRequest) Reset() {
 	*x = TakeOffHonorRequest{}
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[23]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1773,7 +1863,7 @@ func (x *TakeOffHonorRequest) String() string {
 func (*TakeOffHonorRequest) ProtoMessage() {}
 
 func (x *TakeOffHonorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[23]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1786,7 +1876,7 @@ func (x *TakeOffHonorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeOffHonorRequest.ProtoReflect.Descriptor instead.
 func (*TakeOffHonorRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{23}
+	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *TakeOffHonorRequest) GetId() string {
@@ -1820,7 +1910,7 @@ type TakeOffHonorResponse struct {
 
 func (x *TakeOffHonorResponse) Reset() {
 	*x = TakeOffHonorResponse{}
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[24]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1832,7 +1922,7 @@ func (x *TakeOffHonorResponse) String() string {
 func (*TakeOffHonorResponse) ProtoMessage() {}
 
 func (x *TakeOffHonorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[24]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1845,7 +1935,7 @@ func (x *TakeOffHonorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeOffHonorResponse.ProtoReflect.Descriptor instead.
 func (*TakeOffHonorResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{24}
+	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *TakeOffHonorResponse) GetHonor() *Honor {
@@ -1866,7 +1956,7 @@ type ObjectToHonorRequest struct {
 
 func (x *ObjectToHonorRequest) Reset() {
 	*x = ObjectToHonorRequest{}
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[25]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1878,7 +1968,7 @@ func (x *ObjectToHonorRequest) String() string {
 func (*ObjectToHonorRequest) ProtoMessage() {}
 
 func (x *ObjectToHonorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[25]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1891,7 +1981,7 @@ func (x *ObjectToHonorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectToHonorRequest.ProtoReflect.Descriptor instead.
 func (*ObjectToHonorRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{25}
+	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ObjectToHonorRequest) GetHonorId() string {
@@ -1918,7 +2008,7 @@ type ObjectToHonorResponse struct {
 
 func (x *ObjectToHonorResponse) Reset() {
 	*x = ObjectToHonorResponse{}
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[26]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1930,7 +2020,7 @@ func (x *ObjectToHonorResponse) String() string {
 func (*ObjectToHonorResponse) ProtoMessage() {}
 
 func (x *ObjectToHonorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[26]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1943,7 +2033,7 @@ func (x *ObjectToHonorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectToHonorResponse.ProtoReflect.Descriptor instead.
 func (*ObjectToHonorResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{26}
+	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ObjectToHonorResponse) GetObjection() *HonorObjection {
@@ -1965,7 +2055,7 @@ type ListHonorObjectionsRequest struct {
 
 func (x *ListHonorObjectionsRequest) Reset() {
 	*x = ListHonorObjectionsRequest{}
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[27]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1977,7 +2067,7 @@ func (x *ListHonorObjectionsRequest) String() string {
 func (*ListHonorObjectionsRequest) ProtoMessage() {}
 
 func (x *ListHonorObjectionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[27]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1990,7 +2080,7 @@ func (x *ListHonorObjectionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHonorObjectionsRequest.ProtoReflect.Descriptor instead.
 func (*ListHonorObjectionsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{27}
+	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListHonorObjectionsRequest) GetHonorId() string {
@@ -2025,7 +2115,7 @@ type ListHonorObjectionsResponse struct {
 
 func (x *ListHonorObjectionsResponse) Reset() {
 	*x = ListHonorObjectionsResponse{}
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[28]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2037,7 +2127,7 @@ func (x *ListHonorObjectionsResponse) String() string {
 func (*ListHonorObjectionsResponse) ProtoMessage() {}
 
 func (x *ListHonorObjectionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[28]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2050,7 +2140,7 @@ func (x *ListHonorObjectionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHonorObjectionsResponse.ProtoReflect.Descriptor instead.
 func (*ListHonorObjectionsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{28}
+	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListHonorObjectionsResponse) GetObjections() []*HonorObjection {
@@ -2079,7 +2169,7 @@ type RevealHonorObjectionRequest struct {
 
 func (x *RevealHonorObjectionRequest) Reset() {
 	*x = RevealHonorObjectionRequest{}
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[29]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2091,7 +2181,7 @@ func (x *RevealHonorObjectionRequest) String() string {
 func (*RevealHonorObjectionRequest) ProtoMessage() {}
 
 func (x *RevealHonorObjectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[29]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2104,7 +2194,7 @@ func (x *RevealHonorObjectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevealHonorObjectionRequest.ProtoReflect.Descriptor instead.
 func (*RevealHonorObjectionRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{29}
+	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RevealHonorObjectionRequest) GetId() string {
@@ -2131,7 +2221,7 @@ type RevealHonorObjectionResponse struct {
 
 func (x *RevealHonorObjectionResponse) Reset() {
 	*x = RevealHonorObjectionResponse{}
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[30]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2143,7 +2233,7 @@ func (x *RevealHonorObjectionResponse) String() string {
 func (*RevealHonorObjectionResponse) ProtoMessage() {}
 
 func (x *RevealHonorObjectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[30]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2156,7 +2246,7 @@ func (x *RevealHonorObjectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevealHonorObjectionResponse.ProtoReflect.Descriptor instead.
 func (*RevealHonorObjectionResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{30}
+	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RevealHonorObjectionResponse) GetText() string {
@@ -2180,7 +2270,7 @@ type AnswerHonorObjectionRequest struct {
 
 func (x *AnswerHonorObjectionRequest) Reset() {
 	*x = AnswerHonorObjectionRequest{}
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[31]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2192,7 +2282,7 @@ func (x *AnswerHonorObjectionRequest) String() string {
 func (*AnswerHonorObjectionRequest) ProtoMessage() {}
 
 func (x *AnswerHonorObjectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[31]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2205,7 +2295,7 @@ func (x *AnswerHonorObjectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerHonorObjectionRequest.ProtoReflect.Descriptor instead.
 func (*AnswerHonorObjectionRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{31}
+	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *AnswerHonorObjectionRequest) GetId() string {
@@ -2246,7 +2336,7 @@ type AnswerHonorObjectionResponse struct {
 
 func (x *AnswerHonorObjectionResponse) Reset() {
 	*x = AnswerHonorObjectionResponse{}
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[32]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2258,7 +2348,7 @@ func (x *AnswerHonorObjectionResponse) String() string {
 func (*AnswerHonorObjectionResponse) ProtoMessage() {}
 
 func (x *AnswerHonorObjectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[32]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2271,7 +2361,7 @@ func (x *AnswerHonorObjectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerHonorObjectionResponse.ProtoReflect.Descriptor instead.
 func (*AnswerHonorObjectionResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{32}
+	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *AnswerHonorObjectionResponse) GetObjection() *HonorObjection {
@@ -2292,7 +2382,7 @@ type ListMyHonorObjectionsRequest struct {
 
 func (x *ListMyHonorObjectionsRequest) Reset() {
 	*x = ListMyHonorObjectionsRequest{}
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[33]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2304,7 +2394,7 @@ func (x *ListMyHonorObjectionsRequest) String() string {
 func (*ListMyHonorObjectionsRequest) ProtoMessage() {}
 
 func (x *ListMyHonorObjectionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[33]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2317,7 +2407,7 @@ func (x *ListMyHonorObjectionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMyHonorObjectionsRequest.ProtoReflect.Descriptor instead.
 func (*ListMyHonorObjectionsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{33}
+	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListMyHonorObjectionsRequest) GetPageSize() int32 {
@@ -2345,7 +2435,7 @@ type ListMyHonorObjectionsResponse struct {
 
 func (x *ListMyHonorObjectionsResponse) Reset() {
 	*x = ListMyHonorObjectionsResponse{}
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[34]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2357,7 +2447,7 @@ func (x *ListMyHonorObjectionsResponse) String() string {
 func (*ListMyHonorObjectionsResponse) ProtoMessage() {}
 
 func (x *ListMyHonorObjectionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[34]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2370,7 +2460,7 @@ func (x *ListMyHonorObjectionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMyHonorObjectionsResponse.ProtoReflect.Descriptor instead.
 func (*ListMyHonorObjectionsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{34}
+	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListMyHonorObjectionsResponse) GetObjections() []*HonorObjection {
@@ -2404,7 +2494,7 @@ type BoardLine struct {
 
 func (x *BoardLine) Reset() {
 	*x = BoardLine{}
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[35]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2416,7 +2506,7 @@ func (x *BoardLine) String() string {
 func (*BoardLine) ProtoMessage() {}
 
 func (x *BoardLine) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[35]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2429,7 +2519,7 @@ func (x *BoardLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BoardLine.ProtoReflect.Descriptor instead.
 func (*BoardLine) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{35}
+	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *BoardLine) GetHonorId() string {
@@ -2481,7 +2571,7 @@ type ShowBoardRequest struct {
 
 func (x *ShowBoardRequest) Reset() {
 	*x = ShowBoardRequest{}
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[36]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2493,7 +2583,7 @@ func (x *ShowBoardRequest) String() string {
 func (*ShowBoardRequest) ProtoMessage() {}
 
 func (x *ShowBoardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[36]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2506,7 +2596,7 @@ func (x *ShowBoardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowBoardRequest.ProtoReflect.Descriptor instead.
 func (*ShowBoardRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{36}
+	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ShowBoardRequest) GetBoardId() string {
@@ -2550,7 +2640,7 @@ type ShowBoardResponse struct {
 
 func (x *ShowBoardResponse) Reset() {
 	*x = ShowBoardResponse{}
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[37]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2562,7 +2652,7 @@ func (x *ShowBoardResponse) String() string {
 func (*ShowBoardResponse) ProtoMessage() {}
 
 func (x *ShowBoardResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[37]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2575,7 +2665,7 @@ func (x *ShowBoardResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowBoardResponse.ProtoReflect.Descriptor instead.
 func (*ShowBoardResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{37}
+	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ShowBoardResponse) GetKind() BoardKind {
@@ -2616,7 +2706,7 @@ type GetHonorFiguresRequest struct {
 
 func (x *GetHonorFiguresRequest) Reset() {
 	*x = GetHonorFiguresRequest{}
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[38]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2628,7 +2718,7 @@ func (x *GetHonorFiguresRequest) String() string {
 func (*GetHonorFiguresRequest) ProtoMessage() {}
 
 func (x *GetHonorFiguresRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[38]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2641,7 +2731,7 @@ func (x *GetHonorFiguresRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHonorFiguresRequest.ProtoReflect.Descriptor instead.
 func (*GetHonorFiguresRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{38}
+	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *GetHonorFiguresRequest) GetOrganizationId() string {
@@ -2667,7 +2757,7 @@ type GetHonorFiguresResponse struct {
 
 func (x *GetHonorFiguresResponse) Reset() {
 	*x = GetHonorFiguresResponse{}
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[39]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2679,7 +2769,7 @@ func (x *GetHonorFiguresResponse) String() string {
 func (*GetHonorFiguresResponse) ProtoMessage() {}
 
 func (x *GetHonorFiguresResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[39]
+	mi := &file_linli_evaluation_v1_honor_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2692,7 +2782,7 @@ func (x *GetHonorFiguresResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHonorFiguresResponse.ProtoReflect.Descriptor instead.
 func (*GetHonorFiguresResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{39}
+	return file_linli_evaluation_v1_honor_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *GetHonorFiguresResponse) GetBoards() int64 {
@@ -2842,7 +2932,11 @@ const file_linli_evaluation_v1_honor_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"K\n" +
 	"\x17GiveHonorNoticeResponse\x120\n" +
-	"\x05honor\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.HonorR\x05honor\"\x8c\x01\n" +
+	"\x05honor\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.HonorR\x05honor\">\n" +
+	"\x16GiveBoardNoticeRequest\x12$\n" +
+	"\bboard_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\aboardId\"M\n" +
+	"\x17GiveBoardNoticeResponse\x122\n" +
+	"\x06honors\x18\x01 \x03(\v2\x1a.linli.evaluation.v1.HonorR\x06honors\"\x8c\x01\n" +
 	"\x13TakeOffHonorRequest\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12=\n" +
@@ -2938,7 +3032,7 @@ const file_linli_evaluation_v1_honor_proto_rawDesc = "" +
 	"\x1aHONOR_END_OBJECTION_UPHELD\x10\x02\x12\x1c\n" +
 	"\x18HONOR_END_EVIDENCE_WRONG\x10\x03\x12\x18\n" +
 	"\x14HONOR_END_MOVED_AWAY\x10\x04\x12\x13\n" +
-	"\x0fHONOR_END_OTHER\x10\x052\x98\x16\n" +
+	"\x0fHONOR_END_OTHER\x10\x052\xbf\x17\n" +
 	"\fHonorService\x12\xb4\x01\n" +
 	"\vCreateBoard\x12'.linli.evaluation.v1.CreateBoardRequest\x1a(.linli.evaluation.v1.CreateBoardResponse\"R\xea\xdb\x18\x15\n" +
 	"\x01\x05\x10\x01\x1a\fcommunity_id(\x01\x82\xd3\xe4\x93\x023:\x01*b\x05board\"'/v1/organizations/{community_id}/boards\x12\x94\x01\n" +
@@ -2958,7 +3052,9 @@ const file_linli_evaluation_v1_honor_proto_rawDesc = "" +
 	"\rWithdrawHonor\x12).linli.evaluation.v1.WithdrawHonorRequest\x1a*.linli.evaluation.v1.WithdrawHonorResponse\"8\xea\xdb\x18\a\n" +
 	"\x01\t\x10\x03(\x01\x82\xd3\xe4\x93\x02':\x01*b\x05honor\"\x1b/v1/me/honors/{id}:withdraw\x12\xa5\x01\n" +
 	"\x0fGiveHonorNotice\x12+.linli.evaluation.v1.GiveHonorNoticeRequest\x1a,.linli.evaluation.v1.GiveHonorNoticeResponse\"7\xea\xdb\x18\a\n" +
-	"\x01\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\x05honor\"\x1a/v1/honors/{id}:giveNotice\x12\x9b\x01\n" +
+	"\x01\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\x05honor\"\x1a/v1/honors/{id}:giveNotice\x12\xa4\x01\n" +
+	"\x0fGiveBoardNotice\x12+.linli.evaluation.v1.GiveBoardNoticeRequest\x1a,.linli.evaluation.v1.GiveBoardNoticeResponse\"6\xea\xdb\x18\a\n" +
+	"\x01\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02%:\x01*\" /v1/boards/{board_id}:giveNotice\x12\x9b\x01\n" +
 	"\fTakeOffHonor\x12(.linli.evaluation.v1.TakeOffHonorRequest\x1a).linli.evaluation.v1.TakeOffHonorResponse\"6\xea\xdb\x18\t\n" +
 	"\x03\x05\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02#:\x01*b\x05honor\"\x17/v1/honors/{id}:takeOff\x12\xa6\x01\n" +
 	"\rObjectToHonor\x12).linli.evaluation.v1.ObjectToHonorRequest\x1a*.linli.evaluation.v1.ObjectToHonorResponse\">\xea\xdb\x18\x04\x10\x04(\x01\x82\xd3\xe4\x93\x020:\x01*b\tobjection\" /v1/honors/{honor_id}/objections\x12\xad\x01\n" +
@@ -2988,7 +3084,7 @@ func file_linli_evaluation_v1_honor_proto_rawDescGZIP() []byte {
 }
 
 var file_linli_evaluation_v1_honor_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_linli_evaluation_v1_honor_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_linli_evaluation_v1_honor_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_linli_evaluation_v1_honor_proto_goTypes = []any{
 	(BoardKind)(0),                        // 0: linli.evaluation.v1.BoardKind
 	(TrustKind)(0),                        // 1: linli.evaluation.v1.TrustKind
@@ -3017,40 +3113,42 @@ var file_linli_evaluation_v1_honor_proto_goTypes = []any{
 	(*WithdrawHonorResponse)(nil),         // 24: linli.evaluation.v1.WithdrawHonorResponse
 	(*GiveHonorNoticeRequest)(nil),        // 25: linli.evaluation.v1.GiveHonorNoticeRequest
 	(*GiveHonorNoticeResponse)(nil),       // 26: linli.evaluation.v1.GiveHonorNoticeResponse
-	(*TakeOffHonorRequest)(nil),           // 27: linli.evaluation.v1.TakeOffHonorRequest
-	(*TakeOffHonorResponse)(nil),          // 28: linli.evaluation.v1.TakeOffHonorResponse
-	(*ObjectToHonorRequest)(nil),          // 29: linli.evaluation.v1.ObjectToHonorRequest
-	(*ObjectToHonorResponse)(nil),         // 30: linli.evaluation.v1.ObjectToHonorResponse
-	(*ListHonorObjectionsRequest)(nil),    // 31: linli.evaluation.v1.ListHonorObjectionsRequest
-	(*ListHonorObjectionsResponse)(nil),   // 32: linli.evaluation.v1.ListHonorObjectionsResponse
-	(*RevealHonorObjectionRequest)(nil),   // 33: linli.evaluation.v1.RevealHonorObjectionRequest
-	(*RevealHonorObjectionResponse)(nil),  // 34: linli.evaluation.v1.RevealHonorObjectionResponse
-	(*AnswerHonorObjectionRequest)(nil),   // 35: linli.evaluation.v1.AnswerHonorObjectionRequest
-	(*AnswerHonorObjectionResponse)(nil),  // 36: linli.evaluation.v1.AnswerHonorObjectionResponse
-	(*ListMyHonorObjectionsRequest)(nil),  // 37: linli.evaluation.v1.ListMyHonorObjectionsRequest
-	(*ListMyHonorObjectionsResponse)(nil), // 38: linli.evaluation.v1.ListMyHonorObjectionsResponse
-	(*BoardLine)(nil),                     // 39: linli.evaluation.v1.BoardLine
-	(*ShowBoardRequest)(nil),              // 40: linli.evaluation.v1.ShowBoardRequest
-	(*ShowBoardResponse)(nil),             // 41: linli.evaluation.v1.ShowBoardResponse
-	(*GetHonorFiguresRequest)(nil),        // 42: linli.evaluation.v1.GetHonorFiguresRequest
-	(*GetHonorFiguresResponse)(nil),       // 43: linli.evaluation.v1.GetHonorFiguresResponse
-	(*timestamppb.Timestamp)(nil),         // 44: google.protobuf.Timestamp
+	(*GiveBoardNoticeRequest)(nil),        // 27: linli.evaluation.v1.GiveBoardNoticeRequest
+	(*GiveBoardNoticeResponse)(nil),       // 28: linli.evaluation.v1.GiveBoardNoticeResponse
+	(*TakeOffHonorRequest)(nil),           // 29: linli.evaluation.v1.TakeOffHonorRequest
+	(*TakeOffHonorResponse)(nil),          // 30: linli.evaluation.v1.TakeOffHonorResponse
+	(*ObjectToHonorRequest)(nil),          // 31: linli.evaluation.v1.ObjectToHonorRequest
+	(*ObjectToHonorResponse)(nil),         // 32: linli.evaluation.v1.ObjectToHonorResponse
+	(*ListHonorObjectionsRequest)(nil),    // 33: linli.evaluation.v1.ListHonorObjectionsRequest
+	(*ListHonorObjectionsResponse)(nil),   // 34: linli.evaluation.v1.ListHonorObjectionsResponse
+	(*RevealHonorObjectionRequest)(nil),   // 35: linli.evaluation.v1.RevealHonorObjectionRequest
+	(*RevealHonorObjectionResponse)(nil),  // 36: linli.evaluation.v1.RevealHonorObjectionResponse
+	(*AnswerHonorObjectionRequest)(nil),   // 37: linli.evaluation.v1.AnswerHonorObjectionRequest
+	(*AnswerHonorObjectionResponse)(nil),  // 38: linli.evaluation.v1.AnswerHonorObjectionResponse
+	(*ListMyHonorObjectionsRequest)(nil),  // 39: linli.evaluation.v1.ListMyHonorObjectionsRequest
+	(*ListMyHonorObjectionsResponse)(nil), // 40: linli.evaluation.v1.ListMyHonorObjectionsResponse
+	(*BoardLine)(nil),                     // 41: linli.evaluation.v1.BoardLine
+	(*ShowBoardRequest)(nil),              // 42: linli.evaluation.v1.ShowBoardRequest
+	(*ShowBoardResponse)(nil),             // 43: linli.evaluation.v1.ShowBoardResponse
+	(*GetHonorFiguresRequest)(nil),        // 44: linli.evaluation.v1.GetHonorFiguresRequest
+	(*GetHonorFiguresResponse)(nil),       // 45: linli.evaluation.v1.GetHonorFiguresResponse
+	(*timestamppb.Timestamp)(nil),         // 46: google.protobuf.Timestamp
 }
 var file_linli_evaluation_v1_honor_proto_depIdxs = []int32{
 	0,  // 0: linli.evaluation.v1.Board.kind:type_name -> linli.evaluation.v1.BoardKind
-	44, // 1: linli.evaluation.v1.Board.created_at:type_name -> google.protobuf.Timestamp
+	46, // 1: linli.evaluation.v1.Board.created_at:type_name -> google.protobuf.Timestamp
 	1,  // 2: linli.evaluation.v1.Trust.kind:type_name -> linli.evaluation.v1.TrustKind
 	2,  // 3: linli.evaluation.v1.Honor.state:type_name -> linli.evaluation.v1.HonorState
 	6,  // 4: linli.evaluation.v1.Honor.evidence:type_name -> linli.evaluation.v1.HonorEvidence
-	44, // 5: linli.evaluation.v1.Honor.proposed_at:type_name -> google.protobuf.Timestamp
-	44, // 6: linli.evaluation.v1.Honor.consented_at:type_name -> google.protobuf.Timestamp
-	44, // 7: linli.evaluation.v1.Honor.notice_from:type_name -> google.protobuf.Timestamp
-	44, // 8: linli.evaluation.v1.Honor.notice_until:type_name -> google.protobuf.Timestamp
-	44, // 9: linli.evaluation.v1.Honor.shown_at:type_name -> google.protobuf.Timestamp
-	44, // 10: linli.evaluation.v1.Honor.ended_at:type_name -> google.protobuf.Timestamp
+	46, // 5: linli.evaluation.v1.Honor.proposed_at:type_name -> google.protobuf.Timestamp
+	46, // 6: linli.evaluation.v1.Honor.consented_at:type_name -> google.protobuf.Timestamp
+	46, // 7: linli.evaluation.v1.Honor.notice_from:type_name -> google.protobuf.Timestamp
+	46, // 8: linli.evaluation.v1.Honor.notice_until:type_name -> google.protobuf.Timestamp
+	46, // 9: linli.evaluation.v1.Honor.shown_at:type_name -> google.protobuf.Timestamp
+	46, // 10: linli.evaluation.v1.Honor.ended_at:type_name -> google.protobuf.Timestamp
 	3,  // 11: linli.evaluation.v1.Honor.end:type_name -> linli.evaluation.v1.HonorEnd
-	44, // 12: linli.evaluation.v1.HonorObjection.made_at:type_name -> google.protobuf.Timestamp
-	44, // 13: linli.evaluation.v1.HonorObjection.answered_at:type_name -> google.protobuf.Timestamp
+	46, // 12: linli.evaluation.v1.HonorObjection.made_at:type_name -> google.protobuf.Timestamp
+	46, // 13: linli.evaluation.v1.HonorObjection.answered_at:type_name -> google.protobuf.Timestamp
 	0,  // 14: linli.evaluation.v1.CreateBoardRequest.kind:type_name -> linli.evaluation.v1.BoardKind
 	4,  // 15: linli.evaluation.v1.CreateBoardResponse.board:type_name -> linli.evaluation.v1.Board
 	4,  // 16: linli.evaluation.v1.ListBoardsResponse.boards:type_name -> linli.evaluation.v1.Board
@@ -3063,54 +3161,57 @@ var file_linli_evaluation_v1_honor_proto_depIdxs = []int32{
 	7,  // 23: linli.evaluation.v1.AnswerHonorResponse.honor:type_name -> linli.evaluation.v1.Honor
 	7,  // 24: linli.evaluation.v1.WithdrawHonorResponse.honor:type_name -> linli.evaluation.v1.Honor
 	7,  // 25: linli.evaluation.v1.GiveHonorNoticeResponse.honor:type_name -> linli.evaluation.v1.Honor
-	3,  // 26: linli.evaluation.v1.TakeOffHonorRequest.end:type_name -> linli.evaluation.v1.HonorEnd
-	7,  // 27: linli.evaluation.v1.TakeOffHonorResponse.honor:type_name -> linli.evaluation.v1.Honor
-	8,  // 28: linli.evaluation.v1.ObjectToHonorResponse.objection:type_name -> linli.evaluation.v1.HonorObjection
-	8,  // 29: linli.evaluation.v1.ListHonorObjectionsResponse.objections:type_name -> linli.evaluation.v1.HonorObjection
-	8,  // 30: linli.evaluation.v1.AnswerHonorObjectionResponse.objection:type_name -> linli.evaluation.v1.HonorObjection
-	8,  // 31: linli.evaluation.v1.ListMyHonorObjectionsResponse.objections:type_name -> linli.evaluation.v1.HonorObjection
-	44, // 32: linli.evaluation.v1.BoardLine.notice_until:type_name -> google.protobuf.Timestamp
-	0,  // 33: linli.evaluation.v1.ShowBoardResponse.kind:type_name -> linli.evaluation.v1.BoardKind
-	39, // 34: linli.evaluation.v1.ShowBoardResponse.lines:type_name -> linli.evaluation.v1.BoardLine
-	9,  // 35: linli.evaluation.v1.HonorService.CreateBoard:input_type -> linli.evaluation.v1.CreateBoardRequest
-	11, // 36: linli.evaluation.v1.HonorService.ListBoards:input_type -> linli.evaluation.v1.ListBoardsRequest
-	13, // 37: linli.evaluation.v1.HonorService.RecordTrust:input_type -> linli.evaluation.v1.RecordTrustRequest
-	15, // 38: linli.evaluation.v1.HonorService.ProposeHonor:input_type -> linli.evaluation.v1.ProposeHonorRequest
-	17, // 39: linli.evaluation.v1.HonorService.ListHonors:input_type -> linli.evaluation.v1.ListHonorsRequest
-	19, // 40: linli.evaluation.v1.HonorService.ListMyHonors:input_type -> linli.evaluation.v1.ListMyHonorsRequest
-	21, // 41: linli.evaluation.v1.HonorService.AnswerHonor:input_type -> linli.evaluation.v1.AnswerHonorRequest
-	23, // 42: linli.evaluation.v1.HonorService.WithdrawHonor:input_type -> linli.evaluation.v1.WithdrawHonorRequest
-	25, // 43: linli.evaluation.v1.HonorService.GiveHonorNotice:input_type -> linli.evaluation.v1.GiveHonorNoticeRequest
-	27, // 44: linli.evaluation.v1.HonorService.TakeOffHonor:input_type -> linli.evaluation.v1.TakeOffHonorRequest
-	29, // 45: linli.evaluation.v1.HonorService.ObjectToHonor:input_type -> linli.evaluation.v1.ObjectToHonorRequest
-	31, // 46: linli.evaluation.v1.HonorService.ListHonorObjections:input_type -> linli.evaluation.v1.ListHonorObjectionsRequest
-	33, // 47: linli.evaluation.v1.HonorService.RevealHonorObjection:input_type -> linli.evaluation.v1.RevealHonorObjectionRequest
-	35, // 48: linli.evaluation.v1.HonorService.AnswerHonorObjection:input_type -> linli.evaluation.v1.AnswerHonorObjectionRequest
-	37, // 49: linli.evaluation.v1.HonorService.ListMyHonorObjections:input_type -> linli.evaluation.v1.ListMyHonorObjectionsRequest
-	40, // 50: linli.evaluation.v1.HonorService.ShowBoard:input_type -> linli.evaluation.v1.ShowBoardRequest
-	42, // 51: linli.evaluation.v1.HonorService.GetHonorFigures:input_type -> linli.evaluation.v1.GetHonorFiguresRequest
-	10, // 52: linli.evaluation.v1.HonorService.CreateBoard:output_type -> linli.evaluation.v1.CreateBoardResponse
-	12, // 53: linli.evaluation.v1.HonorService.ListBoards:output_type -> linli.evaluation.v1.ListBoardsResponse
-	14, // 54: linli.evaluation.v1.HonorService.RecordTrust:output_type -> linli.evaluation.v1.RecordTrustResponse
-	16, // 55: linli.evaluation.v1.HonorService.ProposeHonor:output_type -> linli.evaluation.v1.ProposeHonorResponse
-	18, // 56: linli.evaluation.v1.HonorService.ListHonors:output_type -> linli.evaluation.v1.ListHonorsResponse
-	20, // 57: linli.evaluation.v1.HonorService.ListMyHonors:output_type -> linli.evaluation.v1.ListMyHonorsResponse
-	22, // 58: linli.evaluation.v1.HonorService.AnswerHonor:output_type -> linli.evaluation.v1.AnswerHonorResponse
-	24, // 59: linli.evaluation.v1.HonorService.WithdrawHonor:output_type -> linli.evaluation.v1.WithdrawHonorResponse
-	26, // 60: linli.evaluation.v1.HonorService.GiveHonorNotice:output_type -> linli.evaluation.v1.GiveHonorNoticeResponse
-	28, // 61: linli.evaluation.v1.HonorService.TakeOffHonor:output_type -> linli.evaluation.v1.TakeOffHonorResponse
-	30, // 62: linli.evaluation.v1.HonorService.ObjectToHonor:output_type -> linli.evaluation.v1.ObjectToHonorResponse
-	32, // 63: linli.evaluation.v1.HonorService.ListHonorObjections:output_type -> linli.evaluation.v1.ListHonorObjectionsResponse
-	34, // 64: linli.evaluation.v1.HonorService.RevealHonorObjection:output_type -> linli.evaluation.v1.RevealHonorObjectionResponse
-	36, // 65: linli.evaluation.v1.HonorService.AnswerHonorObjection:output_type -> linli.evaluation.v1.AnswerHonorObjectionResponse
-	38, // 66: linli.evaluation.v1.HonorService.ListMyHonorObjections:output_type -> linli.evaluation.v1.ListMyHonorObjectionsResponse
-	41, // 67: linli.evaluation.v1.HonorService.ShowBoard:output_type -> linli.evaluation.v1.ShowBoardResponse
-	43, // 68: linli.evaluation.v1.HonorService.GetHonorFigures:output_type -> linli.evaluation.v1.GetHonorFiguresResponse
-	52, // [52:69] is the sub-list for method output_type
-	35, // [35:52] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	7,  // 26: linli.evaluation.v1.GiveBoardNoticeResponse.honors:type_name -> linli.evaluation.v1.Honor
+	3,  // 27: linli.evaluation.v1.TakeOffHonorRequest.end:type_name -> linli.evaluation.v1.HonorEnd
+	7,  // 28: linli.evaluation.v1.TakeOffHonorResponse.honor:type_name -> linli.evaluation.v1.Honor
+	8,  // 29: linli.evaluation.v1.ObjectToHonorResponse.objection:type_name -> linli.evaluation.v1.HonorObjection
+	8,  // 30: linli.evaluation.v1.ListHonorObjectionsResponse.objections:type_name -> linli.evaluation.v1.HonorObjection
+	8,  // 31: linli.evaluation.v1.AnswerHonorObjectionResponse.objection:type_name -> linli.evaluation.v1.HonorObjection
+	8,  // 32: linli.evaluation.v1.ListMyHonorObjectionsResponse.objections:type_name -> linli.evaluation.v1.HonorObjection
+	46, // 33: linli.evaluation.v1.BoardLine.notice_until:type_name -> google.protobuf.Timestamp
+	0,  // 34: linli.evaluation.v1.ShowBoardResponse.kind:type_name -> linli.evaluation.v1.BoardKind
+	41, // 35: linli.evaluation.v1.ShowBoardResponse.lines:type_name -> linli.evaluation.v1.BoardLine
+	9,  // 36: linli.evaluation.v1.HonorService.CreateBoard:input_type -> linli.evaluation.v1.CreateBoardRequest
+	11, // 37: linli.evaluation.v1.HonorService.ListBoards:input_type -> linli.evaluation.v1.ListBoardsRequest
+	13, // 38: linli.evaluation.v1.HonorService.RecordTrust:input_type -> linli.evaluation.v1.RecordTrustRequest
+	15, // 39: linli.evaluation.v1.HonorService.ProposeHonor:input_type -> linli.evaluation.v1.ProposeHonorRequest
+	17, // 40: linli.evaluation.v1.HonorService.ListHonors:input_type -> linli.evaluation.v1.ListHonorsRequest
+	19, // 41: linli.evaluation.v1.HonorService.ListMyHonors:input_type -> linli.evaluation.v1.ListMyHonorsRequest
+	21, // 42: linli.evaluation.v1.HonorService.AnswerHonor:input_type -> linli.evaluation.v1.AnswerHonorRequest
+	23, // 43: linli.evaluation.v1.HonorService.WithdrawHonor:input_type -> linli.evaluation.v1.WithdrawHonorRequest
+	25, // 44: linli.evaluation.v1.HonorService.GiveHonorNotice:input_type -> linli.evaluation.v1.GiveHonorNoticeRequest
+	27, // 45: linli.evaluation.v1.HonorService.GiveBoardNotice:input_type -> linli.evaluation.v1.GiveBoardNoticeRequest
+	29, // 46: linli.evaluation.v1.HonorService.TakeOffHonor:input_type -> linli.evaluation.v1.TakeOffHonorRequest
+	31, // 47: linli.evaluation.v1.HonorService.ObjectToHonor:input_type -> linli.evaluation.v1.ObjectToHonorRequest
+	33, // 48: linli.evaluation.v1.HonorService.ListHonorObjections:input_type -> linli.evaluation.v1.ListHonorObjectionsRequest
+	35, // 49: linli.evaluation.v1.HonorService.RevealHonorObjection:input_type -> linli.evaluation.v1.RevealHonorObjectionRequest
+	37, // 50: linli.evaluation.v1.HonorService.AnswerHonorObjection:input_type -> linli.evaluation.v1.AnswerHonorObjectionRequest
+	39, // 51: linli.evaluation.v1.HonorService.ListMyHonorObjections:input_type -> linli.evaluation.v1.ListMyHonorObjectionsRequest
+	42, // 52: linli.evaluation.v1.HonorService.ShowBoard:input_type -> linli.evaluation.v1.ShowBoardRequest
+	44, // 53: linli.evaluation.v1.HonorService.GetHonorFigures:input_type -> linli.evaluation.v1.GetHonorFiguresRequest
+	10, // 54: linli.evaluation.v1.HonorService.CreateBoard:output_type -> linli.evaluation.v1.CreateBoardResponse
+	12, // 55: linli.evaluation.v1.HonorService.ListBoards:output_type -> linli.evaluation.v1.ListBoardsResponse
+	14, // 56: linli.evaluation.v1.HonorService.RecordTrust:output_type -> linli.evaluation.v1.RecordTrustResponse
+	16, // 57: linli.evaluation.v1.HonorService.ProposeHonor:output_type -> linli.evaluation.v1.ProposeHonorResponse
+	18, // 58: linli.evaluation.v1.HonorService.ListHonors:output_type -> linli.evaluation.v1.ListHonorsResponse
+	20, // 59: linli.evaluation.v1.HonorService.ListMyHonors:output_type -> linli.evaluation.v1.ListMyHonorsResponse
+	22, // 60: linli.evaluation.v1.HonorService.AnswerHonor:output_type -> linli.evaluation.v1.AnswerHonorResponse
+	24, // 61: linli.evaluation.v1.HonorService.WithdrawHonor:output_type -> linli.evaluation.v1.WithdrawHonorResponse
+	26, // 62: linli.evaluation.v1.HonorService.GiveHonorNotice:output_type -> linli.evaluation.v1.GiveHonorNoticeResponse
+	28, // 63: linli.evaluation.v1.HonorService.GiveBoardNotice:output_type -> linli.evaluation.v1.GiveBoardNoticeResponse
+	30, // 64: linli.evaluation.v1.HonorService.TakeOffHonor:output_type -> linli.evaluation.v1.TakeOffHonorResponse
+	32, // 65: linli.evaluation.v1.HonorService.ObjectToHonor:output_type -> linli.evaluation.v1.ObjectToHonorResponse
+	34, // 66: linli.evaluation.v1.HonorService.ListHonorObjections:output_type -> linli.evaluation.v1.ListHonorObjectionsResponse
+	36, // 67: linli.evaluation.v1.HonorService.RevealHonorObjection:output_type -> linli.evaluation.v1.RevealHonorObjectionResponse
+	38, // 68: linli.evaluation.v1.HonorService.AnswerHonorObjection:output_type -> linli.evaluation.v1.AnswerHonorObjectionResponse
+	40, // 69: linli.evaluation.v1.HonorService.ListMyHonorObjections:output_type -> linli.evaluation.v1.ListMyHonorObjectionsResponse
+	43, // 70: linli.evaluation.v1.HonorService.ShowBoard:output_type -> linli.evaluation.v1.ShowBoardResponse
+	45, // 71: linli.evaluation.v1.HonorService.GetHonorFigures:output_type -> linli.evaluation.v1.GetHonorFiguresResponse
+	54, // [54:72] is the sub-list for method output_type
+	36, // [36:54] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_linli_evaluation_v1_honor_proto_init() }
@@ -3124,7 +3225,7 @@ func file_linli_evaluation_v1_honor_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_evaluation_v1_honor_proto_rawDesc), len(file_linli_evaluation_v1_honor_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   40,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

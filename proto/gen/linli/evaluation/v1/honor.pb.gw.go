@@ -432,6 +432,51 @@ func local_request_HonorService_GiveHonorNotice_0(ctx context.Context, marshaler
 	return msg, metadata, err
 }
 
+func request_HonorService_GiveBoardNotice_0(ctx context.Context, marshaler runtime.Marshaler, client HonorServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq GiveBoardNoticeRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["board_id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "board_id")
+	}
+	protoReq.BoardId, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "board_id", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.GiveBoardNotice(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_HonorService_GiveBoardNotice_0(ctx context.Context, marshaler runtime.Marshaler, server HonorServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq GiveBoardNoticeRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["board_id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "board_id")
+	}
+	protoReq.BoardId, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "board_id", err)
+	}
+	msg, err := server.GiveBoardNotice(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 func request_HonorService_TakeOffHonor_0(ctx context.Context, marshaler runtime.Marshaler, client HonorServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
 		protoReq TakeOffHonorRequest
@@ -978,6 +1023,26 @@ func RegisterHonorServiceHandlerServer(ctx context.Context, mux *runtime.ServeMu
 		}
 		forward_HonorService_GiveHonorNotice_0(annotatedContext, mux, outboundMarshaler, w, req, response_HonorService_GiveHonorNotice_0{resp.(*GiveHonorNoticeResponse)}, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPost, pattern_HonorService_GiveBoardNotice_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/linli.evaluation.v1.HonorService/GiveBoardNotice", runtime.WithHTTPPathPattern("/v1/boards/{board_id}:giveNotice"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_HonorService_GiveBoardNotice_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_HonorService_GiveBoardNotice_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodPost, pattern_HonorService_TakeOffHonor_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -1331,6 +1396,23 @@ func RegisterHonorServiceHandlerClient(ctx context.Context, mux *runtime.ServeMu
 		}
 		forward_HonorService_GiveHonorNotice_0(annotatedContext, mux, outboundMarshaler, w, req, response_HonorService_GiveHonorNotice_0{resp.(*GiveHonorNoticeResponse)}, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPost, pattern_HonorService_GiveBoardNotice_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/linli.evaluation.v1.HonorService/GiveBoardNotice", runtime.WithHTTPPathPattern("/v1/boards/{board_id}:giveNotice"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_HonorService_GiveBoardNotice_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_HonorService_GiveBoardNotice_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodPost, pattern_HonorService_TakeOffHonor_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -1561,6 +1643,7 @@ var (
 	pattern_HonorService_AnswerHonor_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3}, []string{"v1", "me", "honors", "id"}, "answer"))
 	pattern_HonorService_WithdrawHonor_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3}, []string{"v1", "me", "honors", "id"}, "withdraw"))
 	pattern_HonorService_GiveHonorNotice_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "honors", "id"}, "giveNotice"))
+	pattern_HonorService_GiveBoardNotice_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "boards", "board_id"}, "giveNotice"))
 	pattern_HonorService_TakeOffHonor_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "honors", "id"}, "takeOff"))
 	pattern_HonorService_ObjectToHonor_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "honors", "honor_id", "objections"}, ""))
 	pattern_HonorService_ListHonorObjections_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "honors", "honor_id", "objections"}, ""))
@@ -1581,6 +1664,7 @@ var (
 	forward_HonorService_AnswerHonor_0           = runtime.ForwardResponseMessage
 	forward_HonorService_WithdrawHonor_0         = runtime.ForwardResponseMessage
 	forward_HonorService_GiveHonorNotice_0       = runtime.ForwardResponseMessage
+	forward_HonorService_GiveBoardNotice_0       = runtime.ForwardResponseMessage
 	forward_HonorService_TakeOffHonor_0          = runtime.ForwardResponseMessage
 	forward_HonorService_ObjectToHonor_0         = runtime.ForwardResponseMessage
 	forward_HonorService_ListHonorObjections_0   = runtime.ForwardResponseMessage

@@ -28,6 +28,7 @@ const (
 	HonorService_AnswerHonor_FullMethodName           = "/linli.evaluation.v1.HonorService/AnswerHonor"
 	HonorService_WithdrawHonor_FullMethodName         = "/linli.evaluation.v1.HonorService/WithdrawHonor"
 	HonorService_GiveHonorNotice_FullMethodName       = "/linli.evaluation.v1.HonorService/GiveHonorNotice"
+	HonorService_GiveBoardNotice_FullMethodName       = "/linli.evaluation.v1.HonorService/GiveBoardNotice"
 	HonorService_TakeOffHonor_FullMethodName          = "/linli.evaluation.v1.HonorService/TakeOffHonor"
 	HonorService_ObjectToHonor_FullMethodName         = "/linli.evaluation.v1.HonorService/ObjectToHonor"
 	HonorService_ListHonorObjections_FullMethodName   = "/linli.evaluation.v1.HonorService/ListHonorObjections"
@@ -87,6 +88,11 @@ type HonorServiceClient interface {
 	// party staff of the board.
 	// FAILED_PRECONDITION WRONG_STATE, NO_CALENDAR; ABORTED STALE_ETAG.
 	GiveHonorNotice(ctx context.Context, in *GiveHonorNoticeRequest, opts ...grpc.CallOption) (*GiveHonorNoticeResponse, error)
+	// GiveBoardNotice begins the public notice of everybody who consented to a
+	// board, fifty at most; called again it takes the next. Community party
+	// staff of the board.
+	// FAILED_PRECONDITION NO_CALENDAR.
+	GiveBoardNotice(ctx context.Context, in *GiveBoardNoticeRequest, opts ...grpc.CallOption) (*GiveBoardNoticeResponse, error)
 	// TakeOffHonor ends a proposal, a notice or an honor, with a reason. Community
 	// party staff of the board and offices above.
 	// FAILED_PRECONDITION WRONG_STATE; ABORTED STALE_ETAG.
@@ -209,6 +215,16 @@ func (c *honorServiceClient) GiveHonorNotice(ctx context.Context, in *GiveHonorN
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GiveHonorNoticeResponse)
 	err := c.cc.Invoke(ctx, HonorService_GiveHonorNotice_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *honorServiceClient) GiveBoardNotice(ctx context.Context, in *GiveBoardNoticeRequest, opts ...grpc.CallOption) (*GiveBoardNoticeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GiveBoardNoticeResponse)
+	err := c.cc.Invoke(ctx, HonorService_GiveBoardNotice_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -344,6 +360,11 @@ type HonorServiceServer interface {
 	// party staff of the board.
 	// FAILED_PRECONDITION WRONG_STATE, NO_CALENDAR; ABORTED STALE_ETAG.
 	GiveHonorNotice(context.Context, *GiveHonorNoticeRequest) (*GiveHonorNoticeResponse, error)
+	// GiveBoardNotice begins the public notice of everybody who consented to a
+	// board, fifty at most; called again it takes the next. Community party
+	// staff of the board.
+	// FAILED_PRECONDITION NO_CALENDAR.
+	GiveBoardNotice(context.Context, *GiveBoardNoticeRequest) (*GiveBoardNoticeResponse, error)
 	// TakeOffHonor ends a proposal, a notice or an honor, with a reason. Community
 	// party staff of the board and offices above.
 	// FAILED_PRECONDITION WRONG_STATE; ABORTED STALE_ETAG.
@@ -408,6 +429,9 @@ func (UnimplementedHonorServiceServer) WithdrawHonor(context.Context, *WithdrawH
 }
 func (UnimplementedHonorServiceServer) GiveHonorNotice(context.Context, *GiveHonorNoticeRequest) (*GiveHonorNoticeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GiveHonorNotice not implemented")
+}
+func (UnimplementedHonorServiceServer) GiveBoardNotice(context.Context, *GiveBoardNoticeRequest) (*GiveBoardNoticeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GiveBoardNotice not implemented")
 }
 func (UnimplementedHonorServiceServer) TakeOffHonor(context.Context, *TakeOffHonorRequest) (*TakeOffHonorResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method TakeOffHonor not implemented")
@@ -616,6 +640,24 @@ func _HonorService_GiveHonorNotice_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _HonorService_GiveBoardNotice_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GiveBoardNoticeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HonorServiceServer).GiveBoardNotice(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HonorService_GiveBoardNotice_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HonorServiceServer).GiveBoardNotice(ctx, req.(*GiveBoardNoticeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _HonorService_TakeOffHonor_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(TakeOffHonorRequest)
 	if err := dec(in); err != nil {
@@ -802,6 +844,10 @@ var HonorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GiveHonorNotice",
 			Handler:    _HonorService_GiveHonorNotice_Handler,
+		},
+		{
+			MethodName: "GiveBoardNotice",
+			Handler:    _HonorService_GiveBoardNotice_Handler,
 		},
 		{
 			MethodName: "TakeOffHonor",
