@@ -274,7 +274,7 @@ func (s *Service) ListMyHonors(ctx context.Context, req *pb.ListMyHonorsRequest)
 		page := table.PageCall{
 			Method: call.Method, Scope: scope.Scope{Person: call.Person}, Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
-		rows, next, err := table.Page(s.pager, s.tables.honors, r, page, table.Query{Index: byMember, Prefix: idKey(call.Person)})
+		rows, next, err := table.Page(s.pager, s.tables.honors, r, page, table.Query{Index: byHonored, Prefix: idKey(call.Person)})
 		reply.Honors, reply.NextPageToken = honorProtos(rows), next
 		return err
 	})

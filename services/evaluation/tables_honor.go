@@ -32,14 +32,14 @@ const (
 
 // Names of the indexes.
 const (
-	byKind   = "kind"
-	byBoard  = "board"
-	byOpen   = "open"
-	byMember = "member"
-	byPlace  = "place"
-	byDue    = "due"
-	byHonor  = "honor"
-	byPerson = "person"
+	byKind    = "kind"
+	byBoard   = "board"
+	byOpen    = "open"
+	byHonored = "honored"
+	byPlace   = "place"
+	byDue     = "due"
+	byHonor   = "honor"
+	byPerson  = "person"
 )
 
 type honorTables struct {
@@ -88,7 +88,7 @@ func honorTable() *table.Table[*pb.HonorRow] {
 				}
 				return []key.Key{idKey(r.GetHonor().GetBoardId()).String(r.GetHonor().GetMemberId())}
 			}},
-			{Number: indexHonorMember, Name: byMember, Keys: func(r *pb.HonorRow) []key.Key {
+			{Number: indexHonorMember, Name: byHonored, Keys: func(r *pb.HonorRow) []key.Key {
 				return []key.Key{idKey(r.GetHonor().GetMemberId()).Time(r.GetHonor().GetProposedAt().AsTime())}
 			}},
 			{Number: indexHonorPlace, Name: byPlace, Keys: func(r *pb.HonorRow) []key.Key {

@@ -26,7 +26,7 @@ const (
 
 func (s State) String() string {
 	names := [...]string{
-		"new", "named", "refused by the member", "consented", "in public notice", "on the board", "run out", "taken off",
+		"new", "named", "refused by the member", "said yes", "in public notice", "on the board", "run out", "taken off",
 	}
 	if s < 0 || int(s) >= len(names) {
 		return "unknown"
