@@ -129,6 +129,7 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 		evaluationv1.RegisterSheetServiceHandlerClient(ctx, mux, evaluationv1.NewSheetServiceClient(conn)),
 		evaluationv1.RegisterReplyServiceHandlerClient(ctx, mux, evaluationv1.NewReplyServiceClient(conn)),
 		evaluationv1.RegisterCardServiceHandlerClient(ctx, mux, evaluationv1.NewCardServiceClient(conn)),
+		evaluationv1.RegisterHonorServiceHandlerClient(ctx, mux, evaluationv1.NewHonorServiceClient(conn)),
 	)
 }
 

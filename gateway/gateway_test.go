@@ -81,6 +81,8 @@ type evaluation struct {
 func (e evaluation) Name() string { return "evaluation" }
 func (e evaluation) Register(s grpc.ServiceRegistrar) {
 	evaluationv1.RegisterEvaluationServiceServer(s, e)
+	evaluationv1.RegisterLedgerServiceServer(s, evaluationv1.UnimplementedLedgerServiceServer{})
+	evaluationv1.RegisterHonorServiceServer(s, evaluationv1.UnimplementedHonorServiceServer{})
 }
 func (e evaluation) OrganizationPath(context.Context, string) (scope.Path, bool, error) {
 	return "", false, nil

@@ -11,9 +11,11 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/clock"
+	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/kv/key"
 	"github.com/linli-project/linli/pkg/policy"
@@ -27,8 +29,12 @@ import (
 const (
 	// mostAlarmEntries bounds what one alarm lists.
 	mostAlarmEntries = 20
-	// lookBack bounds how many entries of a day or file are compared.
-	lookBack = 100
+	// lookBack bounds how many entries of a day are compared, filesBack how many
+	// of a file: what a commit has read is limited.
+	lookBack  = 50
+	filesBack = 10
+	// monthsBack bounds what is read of a December, and of the year before it.
+	monthsBack = 200
 )
 
 // alarm is something to look at: its subject makes it one alarm however often
@@ -121,18 +127,21 @@ func doneOf(e *pb.Entry) ledger.Done {
 	}
 }
 
-// raiseSameEvidence finds a file that another entry shows too.
+// raiseSameEvidence finds a file that another service shows too. One sheet of
+// attendance for all who were at an activity is no second use.
 func (s *Service) raiseSameEvidence(tx *store.Tx, row *pb.EntryRow, now *timestamppb.Timestamp) error {
 	e := row.GetEntry()
 	entries := []string{e.GetId()}
 	for _, file := range files(e) {
-		page, err := s.tables.entries.List(tx, scope.All(), table.Query{Index: byEvidence, Prefix: key.Key(nil).String(file), Limit: lookBack})
+		page, err := s.tables.entries.List(tx, scope.All(), table.Query{Index: byEvidence, Prefix: key.Key(nil).String(file), Limit: filesBack})
 		if err != nil {
 			return err
 		}
 		for _, o := range page.Rows {
-			if id := o.Value.GetEntry().GetId(); !slices.Contains(entries, id) && stands(o.Value.GetEntry()) {
-				entries = append(entries, id)
+			d := o.Value.GetEntry()
+			together := d.GetSource() == e.GetSource() && d.GetSourceId() == e.GetSourceId()
+			if !together && !slices.Contains(entries, d.GetId()) && stands(d) {
+				entries = append(entries, d.GetId())
 			}
 		}
 	}
@@ -142,38 +151,61 @@ func (s *Service) raiseSameEvidence(tx *store.Tx, row *pb.EntryRow, now *timesta
 	return s.raise(tx, row, alarm{kind: pb.AlarmKind_ALARM_KIND_SAME_EVIDENCE, subject: e.GetId(), entries: entries, now: now})
 }
 
-// raiseDecember looks, when a service of a December comes to count, whether
+// alarmConsumer looks, when a service of a December has come to count, whether
 // the year was mostly done in its last month.
-func (s *Service) raiseDecember(tx *store.Tx, row *pb.EntryRow, now *timestamppb.Timestamp) error {
-	e := row.GetEntry()
-	year, month, ok := strings.Cut(e.GetDay(), "-")
-	if !ok || !strings.HasPrefix(month, "12-") {
-		return nil
+func (s *Service) alarmConsumer() events.Consumer {
+	return events.Consumer{
+		Name: "evaluation-alarms", From: s.Name(), Kind: events.Fact,
+		Subjects: []string{"linli.evaluation.entry.confirmed"},
+		Apply: func(tx *store.Tx, e *typev1.EventRow) error {
+			var ev pb.EntryChanged
+			if err := events.Decode(e, &ev); err != nil {
+				return err
+			}
+			if year, day, ok := strings.Cut(ev.GetDay(), "-"); ok && strings.HasPrefix(day, "12-") {
+				return s.raiseDecember(tx, &ev, year, e.GetCivilTime())
+			}
+			return nil
+		},
 	}
-	p, err := s.policyAt(tx, row.GetCommunityPath(), now.AsTime())
+}
+
+// raiseDecember reads a bounded part of the December and of the months before:
+// where there is more than that, an alarm too many is better than one too few.
+func (s *Service) raiseDecember(tx *store.Tx, ev *pb.EntryChanged, year string, now *timestamppb.Timestamp) error {
+	p, err := s.policyAt(tx, ev.GetCommunityPath(), now.AsTime())
 	if err != nil {
 		return err
 	}
-	var inDecember, inYear int32
-	var last []string
-	err = s.eachEntry(tx, memberKey(e.GetMemberId()).Prefix(year+"-"), func(o *pb.EntryRow) {
-		d := o.GetEntry()
-		if ledger.State(d.GetState()) != ledger.Confirmed {
-			return
-		}
-		inYear += d.GetTimes()
-		if strings.HasPrefix(d.GetDay(), year+"-12-") {
-			inDecember += d.GetTimes()
-			last = append(last, d.GetId())
-		}
-	})
-	least, percent := int32(p.Int("ledger.alarm_december_least")), int32(p.Int("ledger.alarm_december_percent"))
-	if err != nil || !ledger.DecemberBurst(inDecember, inYear, least, percent) {
+	in, last, err := s.timesOf(tx, table.Query{Prefix: memberKey(ev.GetMemberId()).Prefix(year + "-12-"), Limit: monthsBack})
+	if err != nil {
 		return err
 	}
-	return s.raise(tx, row, alarm{
-		kind: pb.AlarmKind_ALARM_KIND_DECEMBER_BURST, subject: e.GetMemberId() + "_" + year, entries: last, now: now,
+	before, _, err := s.timesOf(tx, table.Query{
+		Prefix: memberKey(ev.GetMemberId()).Prefix(year + "-"), After: memberKey(ev.GetMemberId()).Prefix(year + "-12-"), Limit: monthsBack, Reverse: true,
 	})
+	least, percent := int32(p.Int("ledger.alarm_december_least")), int32(p.Int("ledger.alarm_december_percent"))
+	if err != nil || !ledger.DecemberBurst(in, in+before, least, percent) {
+		return err
+	}
+	row := &pb.EntryRow{CommunityPath: ev.GetCommunityPath(), Entry: &pb.Entry{
+		MemberId: ev.GetMemberId(), CommunityId: scope.Path(ev.GetCommunityPath()).ID(),
+	}}
+	return s.raise(tx, row, alarm{
+		kind: pb.AlarmKind_ALARM_KIND_DECEMBER_BURST, subject: ev.GetMemberId() + "_" + year, entries: last, now: now,
+	})
+}
+
+// timesOf counts the confirmed services of one page.
+func (s *Service) timesOf(r kv.Reader, q table.Query) (times int32, ids []string, err error) {
+	page, err := s.tables.entries.List(r, scope.All(), q)
+	for _, row := range page.Rows {
+		if e := row.Value.GetEntry(); ledger.State(e.GetState()) == ledger.Confirmed {
+			times += e.GetTimes()
+			ids = append(ids, e.GetId())
+		}
+	}
+	return times, ids, err
 }
 
 func alarmProto(row table.Row[*pb.AlarmRow]) *pb.LedgerAlarm {

@@ -24,21 +24,26 @@ import (
 func (s *Service) ConfirmEntry(ctx context.Context, req *pb.ConfirmEntryRequest) (*pb.ConfirmEntryResponse, error) {
 	call, now := access.From(ctx), timestamppb.New(s.store.Civil().Now())
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ConfirmEntryResponse, error) {
-		row, err := s.entryToJudge(tx, call, req.GetId(), req.GetEtag())
+		row, err := s.confirm(tx, call, req.GetId(), req.GetEtag(), now)
 		if err != nil {
-			return nil, err
-		}
-		next := proto.CloneOf(row.Value)
-		awaited := next.GetEntry().GetResidentWord() == pb.ResidentWord_RESIDENT_WORD_AWAITED
-		next.Entry.ConfirmedBy = call.Person
-		if ledger.State(row.Value.GetEntry().GetState()) == ledger.Vouched {
-			awaited = true // WRONG_STATE: it waits for the resident only
-		}
-		if row, err = s.move(tx, row, next, ledger.Confirming(awaited), now); err != nil {
 			return nil, err
 		}
 		return &pb.ConfirmEntryResponse{Entry: entryProto(row)}, nil
 	})
+}
+
+func (s *Service) confirm(tx *store.Tx, call access.Call, id, etag string, now *timestamppb.Timestamp) (table.Row[*pb.EntryRow], error) {
+	row, err := s.entryToJudge(tx, call, id, etag)
+	if err != nil {
+		return row, err
+	}
+	next := proto.CloneOf(row.Value)
+	next.Entry.ConfirmedBy = call.Person
+	awaited := next.GetEntry().GetResidentWord() == pb.ResidentWord_RESIDENT_WORD_AWAITED
+	if ledger.State(row.Value.GetEntry().GetState()) == ledger.Vouched {
+		awaited = true // WRONG_STATE: it waits for the resident only
+	}
+	return s.move(tx, row, next, ledger.Confirming(awaited), now)
 }
 
 // entryToJudge reads an entry for somebody who wants to make it count, turn it
@@ -97,11 +102,6 @@ func (s *Service) move(tx *store.Tx, row table.Row[*pb.EntryRow], next *pb.Entry
 	if row, err = s.tables.entries.Replace(tx, row, next); err != nil {
 		return row, err
 	}
-	if command == ledger.Confirm {
-		if err := s.raiseDecember(tx, row.Value, now); err != nil {
-			return row, err
-		}
-	}
 	tx.Audit(store.Record{Rows: []string{e.GetId()}})
 	return row, tx.Emit(entryEvent(entryEventName(command), row))
 }
@@ -134,7 +134,8 @@ func (s *Service) entry(r kv.Reader, sc scope.Scope, id string) (table.Row[*pb.E
 // keeperRoles read the ledger of the communities they stand for.
 func keeperRoles() []typev1.Role {
 	return []typev1.Role{
-		typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, typev1.Role_ROLE_STREET_OFFICER, typev1.Role_ROLE_DISTRICT_OFFICER,
+		typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, typev1.Role_ROLE_GROUP_SECRETARY,
+		typev1.Role_ROLE_STREET_OFFICER, typev1.Role_ROLE_DISTRICT_OFFICER,
 	}
 }
 

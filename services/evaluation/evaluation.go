@@ -24,6 +24,7 @@ import (
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/evaluation/internal/card"
 	"github.com/linli-project/linli/services/evaluation/internal/cycle"
+	"github.com/linli-project/linli/services/evaluation/internal/honor"
 	"github.com/linli-project/linli/services/evaluation/internal/ledger"
 	"github.com/linli-project/linli/services/evaluation/internal/poll"
 	"github.com/linli-project/linli/services/evaluation/internal/sheet"
@@ -42,6 +43,7 @@ type Deps struct {
 type Service struct {
 	pb.UnsafeEvaluationServiceServer
 	pb.UnsafeLedgerServiceServer
+	pb.UnsafeHonorServiceServer
 
 	store         *store.Store
 	ids           ids.Source
@@ -50,6 +52,7 @@ type Service struct {
 	entryWay      rule.Machine[ledger.State]
 	cycleWay      rule.Machine[cycle.State]
 	pollWay       rule.Machine[poll.State]
+	honorWay      rule.Machine[honor.State]
 	tables        tables
 	organizations *copies.Organizations
 	members       *copies.Members
@@ -69,9 +72,9 @@ func New(d Deps) (*Service, error) {
 	}
 	return &Service{
 		store: d.Store, ids: d.IDs, log: d.Log, registry: d.Registry,
-		entryWay: ledger.Machine(), cycleWay: cycle.Machine(), pollWay: poll.Machine(), tables: newTables(),
-		organizations: copies.NewOrganizations(), members: copies.NewMembers(),
-		policies: copies.NewPolicies(), pollTables: newPollTables(), sheetTables: newSheetTables(),
+		entryWay: ledger.Machine(), cycleWay: cycle.Machine(), pollWay: poll.Machine(), honorWay: honor.Machine(),
+		tables: newTables(), pollTables: newPollTables(), sheetTables: newSheetTables(),
+		organizations: copies.NewOrganizations(), members: copies.NewMembers(), policies: copies.NewPolicies(),
 		pager: table.NewPager(d.Store.Keyring()), wake: make(chan struct{}, 1),
 	}, nil
 }
@@ -83,6 +86,7 @@ func (s *Service) Name() string { return "evaluation" }
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterEvaluationServiceServer(r, s)
 	pb.RegisterLedgerServiceServer(r, s)
+	pb.RegisterHonorServiceServer(r, s)
 	pb.RegisterPollServiceServer(r, polls{Service: s})
 	pb.RegisterSheetServiceServer(r, sheets{Service: s})
 	pb.RegisterReplyServiceServer(r, replies{Service: s})
@@ -106,12 +110,17 @@ func (s *Service) Reactions() []events.Consumer {
 		s.members.Consumer(s.Name()),
 		s.policies.Consumer(s.Name()),
 		s.ledgerConsumer(),
+		s.alarmConsumer(),
 	}
 }
 
 // Jobs work on cycles until their context ends.
 func (s *Service) Jobs() []run.Job {
-	return []run.Job{{Name: "evaluation-cycles", Run: s.workOnCycles}, {Name: "evaluation-reminders", Run: replies{Service: s}.remind}}
+	return []run.Job{
+		{Name: "evaluation-cycles", Run: s.workOnCycles},
+		{Name: "evaluation-honors", Run: s.workOnHonors},
+		{Name: "evaluation-reminders", Run: replies{Service: s}.remind},
+	}
 }
 
 // Tables are the service's rows, for checks.
@@ -119,11 +128,13 @@ func (s *Service) Tables() []table.Checker {
 	return slices.Concat([]table.Checker{
 		s.tables.entries, s.tables.cycles, s.tables.results, s.tables.letters,
 		s.organizations.Table(), s.members.Table(), s.policies.Table(),
-	}, s.ledgerCheckers(), s.pollTables.all(), s.sheetTables.all())
+	}, s.ledgerCheckers(), s.honorCheckers(), s.pollTables.all(), s.sheetTables.all())
 }
 
 // Charts are the service's state machines.
 func Charts() []rule.Chart {
-	return []rule.Chart{ledger.Machine().Chart(), cycle.Machine().Chart(), poll.Machine().Chart(),
-		sheet.Signatures().Chart(), sheet.Objections().Chart(), card.Machine().Chart()}
+	return []rule.Chart{
+		ledger.Machine().Chart(), cycle.Machine().Chart(), poll.Machine().Chart(), honor.Machine().Chart(),
+		sheet.Signatures().Chart(), sheet.Objections().Chart(), card.Machine().Chart(),
+	}
 }

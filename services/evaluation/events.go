@@ -9,8 +9,7 @@ import (
 	"github.com/linli-project/linli/services/evaluation/internal/sheet"
 )
 
-// entryEventName answers the name of what a step of an entry announces:
-// entry.confirmed when it counts, also of a reversing entry.
+// entryEventName answers the name of what a step of an entry announces.
 func entryEventName(command string) string {
 	return map[string]string{
 		ledger.Propose: "entry.proposed", ledger.Vouch: "entry.vouched", ledger.Confirm: "entry.confirmed",
@@ -27,6 +26,19 @@ func entryEvent(name string, row table.Row[*pb.EntryRow]) store.Event {
 		Data: &pb.EntryChanged{
 			Id: e.GetId(), Revision: row.Revision, MemberId: e.GetMemberId(), CommunityPath: row.Value.GetCommunityPath(),
 			State: e.GetState(), Day: e.GetDay(), Times: e.GetTimes(), Cases: e.GetCases(), QuarterHours: e.GetQuarterHours(),
+		},
+	}
+}
+
+// reversalEvent: linli.evaluation.entry.reversed.v1.
+func reversalEvent(row table.Row[*pb.EntryRow]) store.Event {
+	e := row.Value.GetEntry()
+	return store.Event{
+		Name: "entry.reversed", EntityID: e.GetId(), Revision: row.Revision,
+		Data: &pb.EntryReversed{
+			Id: e.GetId(), Revision: row.Revision, Reverses: e.GetReverses(), MemberId: e.GetMemberId(),
+			CommunityPath: row.Value.GetCommunityPath(), Day: e.GetDay(),
+			Times: e.GetTimes(), Cases: e.GetCases(), QuarterHours: e.GetQuarterHours(),
 		},
 	}
 }

@@ -7,141 +7,190 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
-	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
-	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/kv"
-	"github.com/linli-project/linli/pkg/kv/key"
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
-	"github.com/linli-project/linli/services/evaluation/internal/sheet"
+	"github.com/linli-project/linli/services/evaluation/internal/honor"
 )
 
-// sheetOffices see sheets by the community they are kept in.
-func sheetOffices() []typev1.Role {
-	return []typev1.Role{
-		typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, typev1.Role_ROLE_STREET_OFFICER, typev1.Role_ROLE_DISTRICT_OFFICER,
+func objectionText(id string) []string { return []string{"honor_objection", id, "text"} }
+
+func honorObjectionProto(row table.Row[*pb.HonorObjectionRow]) *pb.HonorObjection {
+	out := proto.CloneOf(row.Value.GetObjection())
+	out.Etag = row.Etag()
+	return out
+}
+
+func honorObjectionEvent(name string, row table.Row[*pb.HonorObjectionRow]) store.Event {
+	o := row.Value.GetObjection()
+	return store.Event{
+		Name: name, EntityID: o.GetId(), Revision: row.Revision,
+		Data: &pb.HonorObjectionChanged{
+			Id: o.GetId(), Revision: row.Revision, HonorId: o.GetHonorId(), CommunityPath: row.Value.GetCommunityPath(),
+			Person: row.Value.GetPerson(), Answered: o.GetAnswered(), Upheld: o.GetUpheld(),
+		},
 	}
 }
 
-// ObjectToSheet objects to a line of the own sheet.
-func (s sheets) ObjectToSheet(ctx context.Context, req *pb.ObjectToSheetRequest) (*pb.ObjectToSheetResponse, error) {
-	call, now, id := access.From(ctx), s.store.Civil().Now(), s.ids("obj")
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ObjectToSheetResponse, error) {
-		c, row, err := s.mine(tx, call.Person, req.GetYear())
+// ObjectToHonor objects while the notice lasts.
+func (s *Service) ObjectToHonor(ctx context.Context, req *pb.ObjectToHonorRequest) (*pb.ObjectToHonorResponse, error) {
+	call, id, now := access.From(ctx), s.ids("hob"), timestamppb.New(s.store.Civil().Now())
+	sealed := s.store.Keyring().Seal([]byte(req.GetText()), objectionText(id)...)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ObjectToHonorResponse, error) {
+		row, ok, err := s.tables.honors.Get(tx, scope.All(), idKey(req.GetHonorId()))
 		if err != nil {
 			return nil, err
 		}
-		if err := sheet.CheckObject(c.Value.GetCycle().GetObjectUntil().AsTime().In(clock.Shanghai()), now); err != nil {
-			return nil, err
+		h := row.Value.GetHonor()
+		if !ok || !public(h) && h.GetMemberId() != call.Person {
+			return nil, rule.Absent("honor", req.GetHonorId()) // nobody knows of it yet
 		}
-		if err := s.countObjection(tx, row.Value, 1); err != nil {
-			return nil, err
+		if h.GetMemberId() == call.Person {
+			return nil, rule.New(rule.Denied, "CONFIRMS_SELF", "")
 		}
-		kept, err := s.sheetTables.objections.Insert(tx, &pb.ObjectionRow{
-			Objection: &pb.Objection{
-				Id: id, CycleId: row.Value.GetCycleId(), MemberId: call.Person, Line: req.GetLine(), Text: req.GetText(),
-				State: pb.ObjectionState(sheet.Raised), ObjectedAt: timestamppb.New(now),
-			},
-			CommunityPath: row.Value.GetCommunityPath(),
+		if honor.State(h.GetState()) != honor.InNotice || !now.AsTime().Before(h.GetNoticeUntil().AsTime()) {
+			return nil, rule.New(rule.Precondition, "NOT_IN_NOTICE", "")
+		}
+		made, err := s.tables.objections.Insert(tx, &pb.HonorObjectionRow{
+			Objection:     &pb.HonorObjection{Id: id, HonorId: req.GetHonorId(), MadeAt: now},
+			CommunityPath: row.Value.GetCommunityPath(), Person: call.Person, SealedText: sealed, MemberId: h.GetMemberId(),
 		})
 		if err != nil {
-			return nil, err
-		}
-		tx.Audit(store.Record{Rows: []string{id}})
-		return &pb.ObjectToSheetResponse{Objection: proto.CloneOf(kept.Value.GetObjection())}, tx.Emit(objectionEvent("objection.made", kept))
-	})
-}
-
-// countObjection counts the open objections of a community at its signature, so
-// that none comes in while it is signed. A member of no community has nobody who
-// would answer.
-func (s *Service) countObjection(tx *store.Tx, row *pb.ResultRow, n int32) error {
-	if row.GetCommunityPath() == "" {
-		return rule.Absent("sheet", row.GetMemberId())
-	}
-	signature, err := s.signature(tx, row.GetCycleId(), row.GetCommunityPath())
-	if err != nil {
-		return err
-	}
-	next := proto.CloneOf(signature.Value)
-	next.Signature.OpenObjections += n
-	_, err = s.sheetTables.signatures.Replace(tx, signature, next)
-	return err
-}
-
-// AnswerObjection answers an objection in writing.
-func (s sheets) AnswerObjection(ctx context.Context, req *pb.AnswerObjectionRequest) (*pb.AnswerObjectionResponse, error) {
-	call, now := access.From(ctx), timestamppb.New(s.store.Civil().Now())
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.AnswerObjectionResponse, error) {
-		row, ok, err := s.sheetTables.objections.Get(tx, scope.Scope{Paths: call.Scope.Paths}, key.Key(nil).String(req.GetId()))
-		if err == nil && !ok {
-			err = rule.Absent("objection", req.GetId())
-		}
-		if err != nil {
-			return nil, err
-		}
-		o := row.Value.GetObjection()
-		if o.GetMemberId() == call.Person {
-			return nil, rule.New(rule.Denied, "OPINION_ON_ONESELF", "")
-		}
-		state, err := sheet.Objections().Next(sheet.ObjectionState(o.GetState()), sheet.Verdict(req.GetUpheld()))
-		if err != nil {
-			return nil, err
-		}
-		result, err := s.result(tx, scope.All(), o.GetCycleId(), o.GetMemberId())
-		if err != nil {
-			return nil, err
-		}
-		if err := s.settle(tx, result); err != nil {
 			return nil, err
 		}
 		next := proto.CloneOf(row.Value)
-		next.Objection.State, next.Objection.Answer = pb.ObjectionState(state), req.GetAnswer()
-		next.Objection.AnsweredBy, next.Objection.AnsweredAt = call.Person, now
-		kept, err := s.sheetTables.objections.Replace(tx, row, next)
+		next.Honor.Objections++
+		next.Honor.OpenObjections++
+		if _, err := s.tables.honors.Replace(tx, row, next); err != nil {
+			return nil, err
+		}
+		tx.Audit(store.Record{Rows: []string{id}})
+		return &pb.ObjectToHonorResponse{Objection: honorObjectionProto(made)}, tx.Emit(honorObjectionEvent("honor_objection.made", made))
+	})
+}
+
+// public says whether everybody may know of an honor.
+func public(h *pb.Honor) bool {
+	at := honor.State(h.GetState())
+	return at == honor.InNotice || at == honor.OnTheBoard
+}
+
+func (s *Service) objection(r kv.Reader, sc scope.Scope, id string) (table.Row[*pb.HonorObjectionRow], error) {
+	row, ok, err := s.tables.objections.Get(r, sc, idKey(id))
+	if err == nil && !ok {
+		err = rule.Absent("honor_objection", id)
+	}
+	return row, err
+}
+
+// ListHonorObjections answers the objections to an honor, without text.
+func (s *Service) ListHonorObjections(ctx context.Context, req *pb.ListHonorObjectionsRequest) (*pb.ListHonorObjectionsResponse, error) {
+	call := access.From(ctx)
+	reply := &pb.ListHonorObjectionsResponse{}
+	err := s.store.View(ctx, func(r kv.Reader) error {
+		sc := scope.Scope{Paths: call.Scope.Paths}
+		if _, err := s.honor(r, sc, req.GetHonorId()); err != nil {
+			return err
+		}
+		page := table.PageCall{Method: call.Method, Scope: sc, Size: req.GetPageSize(), Token: req.GetPageToken()}
+		rows, next, err := table.Page(s.pager, s.tables.objections, r, page, table.Query{Index: byHonor, Prefix: idKey(req.GetHonorId())})
+		for _, row := range rows {
+			reply.Objections = append(reply.Objections, honorObjectionProto(row))
+		}
+		reply.NextPageToken = next
+		return err
+	})
+	return reply, err
+}
+
+// ListMyHonorObjections answers what the caller objected to.
+func (s *Service) ListMyHonorObjections(ctx context.Context, req *pb.ListMyHonorObjectionsRequest) (*pb.ListMyHonorObjectionsResponse, error) {
+	call := access.From(ctx)
+	reply := &pb.ListMyHonorObjectionsResponse{}
+	err := s.store.View(ctx, func(r kv.Reader) error {
+		page := table.PageCall{
+			Method: call.Method, Scope: scope.Scope{Person: call.Person}, Size: req.GetPageSize(), Token: req.GetPageToken(),
+		}
+		rows, next, err := table.Page(s.pager, s.tables.objections, r, page, table.Query{Index: byPerson, Prefix: idKey(call.Person)})
+		for _, row := range rows {
+			reply.Objections = append(reply.Objections, honorObjectionProto(row))
+		}
+		reply.NextPageToken = next
+		return err
+	})
+	return reply, err
+}
+
+// RevealHonorObjection opens a text and leaves the reason in the audit.
+func (s *Service) RevealHonorObjection(ctx context.Context, req *pb.RevealHonorObjectionRequest) (*pb.RevealHonorObjectionResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.RevealHonorObjectionResponse, error) {
+		row, err := s.objection(tx, scope.Scope{Paths: call.Scope.Paths}, req.GetId())
 		if err != nil {
 			return nil, err
 		}
-		tx.Audit(store.Record{Rows: []string{req.GetId()}})
-		return &pb.AnswerObjectionResponse{Objection: proto.CloneOf(kept.Value.GetObjection())}, tx.Emit(objectionEvent("objection.answered", kept))
+		if call.Person == row.Value.GetMemberId() {
+			return nil, rule.New(rule.Denied, "CONFIRMS_SELF", "")
+		}
+		text, err := s.store.Keyring().Open(row.Value.GetSealedText(), objectionText(req.GetId())...)
+		if err != nil {
+			return nil, err
+		}
+		tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
+		return &pb.RevealHonorObjectionResponse{Text: string(text)}, nil
 	})
 }
 
-// settle takes an answered objection from the count, and sums the member's year
-// anew: what was confirmed or reversed since belongs to it. The letter follows
-// when it is issued.
-func (s sheets) settle(tx *store.Tx, result table.Row[*pb.ResultRow]) error {
-	if err := s.countObjection(tx, result.Value, -1); err != nil {
+// AnswerHonorObjection answers; an upheld one takes the member off.
+func (s *Service) AnswerHonorObjection(ctx context.Context, req *pb.AnswerHonorObjectionRequest) (*pb.AnswerHonorObjectionResponse, error) {
+	call, now := access.From(ctx), timestamppb.New(s.store.Civil().Now())
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.AnswerHonorObjectionResponse, error) {
+		row, err := s.objection(tx, scope.Scope{Paths: call.Scope.Paths}, req.GetId())
+		if err == nil {
+			err = row.Match(req.GetEtag())
+		}
+		if err != nil {
+			return nil, err
+		}
+		if call.Person == row.Value.GetPerson() || call.Person == row.Value.GetMemberId() {
+			return nil, rule.New(rule.Denied, "CONFIRMS_SELF", "")
+		}
+		if row.Value.GetObjection().GetAnswered() {
+			return nil, rule.New(rule.Precondition, "OBJECTION_ANSWERED", "")
+		}
+		next := proto.CloneOf(row.Value)
+		next.Objection.Answered, next.Objection.AnsweredAt = true, now
+		next.Objection.Upheld, next.Objection.Answer = req.GetUpheld(), req.GetAnswer()
+		if row, err = s.tables.objections.Replace(tx, row, next); err != nil {
+			return nil, err
+		}
+		if err := s.closeObjection(tx, row.Value, now); err != nil {
+			return nil, err
+		}
+		tx.Audit(store.Record{Rows: []string{req.GetId()}})
+		return &pb.AnswerHonorObjectionResponse{Objection: honorObjectionProto(row)}, tx.Emit(honorObjectionEvent("honor_objection.answered", row))
+	})
+}
+
+// closeObjection counts the answer on the honor, and takes off whom an
+// objection was upheld against.
+func (s *Service) closeObjection(tx *store.Tx, o *pb.HonorObjectionRow, now *timestamppb.Timestamp) error {
+	row, err := s.honor(tx, scope.All(), o.GetObjection().GetHonorId())
+	if err != nil {
 		return err
 	}
-	return s.sumAgain(tx, result, func(*pb.ResultRow) {})
-}
-
-// ListObjections answers the objections of a community.
-func (s sheets) ListObjections(ctx context.Context, req *pb.ListObjectionsRequest) (*pb.ListObjectionsResponse, error) {
-	call := access.From(ctx)
-	out := &pb.ListObjectionsResponse{}
-	err := s.store.View(ctx, func(r kv.Reader) error {
-		o, _, err := s.organizations.Get(r, req.GetCommunityId())
-		if err != nil {
-			return err
-		}
-		page := table.PageCall{
-			Method: call.Method, Scope: scope.Scope{Paths: call.Scope.Paths}, Filter: []string{req.GetCycleId(), req.GetCommunityId()},
-			Size: req.GetPageSize(), Token: req.GetPageToken(),
-		}
-		rows, next, err := table.Page(s.pager, s.sheetTables.objections, r, page, table.Query{
-			Index: byCommunity, Prefix: communityKey(req.GetCycleId(), string(o.Path)),
-		})
-		for _, row := range rows {
-			out.Objections = append(out.Objections, proto.CloneOf(row.Value.GetObjection()))
-		}
-		out.NextPageToken = next
+	next := proto.CloneOf(row.Value)
+	next.Honor.OpenObjections--
+	if row, err = s.tables.honors.Replace(tx, row, next); err != nil {
 		return err
-	})
-	return out, err
+	}
+	if !o.GetObjection().GetUpheld() || !honor.State(row.Value.GetHonor().GetState()).Open() {
+		return nil
+	}
+	_, err = s.moveHonor(tx, row, honor.TakeOff, now, func(h *pb.Honor) { h.End = pb.HonorEnd_HONOR_END_OBJECTION_UPHELD })
+	return err
 }

@@ -26,7 +26,8 @@ import (
 )
 
 // ledgerConsumer follows requests: one that a member solved proposes an entry,
-// one that is reopened puts it on hold, and solved again lifts it.
+// one that is reopened puts it on hold, and solved again lifts it. A praise is
+// kept for the honor roll.
 func (s *Service) ledgerConsumer() events.Consumer {
 	return events.Consumer{
 		Name: "evaluation-ledger", From: "requests", Kind: events.Fact,
@@ -45,6 +46,9 @@ func (s *Service) followRequest(tx *store.Tx, e *typev1.EventRow) error {
 	}
 	if ev.GetMemberId() == "" {
 		return nil // the office saw to it
+	}
+	if ev.GetKind() == requestsv1.RequestKind_REQUEST_KIND_PRAISE {
+		return s.praised(tx, &ev) // of the member, not a service by the member
 	}
 	known, ok, err := s.tables.entries.By(tx, scope.All(), byOrigin,
 		originKey(pb.EntrySource_ENTRY_SOURCE_REQUEST, ev.GetId(), ev.GetMemberId()))
@@ -143,26 +147,29 @@ func (s *Service) propose(tx *store.Tx, row *pb.EntryRow) error {
 func (s *Service) ProposeEntry(ctx context.Context, req *pb.ProposeEntryRequest) (*pb.ProposeEntryResponse, error) {
 	call, id, now := access.From(ctx), s.ids("ent"), timestamppb.New(s.store.Civil().Now())
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ProposeEntryResponse, error) {
-		keeper, ok, err := s.organizations.Get(tx, req.GetCommunityId())
-		if err == nil && !ok {
-			err = rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "community_id", "id", req.GetCommunityId())
-		}
+		keeper, err := s.organization(tx, req.GetCommunityId(), "community_id")
 		if err != nil {
 			return nil, err
 		}
-		m, ok, err := s.members.Get(tx, req.GetMemberId())
-		if err != nil {
-			return nil, err
-		}
-		if !ok || !belongs(m, keeper.Path) {
-			return nil, rule.New(rule.Precondition, "NOT_OF_THIS_COMMUNITY", "member_id")
-		}
-		entry, err := s.byHand(tx, req.GetService(), written{id: id, by: call.Person, member: m, keeper: keeper.Path, now: now})
+		w := written{id: id, by: call.Person, keeper: keeper.Path, now: now}
+		entry, err := s.proposeFor(tx, req.GetMemberId(), "member_id", req.GetService(), w)
 		if err != nil {
 			return nil, err
 		}
 		return &pb.ProposeEntryResponse{Entry: entry}, nil
 	})
+}
+
+func (s *Service) proposeFor(tx *store.Tx, member, field string, in *pb.Service, w written) (*pb.Entry, error) {
+	m, ok, err := s.members.Get(tx, member)
+	if err != nil {
+		return nil, err
+	}
+	if !ok || !belongs(m, w.keeper) {
+		return nil, rule.New(rule.Precondition, "NOT_OF_THIS_COMMUNITY", field)
+	}
+	w.member = m
+	return s.byHand(tx, in, w)
 }
 
 // belongs says whether an organization keeps the ledger of a member: the

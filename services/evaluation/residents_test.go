@@ -189,6 +189,7 @@ func TestAlarms_AreForAPersonAndRefuseNothing(t *testing.T) {
 	for i := range 6 {
 		h.confirm(t, h.mine(t, "m3", service(fmt.Sprintf("2013-12-%02d", i+1), 20+i)).GetId())
 	}
+	h.Drain()
 	if got := kinds(h.alarms(t, false)); got != "1×3 2×2 3×6" {
 		t.Errorf("December: %s", got)
 	}
@@ -206,6 +207,7 @@ func TestAlarms_AreForAPersonAndRefuseNothing(t *testing.T) {
 	again := h.alarms(t, true)[0]
 	refused(t, "closed twice", closeAlarm(h.staff(), again, "x"), codes.FailedPrecondition, "ALARM_CLOSED")
 	h.confirm(t, h.mine(t, "m3", service("2013-12-19", 40)).GetId())
+	h.Drain()
 	if got := kinds(h.alarms(t, false)); got != "1×3 2×2" {
 		t.Errorf("a closed one stays closed: %s", got)
 	}

@@ -37,11 +37,12 @@ type tables struct {
 	results *table.Table[*pb.ResultRow]
 	letters *table.Table[*pb.LetterRow]
 	ledgerTables
+	honorTables
 }
 
 func newTables() tables {
 	return tables{entries: entryTable(), cycles: cycleTable(), results: resultTable(), letters: letterTable(),
-		ledgerTables: newLedgerTables()}
+		ledgerTables: newLedgerTables(), honorTables: newHonorTables()}
 }
 
 func entryTable() *table.Table[*pb.EntryRow] {

@@ -14,7 +14,7 @@ const (
 	indexResultCommunity    = store.FirstServiceTable + 80 + iota // cycle, community path, member
 	indexResultMember                                             // member, cycle
 	tableSignatures                                               // cycle, community path
-	tableObjections                                               // id
+	tableSheetObjections                                          // id
 	indexObjectionCommunity                                       // cycle, community path, objected at
 	indexObjectionMember                                          // member, cycle, objected at
 	tableIssues                                                   // code
@@ -58,7 +58,7 @@ func newSheetTables() sheetTables {
 			},
 			Paths: func(r *pb.SignatureRow) []scope.Path { return []scope.Path{scope.Path(r.GetCommunityPath())} },
 		}),
-		objections: objectionTable(),
+		objections: sheetObjectionTable(),
 		issues: table.New(table.Spec[*pb.IssueRow]{
 			Number: tableIssues, Name: "letter_issue",
 			Key: func(r *pb.IssueRow) key.Key { return key.Key(nil).String(r.GetCode()) },
@@ -76,9 +76,9 @@ func newSheetTables() sheetTables {
 	}
 }
 
-func objectionTable() *table.Table[*pb.ObjectionRow] {
+func sheetObjectionTable() *table.Table[*pb.ObjectionRow] {
 	return table.New(table.Spec[*pb.ObjectionRow]{
-		Number: tableObjections, Name: "objection",
+		Number: tableSheetObjections, Name: "sheet_objection",
 		Key:    func(r *pb.ObjectionRow) key.Key { return key.Key(nil).String(r.GetObjection().GetId()) },
 		Paths:  func(r *pb.ObjectionRow) []scope.Path { return []scope.Path{scope.Path(r.GetCommunityPath())} },
 		Owners: func(r *pb.ObjectionRow) []string { return []string{r.GetObjection().GetMemberId()} },

@@ -2519,10 +2519,10 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\fLetterFormat\x12\x1d\n" +
 	"\x19LETTER_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11LETTER_FORMAT_CSV\x10\x01\x12\x16\n" +
-	"\x12LETTER_FORMAT_XLSX\x10\x022\xc7\v\n" +
-	"\x11EvaluationService\x12\xab\x01\n" +
-	"\vListEntries\x12'.linli.evaluation.v1.ListEntriesRequest\x1a(.linli.evaluation.v1.ListEntriesResponse\"I\xea\xdb\x18\x15\n" +
-	"\x03\x05\x03\x02\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x02*\x12(/v1/organizations/{community_id}/entries\x12\x87\x01\n" +
+	"\x12LETTER_FORMAT_XLSX\x10\x022\xc8\v\n" +
+	"\x11EvaluationService\x12\xac\x01\n" +
+	"\vListEntries\x12'.linli.evaluation.v1.ListEntriesRequest\x1a(.linli.evaluation.v1.ListEntriesResponse\"J\xea\xdb\x18\x16\n" +
+	"\x04\x05\x06\x03\x02\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x02*\x12(/v1/organizations/{community_id}/entries\x12\x87\x01\n" +
 	"\rListMyEntries\x12).linli.evaluation.v1.ListMyEntriesRequest\x1a*.linli.evaluation.v1.ListMyEntriesResponse\"\x1f\xea\xdb\x18\x05\n" +
 	"\x01\t\x10\x03\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/me/entries\x12~\n" +
 	"\bGetEntry\x12$.linli.evaluation.v1.GetEntryRequest\x1a%.linli.evaluation.v1.GetEntryResponse\"%\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02\x19b\x05entry\x12\x10/v1/entries/{id}\x12\x9b\x01\n" +

@@ -21,9 +21,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// linli.evaluation.entry.proposed.v1, .vouched.v1, .confirmed.v1 (also of an
-// entry that takes another out: its counts are negative), .turned_down.v1,
-// .put_on_hold.v1, .lifted.v1; entity: the entry.
+// linli.evaluation.entry.proposed.v1, .vouched.v1, .confirmed.v1,
+// .turned_down.v1, .put_on_hold.v1, .lifted.v1; entity: the entry.
 type EntryChanged struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`

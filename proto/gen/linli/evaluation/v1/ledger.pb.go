@@ -511,6 +511,212 @@ func (x *ProposeEntryResponse) GetEntry() *Entry {
 	return nil
 }
 
+// Writes entries for members.
+type ProposeEntriesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The community that keeps them.
+	CommunityId   string   `protobuf:"bytes,1,opt,name=community_id,json=communityId,proto3" json:"community_id,omitempty"`
+	MemberIds     []string `protobuf:"bytes,2,rep,name=member_ids,json=memberIds,proto3" json:"member_ids,omitempty"`
+	Service       *Service `protobuf:"bytes,3,opt,name=service,proto3" json:"service,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProposeEntriesRequest) Reset() {
+	*x = ProposeEntriesRequest{}
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProposeEntriesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProposeEntriesRequest) ProtoMessage() {}
+
+func (x *ProposeEntriesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProposeEntriesRequest.ProtoReflect.Descriptor instead.
+func (*ProposeEntriesRequest) Descriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ProposeEntriesRequest) GetCommunityId() string {
+	if x != nil {
+		return x.CommunityId
+	}
+	return ""
+}
+
+func (x *ProposeEntriesRequest) GetMemberIds() []string {
+	if x != nil {
+		return x.MemberIds
+	}
+	return nil
+}
+
+func (x *ProposeEntriesRequest) GetService() *Service {
+	if x != nil {
+		return x.Service
+	}
+	return nil
+}
+
+// The entries, in the order of the members.
+type ProposeEntriesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       []*Entry               `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProposeEntriesResponse) Reset() {
+	*x = ProposeEntriesResponse{}
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProposeEntriesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProposeEntriesResponse) ProtoMessage() {}
+
+func (x *ProposeEntriesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProposeEntriesResponse.ProtoReflect.Descriptor instead.
+func (*ProposeEntriesResponse) Descriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ProposeEntriesResponse) GetEntries() []*Entry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+// Confirms entries.
+type ConfirmEntriesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The community that keeps them.
+	CommunityId   string   `protobuf:"bytes,1,opt,name=community_id,json=communityId,proto3" json:"community_id,omitempty"`
+	Ids           []string `protobuf:"bytes,2,rep,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmEntriesRequest) Reset() {
+	*x = ConfirmEntriesRequest{}
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmEntriesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmEntriesRequest) ProtoMessage() {}
+
+func (x *ConfirmEntriesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmEntriesRequest.ProtoReflect.Descriptor instead.
+func (*ConfirmEntriesRequest) Descriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ConfirmEntriesRequest) GetCommunityId() string {
+	if x != nil {
+		return x.CommunityId
+	}
+	return ""
+}
+
+func (x *ConfirmEntriesRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+// The entries, in the order asked for.
+type ConfirmEntriesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       []*Entry               `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmEntriesResponse) Reset() {
+	*x = ConfirmEntriesResponse{}
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmEntriesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmEntriesResponse) ProtoMessage() {}
+
+func (x *ConfirmEntriesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmEntriesResponse.ProtoReflect.Descriptor instead.
+func (*ConfirmEntriesResponse) Descriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ConfirmEntriesResponse) GetEntries() []*Entry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
 // Writes an entry for oneself.
 type ProposeMyEntryRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -521,7 +727,7 @@ type ProposeMyEntryRequest struct {
 
 func (x *ProposeMyEntryRequest) Reset() {
 	*x = ProposeMyEntryRequest{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[3]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -533,7 +739,7 @@ func (x *ProposeMyEntryRequest) String() string {
 func (*ProposeMyEntryRequest) ProtoMessage() {}
 
 func (x *ProposeMyEntryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[3]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -546,7 +752,7 @@ func (x *ProposeMyEntryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeMyEntryRequest.ProtoReflect.Descriptor instead.
 func (*ProposeMyEntryRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{3}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ProposeMyEntryRequest) GetService() *Service {
@@ -566,7 +772,7 @@ type ProposeMyEntryResponse struct {
 
 func (x *ProposeMyEntryResponse) Reset() {
 	*x = ProposeMyEntryResponse{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[4]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -578,7 +784,7 @@ func (x *ProposeMyEntryResponse) String() string {
 func (*ProposeMyEntryResponse) ProtoMessage() {}
 
 func (x *ProposeMyEntryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[4]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -591,7 +797,7 @@ func (x *ProposeMyEntryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposeMyEntryResponse.ProtoReflect.Descriptor instead.
 func (*ProposeMyEntryResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{4}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ProposeMyEntryResponse) GetEntry() *Entry {
@@ -613,7 +819,7 @@ type TurnDownEntryRequest struct {
 
 func (x *TurnDownEntryRequest) Reset() {
 	*x = TurnDownEntryRequest{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[5]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -625,7 +831,7 @@ func (x *TurnDownEntryRequest) String() string {
 func (*TurnDownEntryRequest) ProtoMessage() {}
 
 func (x *TurnDownEntryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[5]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -638,7 +844,7 @@ func (x *TurnDownEntryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnDownEntryRequest.ProtoReflect.Descriptor instead.
 func (*TurnDownEntryRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{5}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *TurnDownEntryRequest) GetId() string {
@@ -672,7 +878,7 @@ type TurnDownEntryResponse struct {
 
 func (x *TurnDownEntryResponse) Reset() {
 	*x = TurnDownEntryResponse{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[6]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -684,7 +890,7 @@ func (x *TurnDownEntryResponse) String() string {
 func (*TurnDownEntryResponse) ProtoMessage() {}
 
 func (x *TurnDownEntryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[6]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -697,7 +903,7 @@ func (x *TurnDownEntryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnDownEntryResponse.ProtoReflect.Descriptor instead.
 func (*TurnDownEntryResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{6}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *TurnDownEntryResponse) GetEntry() *Entry {
@@ -719,7 +925,7 @@ type ReverseEntryRequest struct {
 
 func (x *ReverseEntryRequest) Reset() {
 	*x = ReverseEntryRequest{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[7]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -731,7 +937,7 @@ func (x *ReverseEntryRequest) String() string {
 func (*ReverseEntryRequest) ProtoMessage() {}
 
 func (x *ReverseEntryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[7]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -744,7 +950,7 @@ func (x *ReverseEntryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReverseEntryRequest.ProtoReflect.Descriptor instead.
 func (*ReverseEntryRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{7}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ReverseEntryRequest) GetId() string {
@@ -778,7 +984,7 @@ type ReverseEntryResponse struct {
 
 func (x *ReverseEntryResponse) Reset() {
 	*x = ReverseEntryResponse{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[8]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -790,7 +996,7 @@ func (x *ReverseEntryResponse) String() string {
 func (*ReverseEntryResponse) ProtoMessage() {}
 
 func (x *ReverseEntryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[8]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -803,7 +1009,7 @@ func (x *ReverseEntryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReverseEntryResponse.ProtoReflect.Descriptor instead.
 func (*ReverseEntryResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{8}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ReverseEntryResponse) GetEntry() *Entry {
@@ -823,7 +1029,7 @@ type IssueResidentCodeRequest struct {
 
 func (x *IssueResidentCodeRequest) Reset() {
 	*x = IssueResidentCodeRequest{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[9]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -835,7 +1041,7 @@ func (x *IssueResidentCodeRequest) String() string {
 func (*IssueResidentCodeRequest) ProtoMessage() {}
 
 func (x *IssueResidentCodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[9]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -848,7 +1054,7 @@ func (x *IssueResidentCodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IssueResidentCodeRequest.ProtoReflect.Descriptor instead.
 func (*IssueResidentCodeRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{9}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *IssueResidentCodeRequest) GetId() string {
@@ -869,7 +1075,7 @@ type IssueResidentCodeResponse struct {
 
 func (x *IssueResidentCodeResponse) Reset() {
 	*x = IssueResidentCodeResponse{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[10]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -881,7 +1087,7 @@ func (x *IssueResidentCodeResponse) String() string {
 func (*IssueResidentCodeResponse) ProtoMessage() {}
 
 func (x *IssueResidentCodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[10]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -894,7 +1100,7 @@ func (x *IssueResidentCodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IssueResidentCodeResponse.ProtoReflect.Descriptor instead.
 func (*IssueResidentCodeResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{10}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *IssueResidentCodeResponse) GetCode() string {
@@ -923,7 +1129,7 @@ type AnswerByCodeRequest struct {
 
 func (x *AnswerByCodeRequest) Reset() {
 	*x = AnswerByCodeRequest{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[11]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -935,7 +1141,7 @@ func (x *AnswerByCodeRequest) String() string {
 func (*AnswerByCodeRequest) ProtoMessage() {}
 
 func (x *AnswerByCodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[11]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -948,7 +1154,7 @@ func (x *AnswerByCodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerByCodeRequest.ProtoReflect.Descriptor instead.
 func (*AnswerByCodeRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{11}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AnswerByCodeRequest) GetCode() string {
@@ -977,7 +1183,7 @@ type AnswerByCodeResponse struct {
 
 func (x *AnswerByCodeResponse) Reset() {
 	*x = AnswerByCodeResponse{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[12]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -989,7 +1195,7 @@ func (x *AnswerByCodeResponse) String() string {
 func (*AnswerByCodeResponse) ProtoMessage() {}
 
 func (x *AnswerByCodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[12]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1002,7 +1208,7 @@ func (x *AnswerByCodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerByCodeResponse.ProtoReflect.Descriptor instead.
 func (*AnswerByCodeResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{12}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AnswerByCodeResponse) GetDay() string {
@@ -1034,7 +1240,7 @@ type ReceivedService struct {
 
 func (x *ReceivedService) Reset() {
 	*x = ReceivedService{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[13]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1046,7 +1252,7 @@ func (x *ReceivedService) String() string {
 func (*ReceivedService) ProtoMessage() {}
 
 func (x *ReceivedService) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[13]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1059,7 +1265,7 @@ func (x *ReceivedService) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceivedService.ProtoReflect.Descriptor instead.
 func (*ReceivedService) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{13}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReceivedService) GetId() string {
@@ -1109,7 +1315,7 @@ type AnswerForMyselfRequest struct {
 
 func (x *AnswerForMyselfRequest) Reset() {
 	*x = AnswerForMyselfRequest{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[14]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1121,7 +1327,7 @@ func (x *AnswerForMyselfRequest) String() string {
 func (*AnswerForMyselfRequest) ProtoMessage() {}
 
 func (x *AnswerForMyselfRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[14]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1134,7 +1340,7 @@ func (x *AnswerForMyselfRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerForMyselfRequest.ProtoReflect.Descriptor instead.
 func (*AnswerForMyselfRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{14}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AnswerForMyselfRequest) GetId() string {
@@ -1161,7 +1367,7 @@ type AnswerForMyselfResponse struct {
 
 func (x *AnswerForMyselfResponse) Reset() {
 	*x = AnswerForMyselfResponse{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[15]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1173,7 +1379,7 @@ func (x *AnswerForMyselfResponse) String() string {
 func (*AnswerForMyselfResponse) ProtoMessage() {}
 
 func (x *AnswerForMyselfResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[15]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1186,7 +1392,7 @@ func (x *AnswerForMyselfResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerForMyselfResponse.ProtoReflect.Descriptor instead.
 func (*AnswerForMyselfResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{15}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *AnswerForMyselfResponse) GetService() *ReceivedService {
@@ -1207,7 +1413,7 @@ type ListReceivedServicesRequest struct {
 
 func (x *ListReceivedServicesRequest) Reset() {
 	*x = ListReceivedServicesRequest{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[16]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1219,7 +1425,7 @@ func (x *ListReceivedServicesRequest) String() string {
 func (*ListReceivedServicesRequest) ProtoMessage() {}
 
 func (x *ListReceivedServicesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[16]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1232,7 +1438,7 @@ func (x *ListReceivedServicesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReceivedServicesRequest.ProtoReflect.Descriptor instead.
 func (*ListReceivedServicesRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{16}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListReceivedServicesRequest) GetPageSize() int32 {
@@ -1260,7 +1466,7 @@ type ListReceivedServicesResponse struct {
 
 func (x *ListReceivedServicesResponse) Reset() {
 	*x = ListReceivedServicesResponse{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[17]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1272,7 +1478,7 @@ func (x *ListReceivedServicesResponse) String() string {
 func (*ListReceivedServicesResponse) ProtoMessage() {}
 
 func (x *ListReceivedServicesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[17]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1285,7 +1491,7 @@ func (x *ListReceivedServicesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReceivedServicesResponse.ProtoReflect.Descriptor instead.
 func (*ListReceivedServicesResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{17}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListReceivedServicesResponse) GetServices() []*ReceivedService {
@@ -1320,7 +1526,7 @@ type RecordResidentWordRequest struct {
 
 func (x *RecordResidentWordRequest) Reset() {
 	*x = RecordResidentWordRequest{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[18]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1332,7 +1538,7 @@ func (x *RecordResidentWordRequest) String() string {
 func (*RecordResidentWordRequest) ProtoMessage() {}
 
 func (x *RecordResidentWordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[18]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1345,7 +1551,7 @@ func (x *RecordResidentWordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordResidentWordRequest.ProtoReflect.Descriptor instead.
 func (*RecordResidentWordRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{18}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RecordResidentWordRequest) GetId() string {
@@ -1393,7 +1599,7 @@ type RecordResidentWordResponse struct {
 
 func (x *RecordResidentWordResponse) Reset() {
 	*x = RecordResidentWordResponse{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[19]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1405,7 +1611,7 @@ func (x *RecordResidentWordResponse) String() string {
 func (*RecordResidentWordResponse) ProtoMessage() {}
 
 func (x *RecordResidentWordResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[19]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1418,7 +1624,7 @@ func (x *RecordResidentWordResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordResidentWordResponse.ProtoReflect.Descriptor instead.
 func (*RecordResidentWordResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{19}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RecordResidentWordResponse) GetEntry() *Entry {
@@ -1441,7 +1647,7 @@ type YearSum struct {
 
 func (x *YearSum) Reset() {
 	*x = YearSum{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[20]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1453,7 +1659,7 @@ func (x *YearSum) String() string {
 func (*YearSum) ProtoMessage() {}
 
 func (x *YearSum) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[20]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1466,7 +1672,7 @@ func (x *YearSum) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use YearSum.ProtoReflect.Descriptor instead.
 func (*YearSum) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{20}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *YearSum) GetYear() int32 {
@@ -1507,7 +1713,7 @@ type GetMemberLedgerRequest struct {
 
 func (x *GetMemberLedgerRequest) Reset() {
 	*x = GetMemberLedgerRequest{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[21]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1519,7 +1725,7 @@ func (x *GetMemberLedgerRequest) String() string {
 func (*GetMemberLedgerRequest) ProtoMessage() {}
 
 func (x *GetMemberLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[21]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1532,7 +1738,7 @@ func (x *GetMemberLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMemberLedgerRequest.ProtoReflect.Descriptor instead.
 func (*GetMemberLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{21}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetMemberLedgerRequest) GetMemberId() string {
@@ -1557,7 +1763,7 @@ type RedStars struct {
 
 func (x *RedStars) Reset() {
 	*x = RedStars{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[22]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1569,7 +1775,7 @@ func (x *RedStars) String() string {
 func (*RedStars) ProtoMessage() {}
 
 func (x *RedStars) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[22]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1582,7 +1788,7 @@ func (x *RedStars) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RedStars.ProtoReflect.Descriptor instead.
 func (*RedStars) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{22}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *RedStars) GetMeasure() StarMeasure {
@@ -1625,7 +1831,7 @@ type GetMemberLedgerResponse struct {
 
 func (x *GetMemberLedgerResponse) Reset() {
 	*x = GetMemberLedgerResponse{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[23]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1637,7 +1843,7 @@ func (x *GetMemberLedgerResponse) String() string {
 func (*GetMemberLedgerResponse) ProtoMessage() {}
 
 func (x *GetMemberLedgerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[23]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1650,7 +1856,7 @@ func (x *GetMemberLedgerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMemberLedgerResponse.ProtoReflect.Descriptor instead.
 func (*GetMemberLedgerResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{23}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GetMemberLedgerResponse) GetMemberId() string {
@@ -1684,7 +1890,7 @@ type VerifyLedgerRequest struct {
 
 func (x *VerifyLedgerRequest) Reset() {
 	*x = VerifyLedgerRequest{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[24]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1696,7 +1902,7 @@ func (x *VerifyLedgerRequest) String() string {
 func (*VerifyLedgerRequest) ProtoMessage() {}
 
 func (x *VerifyLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[24]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1709,7 +1915,7 @@ func (x *VerifyLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyLedgerRequest.ProtoReflect.Descriptor instead.
 func (*VerifyLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{24}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *VerifyLedgerRequest) GetMemberId() string {
@@ -1735,7 +1941,7 @@ type LedgerFault struct {
 
 func (x *LedgerFault) Reset() {
 	*x = LedgerFault{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[25]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1747,7 +1953,7 @@ func (x *LedgerFault) String() string {
 func (*LedgerFault) ProtoMessage() {}
 
 func (x *LedgerFault) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[25]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1760,7 +1966,7 @@ func (x *LedgerFault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerFault.ProtoReflect.Descriptor instead.
 func (*LedgerFault) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{25}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *LedgerFault) GetSequence() uint64 {
@@ -1800,7 +2006,7 @@ type VerifyLedgerResponse struct {
 
 func (x *VerifyLedgerResponse) Reset() {
 	*x = VerifyLedgerResponse{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[26]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1812,7 +2018,7 @@ func (x *VerifyLedgerResponse) String() string {
 func (*VerifyLedgerResponse) ProtoMessage() {}
 
 func (x *VerifyLedgerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[26]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1825,7 +2031,7 @@ func (x *VerifyLedgerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyLedgerResponse.ProtoReflect.Descriptor instead.
 func (*VerifyLedgerResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{26}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *VerifyLedgerResponse) GetSound() bool {
@@ -1885,7 +2091,7 @@ type LedgerAlarm struct {
 
 func (x *LedgerAlarm) Reset() {
 	*x = LedgerAlarm{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[27]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1897,7 +2103,7 @@ func (x *LedgerAlarm) String() string {
 func (*LedgerAlarm) ProtoMessage() {}
 
 func (x *LedgerAlarm) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[27]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1910,7 +2116,7 @@ func (x *LedgerAlarm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerAlarm.ProtoReflect.Descriptor instead.
 func (*LedgerAlarm) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{27}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *LedgerAlarm) GetId() string {
@@ -2004,7 +2210,7 @@ type ListLedgerAlarmsRequest struct {
 
 func (x *ListLedgerAlarmsRequest) Reset() {
 	*x = ListLedgerAlarmsRequest{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[28]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2016,7 +2222,7 @@ func (x *ListLedgerAlarmsRequest) String() string {
 func (*ListLedgerAlarmsRequest) ProtoMessage() {}
 
 func (x *ListLedgerAlarmsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[28]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2029,7 +2235,7 @@ func (x *ListLedgerAlarmsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgerAlarmsRequest.ProtoReflect.Descriptor instead.
 func (*ListLedgerAlarmsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{28}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListLedgerAlarmsRequest) GetCommunityId() string {
@@ -2071,7 +2277,7 @@ type ListLedgerAlarmsResponse struct {
 
 func (x *ListLedgerAlarmsResponse) Reset() {
 	*x = ListLedgerAlarmsResponse{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[29]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2083,7 +2289,7 @@ func (x *ListLedgerAlarmsResponse) String() string {
 func (*ListLedgerAlarmsResponse) ProtoMessage() {}
 
 func (x *ListLedgerAlarmsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[29]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2096,7 +2302,7 @@ func (x *ListLedgerAlarmsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgerAlarmsResponse.ProtoReflect.Descriptor instead.
 func (*ListLedgerAlarmsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{29}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListLedgerAlarmsResponse) GetAlarms() []*LedgerAlarm {
@@ -2125,7 +2331,7 @@ type CloseLedgerAlarmRequest struct {
 
 func (x *CloseLedgerAlarmRequest) Reset() {
 	*x = CloseLedgerAlarmRequest{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[30]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2137,7 +2343,7 @@ func (x *CloseLedgerAlarmRequest) String() string {
 func (*CloseLedgerAlarmRequest) ProtoMessage() {}
 
 func (x *CloseLedgerAlarmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[30]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2150,7 +2356,7 @@ func (x *CloseLedgerAlarmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseLedgerAlarmRequest.ProtoReflect.Descriptor instead.
 func (*CloseLedgerAlarmRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{30}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CloseLedgerAlarmRequest) GetId() string {
@@ -2184,7 +2390,7 @@ type CloseLedgerAlarmResponse struct {
 
 func (x *CloseLedgerAlarmResponse) Reset() {
 	*x = CloseLedgerAlarmResponse{}
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[31]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2196,7 +2402,7 @@ func (x *CloseLedgerAlarmResponse) String() string {
 func (*CloseLedgerAlarmResponse) ProtoMessage() {}
 
 func (x *CloseLedgerAlarmResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[31]
+	mi := &file_linli_evaluation_v1_ledger_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2209,7 +2415,7 @@ func (x *CloseLedgerAlarmResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseLedgerAlarmResponse.ProtoReflect.Descriptor instead.
 func (*CloseLedgerAlarmResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{31}
+	return file_linli_evaluation_v1_ledger_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *CloseLedgerAlarmResponse) GetAlarm() *LedgerAlarm {
@@ -2248,7 +2454,19 @@ const file_linli_evaluation_v1_ledger_proto_rawDesc = "" +
 	"\tmember_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12>\n" +
 	"\aservice\x18\x03 \x01(\v2\x1c.linli.evaluation.v1.ServiceB\x06\xbaH\x03\xc8\x01\x01R\aservice\"H\n" +
 	"\x14ProposeEntryResponse\x120\n" +
-	"\x05entry\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.EntryR\x05entry\"W\n" +
+	"\x05entry\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.EntryR\x05entry\"\xba\x01\n" +
+	"\x15ProposeEntriesRequest\x12,\n" +
+	"\fcommunity_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\x123\n" +
+	"\n" +
+	"member_ids\x18\x02 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\b\x01\x102\x18\x01\"\x06r\x04\x10\x01\x18@R\tmemberIds\x12>\n" +
+	"\aservice\x18\x03 \x01(\v2\x1c.linli.evaluation.v1.ServiceB\x06\xbaH\x03\xc8\x01\x01R\aservice\"N\n" +
+	"\x16ProposeEntriesResponse\x124\n" +
+	"\aentries\x18\x01 \x03(\v2\x1a.linli.evaluation.v1.EntryR\aentries\"m\n" +
+	"\x15ConfirmEntriesRequest\x12,\n" +
+	"\fcommunity_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\x12&\n" +
+	"\x03ids\x18\x02 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\b\x01\x102\x18\x01\"\x06r\x04\x10\x01\x18@R\x03ids\"N\n" +
+	"\x16ConfirmEntriesResponse\x124\n" +
+	"\aentries\x18\x01 \x03(\v2\x1a.linli.evaluation.v1.EntryR\aentries\"W\n" +
 	"\x15ProposeMyEntryRequest\x12>\n" +
 	"\aservice\x18\x01 \x01(\v2\x1c.linli.evaluation.v1.ServiceB\x06\xbaH\x03\xc8\x01\x01R\aservice\"J\n" +
 	"\x16ProposeMyEntryResponse\x120\n" +
@@ -2389,10 +2607,14 @@ const file_linli_evaluation_v1_ledger_proto_rawDesc = "" +
 	"\x12ALARM_KIND_OVERLAP\x10\x01\x12\x1c\n" +
 	"\x18ALARM_KIND_SAME_EVIDENCE\x10\x02\x12\x1d\n" +
 	"\x19ALARM_KIND_DECEMBER_BURST\x10\x03\x12\x1e\n" +
-	"\x1aALARM_KIND_RESIDENT_DENIED\x10\x042\x9a\x11\n" +
+	"\x1aALARM_KIND_RESIDENT_DENIED\x10\x042\xa0\x14\n" +
 	"\rLedgerService\x12\xb9\x01\n" +
 	"\fProposeEntry\x12(.linli.evaluation.v1.ProposeEntryRequest\x1a).linli.evaluation.v1.ProposeEntryResponse\"T\xea\xdb\x18\x16\n" +
-	"\x02\x05\x06\x10\x01\x1a\fcommunity_id(\x01\x82\xd3\xe4\x93\x024:\x01*b\x05entry\"(/v1/organizations/{community_id}/entries\x12\x96\x01\n" +
+	"\x02\x05\x06\x10\x01\x1a\fcommunity_id(\x01\x82\xd3\xe4\x93\x024:\x01*b\x05entry\"(/v1/organizations/{community_id}/entries\x12\xc0\x01\n" +
+	"\x0eProposeEntries\x12*.linli.evaluation.v1.ProposeEntriesRequest\x1a+.linli.evaluation.v1.ProposeEntriesResponse\"U\xea\xdb\x18\x16\n" +
+	"\x02\x05\x06\x10\x01\x1a\fcommunity_id(\x01\x82\xd3\xe4\x93\x025:\x01*\"0/v1/organizations/{community_id}/entries:propose\x12\xc0\x01\n" +
+	"\x0eConfirmEntries\x12*.linli.evaluation.v1.ConfirmEntriesRequest\x1a+.linli.evaluation.v1.ConfirmEntriesResponse\"U\xea\xdb\x18\x16\n" +
+	"\x02\x05\x03\x10\x01\x1a\fcommunity_id(\x01\x82\xd3\xe4\x93\x025:\x01*\"0/v1/organizations/{community_id}/entries:confirm\x12\x96\x01\n" +
 	"\x0eProposeMyEntry\x12*.linli.evaluation.v1.ProposeMyEntryRequest\x1a+.linli.evaluation.v1.ProposeMyEntryResponse\"+\xea\xdb\x18\a\n" +
 	"\x01\t\x10\x03(\x01\x82\xd3\xe4\x93\x02\x1a:\x01*b\x05entry\"\x0e/v1/me/entries\x12\x9f\x01\n" +
 	"\rTurnDownEntry\x12).linli.evaluation.v1.TurnDownEntryRequest\x1a*.linli.evaluation.v1.TurnDownEntryResponse\"7\xea\xdb\x18\b\n" +
@@ -2427,7 +2649,7 @@ func file_linli_evaluation_v1_ledger_proto_rawDescGZIP() []byte {
 }
 
 var file_linli_evaluation_v1_ledger_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_linli_evaluation_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_linli_evaluation_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_linli_evaluation_v1_ledger_proto_goTypes = []any{
 	(LineKind)(0),                        // 0: linli.evaluation.v1.LineKind
 	(EntryReason)(0),                     // 1: linli.evaluation.v1.EntryReason
@@ -2436,103 +2658,114 @@ var file_linli_evaluation_v1_ledger_proto_goTypes = []any{
 	(*Service)(nil),                      // 4: linli.evaluation.v1.Service
 	(*ProposeEntryRequest)(nil),          // 5: linli.evaluation.v1.ProposeEntryRequest
 	(*ProposeEntryResponse)(nil),         // 6: linli.evaluation.v1.ProposeEntryResponse
-	(*ProposeMyEntryRequest)(nil),        // 7: linli.evaluation.v1.ProposeMyEntryRequest
-	(*ProposeMyEntryResponse)(nil),       // 8: linli.evaluation.v1.ProposeMyEntryResponse
-	(*TurnDownEntryRequest)(nil),         // 9: linli.evaluation.v1.TurnDownEntryRequest
-	(*TurnDownEntryResponse)(nil),        // 10: linli.evaluation.v1.TurnDownEntryResponse
-	(*ReverseEntryRequest)(nil),          // 11: linli.evaluation.v1.ReverseEntryRequest
-	(*ReverseEntryResponse)(nil),         // 12: linli.evaluation.v1.ReverseEntryResponse
-	(*IssueResidentCodeRequest)(nil),     // 13: linli.evaluation.v1.IssueResidentCodeRequest
-	(*IssueResidentCodeResponse)(nil),    // 14: linli.evaluation.v1.IssueResidentCodeResponse
-	(*AnswerByCodeRequest)(nil),          // 15: linli.evaluation.v1.AnswerByCodeRequest
-	(*AnswerByCodeResponse)(nil),         // 16: linli.evaluation.v1.AnswerByCodeResponse
-	(*ReceivedService)(nil),              // 17: linli.evaluation.v1.ReceivedService
-	(*AnswerForMyselfRequest)(nil),       // 18: linli.evaluation.v1.AnswerForMyselfRequest
-	(*AnswerForMyselfResponse)(nil),      // 19: linli.evaluation.v1.AnswerForMyselfResponse
-	(*ListReceivedServicesRequest)(nil),  // 20: linli.evaluation.v1.ListReceivedServicesRequest
-	(*ListReceivedServicesResponse)(nil), // 21: linli.evaluation.v1.ListReceivedServicesResponse
-	(*RecordResidentWordRequest)(nil),    // 22: linli.evaluation.v1.RecordResidentWordRequest
-	(*RecordResidentWordResponse)(nil),   // 23: linli.evaluation.v1.RecordResidentWordResponse
-	(*YearSum)(nil),                      // 24: linli.evaluation.v1.YearSum
-	(*GetMemberLedgerRequest)(nil),       // 25: linli.evaluation.v1.GetMemberLedgerRequest
-	(*RedStars)(nil),                     // 26: linli.evaluation.v1.RedStars
-	(*GetMemberLedgerResponse)(nil),      // 27: linli.evaluation.v1.GetMemberLedgerResponse
-	(*VerifyLedgerRequest)(nil),          // 28: linli.evaluation.v1.VerifyLedgerRequest
-	(*LedgerFault)(nil),                  // 29: linli.evaluation.v1.LedgerFault
-	(*VerifyLedgerResponse)(nil),         // 30: linli.evaluation.v1.VerifyLedgerResponse
-	(*LedgerAlarm)(nil),                  // 31: linli.evaluation.v1.LedgerAlarm
-	(*ListLedgerAlarmsRequest)(nil),      // 32: linli.evaluation.v1.ListLedgerAlarmsRequest
-	(*ListLedgerAlarmsResponse)(nil),     // 33: linli.evaluation.v1.ListLedgerAlarmsResponse
-	(*CloseLedgerAlarmRequest)(nil),      // 34: linli.evaluation.v1.CloseLedgerAlarmRequest
-	(*CloseLedgerAlarmResponse)(nil),     // 35: linli.evaluation.v1.CloseLedgerAlarmResponse
-	(ServiceKind)(0),                     // 36: linli.evaluation.v1.ServiceKind
-	(EntrySource)(0),                     // 37: linli.evaluation.v1.EntrySource
-	(*Evidence)(nil),                     // 38: linli.evaluation.v1.Evidence
-	(*Entry)(nil),                        // 39: linli.evaluation.v1.Entry
-	(*timestamppb.Timestamp)(nil),        // 40: google.protobuf.Timestamp
-	(ResidentWord)(0),                    // 41: linli.evaluation.v1.ResidentWord
+	(*ProposeEntriesRequest)(nil),        // 7: linli.evaluation.v1.ProposeEntriesRequest
+	(*ProposeEntriesResponse)(nil),       // 8: linli.evaluation.v1.ProposeEntriesResponse
+	(*ConfirmEntriesRequest)(nil),        // 9: linli.evaluation.v1.ConfirmEntriesRequest
+	(*ConfirmEntriesResponse)(nil),       // 10: linli.evaluation.v1.ConfirmEntriesResponse
+	(*ProposeMyEntryRequest)(nil),        // 11: linli.evaluation.v1.ProposeMyEntryRequest
+	(*ProposeMyEntryResponse)(nil),       // 12: linli.evaluation.v1.ProposeMyEntryResponse
+	(*TurnDownEntryRequest)(nil),         // 13: linli.evaluation.v1.TurnDownEntryRequest
+	(*TurnDownEntryResponse)(nil),        // 14: linli.evaluation.v1.TurnDownEntryResponse
+	(*ReverseEntryRequest)(nil),          // 15: linli.evaluation.v1.ReverseEntryRequest
+	(*ReverseEntryResponse)(nil),         // 16: linli.evaluation.v1.ReverseEntryResponse
+	(*IssueResidentCodeRequest)(nil),     // 17: linli.evaluation.v1.IssueResidentCodeRequest
+	(*IssueResidentCodeResponse)(nil),    // 18: linli.evaluation.v1.IssueResidentCodeResponse
+	(*AnswerByCodeRequest)(nil),          // 19: linli.evaluation.v1.AnswerByCodeRequest
+	(*AnswerByCodeResponse)(nil),         // 20: linli.evaluation.v1.AnswerByCodeResponse
+	(*ReceivedService)(nil),              // 21: linli.evaluation.v1.ReceivedService
+	(*AnswerForMyselfRequest)(nil),       // 22: linli.evaluation.v1.AnswerForMyselfRequest
+	(*AnswerForMyselfResponse)(nil),      // 23: linli.evaluation.v1.AnswerForMyselfResponse
+	(*ListReceivedServicesRequest)(nil),  // 24: linli.evaluation.v1.ListReceivedServicesRequest
+	(*ListReceivedServicesResponse)(nil), // 25: linli.evaluation.v1.ListReceivedServicesResponse
+	(*RecordResidentWordRequest)(nil),    // 26: linli.evaluation.v1.RecordResidentWordRequest
+	(*RecordResidentWordResponse)(nil),   // 27: linli.evaluation.v1.RecordResidentWordResponse
+	(*YearSum)(nil),                      // 28: linli.evaluation.v1.YearSum
+	(*GetMemberLedgerRequest)(nil),       // 29: linli.evaluation.v1.GetMemberLedgerRequest
+	(*RedStars)(nil),                     // 30: linli.evaluation.v1.RedStars
+	(*GetMemberLedgerResponse)(nil),      // 31: linli.evaluation.v1.GetMemberLedgerResponse
+	(*VerifyLedgerRequest)(nil),          // 32: linli.evaluation.v1.VerifyLedgerRequest
+	(*LedgerFault)(nil),                  // 33: linli.evaluation.v1.LedgerFault
+	(*VerifyLedgerResponse)(nil),         // 34: linli.evaluation.v1.VerifyLedgerResponse
+	(*LedgerAlarm)(nil),                  // 35: linli.evaluation.v1.LedgerAlarm
+	(*ListLedgerAlarmsRequest)(nil),      // 36: linli.evaluation.v1.ListLedgerAlarmsRequest
+	(*ListLedgerAlarmsResponse)(nil),     // 37: linli.evaluation.v1.ListLedgerAlarmsResponse
+	(*CloseLedgerAlarmRequest)(nil),      // 38: linli.evaluation.v1.CloseLedgerAlarmRequest
+	(*CloseLedgerAlarmResponse)(nil),     // 39: linli.evaluation.v1.CloseLedgerAlarmResponse
+	(ServiceKind)(0),                     // 40: linli.evaluation.v1.ServiceKind
+	(EntrySource)(0),                     // 41: linli.evaluation.v1.EntrySource
+	(*Evidence)(nil),                     // 42: linli.evaluation.v1.Evidence
+	(*Entry)(nil),                        // 43: linli.evaluation.v1.Entry
+	(*timestamppb.Timestamp)(nil),        // 44: google.protobuf.Timestamp
+	(ResidentWord)(0),                    // 45: linli.evaluation.v1.ResidentWord
 }
 var file_linli_evaluation_v1_ledger_proto_depIdxs = []int32{
-	36, // 0: linli.evaluation.v1.Service.kind:type_name -> linli.evaluation.v1.ServiceKind
-	37, // 1: linli.evaluation.v1.Service.source:type_name -> linli.evaluation.v1.EntrySource
-	38, // 2: linli.evaluation.v1.Service.evidence:type_name -> linli.evaluation.v1.Evidence
+	40, // 0: linli.evaluation.v1.Service.kind:type_name -> linli.evaluation.v1.ServiceKind
+	41, // 1: linli.evaluation.v1.Service.source:type_name -> linli.evaluation.v1.EntrySource
+	42, // 2: linli.evaluation.v1.Service.evidence:type_name -> linli.evaluation.v1.Evidence
 	4,  // 3: linli.evaluation.v1.ProposeEntryRequest.service:type_name -> linli.evaluation.v1.Service
-	39, // 4: linli.evaluation.v1.ProposeEntryResponse.entry:type_name -> linli.evaluation.v1.Entry
-	4,  // 5: linli.evaluation.v1.ProposeMyEntryRequest.service:type_name -> linli.evaluation.v1.Service
-	39, // 6: linli.evaluation.v1.ProposeMyEntryResponse.entry:type_name -> linli.evaluation.v1.Entry
-	1,  // 7: linli.evaluation.v1.TurnDownEntryRequest.reason:type_name -> linli.evaluation.v1.EntryReason
-	39, // 8: linli.evaluation.v1.TurnDownEntryResponse.entry:type_name -> linli.evaluation.v1.Entry
-	1,  // 9: linli.evaluation.v1.ReverseEntryRequest.reason:type_name -> linli.evaluation.v1.EntryReason
-	39, // 10: linli.evaluation.v1.ReverseEntryResponse.entry:type_name -> linli.evaluation.v1.Entry
-	40, // 11: linli.evaluation.v1.IssueResidentCodeResponse.expires_at:type_name -> google.protobuf.Timestamp
-	41, // 12: linli.evaluation.v1.AnswerByCodeResponse.word:type_name -> linli.evaluation.v1.ResidentWord
-	36, // 13: linli.evaluation.v1.ReceivedService.kind:type_name -> linli.evaluation.v1.ServiceKind
-	41, // 14: linli.evaluation.v1.ReceivedService.word:type_name -> linli.evaluation.v1.ResidentWord
-	17, // 15: linli.evaluation.v1.AnswerForMyselfResponse.service:type_name -> linli.evaluation.v1.ReceivedService
-	17, // 16: linli.evaluation.v1.ListReceivedServicesResponse.services:type_name -> linli.evaluation.v1.ReceivedService
-	41, // 17: linli.evaluation.v1.RecordResidentWordRequest.word:type_name -> linli.evaluation.v1.ResidentWord
-	39, // 18: linli.evaluation.v1.RecordResidentWordResponse.entry:type_name -> linli.evaluation.v1.Entry
-	2,  // 19: linli.evaluation.v1.RedStars.measure:type_name -> linli.evaluation.v1.StarMeasure
-	24, // 20: linli.evaluation.v1.GetMemberLedgerResponse.years:type_name -> linli.evaluation.v1.YearSum
-	26, // 21: linli.evaluation.v1.GetMemberLedgerResponse.stars:type_name -> linli.evaluation.v1.RedStars
-	29, // 22: linli.evaluation.v1.VerifyLedgerResponse.faults:type_name -> linli.evaluation.v1.LedgerFault
-	24, // 23: linli.evaluation.v1.VerifyLedgerResponse.years:type_name -> linli.evaluation.v1.YearSum
-	3,  // 24: linli.evaluation.v1.LedgerAlarm.kind:type_name -> linli.evaluation.v1.AlarmKind
-	40, // 25: linli.evaluation.v1.LedgerAlarm.raised_at:type_name -> google.protobuf.Timestamp
-	40, // 26: linli.evaluation.v1.LedgerAlarm.closed_at:type_name -> google.protobuf.Timestamp
-	31, // 27: linli.evaluation.v1.ListLedgerAlarmsResponse.alarms:type_name -> linli.evaluation.v1.LedgerAlarm
-	31, // 28: linli.evaluation.v1.CloseLedgerAlarmResponse.alarm:type_name -> linli.evaluation.v1.LedgerAlarm
-	5,  // 29: linli.evaluation.v1.LedgerService.ProposeEntry:input_type -> linli.evaluation.v1.ProposeEntryRequest
-	7,  // 30: linli.evaluation.v1.LedgerService.ProposeMyEntry:input_type -> linli.evaluation.v1.ProposeMyEntryRequest
-	9,  // 31: linli.evaluation.v1.LedgerService.TurnDownEntry:input_type -> linli.evaluation.v1.TurnDownEntryRequest
-	11, // 32: linli.evaluation.v1.LedgerService.ReverseEntry:input_type -> linli.evaluation.v1.ReverseEntryRequest
-	13, // 33: linli.evaluation.v1.LedgerService.IssueResidentCode:input_type -> linli.evaluation.v1.IssueResidentCodeRequest
-	15, // 34: linli.evaluation.v1.LedgerService.AnswerByCode:input_type -> linli.evaluation.v1.AnswerByCodeRequest
-	18, // 35: linli.evaluation.v1.LedgerService.AnswerForMyself:input_type -> linli.evaluation.v1.AnswerForMyselfRequest
-	20, // 36: linli.evaluation.v1.LedgerService.ListReceivedServices:input_type -> linli.evaluation.v1.ListReceivedServicesRequest
-	22, // 37: linli.evaluation.v1.LedgerService.RecordResidentWord:input_type -> linli.evaluation.v1.RecordResidentWordRequest
-	25, // 38: linli.evaluation.v1.LedgerService.GetMemberLedger:input_type -> linli.evaluation.v1.GetMemberLedgerRequest
-	28, // 39: linli.evaluation.v1.LedgerService.VerifyLedger:input_type -> linli.evaluation.v1.VerifyLedgerRequest
-	32, // 40: linli.evaluation.v1.LedgerService.ListLedgerAlarms:input_type -> linli.evaluation.v1.ListLedgerAlarmsRequest
-	34, // 41: linli.evaluation.v1.LedgerService.CloseLedgerAlarm:input_type -> linli.evaluation.v1.CloseLedgerAlarmRequest
-	6,  // 42: linli.evaluation.v1.LedgerService.ProposeEntry:output_type -> linli.evaluation.v1.ProposeEntryResponse
-	8,  // 43: linli.evaluation.v1.LedgerService.ProposeMyEntry:output_type -> linli.evaluation.v1.ProposeMyEntryResponse
-	10, // 44: linli.evaluation.v1.LedgerService.TurnDownEntry:output_type -> linli.evaluation.v1.TurnDownEntryResponse
-	12, // 45: linli.evaluation.v1.LedgerService.ReverseEntry:output_type -> linli.evaluation.v1.ReverseEntryResponse
-	14, // 46: linli.evaluation.v1.LedgerService.IssueResidentCode:output_type -> linli.evaluation.v1.IssueResidentCodeResponse
-	16, // 47: linli.evaluation.v1.LedgerService.AnswerByCode:output_type -> linli.evaluation.v1.AnswerByCodeResponse
-	19, // 48: linli.evaluation.v1.LedgerService.AnswerForMyself:output_type -> linli.evaluation.v1.AnswerForMyselfResponse
-	21, // 49: linli.evaluation.v1.LedgerService.ListReceivedServices:output_type -> linli.evaluation.v1.ListReceivedServicesResponse
-	23, // 50: linli.evaluation.v1.LedgerService.RecordResidentWord:output_type -> linli.evaluation.v1.RecordResidentWordResponse
-	27, // 51: linli.evaluation.v1.LedgerService.GetMemberLedger:output_type -> linli.evaluation.v1.GetMemberLedgerResponse
-	30, // 52: linli.evaluation.v1.LedgerService.VerifyLedger:output_type -> linli.evaluation.v1.VerifyLedgerResponse
-	33, // 53: linli.evaluation.v1.LedgerService.ListLedgerAlarms:output_type -> linli.evaluation.v1.ListLedgerAlarmsResponse
-	35, // 54: linli.evaluation.v1.LedgerService.CloseLedgerAlarm:output_type -> linli.evaluation.v1.CloseLedgerAlarmResponse
-	42, // [42:55] is the sub-list for method output_type
-	29, // [29:42] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	43, // 4: linli.evaluation.v1.ProposeEntryResponse.entry:type_name -> linli.evaluation.v1.Entry
+	4,  // 5: linli.evaluation.v1.ProposeEntriesRequest.service:type_name -> linli.evaluation.v1.Service
+	43, // 6: linli.evaluation.v1.ProposeEntriesResponse.entries:type_name -> linli.evaluation.v1.Entry
+	43, // 7: linli.evaluation.v1.ConfirmEntriesResponse.entries:type_name -> linli.evaluation.v1.Entry
+	4,  // 8: linli.evaluation.v1.ProposeMyEntryRequest.service:type_name -> linli.evaluation.v1.Service
+	43, // 9: linli.evaluation.v1.ProposeMyEntryResponse.entry:type_name -> linli.evaluation.v1.Entry
+	1,  // 10: linli.evaluation.v1.TurnDownEntryRequest.reason:type_name -> linli.evaluation.v1.EntryReason
+	43, // 11: linli.evaluation.v1.TurnDownEntryResponse.entry:type_name -> linli.evaluation.v1.Entry
+	1,  // 12: linli.evaluation.v1.ReverseEntryRequest.reason:type_name -> linli.evaluation.v1.EntryReason
+	43, // 13: linli.evaluation.v1.ReverseEntryResponse.entry:type_name -> linli.evaluation.v1.Entry
+	44, // 14: linli.evaluation.v1.IssueResidentCodeResponse.expires_at:type_name -> google.protobuf.Timestamp
+	45, // 15: linli.evaluation.v1.AnswerByCodeResponse.word:type_name -> linli.evaluation.v1.ResidentWord
+	40, // 16: linli.evaluation.v1.ReceivedService.kind:type_name -> linli.evaluation.v1.ServiceKind
+	45, // 17: linli.evaluation.v1.ReceivedService.word:type_name -> linli.evaluation.v1.ResidentWord
+	21, // 18: linli.evaluation.v1.AnswerForMyselfResponse.service:type_name -> linli.evaluation.v1.ReceivedService
+	21, // 19: linli.evaluation.v1.ListReceivedServicesResponse.services:type_name -> linli.evaluation.v1.ReceivedService
+	45, // 20: linli.evaluation.v1.RecordResidentWordRequest.word:type_name -> linli.evaluation.v1.ResidentWord
+	43, // 21: linli.evaluation.v1.RecordResidentWordResponse.entry:type_name -> linli.evaluation.v1.Entry
+	2,  // 22: linli.evaluation.v1.RedStars.measure:type_name -> linli.evaluation.v1.StarMeasure
+	28, // 23: linli.evaluation.v1.GetMemberLedgerResponse.years:type_name -> linli.evaluation.v1.YearSum
+	30, // 24: linli.evaluation.v1.GetMemberLedgerResponse.stars:type_name -> linli.evaluation.v1.RedStars
+	33, // 25: linli.evaluation.v1.VerifyLedgerResponse.faults:type_name -> linli.evaluation.v1.LedgerFault
+	28, // 26: linli.evaluation.v1.VerifyLedgerResponse.years:type_name -> linli.evaluation.v1.YearSum
+	3,  // 27: linli.evaluation.v1.LedgerAlarm.kind:type_name -> linli.evaluation.v1.AlarmKind
+	44, // 28: linli.evaluation.v1.LedgerAlarm.raised_at:type_name -> google.protobuf.Timestamp
+	44, // 29: linli.evaluation.v1.LedgerAlarm.closed_at:type_name -> google.protobuf.Timestamp
+	35, // 30: linli.evaluation.v1.ListLedgerAlarmsResponse.alarms:type_name -> linli.evaluation.v1.LedgerAlarm
+	35, // 31: linli.evaluation.v1.CloseLedgerAlarmResponse.alarm:type_name -> linli.evaluation.v1.LedgerAlarm
+	5,  // 32: linli.evaluation.v1.LedgerService.ProposeEntry:input_type -> linli.evaluation.v1.ProposeEntryRequest
+	7,  // 33: linli.evaluation.v1.LedgerService.ProposeEntries:input_type -> linli.evaluation.v1.ProposeEntriesRequest
+	9,  // 34: linli.evaluation.v1.LedgerService.ConfirmEntries:input_type -> linli.evaluation.v1.ConfirmEntriesRequest
+	11, // 35: linli.evaluation.v1.LedgerService.ProposeMyEntry:input_type -> linli.evaluation.v1.ProposeMyEntryRequest
+	13, // 36: linli.evaluation.v1.LedgerService.TurnDownEntry:input_type -> linli.evaluation.v1.TurnDownEntryRequest
+	15, // 37: linli.evaluation.v1.LedgerService.ReverseEntry:input_type -> linli.evaluation.v1.ReverseEntryRequest
+	17, // 38: linli.evaluation.v1.LedgerService.IssueResidentCode:input_type -> linli.evaluation.v1.IssueResidentCodeRequest
+	19, // 39: linli.evaluation.v1.LedgerService.AnswerByCode:input_type -> linli.evaluation.v1.AnswerByCodeRequest
+	22, // 40: linli.evaluation.v1.LedgerService.AnswerForMyself:input_type -> linli.evaluation.v1.AnswerForMyselfRequest
+	24, // 41: linli.evaluation.v1.LedgerService.ListReceivedServices:input_type -> linli.evaluation.v1.ListReceivedServicesRequest
+	26, // 42: linli.evaluation.v1.LedgerService.RecordResidentWord:input_type -> linli.evaluation.v1.RecordResidentWordRequest
+	29, // 43: linli.evaluation.v1.LedgerService.GetMemberLedger:input_type -> linli.evaluation.v1.GetMemberLedgerRequest
+	32, // 44: linli.evaluation.v1.LedgerService.VerifyLedger:input_type -> linli.evaluation.v1.VerifyLedgerRequest
+	36, // 45: linli.evaluation.v1.LedgerService.ListLedgerAlarms:input_type -> linli.evaluation.v1.ListLedgerAlarmsRequest
+	38, // 46: linli.evaluation.v1.LedgerService.CloseLedgerAlarm:input_type -> linli.evaluation.v1.CloseLedgerAlarmRequest
+	6,  // 47: linli.evaluation.v1.LedgerService.ProposeEntry:output_type -> linli.evaluation.v1.ProposeEntryResponse
+	8,  // 48: linli.evaluation.v1.LedgerService.ProposeEntries:output_type -> linli.evaluation.v1.ProposeEntriesResponse
+	10, // 49: linli.evaluation.v1.LedgerService.ConfirmEntries:output_type -> linli.evaluation.v1.ConfirmEntriesResponse
+	12, // 50: linli.evaluation.v1.LedgerService.ProposeMyEntry:output_type -> linli.evaluation.v1.ProposeMyEntryResponse
+	14, // 51: linli.evaluation.v1.LedgerService.TurnDownEntry:output_type -> linli.evaluation.v1.TurnDownEntryResponse
+	16, // 52: linli.evaluation.v1.LedgerService.ReverseEntry:output_type -> linli.evaluation.v1.ReverseEntryResponse
+	18, // 53: linli.evaluation.v1.LedgerService.IssueResidentCode:output_type -> linli.evaluation.v1.IssueResidentCodeResponse
+	20, // 54: linli.evaluation.v1.LedgerService.AnswerByCode:output_type -> linli.evaluation.v1.AnswerByCodeResponse
+	23, // 55: linli.evaluation.v1.LedgerService.AnswerForMyself:output_type -> linli.evaluation.v1.AnswerForMyselfResponse
+	25, // 56: linli.evaluation.v1.LedgerService.ListReceivedServices:output_type -> linli.evaluation.v1.ListReceivedServicesResponse
+	27, // 57: linli.evaluation.v1.LedgerService.RecordResidentWord:output_type -> linli.evaluation.v1.RecordResidentWordResponse
+	31, // 58: linli.evaluation.v1.LedgerService.GetMemberLedger:output_type -> linli.evaluation.v1.GetMemberLedgerResponse
+	34, // 59: linli.evaluation.v1.LedgerService.VerifyLedger:output_type -> linli.evaluation.v1.VerifyLedgerResponse
+	37, // 60: linli.evaluation.v1.LedgerService.ListLedgerAlarms:output_type -> linli.evaluation.v1.ListLedgerAlarmsResponse
+	39, // 61: linli.evaluation.v1.LedgerService.CloseLedgerAlarm:output_type -> linli.evaluation.v1.CloseLedgerAlarmResponse
+	47, // [47:62] is the sub-list for method output_type
+	32, // [32:47] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_linli_evaluation_v1_ledger_proto_init() }
@@ -2547,7 +2780,7 @@ func file_linli_evaluation_v1_ledger_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_evaluation_v1_ledger_proto_rawDesc), len(file_linli_evaluation_v1_ledger_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   32,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

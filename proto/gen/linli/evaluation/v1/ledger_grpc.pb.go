@@ -20,6 +20,8 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	LedgerService_ProposeEntry_FullMethodName         = "/linli.evaluation.v1.LedgerService/ProposeEntry"
+	LedgerService_ProposeEntries_FullMethodName       = "/linli.evaluation.v1.LedgerService/ProposeEntries"
+	LedgerService_ConfirmEntries_FullMethodName       = "/linli.evaluation.v1.LedgerService/ConfirmEntries"
 	LedgerService_ProposeMyEntry_FullMethodName       = "/linli.evaluation.v1.LedgerService/ProposeMyEntry"
 	LedgerService_TurnDownEntry_FullMethodName        = "/linli.evaluation.v1.LedgerService/TurnDownEntry"
 	LedgerService_ReverseEntry_FullMethodName         = "/linli.evaluation.v1.LedgerService/ReverseEntry"
@@ -53,6 +55,14 @@ type LedgerServiceClient interface {
 	// DAY_IN_FUTURE; NOT_FOUND UNKNOWN_ORGANIZATION; FAILED_PRECONDITION
 	// NOT_OF_THIS_COMMUNITY; ALREADY_EXISTS ENTRY_EXISTS.
 	ProposeEntry(ctx context.Context, in *ProposeEntryRequest, opts ...grpc.CallOption) (*ProposeEntryResponse, error)
+	// ProposeEntries writes one service of many members, as those who attended an
+	// activity: all or none. Who may call ProposeEntry.
+	// Fails as ProposeEntry; the field says which member.
+	ProposeEntries(ctx context.Context, in *ProposeEntriesRequest, opts ...grpc.CallOption) (*ProposeEntriesResponse, error)
+	// ConfirmEntries confirms many entries of one keeper: all or none. Who may call
+	// ConfirmEntry.
+	// Fails as ConfirmEntry; the field says which entry.
+	ConfirmEntries(ctx context.Context, in *ConfirmEntriesRequest, opts ...grpc.CallOption) (*ConfirmEntriesResponse, error)
 	// ProposeMyEntry writes an own service by hand into the ledger of the
 	// community reported in to. Members.
 	// Fails as ProposeEntry; FAILED_PRECONDITION NOT_OF_THIS_COMMUNITY for who has
@@ -124,6 +134,26 @@ func (c *ledgerServiceClient) ProposeEntry(ctx context.Context, in *ProposeEntry
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ProposeEntryResponse)
 	err := c.cc.Invoke(ctx, LedgerService_ProposeEntry_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ledgerServiceClient) ProposeEntries(ctx context.Context, in *ProposeEntriesRequest, opts ...grpc.CallOption) (*ProposeEntriesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ProposeEntriesResponse)
+	err := c.cc.Invoke(ctx, LedgerService_ProposeEntries_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *ledgerServiceClient) ConfirmEntries(ctx context.Context, in *ConfirmEntriesRequest, opts ...grpc.CallOption) (*ConfirmEntriesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ConfirmEntriesResponse)
+	err := c.cc.Invoke(ctx, LedgerService_ConfirmEntries_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -269,6 +299,14 @@ type LedgerServiceServer interface {
 	// DAY_IN_FUTURE; NOT_FOUND UNKNOWN_ORGANIZATION; FAILED_PRECONDITION
 	// NOT_OF_THIS_COMMUNITY; ALREADY_EXISTS ENTRY_EXISTS.
 	ProposeEntry(context.Context, *ProposeEntryRequest) (*ProposeEntryResponse, error)
+	// ProposeEntries writes one service of many members, as those who attended an
+	// activity: all or none. Who may call ProposeEntry.
+	// Fails as ProposeEntry; the field says which member.
+	ProposeEntries(context.Context, *ProposeEntriesRequest) (*ProposeEntriesResponse, error)
+	// ConfirmEntries confirms many entries of one keeper: all or none. Who may call
+	// ConfirmEntry.
+	// Fails as ConfirmEntry; the field says which entry.
+	ConfirmEntries(context.Context, *ConfirmEntriesRequest) (*ConfirmEntriesResponse, error)
 	// ProposeMyEntry writes an own service by hand into the ledger of the
 	// community reported in to. Members.
 	// Fails as ProposeEntry; FAILED_PRECONDITION NOT_OF_THIS_COMMUNITY for who has
@@ -338,6 +376,12 @@ type UnimplementedLedgerServiceServer struct{}
 
 func (UnimplementedLedgerServiceServer) ProposeEntry(context.Context, *ProposeEntryRequest) (*ProposeEntryResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ProposeEntry not implemented")
+}
+func (UnimplementedLedgerServiceServer) ProposeEntries(context.Context, *ProposeEntriesRequest) (*ProposeEntriesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ProposeEntries not implemented")
+}
+func (UnimplementedLedgerServiceServer) ConfirmEntries(context.Context, *ConfirmEntriesRequest) (*ConfirmEntriesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ConfirmEntries not implemented")
 }
 func (UnimplementedLedgerServiceServer) ProposeMyEntry(context.Context, *ProposeMyEntryRequest) (*ProposeMyEntryResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ProposeMyEntry not implemented")
@@ -410,6 +454,42 @@ func _LedgerService_ProposeEntry_Handler(srv interface{}, ctx context.Context, d
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(LedgerServiceServer).ProposeEntry(ctx, req.(*ProposeEntryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _LedgerService_ProposeEntries_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ProposeEntriesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServiceServer).ProposeEntries(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LedgerService_ProposeEntries_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServiceServer).ProposeEntries(ctx, req.(*ProposeEntriesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _LedgerService_ConfirmEntries_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ConfirmEntriesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LedgerServiceServer).ConfirmEntries(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LedgerService_ConfirmEntries_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LedgerServiceServer).ConfirmEntries(ctx, req.(*ConfirmEntriesRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -640,6 +720,14 @@ var LedgerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ProposeEntry",
 			Handler:    _LedgerService_ProposeEntry_Handler,
+		},
+		{
+			MethodName: "ProposeEntries",
+			Handler:    _LedgerService_ProposeEntries_Handler,
+		},
+		{
+			MethodName: "ConfirmEntries",
+			Handler:    _LedgerService_ConfirmEntries_Handler,
 		},
 		{
 			MethodName: "ProposeMyEntry",

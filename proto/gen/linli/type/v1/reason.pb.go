@@ -289,7 +289,7 @@ const (
 	Reason_REASON_ALARM_CLOSED Reason = 1410
 	// The community has this board.
 	Reason_REASON_BOARD_EXISTS Reason = 1420
-	// The ledger shows `have` of `need` services in the year.
+	// The ledger shows `have` of `need` services in the twelve months before.
 	Reason_REASON_HONOR_NOT_STOOD_OUT Reason = 1421
 	// `have` of `need` praises, satisfied ratings and confirmations of residents.
 	Reason_REASON_HONOR_NOT_TRUSTED Reason = 1422
@@ -297,8 +297,6 @@ const (
 	Reason_REASON_HONOR_EXISTS Reason = 1423
 	// The end date is not after today, or more than `most` days away.
 	Reason_REASON_HONOR_BAD_END Reason = 1424
-	// Only the member says yes.
-	Reason_REASON_NOT_THE_HONORED Reason = 1425
 	// The public notice is over, or has not begun.
 	Reason_REASON_NOT_IN_NOTICE Reason = 1426
 	// The objection is answered.
@@ -497,7 +495,6 @@ var (
 		1422: "REASON_HONOR_NOT_TRUSTED",
 		1423: "REASON_HONOR_EXISTS",
 		1424: "REASON_HONOR_BAD_END",
-		1425: "REASON_NOT_THE_HONORED",
 		1426: "REASON_NOT_IN_NOTICE",
 		1427: "REASON_OBJECTION_ANSWERED",
 		1440: "REASON_POLL_NOT_BALANCED",
@@ -663,7 +660,6 @@ var (
 		"REASON_HONOR_NOT_TRUSTED":         1422,
 		"REASON_HONOR_EXISTS":              1423,
 		"REASON_HONOR_BAD_END":             1424,
-		"REASON_NOT_THE_HONORED":           1425,
 		"REASON_NOT_IN_NOTICE":             1426,
 		"REASON_OBJECTION_ANSWERED":        1427,
 		"REASON_POLL_NOT_BALANCED":         1440,
@@ -727,7 +723,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xfe%\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xe1%\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -877,8 +873,7 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x1aREASON_HONOR_NOT_STOOD_OUT\x10\x8d\v\x12\x1d\n" +
 	"\x18REASON_HONOR_NOT_TRUSTED\x10\x8e\v\x12\x18\n" +
 	"\x13REASON_HONOR_EXISTS\x10\x8f\v\x12\x19\n" +
-	"\x14REASON_HONOR_BAD_END\x10\x90\v\x12\x1b\n" +
-	"\x16REASON_NOT_THE_HONORED\x10\x91\v\x12\x19\n" +
+	"\x14REASON_HONOR_BAD_END\x10\x90\v\x12\x19\n" +
 	"\x14REASON_NOT_IN_NOTICE\x10\x92\v\x12\x1e\n" +
 	"\x19REASON_OBJECTION_ANSWERED\x10\x93\v\x12\x1d\n" +
 	"\x18REASON_POLL_NOT_BALANCED\x10\xa0\v\x12\x1b\n" +
