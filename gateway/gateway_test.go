@@ -83,6 +83,9 @@ func (e evaluation) Register(s grpc.ServiceRegistrar) {
 	evaluationv1.RegisterEvaluationServiceServer(s, e)
 	evaluationv1.RegisterLedgerServiceServer(s, evaluationv1.UnimplementedLedgerServiceServer{})
 	evaluationv1.RegisterHonorServiceServer(s, evaluationv1.UnimplementedHonorServiceServer{})
+	evaluationv1.RegisterSheetServiceServer(s, evaluationv1.UnimplementedSheetServiceServer{})
+	evaluationv1.RegisterReplyServiceServer(s, evaluationv1.UnimplementedReplyServiceServer{})
+	evaluationv1.RegisterCardServiceServer(s, evaluationv1.UnimplementedCardServiceServer{})
 }
 func (e evaluation) OrganizationPath(context.Context, string) (scope.Path, bool, error) {
 	return "", false, nil

@@ -57,6 +57,9 @@ func TestOpenAPI_EveryRouteIsServed(t *testing.T) {
 				!strings.Contains(path, "import") && !strings.Contains(path, "cycles") && !strings.Contains(path, "entries") {
 				continue // of services that this fixture does not have
 			}
+			if path == "/v1/letters:verify" {
+				continue // answers without a token: the code opens it
+			}
 			n++
 			url := strings.NewReplacer("{", "", "}", "").Replace(path)
 			got := f.do(t, strings.ToUpper(method), url, "{}", "Authorization", "", "Content-Type", map[bool]string{true: "text/csv", false: "application/json"}[strings.Contains(path, "import")])

@@ -103,6 +103,7 @@ func (r *run) plan() map[string][]task {
 	r.planProjects(on)
 	r.planReportIn(on)
 	r.planCircle(on)
+	r.planHonors(on)
 	r.planYearEnd(on)
 	return plan
 }

@@ -278,6 +278,8 @@ func (r *run) reportYearEnd(ctx context.Context, c *comparison) error {
 	if err != nil {
 		return err
 	}
+	activities := int64(honoredOfCommunity * len(r.communities()) * len(activityDays()))
+	services, quarters = services+activities, quarters+activities*activityHours
 	c.count("members on the frozen roster", "records", roster, cycle.GetMembers())
 	c.count("confirmed services of members", "sample", services, cycle.GetTimes())
 	c.count("their hours, in quarters", "sample", quarters, cycle.GetQuarterHours())
@@ -304,7 +306,7 @@ func (r *run) reportReplies(ctx context.Context, c *comparison, letters int64) e
 		}
 	}
 	c.count("letters still waited for", "sample", letters-int64(r.notes.Replies), waiting)
-	return nil
+	return r.reportHonors(ctx, c)
 }
 
 // expectedServices follows the same choices that solve made.
