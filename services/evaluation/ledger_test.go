@@ -39,8 +39,6 @@ func (h house) street() context.Context {
 	return h.as(typev1.Role_ROLE_STREET_OFFICER, "street", "/1/11/111/")
 }
 
-const photo = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-
 func paper(n int) *pb.Evidence {
 	return &pb.Evidence{Kind: pb.EvidenceKind_EVIDENCE_KIND_DOCUMENT, Sha256: fmt.Sprintf("%064x", n)}
 }

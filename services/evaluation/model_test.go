@@ -98,7 +98,7 @@ func TestLedger_RandomCommandsAgainstAModel(t *testing.T) {
 				m[reply.GetEntry().GetId()], ids = e, append(ids, reply.GetEntry().GetId())
 			} else {
 				id := ids[random.IntN(len(ids))]
-				what, err, allowed, made := h.step(m[id], id, random.IntN(4))
+				what, allowed, made, err := h.step(m[id], id, random.IntN(4))
 				if (err == nil) != allowed {
 					t.Fatalf("step %d: %s of %+v: %v", step, what, *m[id], err)
 				}
@@ -118,22 +118,22 @@ func TestLedger_RandomCommandsAgainstAModel(t *testing.T) {
 }
 
 // step carries out one command in the house and in the model.
-func (h house) step(e *modelEntry, id string, n int) (what string, err error, allowed bool, made string) {
+func (h house) step(e *modelEntry, id string, n int) (what string, allowed bool, made string, err error) {
 	switch n {
 	case 0:
 		_, err = h.client.ConfirmEntry(h.staff(), &pb.ConfirmEntryRequest{Id: id})
-		return "confirm", err, e.confirm(), ""
+		return "confirm", e.confirm(), "", err
 	case 1:
 		_, err = h.ledger().AnswerForMyself(h.resident("r1"), &pb.AnswerForMyselfRequest{Id: id, Served: true})
-		return "tap", err, e.tap(), ""
+		return "tap", e.tap(), "", err
 	case 2:
 		_, err = h.ledger().TurnDownEntry(h.staff(), &pb.TurnDownEntryRequest{Id: id, Reason: pb.EntryReason_ENTRY_REASON_TWICE})
-		return "turn down", err, e.turnDown(), ""
+		return "turn down", e.turnDown(), "", err
 	default:
 		reply, err := h.ledger().ReverseEntry(h.staff(), &pb.ReverseEntryRequest{Id: id, Reason: pb.EntryReason_ENTRY_REASON_TWICE})
 		allowed = e.state == "confirmed" && !e.reversed && !e.reversal
 		e.reversed = e.reversed || allowed
-		return "reverse", err, allowed, reply.GetEntry().GetId()
+		return "reverse", allowed, reply.GetEntry().GetId(), err
 	}
 }
 

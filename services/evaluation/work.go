@@ -240,17 +240,21 @@ func (s *Service) sumSlice(ctx context.Context, row table.Row[*pb.CycleRow]) err
 			_, err := s.tables.cycles.Replace(tx, row, next)
 			return err
 		}
-		computed, err := s.moveCycle(tx, row, cycle.Finish, func(r *pb.CycleRow) {
-			state := r.GetCycle().GetState()
-			r.Cycle = next.GetCycle()
-			r.Cycle.State, r.Cycle.ComputedAt = state, now
-			r.Cycle.ObjectUntil = timestamppb.New(endOfDays(now.AsTime(), p.Int("evaluation.objection_days")))
-		})
-		if err != nil {
-			return err
-		}
-		return tx.Emit(cycleEvent("cycle.computed", computed))
+		return s.finishSum(tx, row, next.GetCycle(), now, endOfDays(now.AsTime(), p.Int("evaluation.objection_days")))
 	})
+}
+
+// finishSum marks a cycle as computed: from now on members see their sheets.
+func (s *Service) finishSum(tx *store.Tx, row table.Row[*pb.CycleRow], summed *pb.Cycle, now *timestamppb.Timestamp, objectUntil time.Time) error {
+	computed, err := s.moveCycle(tx, row, cycle.Finish, func(r *pb.CycleRow) {
+		state := r.GetCycle().GetState()
+		r.Cycle = summed
+		r.Cycle.State, r.Cycle.ComputedAt, r.Cycle.ObjectUntil = state, now, timestamppb.New(objectUntil)
+	})
+	if err != nil {
+		return err
+	}
+	return tx.Emit(cycleEvent("cycle.computed", computed))
 }
 
 // readYear reads a page of the roster and the confirmed services of the year

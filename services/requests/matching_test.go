@@ -267,9 +267,9 @@ func TestOffer_NoIsCountedInSumOnly(t *testing.T) {
 		t.Error(list, err)
 	}
 	refused(t, "accepted after the no", h.accept("m1", o.GetId()), codes.NotFound, "NOT_FOUND")
-	f, err := h.match.GetOfferFigures(h.staff(), &pb.GetOfferFiguresRequest{OrganizationId: "111", Year: 2013})
+	_, err = h.match.GetOfferFigures(h.staff(), &pb.GetOfferFiguresRequest{OrganizationId: "111", Year: 2013})
 	refused(t, "figures above the own grant", err, codes.NotFound, "UNKNOWN_ORGANIZATION")
-	if f, err = h.match.GetOfferFigures(h.staff(), &pb.GetOfferFiguresRequest{OrganizationId: "C1", Year: 2013}); err != nil ||
+	if f, err := h.match.GetOfferFigures(h.staff(), &pb.GetOfferFiguresRequest{OrganizationId: "C1", Year: 2013}); err != nil ||
 		f.GetFigures().GetDeclined() != 1 || f.GetFigures().GetMade() != 2 {
 		t.Error(f, err)
 	}

@@ -47,7 +47,9 @@ func Machine() rule.Machine[State] {
 }
 
 // Number is what stands on the card: community, year, and the place in it.
-func Number(community string, year, n int) string { return fmt.Sprintf("%s-%d-%05d", community, year, n) }
+func Number(community string, year, n int) string {
+	return fmt.Sprintf("%s-%d-%05d", community, year, n)
+}
 
 // CheckInspection answers INSPECTED_ALREADY for a second inspection of a year.
 func CheckInspection(years []int32, year int32) error {

@@ -63,7 +63,7 @@ func TestMachine_RandomCommands(t *testing.T) {
 				continue
 			}
 			done[c], at = true, next
-			if at == honor.OnTheBoard && !(done[honor.Name] && done[honor.SayYes] && done[honor.GiveNotice]) {
+			if at == honor.OnTheBoard && (!done[honor.Name] || !done[honor.SayYes] || !done[honor.GiveNotice]) {
 				t.Fatalf("on the board after %v", done)
 			}
 			if !at.Open() && len(m.Allowed(at)) != 0 {
