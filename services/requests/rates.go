@@ -39,7 +39,7 @@ func (s *Service) ratesConsumer() events.Consumer {
 		Name: "requests-rates", From: "requests", Kind: events.Copy,
 		Subjects: subjects(
 			"posted", "admitted", "resolved", "rated", "closed", "declined", "merged", "unsolved", "reopened",
-			"excluded", "answered", "overdue"),
+			"excluded", "answered", "answer_late", "overdue"),
 		Apply: s.countStanding,
 	}
 }
