@@ -1,8 +1,11 @@
 package evaluation
 
 import (
+	"time"
+
 	pb "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
 
+	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/evaluation/internal/ledger"
@@ -86,6 +89,18 @@ func objectionEvent(name string, row table.Row[*pb.ObjectionRow]) store.Event {
 		Name: name, EntityID: o.GetId(), Revision: row.Revision,
 		Data: &pb.ObjectionChanged{
 			Id: o.GetId(), Revision: row.Revision, MemberId: o.GetMemberId(), CommunityPath: row.Value.GetCommunityPath(), State: o.GetState(),
+		},
+	}
+}
+
+// cardEvent: linli.evaluation.card.issued.v1, .inspected.v1 and .ended.v1.
+func cardEvent(name string, row table.Row[*pb.CardRow], now time.Time) store.Event {
+	c := row.Value.GetCard()
+	return store.Event{
+		Name: name, EntityID: c.GetNumber(), Revision: row.Revision,
+		Data: &pb.CardChanged{
+			Number: c.GetNumber(), Revision: row.Revision, MemberId: c.GetMemberId(), CommunityPath: row.Value.GetCommunityPath(),
+			State: c.GetState(), Day: clock.Day(now),
 		},
 	}
 }

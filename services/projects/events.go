@@ -1,8 +1,13 @@
 package projects
 
 import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 
+	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/projects/internal/application"
@@ -21,13 +26,24 @@ func callEvent(command string) string {
 
 func callChanged(command string, row table.Row[*pb.CallRow]) store.Event {
 	c := row.Value.GetCall()
-	return store.Event{
-		Name: callEvent(command), EntityID: c.GetId(), Revision: row.Revision,
-		Data: &pb.CallChanged{
-			Id: c.GetId(), Revision: row.Revision, DistrictPath: row.Value.GetDistrictPath(),
-			Year: c.GetYear(), State: c.GetState(),
-		},
+	changed := &pb.CallChanged{
+		Id: c.GetId(), Revision: row.Revision, DistrictPath: row.Value.GetDistrictPath(),
+		Year: c.GetYear(), State: c.GetState(), ClosesDay: lastDay(c.GetClosesAt()),
 	}
+	if command == call.StartReview {
+		for _, r := range c.GetReviewers() {
+			changed.Reviewers = append(changed.Reviewers, r.GetPerson())
+		}
+	}
+	return store.Event{Name: callEvent(command), EntityID: c.GetId(), Revision: row.Revision, Data: changed}
+}
+
+// lastDay is the Shanghai day before the end of a term; empty without one.
+func lastDay(end *timestamppb.Timestamp) string {
+	if end == nil {
+		return ""
+	}
+	return clock.Day(end.AsTime().Add(-time.Nanosecond))
 }
 
 // applicationChanged announces that an application was submitted, returned,
@@ -47,6 +63,7 @@ func applicationChanged(row table.Row[*pb.ApplicationRow]) store.Event {
 		Data: &pb.ApplicationChanged{
 			Id: a.GetId(), Revision: row.Revision, CallId: a.GetCallId(),
 			ApplicantPath: row.Value.GetApplicantPath(), State: a.GetState(), Rank: a.GetRank(),
+			DistrictPath: row.Value.GetDistrictPath(), UntilDay: lastDay(a.GetCheck().GetReturnUntil()),
 		},
 	}
 }

@@ -101,9 +101,9 @@ func (s *Service) Reactions() []events.Consumer {
 	})
 }
 
-// Jobs are what goes out by mail and webhook.
+// Jobs are what goes out by mail and webhook, and what many are told of.
 func (s *Service) Jobs() []run.Job {
-	return []run.Job{{Name: "registry-deliveries", Run: s.sendOut}}
+	return []run.Job{{Name: "registry-deliveries", Run: s.sendOut}, {Name: "registry-rounds", Run: s.goRound}}
 }
 
 // Charts are the room's state machines.
@@ -112,5 +112,5 @@ func Charts() []rule.Chart { return []rule.Chart{reportin.Machine().Chart()} }
 // Tables are what fsck walks.
 func (s *Service) Tables() []table.Checker {
 	return []table.Checker{s.organizations, s.members, s.reportIns, s.imports, s.slices, s.figures, s.policies, s.policyVersions,
-		s.messages, s.contacts, s.webhooks, s.deliveries, s.templates}
+		s.messages, s.contacts, s.webhooks, s.deliveries, s.templates, s.waiting, s.rounds}
 }
