@@ -54,10 +54,12 @@ type announcement struct {
 }
 
 // tell is one message of an announcement. only limits it to events of a kind.
+// takesBack makes it one that is not to be told any more.
 type tell struct {
-	to    who
-	topic string
-	only  string
+	to        who
+	topic     string
+	only      string
+	takesBack bool
 }
 
 // reading answers the facts of an event; more than one for an event that
@@ -82,8 +84,6 @@ type facts struct {
 	place string
 	// under is the district that a walk goes through.
 	under string
-	// withheld: it is not to be told, and taken back if it waits.
-	withheld bool
 }
 
 // notice is one message before it lies in an inbox.
@@ -226,7 +226,7 @@ func noticesOf(e *typev1.EventRow, at places) ([]notice, error) {
 func (f facts) notice(address string, t tell) notice {
 	return notice{
 		address: address, topic: t.topic, about: f.about, fact: f.fact, params: f.params, from: f.from, place: f.place,
-		withheld: f.withheld,
+		withheld: t.takesBack,
 	}
 }
 

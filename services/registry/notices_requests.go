@@ -61,7 +61,8 @@ func requestAnnouncements() []announcement {
 		{subject: "requests.offer.made", read: madeFacts, tells: []tell{{to: theMember, topic: "offer.made"}}},
 		{subject: "requests.offer.accepted", read: offerFacts, tells: []tell{{to: theCommunity, topic: "offer.accepted"}}},
 		{subject: "requests.offer.withdrawn", read: withdrawnFacts, tells: []tell{
-			{to: theMember, topic: "offer.withdrawn", only: "reached"}, {to: theMember, topic: "offer.made", only: "unreached"},
+			{to: theMember, topic: "offer.withdrawn", only: "reached"},
+			{to: theMember, topic: "offer.made", only: "unreached", takesBack: true},
 		}},
 	}
 }
@@ -152,7 +153,7 @@ func withdrawnFacts(e *typev1.EventRow, _ places) ([]facts, error) {
 	f, reaches, err := readOffer(e)
 	f.kinds = []string{"reached"}
 	if reaches.After(e.GetCivilTime().AsTime()) {
-		f.kinds, f.from, f.withheld = []string{"unreached"}, reaches, true
+		f.kinds, f.from = []string{"unreached"}, reaches
 	}
 	return one(f), err
 }
