@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	pb "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/clock"
@@ -66,8 +67,15 @@ type tell struct {
 // announces many things at once.
 type reading func(e *typev1.EventRow, at places) ([]facts, error)
 
-// places finds an organization that an event names by id only.
-type places func(organizationID string) (scope.Path, error)
+// places finds an organization that an event names; a zero one is not known.
+type places func(organizationID string) (location, error)
+
+// location is where an organization stands, and whether it is outside linli: nobody
+// reads an inbox there.
+type location struct {
+	path    string
+	outside bool
+}
 
 // facts are what an event says, in the words of messages.
 type facts struct {
@@ -110,6 +118,15 @@ func leaf(path string) string       { return scope.Path(path).ID() }
 func decimal(n int) string          { return strconv.Itoa(n) }
 func revision(e uint64) string      { return strconv.FormatUint(e, 10) }
 func quarters(n int32) (out string) { return strconv.FormatFloat(float64(n)/4, 'f', -1, 64) }
+
+// homeOffice is the address of a home organization; none outside linli.
+func homeOffice(home string, at places) ([]string, error) {
+	where, err := at(leaf(home))
+	if err != nil || where.outside {
+		return nil, err
+	}
+	return officesAt(home), nil
+}
 
 // above answers the organization some levels up; empty above the top.
 func above(path string, levels int) string {
@@ -232,12 +249,12 @@ func (f facts) notice(address string, t tell) notice {
 
 // placesIn finds organizations in the registry's own tree.
 func (s *Service) placesIn(r kv.Reader) places {
-	return func(id string) (scope.Path, error) {
+	return func(id string) (location, error) {
 		row, ok, err := s.organizations.Get(r, scope.All(), idKey(id))
 		if err != nil || !ok {
-			return "", err
+			return location{}, err
 		}
-		return scope.Path(row.Value.GetPath()), nil
+		return location{row.Value.GetPath(), row.Value.GetKind() == pb.OrganizationKind_ORGANIZATION_KIND_EXTERNAL}, nil
 	}
 }
 

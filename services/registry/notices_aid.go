@@ -44,14 +44,15 @@ func hardshipFacts(e *typev1.EventRow, at places) ([]facts, error) {
 	if err := events.Decode(e, &ev); err != nil {
 		return nil, err
 	}
-	path, err := at(ev.GetCommunityId())
+	where, err := at(ev.GetCommunityId())
 	if err != nil {
 		return nil, err
 	}
+	path := where.path
 	return one(facts{
-		about: ev.GetRequestId(), fact: ev.GetId() + " " + revision(ev.GetRevision()), place: string(path),
+		about: ev.GetRequestId(), fact: ev.GetId() + " " + revision(ev.GetRevision()), place: path,
 		whom: map[who][]string{
-			theAuthor: persons(ev.GetAuthor()), theCommunity: officesAt(string(path)), theStreet: officesAt(above(string(path), 1)),
+			theAuthor: persons(ev.GetAuthor()), theCommunity: officesAt(path), theStreet: officesAt(above(path, 1)),
 		},
 		params: map[string]string{"community": ev.GetCommunityId(), "day": dayOf(e, ev.GetDay()), "code": ev.GetRequestId()},
 	}), nil

@@ -32,6 +32,7 @@ func evaluationAnnouncements() []announcement {
 		{subject: "evaluation.objection.answered", read: objectionFacts, tells: []tell{{to: theMember, topic: "objection.answered"}}},
 		{subject: "evaluation.letter.issued", read: letterFacts, tells: []tell{
 			{to: theHome, topic: "letter.issued", only: "first"}, {to: theHome, topic: "letter.reissued", only: "again"},
+			{to: theDistrict, topic: "letter.to_print", only: "to print"},
 		}},
 		{subject: "evaluation.letter.reminded", read: letterFacts, tells: []tell{
 			{to: theHome, topic: "letter.reminded"}, {to: theAboveHome, topic: "letter.unanswered", only: "reminded again"},
@@ -55,7 +56,7 @@ func evaluationTopics() []topic {
 	add("cycle.opened cycle.computed", "year", "day")
 	add("sheets.signed sheets.consented sheets.sent_back", "community", "year", "day")
 	add("objection.made objection.answered", "community", "day")
-	add("letter.issued letter.reissued letter.reminded letter.unanswered letter.answered", "organization", "year", "day")
+	add("letter.issued letter.reissued letter.reminded letter.unanswered letter.answered letter.to_print", "organization", "year", "day")
 	add("card.issued card.inspected card.ended", "community", "day", "code")
 	return out
 }
@@ -123,20 +124,28 @@ func objectionFacts(e *typev1.EventRow, _ places) ([]facts, error) {
 	}), nil
 }
 
-// letterFacts: the level above is told once a second reminder was needed.
-func letterFacts(e *typev1.EventRow, _ places) ([]facts, error) {
+// letterFacts: the level above is told once a second reminder was needed; a
+// letter to an organization outside linli is the department's to print.
+func letterFacts(e *typev1.EventRow, at places) ([]facts, error) {
 	var ev evaluationv1.LetterChanged
 	if err := events.Decode(e, &ev); err != nil {
+		return nil, err
+	}
+	home, err := homeOffice(ev.GetHomePath(), at)
+	if err != nil {
 		return nil, err
 	}
 	f := facts{
 		about: ev.GetId(), fact: revision(ev.GetRevision()), place: ev.GetHomePath(), kinds: []string{"first"},
 		whom: map[who][]string{
-			theHome: officesAt(ev.GetHomePath()), theAboveHome: officesAt(above(ev.GetHomePath(), 1)), theDistrict: officesAt(ev.GetDistrictPath()),
+			theHome: home, theAboveHome: officesAt(above(ev.GetHomePath(), 1)), theDistrict: officesAt(ev.GetDistrictPath()),
 		},
 		params: map[string]string{"organization": leaf(ev.GetHomePath()), "year": year(ev.GetYear()), "day": dayOf(e, "")},
 	}
-	if ev.GetIssue() > 1 {
+	switch {
+	case home == nil:
+		f.kinds = []string{"to print"}
+	case ev.GetIssue() > 1:
 		f.kinds = []string{"again"}
 	}
 	if ev.GetReminders() > 1 {

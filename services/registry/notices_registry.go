@@ -68,9 +68,13 @@ func acceptedFacts(e *typev1.EventRow, at places) ([]facts, error) {
 		}
 	}
 	for _, home := range homes {
+		office, err := homeOffice(home, at)
+		if err != nil {
+			return nil, err
+		}
 		out = append(out, facts{
 			about: e.GetEntityId(), fact: revision(e.GetRevision()), place: home,
-			whom:   map[who][]string{theHome: officesAt(home)},
+			whom:   map[who][]string{theHome: office},
 			params: map[string]string{"count": decimal(receipts[home]), "day": dayOf(e, ev.GetReportIns()[0].GetDay())},
 		})
 	}

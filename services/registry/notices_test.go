@@ -196,7 +196,7 @@ func word(rt *rapid.T, name string) string {
 	case name == "district_path":
 		return district
 	case name == "home_path", name == "applicant_path":
-		return of(workplace, communityA)
+		return of(workplace, communityA, outsider)
 	case strings.HasSuffix(name, "path"):
 		return of(communityA, communityB)
 	case name == "community_id":

@@ -63,6 +63,7 @@ func newTeller(t testing.TB, change ...func(*Deps)) *teller {
 		"/430100/": pb.OrganizationKind_ORGANIZATION_KIND_CITY, district: pb.OrganizationKind_ORGANIZATION_KIND_DISTRICT,
 		streetA: pb.OrganizationKind_ORGANIZATION_KIND_STREET, communityA: pb.OrganizationKind_ORGANIZATION_KIND_COMMUNITY,
 		communityB: pb.OrganizationKind_ORGANIZATION_KIND_COMMUNITY, workplace: pb.OrganizationKind_ORGANIZATION_KIND_WORKPLACE,
+		outsider: pb.OrganizationKind_ORGANIZATION_KIND_EXTERNAL,
 	} {
 		x.update(func(tx *store.Tx) error {
 			_, err := x.organizations.Insert(tx, &pb.Organization{Id: leaf(path), Name: "«" + leaf(path) + "»", Kind: kind, Path: path})
@@ -72,7 +73,10 @@ func newTeller(t testing.TB, change ...func(*Deps)) *teller {
 	return x
 }
 
-const streetA = district + "430101002/"
+const (
+	streetA  = district + "430101002/"
+	outsider = "/430100/X001/"
+)
 
 func (x *teller) update(fn func(*store.Tx) error) {
 	x.t.Helper()
