@@ -8,7 +8,6 @@ import (
 
 	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
-	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
 )
