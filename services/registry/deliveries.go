@@ -30,9 +30,9 @@ import (
 	"github.com/linli-project/linli/pkg/texts"
 )
 
-// Mailer sends one message by mail.
+// Mailer sends one message by mail; the same message has the same id.
 type Mailer interface {
-	Mail(ctx context.Context, to, subject, body string) error
+	Mail(ctx context.Context, id, to, subject, body string) error
 }
 
 const (
@@ -183,7 +183,7 @@ func (s *Service) send(ctx context.Context, d *pb.DeliveryRow) error {
 	if hook == nil {
 		ctx, cancel := context.WithTimeout(ctx, deliveryPatience)
 		defer cancel()
-		return s.mailer.Mail(ctx, email, m.GetTitle(), m.GetBody())
+		return s.mailer.Mail(ctx, m.GetId(), email, m.GetTitle(), m.GetBody())
 	}
 	return s.post(ctx, hook.GetWebhook(), secret, m)
 }

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"net/mail"
+	"slices"
 	"strings"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/registry/v1"
@@ -42,7 +43,7 @@ func (s inbox) ListMyMessages(ctx context.Context, req *pb.ListMyMessagesRequest
 func (s inbox) ListOfficeMessages(ctx context.Context, req *pb.ListOfficeMessagesRequest) (*pb.ListOfficeMessagesResponse, error) {
 	call, reply := access.From(ctx), &pb.ListOfficeMessagesResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
-		address, err := s.officeAddress(r, req.GetOrganizationId())
+		address, err := s.officeAddress(r, call, req.GetOrganizationId())
 		if err != nil {
 			return err
 		}
@@ -56,13 +57,21 @@ func (s inbox) ListOfficeMessages(ctx context.Context, req *pb.ListOfficeMessage
 	return reply, err
 }
 
-// officeAddress answers the address of an organization.
-func (s inbox) officeAddress(r kv.Reader, id string) (string, error) {
+// officeAddress answers the address of an organization that the caller stands
+// for: those above an office do not read what it was told.
+func (s inbox) officeAddress(r kv.Reader, call access.Call, id string) (string, error) {
 	o, ok, err := s.organizations.Get(r, scope.All(), idKey(id))
 	if err != nil || !ok {
 		return "", absentOr(err, "organization", id)
 	}
-	return toOffice(o.Value.GetPath()), nil
+	return toOffice(o.Value.GetPath()), ownInbox(call, o.Value.GetPath())
+}
+
+func ownInbox(call access.Call, path string) error {
+	if slices.Contains(call.Scope.Paths, scope.Path(path)) {
+		return nil
+	}
+	return rule.New(rule.Denied, "NOT_OWN_INBOX", "organization_id")
 }
 
 // messagesTo is the range of an address, the newest first. It begins now: what

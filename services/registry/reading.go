@@ -40,7 +40,7 @@ func (s inbox) ReadMessage(ctx context.Context, req *pb.ReadMessageRequest) (*pb
 func (s inbox) ReadOfficeMessage(ctx context.Context, req *pb.ReadOfficeMessageRequest) (*pb.ReadOfficeMessageResponse, error) {
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ReadOfficeMessageResponse, error) {
-		address, err := s.officeAddress(tx, req.GetOrganizationId())
+		address, err := s.officeAddress(tx, call, req.GetOrganizationId())
 		if err != nil {
 			return nil, err
 		}
@@ -86,8 +86,9 @@ func (s inbox) ReadAllMyMessages(ctx context.Context, req *pb.ReadAllMyMessagesR
 
 // ReadAllOfficeMessages marks an office's unread messages as read.
 func (s inbox) ReadAllOfficeMessages(ctx context.Context, req *pb.ReadAllOfficeMessagesRequest) (*pb.ReadAllOfficeMessagesResponse, error) {
+	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ReadAllOfficeMessagesResponse, error) {
-		address, err := s.officeAddress(tx, req.GetOrganizationId())
+		address, err := s.officeAddress(tx, call, req.GetOrganizationId())
 		if err != nil {
 			return nil, err
 		}
@@ -125,9 +126,9 @@ func (s inbox) CountMyUnread(ctx context.Context, _ *pb.CountMyUnreadRequest) (*
 
 // CountOfficeUnread counts an office's unread messages.
 func (s inbox) CountOfficeUnread(ctx context.Context, req *pb.CountOfficeUnreadRequest) (*pb.CountOfficeUnreadResponse, error) {
-	reply := &pb.CountOfficeUnreadResponse{}
+	call, reply := access.From(ctx), &pb.CountOfficeUnreadResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
-		address, err := s.officeAddress(r, req.GetOrganizationId())
+		address, err := s.officeAddress(r, call, req.GetOrganizationId())
 		if err != nil {
 			return err
 		}

@@ -48,6 +48,12 @@ func TestReading_OfficeAndPerson(t *testing.T) {
 	wantReason(t, err, "NOT_FOUND")
 	_, err = client.ReadOfficeMessage(h.staff(communityB), &pb.ReadOfficeMessageRequest{OrganizationId: office, Id: id})
 	wantReason(t, err, "UNKNOWN_ORGANIZATION")
+	_, err = client.ListOfficeMessages(h.districtOfficer(), &pb.ListOfficeMessagesRequest{OrganizationId: office})
+	wantReason(t, err, "NOT_OWN_INBOX")
+	_, err = client.ReadOfficeMessage(h.districtOfficer(), &pb.ReadOfficeMessageRequest{OrganizationId: office, Id: id})
+	wantReason(t, err, "NOT_OWN_INBOX")
+	_, err = client.CreateWebhook(h.districtOfficer(), &pb.CreateWebhookRequest{OrganizationId: office, Url: "https://example.com/"})
+	wantReason(t, err, "NOT_OWN_INBOX")
 	_, err = client.ReadAllOfficeMessages(h.staff(communityB), &pb.ReadAllOfficeMessagesRequest{OrganizationId: office})
 	wantReason(t, err, "UNKNOWN_ORGANIZATION")
 

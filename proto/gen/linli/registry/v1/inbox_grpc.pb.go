@@ -49,7 +49,7 @@ type InboxServiceClient interface {
 	// Everybody.
 	ListMyMessages(ctx context.Context, in *ListMyMessagesRequest, opts ...grpc.CallOption) (*ListMyMessagesResponse, error)
 	// ListOfficeMessages answers the messages to an office, the newest first.
-	// Its staff and officers.
+	// Its staff and officers. PERMISSION_DENIED NOT_OWN_INBOX for those above it.
 	ListOfficeMessages(ctx context.Context, in *ListOfficeMessagesRequest, opts ...grpc.CallOption) (*ListOfficeMessagesResponse, error)
 	// ReadMessage marks one of the caller's own messages as read. Everybody.
 	// NOT_FOUND for one that is not the caller's.
@@ -62,13 +62,13 @@ type InboxServiceClient interface {
 	CountMyUnread(ctx context.Context, in *CountMyUnreadRequest, opts ...grpc.CallOption) (*CountMyUnreadResponse, error)
 	// ReadOfficeMessage marks a message to an office as read, for everybody of the
 	// office: one of them has it in hand. Its staff and officers. NOT_FOUND for
-	// one that is not the office's.
+	// one that is not the office's; PERMISSION_DENIED NOT_OWN_INBOX.
 	ReadOfficeMessage(ctx context.Context, in *ReadOfficeMessageRequest, opts ...grpc.CallOption) (*ReadOfficeMessageResponse, error)
 	// ReadAllOfficeMessages marks an office's unread messages as read, some
-	// hundred in one call. Its staff and officers.
+	// hundred in one call. Its staff and officers. PERMISSION_DENIED NOT_OWN_INBOX.
 	ReadAllOfficeMessages(ctx context.Context, in *ReadAllOfficeMessagesRequest, opts ...grpc.CallOption) (*ReadAllOfficeMessagesResponse, error)
 	// CountOfficeUnread counts an office's unread messages, up to a hundred. Its
-	// staff and officers.
+	// staff and officers. PERMISSION_DENIED NOT_OWN_INBOX.
 	CountOfficeUnread(ctx context.Context, in *CountOfficeUnreadRequest, opts ...grpc.CallOption) (*CountOfficeUnreadResponse, error)
 	// ListMailTopics answers every topic with its title, and whether messages of it
 	// are mailed to the caller too. Everybody.
@@ -83,8 +83,8 @@ type InboxServiceClient interface {
 	GetContact(ctx context.Context, in *GetContactRequest, opts ...grpc.CallOption) (*GetContactResponse, error)
 	// CreateWebhook has an office's messages posted to an address too, signed
 	// after Standard Webhooks; the secret is answered this once. Officers of the
-	// organization. INVALID_ARGUMENT BAD_WEBHOOK_URL; RESOURCE_EXHAUSTED
-	// TOO_MANY_WEBHOOKS.
+	// organization, not of those above it: PERMISSION_DENIED NOT_OWN_INBOX.
+	// INVALID_ARGUMENT BAD_WEBHOOK_URL; RESOURCE_EXHAUSTED TOO_MANY_WEBHOOKS.
 	CreateWebhook(ctx context.Context, in *CreateWebhookRequest, opts ...grpc.CallOption) (*CreateWebhookResponse, error)
 	// ListWebhooks answers the webhooks of an office, with how their last
 	// delivery went. Officers of the organization.
@@ -290,7 +290,7 @@ type InboxServiceServer interface {
 	// Everybody.
 	ListMyMessages(context.Context, *ListMyMessagesRequest) (*ListMyMessagesResponse, error)
 	// ListOfficeMessages answers the messages to an office, the newest first.
-	// Its staff and officers.
+	// Its staff and officers. PERMISSION_DENIED NOT_OWN_INBOX for those above it.
 	ListOfficeMessages(context.Context, *ListOfficeMessagesRequest) (*ListOfficeMessagesResponse, error)
 	// ReadMessage marks one of the caller's own messages as read. Everybody.
 	// NOT_FOUND for one that is not the caller's.
@@ -303,13 +303,13 @@ type InboxServiceServer interface {
 	CountMyUnread(context.Context, *CountMyUnreadRequest) (*CountMyUnreadResponse, error)
 	// ReadOfficeMessage marks a message to an office as read, for everybody of the
 	// office: one of them has it in hand. Its staff and officers. NOT_FOUND for
-	// one that is not the office's.
+	// one that is not the office's; PERMISSION_DENIED NOT_OWN_INBOX.
 	ReadOfficeMessage(context.Context, *ReadOfficeMessageRequest) (*ReadOfficeMessageResponse, error)
 	// ReadAllOfficeMessages marks an office's unread messages as read, some
-	// hundred in one call. Its staff and officers.
+	// hundred in one call. Its staff and officers. PERMISSION_DENIED NOT_OWN_INBOX.
 	ReadAllOfficeMessages(context.Context, *ReadAllOfficeMessagesRequest) (*ReadAllOfficeMessagesResponse, error)
 	// CountOfficeUnread counts an office's unread messages, up to a hundred. Its
-	// staff and officers.
+	// staff and officers. PERMISSION_DENIED NOT_OWN_INBOX.
 	CountOfficeUnread(context.Context, *CountOfficeUnreadRequest) (*CountOfficeUnreadResponse, error)
 	// ListMailTopics answers every topic with its title, and whether messages of it
 	// are mailed to the caller too. Everybody.
@@ -324,8 +324,8 @@ type InboxServiceServer interface {
 	GetContact(context.Context, *GetContactRequest) (*GetContactResponse, error)
 	// CreateWebhook has an office's messages posted to an address too, signed
 	// after Standard Webhooks; the secret is answered this once. Officers of the
-	// organization. INVALID_ARGUMENT BAD_WEBHOOK_URL; RESOURCE_EXHAUSTED
-	// TOO_MANY_WEBHOOKS.
+	// organization, not of those above it: PERMISSION_DENIED NOT_OWN_INBOX.
+	// INVALID_ARGUMENT BAD_WEBHOOK_URL; RESOURCE_EXHAUSTED TOO_MANY_WEBHOOKS.
 	CreateWebhook(context.Context, *CreateWebhookRequest) (*CreateWebhookResponse, error)
 	// ListWebhooks answers the webhooks of an office, with how their last
 	// delivery went. Officers of the organization.

@@ -356,6 +356,9 @@ const (
 	Reason_REASON_INSPECTED_ALREADY Reason = 1471
 	// Nobody writes an opinion on, or answers, oneself.
 	Reason_REASON_OPINION_ON_ONESELF Reason = 1472
+	// 1700–1719: the inboxes.
+	// An office's messages are for that office, not for those above it.
+	Reason_REASON_NOT_OWN_INBOX Reason = 1700
 )
 
 // Enum value maps for Reason.
@@ -524,6 +527,7 @@ var (
 		1470: "REASON_CARD_EXISTS",
 		1471: "REASON_INSPECTED_ALREADY",
 		1472: "REASON_OPINION_ON_ONESELF",
+		1700: "REASON_NOT_OWN_INBOX",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -689,6 +693,7 @@ var (
 		"REASON_CARD_EXISTS":               1470,
 		"REASON_INSPECTED_ALREADY":         1471,
 		"REASON_OPINION_ON_ONESELF":        1472,
+		"REASON_NOT_OWN_INBOX":             1700,
 	}
 )
 
@@ -723,7 +728,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xe1%\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xfc%\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -902,7 +907,8 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x1bREASON_RECIPIENT_IS_SUBJECT\x10\xbd\v\x12\x17\n" +
 	"\x12REASON_CARD_EXISTS\x10\xbe\v\x12\x1d\n" +
 	"\x18REASON_INSPECTED_ALREADY\x10\xbf\v\x12\x1e\n" +
-	"\x19REASON_OPINION_ON_ONESELF\x10\xc0\vB\xb5\x01\n" +
+	"\x19REASON_OPINION_ON_ONESELF\x10\xc0\v\x12\x19\n" +
+	"\x14REASON_NOT_OWN_INBOX\x10\xa4\rB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
