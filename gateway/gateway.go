@@ -116,6 +116,7 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 		registryv1.RegisterRegistryServiceHandlerClient(ctx, mux, registryv1.NewRegistryServiceClient(conn)),
 		registryv1.RegisterPolicyServiceHandlerClient(ctx, mux, registryv1.NewPolicyServiceClient(conn)),
 		registryv1.RegisterInboxServiceHandlerClient(ctx, mux, registryv1.NewInboxServiceClient(conn)),
+		registryv1.RegisterCampaignServiceHandlerClient(ctx, mux, registryv1.NewCampaignServiceClient(conn)),
 		requestsv1.RegisterRequestsServiceHandlerClient(ctx, mux, requestsv1.NewRequestsServiceClient(conn)),
 		requestsv1.RegisterHandlingServiceHandlerClient(ctx, mux, requestsv1.NewHandlingServiceClient(conn)),
 		requestsv1.RegisterCircleServiceHandlerClient(ctx, mux, requestsv1.NewCircleServiceClient(conn)),

@@ -38,8 +38,11 @@ type registry struct {
 	header  *registryv1.ImportRosterHeader
 }
 
-func (r *registry) Name() string                     { return "registry" }
-func (r *registry) Register(s grpc.ServiceRegistrar) { registryv1.RegisterRegistryServiceServer(s, r) }
+func (r *registry) Name() string { return "registry" }
+func (r *registry) Register(s grpc.ServiceRegistrar) {
+	registryv1.RegisterRegistryServiceServer(s, r)
+	registryv1.RegisterCampaignServiceServer(s, registryv1.UnimplementedCampaignServiceServer{})
+}
 func (r *registry) OrganizationPath(context.Context, string) (scope.Path, bool, error) {
 	return "/C1/", true, nil
 }

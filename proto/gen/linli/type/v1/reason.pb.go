@@ -356,6 +356,18 @@ const (
 	Reason_REASON_INSPECTED_ALREADY Reason = 1471
 	// Nobody writes an opinion on, or answers, oneself.
 	Reason_REASON_OPINION_ON_ONESELF Reason = 1472
+	// The district has a campaign of the year.
+	Reason_REASON_CAMPAIGN_EXISTS Reason = 1100
+	// Whoever proposed an exclusion does not approve it.
+	Reason_REASON_APPROVES_OWN Reason = 1101
+	// The campaign is not about the member.
+	Reason_REASON_OUTSIDE_CAMPAIGN Reason = 1102
+	// The cell is a number that has lost digits.
+	Reason_REASON_ROSTER_DIGITS_LOST Reason = 1110
+	// The file is no workbook that can be read.
+	Reason_REASON_WORKBOOK_UNREADABLE Reason = 1111
+	// The workbook is too large, packed or unpacked.
+	Reason_REASON_WORKBOOK_TOO_LARGE Reason = 1112
 )
 
 // Enum value maps for Reason.
@@ -524,6 +536,12 @@ var (
 		1470: "REASON_CARD_EXISTS",
 		1471: "REASON_INSPECTED_ALREADY",
 		1472: "REASON_OPINION_ON_ONESELF",
+		1100: "REASON_CAMPAIGN_EXISTS",
+		1101: "REASON_APPROVES_OWN",
+		1102: "REASON_OUTSIDE_CAMPAIGN",
+		1110: "REASON_ROSTER_DIGITS_LOST",
+		1111: "REASON_WORKBOOK_UNREADABLE",
+		1112: "REASON_WORKBOOK_TOO_LARGE",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -689,6 +707,12 @@ var (
 		"REASON_CARD_EXISTS":               1470,
 		"REASON_INSPECTED_ALREADY":         1471,
 		"REASON_OPINION_ON_ONESELF":        1472,
+		"REASON_CAMPAIGN_EXISTS":           1100,
+		"REASON_APPROVES_OWN":              1101,
+		"REASON_OUTSIDE_CAMPAIGN":          1102,
+		"REASON_ROSTER_DIGITS_LOST":        1110,
+		"REASON_WORKBOOK_UNREADABLE":       1111,
+		"REASON_WORKBOOK_TOO_LARGE":        1112,
 	}
 )
 
@@ -723,7 +747,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xe1%\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x97'\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -902,7 +926,13 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x1bREASON_RECIPIENT_IS_SUBJECT\x10\xbd\v\x12\x17\n" +
 	"\x12REASON_CARD_EXISTS\x10\xbe\v\x12\x1d\n" +
 	"\x18REASON_INSPECTED_ALREADY\x10\xbf\v\x12\x1e\n" +
-	"\x19REASON_OPINION_ON_ONESELF\x10\xc0\vB\xb5\x01\n" +
+	"\x19REASON_OPINION_ON_ONESELF\x10\xc0\v\x12\x1b\n" +
+	"\x16REASON_CAMPAIGN_EXISTS\x10\xcc\b\x12\x18\n" +
+	"\x13REASON_APPROVES_OWN\x10\xcd\b\x12\x1c\n" +
+	"\x17REASON_OUTSIDE_CAMPAIGN\x10\xce\b\x12\x1e\n" +
+	"\x19REASON_ROSTER_DIGITS_LOST\x10\xd6\b\x12\x1f\n" +
+	"\x1aREASON_WORKBOOK_UNREADABLE\x10\xd7\b\x12\x1e\n" +
+	"\x19REASON_WORKBOOK_TOO_LARGE\x10\xd8\bB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
