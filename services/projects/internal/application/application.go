@@ -27,11 +27,13 @@ const (
 	Returned
 	Eligible
 	Ineligible
+	InNotice
+	KeyProject
 )
 
 func (s State) String() string {
 	names := [...]string{"unknown", "draft", "submitted", "in review", "selected", "reserve", "not selected",
-		"in check", "returned", "eligible", "ineligible"}
+		"in check", "returned", "eligible", "ineligible", "in notice", "key project"}
 	if s < 0 || int(s) >= len(names) {
 		return names[0]
 	}
@@ -50,6 +52,10 @@ const (
 	Select      = "select"
 	Keep        = "reserve"
 	TurnDown    = "not select"
+	GiveNotice  = "give notice"
+	Become      = "become key project"
+	Withdraw    = "withdraw selection"
+	MoveUp      = "move up"
 )
 
 // Machine is the table of allowed steps.
@@ -70,6 +76,10 @@ func Machine() rule.Machine[State] {
 			{From: InReview, Command: Select, To: Selected},
 			{From: InReview, Command: Keep, To: Reserve},
 			{From: InReview, Command: TurnDown, To: NotSelected},
+			{From: Selected, Command: GiveNotice, To: InNotice},
+			{From: InNotice, Command: Become, To: KeyProject},
+			{From: InNotice, Command: Withdraw, To: NotSelected},
+			{From: Reserve, Command: MoveUp, To: InNotice},
 		},
 	}
 }
@@ -89,7 +99,9 @@ func CheckDone(pending int) error {
 }
 
 // UnderReview says whether the review of an application has started.
-func UnderReview(s State) bool { return InReview <= s && s <= NotSelected }
+func UnderReview(s State) bool {
+	return InReview <= s && s <= NotSelected || s == InNotice || s == KeyProject
+}
 
 // Sealed says whether only the applicant may know of an application: until
 // the check or the review starts, and for good when it was never submitted.

@@ -16,12 +16,14 @@ func TestMachine_OnlyWhatTheTableSays(t *testing.T) {
 		Returned:    {Resubmit: InCheck, Fail: Ineligible},
 		Eligible:    {StartReview: InReview},
 		InReview:    {Select: Selected, Keep: Reserve, TurnDown: NotSelected},
-		Selected:    {},
-		Reserve:     {},
+		Selected:    {GiveNotice: InNotice},
+		Reserve:     {MoveUp: InNotice},
 		NotSelected: {},
+		InNotice:    {Become: KeyProject, Withdraw: NotSelected},
+		KeyProject:  {},
 	}
 	for state, steps := range want {
-		for _, command := range []string{Submit, StartReview, Select, Keep, TurnDown} {
+		for _, command := range []string{Submit, StartReview, Select, Keep, TurnDown, GiveNotice, Become, Withdraw, MoveUp} {
 			got, err := Machine().Next(state, command)
 			to, ok := steps[command]
 			if ok && (err != nil || got != to) {
@@ -40,13 +42,13 @@ func TestMachine_OnlyWhatTheTableSays(t *testing.T) {
 func TestSealed_UntilTheReview(t *testing.T) {
 	for s, want := range map[State]bool{
 		Draft: true, Submitted: true, InReview: false, Selected: false, Reserve: false, NotSelected: false,
-		InCheck: false, Returned: false, Eligible: false, Ineligible: false,
+		InCheck: false, Returned: false, Eligible: false, Ineligible: false, InNotice: false, KeyProject: false,
 		0: true, 99: true, // what nobody knows stays sealed
 	} {
 		if Sealed(s) != want {
 			t.Errorf("Sealed(%s) = %v", s, !want)
 		}
-		if UnderReview(s) != (!want && s < InCheck) {
+		if UnderReview(s) != (!want && (s < InCheck || s > Ineligible)) {
 			t.Errorf("UnderReview(%s) = %v", s, UnderReview(s))
 		}
 		if Waiting(s) != (s == Submitted || s == Eligible) {

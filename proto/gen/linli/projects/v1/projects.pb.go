@@ -181,6 +181,10 @@ const (
 	ApplicationState_APPLICATION_STATE_ELIGIBLE ApplicationState = 9
 	// 审核未通过
 	ApplicationState_APPLICATION_STATE_INELIGIBLE ApplicationState = 10
+	// 公示中
+	ApplicationState_APPLICATION_STATE_IN_NOTICE ApplicationState = 11
+	// 重点项目
+	ApplicationState_APPLICATION_STATE_KEY_PROJECT ApplicationState = 12
 )
 
 // Enum value maps for ApplicationState.
@@ -197,6 +201,8 @@ var (
 		8:  "APPLICATION_STATE_RETURNED",
 		9:  "APPLICATION_STATE_ELIGIBLE",
 		10: "APPLICATION_STATE_INELIGIBLE",
+		11: "APPLICATION_STATE_IN_NOTICE",
+		12: "APPLICATION_STATE_KEY_PROJECT",
 	}
 	ApplicationState_value = map[string]int32{
 		"APPLICATION_STATE_UNSPECIFIED":  0,
@@ -210,6 +216,8 @@ var (
 		"APPLICATION_STATE_RETURNED":     8,
 		"APPLICATION_STATE_ELIGIBLE":     9,
 		"APPLICATION_STATE_INELIGIBLE":   10,
+		"APPLICATION_STATE_IN_NOTICE":    11,
+		"APPLICATION_STATE_KEY_PROJECT":  12,
 	}
 )
 
@@ -3317,7 +3325,7 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\x19AGGREGATION_DROP_HIGH_LOW\x10\x02\x12\x1c\n" +
 	"\x18AGGREGATION_TRIMMED_MEAN\x10\x03\x12\x17\n" +
 	"\x13AGGREGATION_Z_SCORE\x10\x04\x12\x18\n" +
-	"\x14AGGREGATION_ADDITIVE\x10\x05*\xf9\x02\n" +
+	"\x14AGGREGATION_ADDITIVE\x10\x05*\xbd\x03\n" +
 	"\x10ApplicationState\x12!\n" +
 	"\x1dAPPLICATION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17APPLICATION_STATE_DRAFT\x10\x01\x12\x1f\n" +
@@ -3330,7 +3338,9 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\x1aAPPLICATION_STATE_RETURNED\x10\b\x12\x1e\n" +
 	"\x1aAPPLICATION_STATE_ELIGIBLE\x10\t\x12 \n" +
 	"\x1cAPPLICATION_STATE_INELIGIBLE\x10\n" +
-	"2\x91\x11\n" +
+	"\x12\x1f\n" +
+	"\x1bAPPLICATION_STATE_IN_NOTICE\x10\v\x12!\n" +
+	"\x1dAPPLICATION_STATE_KEY_PROJECT\x10\f2\x91\x11\n" +
 	"\x0fProjectsService\x12\xa9\x01\n" +
 	"\n" +
 	"CreateCall\x12$.linli.projects.v1.CreateCallRequest\x1a%.linli.projects.v1.CreateCallResponse\"N\xea\xdb\x18\x14\n" +
