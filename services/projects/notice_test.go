@@ -2,6 +2,8 @@ package projects_test
 
 import (
 	"context"
+	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -9,9 +11,11 @@ import (
 	"google.golang.org/grpc/codes"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
+	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/store"
 )
 
 // noticed is the client of the public notice.
@@ -131,6 +135,32 @@ func TestNotice_FiveWorkingDaysThenAKeyProject(t *testing.T) {
 	file := must[*pb.ExportSelectionResponse](h)(h.ExportSelection(h.officer(), &pb.ExportSelectionRequest{CallId: c.GetId()}))
 	if got := checkFile(t, file.GetContent()); len(got) != 0 {
 		t.Errorf("counted again: %v", got)
+	}
+}
+
+// policy publishes how many working days a notice takes in a year, with the
+// calendars of that year and the next, which have no holidays.
+func (h *house) policy(year int32, noticeDays int) {
+	p := &registryv1.Policy{Year: year, Version: 1, Values: []*registryv1.PolicyValue{
+		{Key: "projects.notice_days", Value: strconv.Itoa(noticeDays), Source: &registryv1.PolicySource{Title: "项目评审办法", Number: "1号"}},
+	}}
+	for _, y := range []int32{year, year + 1} {
+		p.Calendars = append(p.Calendars, &registryv1.OfficialCalendar{Year: y, Source: &registryv1.PolicySource{Title: "放假安排", Number: "2号"}})
+	}
+	h.Announce("registry", store.Event{
+		Name: "policy.published", EntityID: fmt.Sprint(districtID, "-", year), Revision: 1,
+		Data: &registryv1.PolicyPublished{DistrictPath: string(district), Policy: p, Revision: 1},
+	})
+	h.Drain()
+}
+
+// How long a notice takes is the district's to say.
+func TestNotice_AsManyDaysAsThePolicySays(t *testing.T) {
+	h := start(t)
+	h.policy(2013, 7)
+	c, _, _ := h.decided()
+	if n := h.give(c); !n.GetUntil().AsTime().Equal(day("2013-03-30")) { // Thursday to the Friday of the next week
+		t.Errorf("given %v", n)
 	}
 }
 
