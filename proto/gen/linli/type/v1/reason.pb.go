@@ -367,7 +367,22 @@ const (
 	// The file is no workbook that can be read.
 	Reason_REASON_WORKBOOK_UNREADABLE Reason = 1111
 	// The workbook is too large, packed or unpacked.
-	Reason_REASON_WORKBOOK_TOO_LARGE Reason = 1112
+	Reason_REASON_WORKBOOK_TOO_LARGE Reason = 1112 // Between the decision and the key project.
+	// The call is about other themes: `themes`.
+	Reason_REASON_THEME_NOT_OF_CALL Reason = 1500
+	// The selected ask for `selected` yuan, the call's `budget` is less, and no
+	// reason is given.
+	Reason_REASON_BUDGET_EXCEEDED Reason = 1501
+	// Co-applicants read an application; the applicant alone changes it.
+	Reason_REASON_NOT_THE_APPLICANT Reason = 1502
+	// No selected application waits for its public notice.
+	Reason_REASON_NOTHING_SELECTED Reason = 1503
+	// Nobody is left in reserve.
+	Reason_REASON_NO_RESERVE Reason = 1504
+	// The caller objected to this selection already.
+	Reason_REASON_OBJECTED_ALREADY Reason = 1505
+	// Nobody answers the own objection.
+	Reason_REASON_OWN_OBJECTION Reason = 1506
 )
 
 // Enum value maps for Reason.
@@ -542,6 +557,13 @@ var (
 		1110: "REASON_ROSTER_DIGITS_LOST",
 		1111: "REASON_WORKBOOK_UNREADABLE",
 		1112: "REASON_WORKBOOK_TOO_LARGE",
+		1500: "REASON_THEME_NOT_OF_CALL",
+		1501: "REASON_BUDGET_EXCEEDED",
+		1502: "REASON_NOT_THE_APPLICANT",
+		1503: "REASON_NOTHING_SELECTED",
+		1504: "REASON_NO_RESERVE",
+		1505: "REASON_OBJECTED_ALREADY",
+		1506: "REASON_OWN_OBJECTION",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -713,6 +735,13 @@ var (
 		"REASON_ROSTER_DIGITS_LOST":        1110,
 		"REASON_WORKBOOK_UNREADABLE":       1111,
 		"REASON_WORKBOOK_TOO_LARGE":        1112,
+		"REASON_THEME_NOT_OF_CALL":         1500,
+		"REASON_BUDGET_EXCEEDED":           1501,
+		"REASON_NOT_THE_APPLICANT":         1502,
+		"REASON_NOTHING_SELECTED":          1503,
+		"REASON_NO_RESERVE":                1504,
+		"REASON_OBJECTED_ALREADY":          1505,
+		"REASON_OWN_OBJECTION":             1506,
 	}
 )
 
@@ -747,7 +776,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x97'\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xe1(\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -932,7 +961,14 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x17REASON_OUTSIDE_CAMPAIGN\x10\xce\b\x12\x1e\n" +
 	"\x19REASON_ROSTER_DIGITS_LOST\x10\xd6\b\x12\x1f\n" +
 	"\x1aREASON_WORKBOOK_UNREADABLE\x10\xd7\b\x12\x1e\n" +
-	"\x19REASON_WORKBOOK_TOO_LARGE\x10\xd8\bB\xb5\x01\n" +
+	"\x19REASON_WORKBOOK_TOO_LARGE\x10\xd8\b\x12\x1d\n" +
+	"\x18REASON_THEME_NOT_OF_CALL\x10\xdc\v\x12\x1b\n" +
+	"\x16REASON_BUDGET_EXCEEDED\x10\xdd\v\x12\x1d\n" +
+	"\x18REASON_NOT_THE_APPLICANT\x10\xde\v\x12\x1c\n" +
+	"\x17REASON_NOTHING_SELECTED\x10\xdf\v\x12\x16\n" +
+	"\x11REASON_NO_RESERVE\x10\xe0\v\x12\x1c\n" +
+	"\x17REASON_OBJECTED_ALREADY\x10\xe1\v\x12\x19\n" +
+	"\x14REASON_OWN_OBJECTION\x10\xe2\vB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
