@@ -356,6 +356,16 @@ const (
 	Reason_REASON_INSPECTED_ALREADY Reason = 1471
 	// Nobody writes an opinion on, or answers, oneself.
 	Reason_REASON_OPINION_ON_ONESELF Reason = 1472
+	// An answer marks each member on the form once; a mark may be left out.
+	Reason_REASON_SURVEY_ANSWER_INCOMPLETE Reason = 1600
+	// No more slips than codes, `issued`, and no fewer than `answers`.
+	Reason_REASON_SURVEY_NOT_BALANCED Reason = 1601
+	// Nobody runs a survey that asks about oneself.
+	Reason_REASON_SURVEY_ON_ONESELF Reason = 1602
+	// The member `id` stands on the form twice.
+	Reason_REASON_SURVEY_MEMBER_TWICE Reason = 1603
+	// The member is exempt in `year`.
+	Reason_REASON_EXEMPTION_EXISTS Reason = 1604
 )
 
 // Enum value maps for Reason.
@@ -524,6 +534,11 @@ var (
 		1470: "REASON_CARD_EXISTS",
 		1471: "REASON_INSPECTED_ALREADY",
 		1472: "REASON_OPINION_ON_ONESELF",
+		1600: "REASON_SURVEY_ANSWER_INCOMPLETE",
+		1601: "REASON_SURVEY_NOT_BALANCED",
+		1602: "REASON_SURVEY_ON_ONESELF",
+		1603: "REASON_SURVEY_MEMBER_TWICE",
+		1604: "REASON_EXEMPTION_EXISTS",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -689,6 +704,11 @@ var (
 		"REASON_CARD_EXISTS":               1470,
 		"REASON_INSPECTED_ALREADY":         1471,
 		"REASON_OPINION_ON_ONESELF":        1472,
+		"REASON_SURVEY_ANSWER_INCOMPLETE":  1600,
+		"REASON_SURVEY_NOT_BALANCED":       1601,
+		"REASON_SURVEY_ON_ONESELF":         1602,
+		"REASON_SURVEY_MEMBER_TWICE":       1603,
+		"REASON_EXEMPTION_EXISTS":          1604,
 	}
 )
 
@@ -723,7 +743,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xe1%\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x86'\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -902,7 +922,12 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x1bREASON_RECIPIENT_IS_SUBJECT\x10\xbd\v\x12\x17\n" +
 	"\x12REASON_CARD_EXISTS\x10\xbe\v\x12\x1d\n" +
 	"\x18REASON_INSPECTED_ALREADY\x10\xbf\v\x12\x1e\n" +
-	"\x19REASON_OPINION_ON_ONESELF\x10\xc0\vB\xb5\x01\n" +
+	"\x19REASON_OPINION_ON_ONESELF\x10\xc0\v\x12$\n" +
+	"\x1fREASON_SURVEY_ANSWER_INCOMPLETE\x10\xc0\f\x12\x1f\n" +
+	"\x1aREASON_SURVEY_NOT_BALANCED\x10\xc1\f\x12\x1d\n" +
+	"\x18REASON_SURVEY_ON_ONESELF\x10\xc2\f\x12\x1f\n" +
+	"\x1aREASON_SURVEY_MEMBER_TWICE\x10\xc3\f\x12\x1c\n" +
+	"\x17REASON_EXEMPTION_EXISTS\x10\xc4\fB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
