@@ -133,6 +133,8 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 		evaluationv1.RegisterSheetServiceHandlerClient(ctx, mux, evaluationv1.NewSheetServiceClient(conn)),
 		evaluationv1.RegisterReplyServiceHandlerClient(ctx, mux, evaluationv1.NewReplyServiceClient(conn)),
 		evaluationv1.RegisterCardServiceHandlerClient(ctx, mux, evaluationv1.NewCardServiceClient(conn)),
+		evaluationv1.RegisterSurveyServiceHandlerClient(ctx, mux, evaluationv1.NewSurveyServiceClient(conn)),
+		evaluationv1.RegisterExemptionServiceHandlerClient(ctx, mux, evaluationv1.NewExemptionServiceClient(conn)),
 		evaluationv1.RegisterHonorServiceHandlerClient(ctx, mux, evaluationv1.NewHonorServiceClient(conn)),
 	)
 }

@@ -15,3 +15,15 @@ func (s *Service) RemindDue(t *testing.T) {
 		}
 	}
 }
+
+// EraseAnswers erases what households said in surveys that have ended, as the
+// job does.
+func (s *Service) EraseAnswers(t *testing.T) {
+	t.Helper()
+	for more := true; more; {
+		var err error
+		if more, err = (surveys{Service: s}).eraseSlice(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

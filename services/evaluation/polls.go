@@ -61,7 +61,7 @@ func (s polls) PreparePoll(ctx context.Context, req *pb.PreparePollRequest) (*pb
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{id}})
-		return &pb.PreparePollResponse{Poll: pollProto(row, nil)}, tx.Emit(pollEvent("poll.prepared", row, nil))
+		return &pb.PreparePollResponse{Poll: pollProto(row, nil)}, tx.Emit(pollEvent("poll.prepared", row, nil, now.AsTime()))
 	})
 }
 
@@ -82,7 +82,7 @@ func (s polls) refusePolled(r kv.Reader, kind pb.PollKind, members []string, yea
 // IssueBallots makes the codes of a poll. It does not remember its reply, as
 // that would keep the codes.
 func (s polls) IssueBallots(ctx context.Context, req *pb.IssueBallotsRequest) (*pb.IssueBallotsResponse, error) {
-	codes := newCodes(int(req.GetCodes()))
+	codes, now := newCodes(int(req.GetCodes())), s.store.Civil().Now()
 	var reply *pb.IssueBallotsResponse
 	err := s.store.Update(ctx, func(tx *store.Tx) error {
 		row, err := s.pollToRun(ctx, tx, req.GetId(), req.GetEtag())
@@ -109,7 +109,7 @@ func (s polls) IssueBallots(ctx context.Context, req *pb.IssueBallotsRequest) (*
 		}
 		tx.Audit(store.Record{Rows: []string{req.GetId()}})
 		reply = &pb.IssueBallotsResponse{Poll: pollProto(row, nil), Codes: codes}
-		return tx.Emit(pollEvent("poll.issued", row, nil))
+		return tx.Emit(pollEvent("poll.issued", row, nil, now))
 	})
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (s polls) OpenPoll(ctx context.Context, req *pb.OpenPollRequest) (*pb.OpenP
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{req.GetId()}})
-		return &pb.OpenPollResponse{Poll: pollProto(row, urn)}, tx.Emit(pollEvent("poll.opened", row, nil))
+		return &pb.OpenPollResponse{Poll: pollProto(row, urn)}, tx.Emit(pollEvent("poll.opened", row, nil, now.AsTime()))
 	})
 }
 
@@ -162,7 +162,7 @@ func (s polls) ClosePoll(ctx context.Context, req *pb.ClosePollRequest) (*pb.Clo
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{req.GetId()}})
-		return &pb.ClosePollResponse{Poll: pollProto(row, urn.Value)}, tx.Emit(pollEvent("poll.closed", row, urn.Value))
+		return &pb.ClosePollResponse{Poll: pollProto(row, urn.Value)}, tx.Emit(pollEvent("poll.closed", row, urn.Value, now.AsTime()))
 	})
 }
 
@@ -179,7 +179,7 @@ func (s polls) AnnulPoll(ctx context.Context, req *pb.AnnulPollRequest) (*pb.Ann
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason()})
-		return &pb.AnnulPollResponse{Poll: pollProto(row, nil)}, tx.Emit(pollEvent("poll.annulled", row, nil))
+		return &pb.AnnulPollResponse{Poll: pollProto(row, nil)}, tx.Emit(pollEvent("poll.annulled", row, nil, now.AsTime()))
 	})
 }
 

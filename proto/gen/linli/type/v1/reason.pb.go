@@ -382,7 +382,17 @@ const (
 	// The caller objected to this selection already.
 	Reason_REASON_OBJECTED_ALREADY Reason = 1505
 	// Nobody answers the own objection.
-	Reason_REASON_OWN_OBJECTION Reason = 1506
+	Reason_REASON_OWN_OBJECTION Reason = 1506 // Surveys and exemptions.
+	// An answer marks each member on the form once; a mark may be left out.
+	Reason_REASON_SURVEY_ANSWER_INCOMPLETE Reason = 1600
+	// No more slips than codes, `issued`, and no fewer than `answers`.
+	Reason_REASON_SURVEY_NOT_BALANCED Reason = 1601
+	// Nobody runs a survey that asks about oneself.
+	Reason_REASON_SURVEY_ON_ONESELF Reason = 1602
+	// The member `id` stands on the form twice.
+	Reason_REASON_SURVEY_MEMBER_TWICE Reason = 1603
+	// The member is exempt in `year`.
+	Reason_REASON_EXEMPTION_EXISTS Reason = 1604
 )
 
 // Enum value maps for Reason.
@@ -564,6 +574,11 @@ var (
 		1504: "REASON_NO_RESERVE",
 		1505: "REASON_OBJECTED_ALREADY",
 		1506: "REASON_OWN_OBJECTION",
+		1600: "REASON_SURVEY_ANSWER_INCOMPLETE",
+		1601: "REASON_SURVEY_NOT_BALANCED",
+		1602: "REASON_SURVEY_ON_ONESELF",
+		1603: "REASON_SURVEY_MEMBER_TWICE",
+		1604: "REASON_EXEMPTION_EXISTS",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -742,6 +757,11 @@ var (
 		"REASON_NO_RESERVE":                1504,
 		"REASON_OBJECTED_ALREADY":          1505,
 		"REASON_OWN_OBJECTION":             1506,
+		"REASON_SURVEY_ANSWER_INCOMPLETE":  1600,
+		"REASON_SURVEY_NOT_BALANCED":       1601,
+		"REASON_SURVEY_ON_ONESELF":         1602,
+		"REASON_SURVEY_MEMBER_TWICE":       1603,
+		"REASON_EXEMPTION_EXISTS":          1604,
 	}
 )
 
@@ -776,7 +796,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xe1(\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x86*\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -968,7 +988,12 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x17REASON_NOTHING_SELECTED\x10\xdf\v\x12\x16\n" +
 	"\x11REASON_NO_RESERVE\x10\xe0\v\x12\x1c\n" +
 	"\x17REASON_OBJECTED_ALREADY\x10\xe1\v\x12\x19\n" +
-	"\x14REASON_OWN_OBJECTION\x10\xe2\vB\xb5\x01\n" +
+	"\x14REASON_OWN_OBJECTION\x10\xe2\v\x12$\n" +
+	"\x1fREASON_SURVEY_ANSWER_INCOMPLETE\x10\xc0\f\x12\x1f\n" +
+	"\x1aREASON_SURVEY_NOT_BALANCED\x10\xc1\f\x12\x1d\n" +
+	"\x18REASON_SURVEY_ON_ONESELF\x10\xc2\f\x12\x1f\n" +
+	"\x1aREASON_SURVEY_MEMBER_TWICE\x10\xc3\f\x12\x1c\n" +
+	"\x17REASON_EXEMPTION_EXISTS\x10\xc4\fB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
