@@ -356,6 +356,20 @@ const (
 	Reason_REASON_INSPECTED_ALREADY Reason = 1471
 	// Nobody writes an opinion on, or answers, oneself.
 	Reason_REASON_OPINION_ON_ONESELF Reason = 1472
+	// By the register the category is the duty of `owner`.
+	Reason_REASON_NOT_COMMUNITY_DUTY Reason = 1720
+	// The register names nobody else for the category.
+	Reason_REASON_NO_OTHER_OWNER Reason = 1721
+	// The request is with another office.
+	Reason_REASON_NOT_WITH_THIS_OFFICE Reason = 1722
+	// Nobody rates what the own office did.
+	Reason_REASON_RATES_OWN_OFFICE Reason = 1723
+	// What is found about a household belongs into its hardship case.
+	Reason_REASON_FACTS_IN_CASE Reason = 1724
+	// The provider is not on the community's register, or its papers have run out.
+	Reason_REASON_PROVIDER_NOT_APPROVED Reason = 1725
+	// Somebody else than who proposed a provider approves it.
+	Reason_REASON_APPROVES_OWN_PROVIDER Reason = 1726
 )
 
 // Enum value maps for Reason.
@@ -524,6 +538,13 @@ var (
 		1470: "REASON_CARD_EXISTS",
 		1471: "REASON_INSPECTED_ALREADY",
 		1472: "REASON_OPINION_ON_ONESELF",
+		1720: "REASON_NOT_COMMUNITY_DUTY",
+		1721: "REASON_NO_OTHER_OWNER",
+		1722: "REASON_NOT_WITH_THIS_OFFICE",
+		1723: "REASON_RATES_OWN_OFFICE",
+		1724: "REASON_FACTS_IN_CASE",
+		1725: "REASON_PROVIDER_NOT_APPROVED",
+		1726: "REASON_APPROVES_OWN_PROVIDER",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -689,6 +710,13 @@ var (
 		"REASON_CARD_EXISTS":               1470,
 		"REASON_INSPECTED_ALREADY":         1471,
 		"REASON_OPINION_ON_ONESELF":        1472,
+		"REASON_NOT_COMMUNITY_DUTY":        1720,
+		"REASON_NO_OTHER_OWNER":            1721,
+		"REASON_NOT_WITH_THIS_OFFICE":      1722,
+		"REASON_RATES_OWN_OFFICE":          1723,
+		"REASON_FACTS_IN_CASE":             1724,
+		"REASON_PROVIDER_NOT_APPROVED":     1725,
+		"REASON_APPROVES_OWN_PROVIDER":     1726,
 	}
 )
 
@@ -723,7 +751,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xe1%\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xbe'\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -902,7 +930,14 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x1bREASON_RECIPIENT_IS_SUBJECT\x10\xbd\v\x12\x17\n" +
 	"\x12REASON_CARD_EXISTS\x10\xbe\v\x12\x1d\n" +
 	"\x18REASON_INSPECTED_ALREADY\x10\xbf\v\x12\x1e\n" +
-	"\x19REASON_OPINION_ON_ONESELF\x10\xc0\vB\xb5\x01\n" +
+	"\x19REASON_OPINION_ON_ONESELF\x10\xc0\v\x12\x1e\n" +
+	"\x19REASON_NOT_COMMUNITY_DUTY\x10\xb8\r\x12\x1a\n" +
+	"\x15REASON_NO_OTHER_OWNER\x10\xb9\r\x12 \n" +
+	"\x1bREASON_NOT_WITH_THIS_OFFICE\x10\xba\r\x12\x1c\n" +
+	"\x17REASON_RATES_OWN_OFFICE\x10\xbb\r\x12\x19\n" +
+	"\x14REASON_FACTS_IN_CASE\x10\xbc\r\x12!\n" +
+	"\x1cREASON_PROVIDER_NOT_APPROVED\x10\xbd\r\x12!\n" +
+	"\x1cREASON_APPROVES_OWN_PROVIDER\x10\xbe\rB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
