@@ -123,10 +123,15 @@ func Text(text string) string {
 
 var households = regexp.MustCompile(`那家|这家人|这户|那户|住户|一户|户主|家里人|邻居家|她家|他家|老两口|独居|夫妻俩`)
 
-// Household says whether a text points at a household: it names a room, or a
-// floor together with a word for those who live there.
+// What somebody says about the health or hardship of another.
+var suffering = regexp.MustCompile(`(?:邻居|老人|奶奶|爷爷|大爷|大妈|阿姨|叔叔|婆婆|女士|先生|孩子|老伴|丈夫|妻子|她|他).{0,12}` +
+	`(?:患|癌|糖尿病|尿毒症|白血病|精神病|抑郁|残疾|瘫痪|中风|艾滋|肝炎|下岗|低保|欠债|贫困|卧病|重病)`)
+
+// Household says whether a text points at a household: it names a room or a
+// floor together with a word for those who live there, or says how somebody
+// else suffers.
 func Household(text string) bool {
-	return households.MatchString(text) &&
+	return suffering.MatchString(text) || households.MatchString(text) &&
 		slices.ContainsFunc(Find(text), func(f Found) bool { return f.What == Room || f.What == Floor })
 }
 

@@ -64,15 +64,18 @@ func TestText_CoversWhatIsPrivate(t *testing.T) {
 
 func TestHouseholdAndAllegation(t *testing.T) {
 	for text, want := range map[string][2]bool{
-		"3单元402室那家总是吵":   {true, false},
-		"楼道灯坏了,三楼最暗":     {false, false},
-		"5楼住户天天往下扔垃圾":    {true, false},
-		"举报居委会主任收好处":     {false, true},
-		"我要控告李书记":        {false, true},
-		"有人贪污维修资金":       {false, true},
-		"建议设一个举报乱扔垃圾的电话": {false, false},
-		"表扬热心党员扶老人过马路":   {false, false},
-		"广场舞太吵,希望晚上九点后停": {false, false},
+		"3单元402室那家总是吵":    {true, false},
+		"楼道灯坏了,三楼最暗":      {false, false},
+		"5楼住户天天往下扔垃圾":     {true, false},
+		"邻居杨女士是下岗工人,患糖尿病": {true, false},
+		"3栋的老人得了重病没人管":    {true, false},
+		"给独居老人送米送油的党员":    {false, false},
+		"举报居委会主任收好处":      {false, true},
+		"我要控告李书记":         {false, true},
+		"有人贪污维修资金":        {false, true},
+		"建议设一个举报乱扔垃圾的电话":  {false, false},
+		"表扬热心党员扶老人过马路":    {false, false},
+		"广场舞太吵,希望晚上九点后停":  {false, false},
 	} {
 		if got := [2]bool{Household(text), Allegation(text)}; got != want {
 			t.Errorf("%s: %v, want %v", text, got, want)
