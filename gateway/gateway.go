@@ -123,6 +123,7 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 		requestsv1.RegisterCircleServiceHandlerClient(ctx, mux, requestsv1.NewCircleServiceClient(conn)),
 		requestsv1.RegisterAidServiceHandlerClient(ctx, mux, requestsv1.NewAidServiceClient(conn)),
 		requestsv1.RegisterMatchingServiceHandlerClient(ctx, mux, requestsv1.NewMatchingServiceClient(conn)),
+		requestsv1.RegisterProviderServiceHandlerClient(ctx, mux, requestsv1.NewProviderServiceClient(conn)),
 		projectsv1.RegisterProjectsServiceHandlerClient(ctx, mux, projectsv1.NewProjectsServiceClient(conn)),
 		projectsv1.RegisterCheckServiceHandlerClient(ctx, mux, projectsv1.NewCheckServiceClient(conn)),
 		projectsv1.RegisterNoticeServiceHandlerClient(ctx, mux, projectsv1.NewNoticeServiceClient(conn)),

@@ -392,7 +392,21 @@ const (
 	// The member `id` stands on the form twice.
 	Reason_REASON_SURVEY_MEMBER_TWICE Reason = 1603
 	// The member is exempt in `year`.
-	Reason_REASON_EXEMPTION_EXISTS Reason = 1604
+	Reason_REASON_EXEMPTION_EXISTS Reason = 1604 // The whole way of a request, and providers.
+	// By the register the category is the duty of `owner`.
+	Reason_REASON_NOT_COMMUNITY_DUTY Reason = 1720
+	// The register names nobody else for the category.
+	Reason_REASON_NO_OTHER_OWNER Reason = 1721
+	// The request is with another office.
+	Reason_REASON_NOT_WITH_THIS_OFFICE Reason = 1722
+	// Nobody rates what the own office did.
+	Reason_REASON_RATES_OWN_OFFICE Reason = 1723
+	// What is found about a household belongs into its hardship case.
+	Reason_REASON_FACTS_IN_CASE Reason = 1724
+	// The provider is not on the community's register, or its papers have run out.
+	Reason_REASON_PROVIDER_NOT_APPROVED Reason = 1725
+	// Somebody else than who proposed a provider approves it.
+	Reason_REASON_APPROVES_OWN_PROVIDER Reason = 1726
 )
 
 // Enum value maps for Reason.
@@ -579,6 +593,13 @@ var (
 		1602: "REASON_SURVEY_ON_ONESELF",
 		1603: "REASON_SURVEY_MEMBER_TWICE",
 		1604: "REASON_EXEMPTION_EXISTS",
+		1720: "REASON_NOT_COMMUNITY_DUTY",
+		1721: "REASON_NO_OTHER_OWNER",
+		1722: "REASON_NOT_WITH_THIS_OFFICE",
+		1723: "REASON_RATES_OWN_OFFICE",
+		1724: "REASON_FACTS_IN_CASE",
+		1725: "REASON_PROVIDER_NOT_APPROVED",
+		1726: "REASON_APPROVES_OWN_PROVIDER",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -762,6 +783,13 @@ var (
 		"REASON_SURVEY_ON_ONESELF":         1602,
 		"REASON_SURVEY_MEMBER_TWICE":       1603,
 		"REASON_EXEMPTION_EXISTS":          1604,
+		"REASON_NOT_COMMUNITY_DUTY":        1720,
+		"REASON_NO_OTHER_OWNER":            1721,
+		"REASON_NOT_WITH_THIS_OFFICE":      1722,
+		"REASON_RATES_OWN_OFFICE":          1723,
+		"REASON_FACTS_IN_CASE":             1724,
+		"REASON_PROVIDER_NOT_APPROVED":     1725,
+		"REASON_APPROVES_OWN_PROVIDER":     1726,
 	}
 )
 
@@ -796,7 +824,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x86*\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xe3+\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -993,7 +1021,14 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x1aREASON_SURVEY_NOT_BALANCED\x10\xc1\f\x12\x1d\n" +
 	"\x18REASON_SURVEY_ON_ONESELF\x10\xc2\f\x12\x1f\n" +
 	"\x1aREASON_SURVEY_MEMBER_TWICE\x10\xc3\f\x12\x1c\n" +
-	"\x17REASON_EXEMPTION_EXISTS\x10\xc4\fB\xb5\x01\n" +
+	"\x17REASON_EXEMPTION_EXISTS\x10\xc4\f\x12\x1e\n" +
+	"\x19REASON_NOT_COMMUNITY_DUTY\x10\xb8\r\x12\x1a\n" +
+	"\x15REASON_NO_OTHER_OWNER\x10\xb9\r\x12 \n" +
+	"\x1bREASON_NOT_WITH_THIS_OFFICE\x10\xba\r\x12\x1c\n" +
+	"\x17REASON_RATES_OWN_OFFICE\x10\xbb\r\x12\x19\n" +
+	"\x14REASON_FACTS_IN_CASE\x10\xbc\r\x12!\n" +
+	"\x1cREASON_PROVIDER_NOT_APPROVED\x10\xbd\r\x12!\n" +
+	"\x1cREASON_APPROVES_OWN_PROVIDER\x10\xbe\rB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
