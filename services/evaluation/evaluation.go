@@ -22,12 +22,15 @@ import (
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/evaluation/internal/branch"
 	"github.com/linli-project/linli/services/evaluation/internal/card"
+	"github.com/linli-project/linli/services/evaluation/internal/conduct"
 	"github.com/linli-project/linli/services/evaluation/internal/cycle"
 	"github.com/linli-project/linli/services/evaluation/internal/honor"
 	"github.com/linli-project/linli/services/evaluation/internal/ledger"
 	"github.com/linli-project/linli/services/evaluation/internal/poll"
 	"github.com/linli-project/linli/services/evaluation/internal/sheet"
+	"github.com/linli-project/linli/services/evaluation/internal/volunteer"
 )
 
 // Deps of the service. The store is closed by whoever opened it.
@@ -59,8 +62,10 @@ type Service struct {
 	policies      *copies.Policies
 	pollTables    pollTables
 	sheetTables   sheetTables
+	branchTables  branchTables
 	pager         *table.Pager
 	wake          chan struct{} // a cycle has work to do
+	branchWork    chan struct{} // so has a branch's
 }
 
 var _ pb.EvaluationServiceServer = (*Service)(nil)
@@ -73,9 +78,9 @@ func New(d Deps) (*Service, error) {
 	return &Service{
 		store: d.Store, ids: d.IDs, log: d.Log, registry: d.Registry,
 		entryWay: ledger.Machine(), cycleWay: cycle.Machine(), pollWay: poll.Machine(), honorWay: honor.Machine(),
-		tables: newTables(), pollTables: newPollTables(), sheetTables: newSheetTables(),
+		tables: newTables(), pollTables: newPollTables(), sheetTables: newSheetTables(), branchTables: newBranchTables(),
 		organizations: copies.NewOrganizations(), members: copies.NewMembers(), policies: copies.NewPolicies(),
-		pager: table.NewPager(d.Store.Keyring()), wake: make(chan struct{}, 1),
+		pager: table.NewPager(d.Store.Keyring()), wake: make(chan struct{}, 1), branchWork: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -91,6 +96,9 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterSheetServiceServer(r, sheets{Service: s})
 	pb.RegisterReplyServiceServer(r, replies{Service: s})
 	pb.RegisterCardServiceServer(r, cards{Service: s})
+	pb.RegisterBranchServiceServer(r, branches{Service: s})
+	pb.RegisterConductServiceServer(r, conducts{Service: s})
+	pb.RegisterLedgerExportServiceServer(r, exports{Service: s})
 }
 
 // OrganizationPath answers from the copy of the tree.
@@ -119,6 +127,7 @@ func (s *Service) Jobs() []run.Job {
 	return []run.Job{
 		{Name: "evaluation-cycles", Run: s.workOnCycles},
 		{Name: "evaluation-honors", Run: s.workOnHonors},
+		{Name: "evaluation-branches", Run: s.workOnBranches},
 		{Name: "evaluation-reminders", Run: replies{Service: s}.remind},
 	}
 }
@@ -128,7 +137,7 @@ func (s *Service) Tables() []table.Checker {
 	return slices.Concat([]table.Checker{
 		s.tables.entries, s.tables.cycles, s.tables.results, s.tables.letters,
 		s.organizations.Table(), s.members.Table(), s.policies.Table(),
-	}, s.ledgerCheckers(), s.honorCheckers(), s.pollTables.all(), s.sheetTables.all())
+	}, s.ledgerCheckers(), s.honorCheckers(), s.pollTables.all(), s.sheetTables.all(), s.branchTables.all())
 }
 
 // Charts are the service's state machines.
@@ -136,5 +145,6 @@ func Charts() []rule.Chart {
 	return []rule.Chart{
 		ledger.Machine().Chart(), cycle.Machine().Chart(), poll.Machine().Chart(), honor.Machine().Chart(),
 		sheet.Signatures().Chart(), sheet.Objections().Chart(), card.Machine().Chart(),
+		branch.Machine().Chart(), branch.Exceptions().Chart(), conduct.Machine().Chart(), volunteer.Machine().Chart(),
 	}
 }
