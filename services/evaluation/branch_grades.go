@@ -2,6 +2,7 @@ package evaluation
 
 import (
 	"context"
+	"strconv"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -74,23 +75,33 @@ func (s *Service) branchGrade(r kv.Reader, cycle, member string) (table.Row[*pb.
 	return row, err
 }
 
-// sealGrade seals what is written about a member's grade.
+// sealGrade seals what is written about a member's grade in a cycle.
 func (s *Service) sealGrade(cycle, member, field, text string) []byte {
 	return s.store.Keyring().Seal([]byte(text), "branch grade", cycle, member, field)
 }
 
+// gradeObjection is where the member's own words are sealed for: they come by
+// year, before the cycle is known.
+func gradeObjection(member string, year int32) []string {
+	return []string{"branch grade", "objection", member, strconv.Itoa(int(year))}
+}
+
 // gradeTexts opens what was written.
 func (s *Service) gradeTexts(row *pb.BranchGradeRow) (*pb.GradeTexts, error) {
-	out := &pb.GradeTexts{}
+	out, g := &pb.GradeTexts{}, row.GetGrade()
+	place := func(field string) []string { return []string{"branch grade", g.GetCycleId(), g.GetMemberId(), field} }
 	for _, f := range []struct {
-		name   string
 		sealed []byte
 		to     *string
+		place  []string
 	}{
-		{"reason", row.GetSealedReason(), &out.Reason}, {"exception answer", row.GetSealedExceptionAnswer(), &out.ExceptionAnswer},
-		{"objection", row.GetSealedObjection(), &out.Objection}, {"objection answer", row.GetSealedObjectionAnswer(), &out.ObjectionAnswer},
+		{row.GetSealedReason(), &out.Reason, place("reason")},
+		{row.GetSealedExceptionReason(), &out.ExceptionReason, place("exception reason")},
+		{row.GetSealedExceptionAnswer(), &out.ExceptionAnswer, place("exception answer")},
+		{row.GetSealedObjection(), &out.Objection, gradeObjection(g.GetMemberId(), g.GetYear())},
+		{row.GetSealedObjectionAnswer(), &out.ObjectionAnswer, place("objection answer")},
 	} {
-		text, err := s.store.Keyring().Open(f.sealed, "branch grade", row.GetGrade().GetCycleId(), row.GetGrade().GetMemberId(), f.name)
+		text, err := s.store.Keyring().Open(f.sealed, f.place...)
 		if err != nil {
 			return nil, err
 		}
@@ -119,14 +130,11 @@ func (s branches) SetMemberAside(ctx context.Context, req *pb.SetMemberAsideRequ
 // DecideGrade decides a member's grade by name.
 func (s branches) DecideGrade(ctx context.Context, req *pb.DecideGradeRequest) (*pb.DecideGradeResponse, error) {
 	call, now := access.From(ctx), timestamppb.New(s.store.Civil().Now())
-	reason := s.sealGrade(req.GetCycleId(), req.GetMemberId(), "reason", req.GetReason())
+	d := s.decision(call.Person, req, req.GetReason())
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.DecideGradeResponse, error) {
 		c := gradeChange{req.GetCycleId(), req.GetMemberId(), req.GetEtag(), branch.Decide, committee}
 		cycle, row, err := s.changeGrade(tx, call, c, func(a *gradeAct) error {
-			a.row.SealedReason = reason
-			return a.decide(branch.Decision{
-				Grade: branch.Grade(req.GetGrade()), Reason: req.GetReason(), Exception: req.GetException(), By: call.Person,
-			}, now)
+			return a.decide(d, now)
 		})
 		if err != nil {
 			return nil, err
@@ -135,13 +143,39 @@ func (s branches) DecideGrade(ctx context.Context, req *pb.DecideGradeRequest) (
 	})
 }
 
-// decide takes a decision and notes when.
-func (a *gradeAct) decide(d branch.Decision, now *timestamppb.Timestamp) error {
-	if err := a.m.Decide(&a.count, d); err != nil {
+// gradeDecision is a decision with its reason, sealed for where it goes.
+type gradeDecision struct {
+	branch.Decision
+	sealedReason, sealedExceptionReason []byte
+}
+
+// decision reads a decision out of a request that holds one.
+func (s branches) decision(by string, r interface {
+	GetCycleId() string
+	GetMemberId() string
+	GetGrade() pb.StatutoryGrade
+	GetException() bool
+}, reason string) gradeDecision {
+	return gradeDecision{
+		branch.Decision{Grade: branch.Grade(r.GetGrade()), Reason: reason, Exception: r.GetException(), By: by},
+		s.sealGrade(r.GetCycleId(), r.GetMemberId(), "reason", reason),
+		s.sealGrade(r.GetCycleId(), r.GetMemberId(), "exception reason", reason),
+	}
+}
+
+// decide takes a decision, and keeps why: of what was decided, or of what was
+// asked for above.
+func (a *gradeAct) decide(d gradeDecision, now *timestamppb.Timestamp) error {
+	if err := a.m.Decide(&a.count, d.Decision); err != nil {
 		return err
 	}
-	if a.m.Exception != branch.Asked {
-		a.row.Grade.DecidedAt = now
+	if a.m.Exception == branch.Asked {
+		a.row.SealedExceptionReason = d.sealedExceptionReason
+		return nil
+	}
+	a.row.SealedReason, a.row.Grade.DecidedAt = d.sealedReason, now
+	if branch.State(a.cycle.GetCycle().GetState()) == branch.Closed {
+		a.row.Grade.CorrectedBy, a.row.Grade.CorrectedAt = d.By, now
 	}
 	return nil
 }
@@ -171,12 +205,15 @@ func (s branches) AnswerException(ctx context.Context, req *pb.AnswerExceptionRe
 			if command == branch.Consent {
 				g.DecidedAt = now
 				if branch.State(a.cycle.GetCycle().GetState()) == branch.Closed {
-					g.CorrectedAt = now
+					g.CorrectedBy, g.CorrectedAt = g.GetExceptionAskedBy(), now
 				}
 			}
 			return a.m.Answer(&a.count, command, call.Person)
 		})
 		if err != nil {
+			return nil, err
+		}
+		if err := emitCorrected(tx, cycle, row); err != nil {
 			return nil, err
 		}
 		return &pb.AnswerExceptionResponse{Grade: gradeProto(row)}, tx.Emit(branchEvent("branch.exception_answered", cycle))
@@ -186,7 +223,7 @@ func (s branches) AnswerException(ctx context.Context, req *pb.AnswerExceptionRe
 // AnswerGradeObjection answers an objection; one that is right is decided anew.
 func (s branches) AnswerGradeObjection(ctx context.Context, req *pb.AnswerGradeObjectionRequest) (*pb.AnswerGradeObjectionResponse, error) {
 	call, now := access.From(ctx), timestamppb.New(s.store.Civil().Now())
-	answer := s.sealGrade(req.GetCycleId(), req.GetMemberId(), "objection answer", req.GetAnswer())
+	answer, d := s.sealGrade(req.GetCycleId(), req.GetMemberId(), "objection answer", req.GetAnswer()), s.decision(call.Person, req, req.GetAnswer())
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.AnswerGradeObjectionResponse, error) {
 		c := gradeChange{req.GetCycleId(), req.GetMemberId(), req.GetEtag(), branch.AnswerObjection, committee}
 		cycle, row, err := s.changeGrade(tx, call, c, func(a *gradeAct) error {
@@ -197,9 +234,7 @@ func (s branches) AnswerGradeObjection(ctx context.Context, req *pb.AnswerGradeO
 			if !req.GetUpheld() {
 				return nil
 			}
-			return a.decide(branch.Decision{
-				Grade: branch.Grade(req.GetGrade()), Reason: req.GetAnswer(), Exception: req.GetException(), By: call.Person,
-			}, now)
+			return a.decide(d, now)
 		})
 		if err != nil {
 			return nil, err
@@ -214,28 +249,34 @@ func (s branches) AnswerGradeObjection(ctx context.Context, req *pb.AnswerGradeO
 // CorrectGrade changes a grade after the close.
 func (s branches) CorrectGrade(ctx context.Context, req *pb.CorrectGradeRequest) (*pb.CorrectGradeResponse, error) {
 	call, now := access.From(ctx), timestamppb.New(s.store.Civil().Now())
-	reason := s.sealGrade(req.GetCycleId(), req.GetMemberId(), "reason", req.GetReason())
+	d := s.decision(call.Person, req, req.GetReason())
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.CorrectGradeResponse, error) {
 		c := gradeChange{req.GetCycleId(), req.GetMemberId(), req.GetEtag(), branch.Correct, committee}
 		cycle, row, err := s.changeGrade(tx, call, c, func(a *gradeAct) error {
-			a.row.SealedReason = reason
-			a.row.Grade.CorrectedBy = call.Person
-			err := a.decide(branch.Decision{
-				Grade: branch.Grade(req.GetGrade()), Reason: req.GetReason(), Exception: req.GetException(), By: call.Person,
-			}, now)
-			if a.m.Exception != branch.Asked {
-				a.row.Grade.CorrectedAt = now
-			}
-			return err
+			return a.decide(d, now)
 		})
 		if err != nil {
 			return nil, err
 		}
-		if err := tx.Emit(gradeEvent("grade.corrected", cycle.Value.GetCycle().GetOrganizationId(), row)); err != nil {
+		if err := emitCorrected(tx, cycle, row); err != nil {
 			return nil, err
 		}
 		return &pb.CorrectGradeResponse{Grade: gradeProto(row)}, emitAsked(tx, cycle, row)
 	})
+}
+
+// emitCorrected announces a grade that changed after the close.
+func emitCorrected(tx *store.Tx, cycle table.Row[*pb.BranchCycleRow], row table.Row[*pb.BranchGradeRow]) error {
+	closed := branch.State(cycle.Value.GetCycle().GetState()) == branch.Closed
+	switch branch.ExceptionState(row.Value.GetGrade().GetException()) {
+	case branch.Asked, branch.Refused:
+		return nil
+	default:
+		if !closed {
+			return nil
+		}
+		return tx.Emit(gradeEvent("grade.corrected", cycle.Value.GetCycle().GetOrganizationId(), row))
+	}
 }
 
 // RevealGradeTexts reads what was written, and leaves the reason in the audit.

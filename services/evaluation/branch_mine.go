@@ -99,6 +99,7 @@ func (s branches) GetMyGrade(ctx context.Context, req *pb.GetMyGradeRequest) (*p
 // ObjectToGrade objects to the own grade.
 func (s branches) ObjectToGrade(ctx context.Context, req *pb.ObjectToGradeRequest) (*pb.ObjectToGradeResponse, error) {
 	call, now := access.From(ctx), s.store.Civil().Now()
+	text := s.store.Keyring().Seal([]byte(req.GetText()), gradeObjection(call.Person, req.GetYear())...)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ObjectToGradeResponse, error) {
 		cycle, row, err := s.myGrade(tx, call, req.GetYear())
 		if err != nil {
@@ -109,7 +110,7 @@ func (s branches) ObjectToGrade(ctx context.Context, req *pb.ObjectToGradeReques
 		}
 		tx.Audit(store.Record{Rows: []string{row.Value.GetGrade().GetCycleId(), call.Person}})
 		cycle, row, err = s.actOn(tx, cycle, row, branch.Object, func(a *gradeAct) error {
-			a.row.SealedObjection = s.sealGrade(a.row.GetGrade().GetCycleId(), call.Person, "objection", req.GetText())
+			a.row.SealedObjection = text
 			a.row.Grade.Objection, a.row.Grade.ObjectedAt = pb.ObjectionState(sheet.Raised), timestamppb.New(now)
 			return a.m.Object(&a.count)
 		})

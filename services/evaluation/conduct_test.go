@@ -117,6 +117,9 @@ func TestConduct_ReportedUntilItLapsesAndNotUnderAppeal(t *testing.T) {
 	if got := h.reported(h.home("o"), t, ""); got != 1 {
 		t.Errorf("the home organization is told of %d", got)
 	}
+	if notes := h.service.StandingNotes(t, "m1", "2013-12-31"); len(notes) != 1 || notes[0].GetText() != "屡劝不改,情况属实" || notes[0].GetSignedBy() != "staff" {
+		t.Errorf("for the sheet: %v", notes)
+	}
 	if _, err := h.notes.AppealConductNote(h.member1(), &pb.AppealConductNoteRequest{Id: id, Text: "确属急救,不服"}); err != nil {
 		t.Fatal(err)
 	}

@@ -67,7 +67,7 @@ func (m Member) graded() bool { return !m.Probationary && !m.SetAside }
 // Deviates says whether another grade was decided than proposed. Out of a tie
 // across the line both grades are as proposed.
 func (m Member) Deviates(g Grade) bool {
-	return g != m.Proposed && !(m.Tied && g == Excellent)
+	return g != m.Proposed && (!m.Tied || g != Excellent)
 }
 
 // Decision of a named person.

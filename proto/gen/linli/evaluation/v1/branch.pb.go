@@ -861,10 +861,12 @@ func (x *BranchGrade) GetEtag() string {
 type GradeTexts struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of the decision, or of setting aside.
-	Reason          string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
-	ExceptionAnswer string `protobuf:"bytes,2,opt,name=exception_answer,json=exceptionAnswer,proto3" json:"exception_answer,omitempty"`
-	Objection       string `protobuf:"bytes,3,opt,name=objection,proto3" json:"objection,omitempty"`
-	ObjectionAnswer string `protobuf:"bytes,4,opt,name=objection_answer,json=objectionAnswer,proto3" json:"objection_answer,omitempty"`
+	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Why an exception was asked for.
+	ExceptionReason string `protobuf:"bytes,2,opt,name=exception_reason,json=exceptionReason,proto3" json:"exception_reason,omitempty"`
+	ExceptionAnswer string `protobuf:"bytes,3,opt,name=exception_answer,json=exceptionAnswer,proto3" json:"exception_answer,omitempty"`
+	Objection       string `protobuf:"bytes,4,opt,name=objection,proto3" json:"objection,omitempty"`
+	ObjectionAnswer string `protobuf:"bytes,5,opt,name=objection_answer,json=objectionAnswer,proto3" json:"objection_answer,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -902,6 +904,13 @@ func (*GradeTexts) Descriptor() ([]byte, []int) {
 func (x *GradeTexts) GetReason() string {
 	if x != nil {
 		return x.Reason
+	}
+	return ""
+}
+
+func (x *GradeTexts) GetExceptionReason() string {
+	if x != nil {
+		return x.ExceptionReason
 	}
 	return ""
 }
@@ -2670,13 +2679,14 @@ const file_linli_evaluation_v1_branch_proto_rawDesc = "" +
 	"\fcorrected_by\x18\x18 \x01(\tR\vcorrectedBy\x12=\n" +
 	"\fcorrected_at\x18\x19 \x01(\v2\x1a.google.protobuf.TimestampR\vcorrectedAt\x12?\n" +
 	"\aopinion\x18\x1a \x01(\v2%.linli.evaluation.v1.CommunityOpinionR\aopinion\x12\x17\n" +
-	"\x04etag\x18\x1b \x01(\tB\x03\xe0A\x03R\x04etag\"\x98\x01\n" +
+	"\x04etag\x18\x1b \x01(\tB\x03\xe0A\x03R\x04etag\"\xc3\x01\n" +
 	"\n" +
 	"GradeTexts\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12)\n" +
-	"\x10exception_answer\x18\x02 \x01(\tR\x0fexceptionAnswer\x12\x1c\n" +
-	"\tobjection\x18\x03 \x01(\tR\tobjection\x12)\n" +
-	"\x10objection_answer\x18\x04 \x01(\tR\x0fobjectionAnswer\"m\n" +
+	"\x10exception_reason\x18\x02 \x01(\tR\x0fexceptionReason\x12)\n" +
+	"\x10exception_answer\x18\x03 \x01(\tR\x0fexceptionAnswer\x12\x1c\n" +
+	"\tobjection\x18\x04 \x01(\tR\tobjection\x12)\n" +
+	"\x10objection_answer\x18\x05 \x01(\tR\x0fobjectionAnswer\"m\n" +
 	"\x16OpenBranchCycleRequest\x122\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x0eorganizationId\x12\x1f\n" +
 	"\x04year\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xb4\x10(\xd0\x0fR\x04year\"Q\n" +

@@ -101,9 +101,10 @@ type BranchGradeRow struct {
 	Grade                 *BranchGrade `protobuf:"bytes,1,opt,name=grade,proto3" json:"grade,omitempty"`
 	OrganizationPath      string       `protobuf:"bytes,2,opt,name=organization_path,json=organizationPath,proto3" json:"organization_path,omitempty"`
 	SealedReason          []byte       `protobuf:"bytes,3,opt,name=sealed_reason,json=sealedReason,proto3" json:"sealed_reason,omitempty"`
-	SealedExceptionAnswer []byte       `protobuf:"bytes,4,opt,name=sealed_exception_answer,json=sealedExceptionAnswer,proto3" json:"sealed_exception_answer,omitempty"`
-	SealedObjection       []byte       `protobuf:"bytes,5,opt,name=sealed_objection,json=sealedObjection,proto3" json:"sealed_objection,omitempty"`
-	SealedObjectionAnswer []byte       `protobuf:"bytes,6,opt,name=sealed_objection_answer,json=sealedObjectionAnswer,proto3" json:"sealed_objection_answer,omitempty"`
+	SealedExceptionReason []byte       `protobuf:"bytes,4,opt,name=sealed_exception_reason,json=sealedExceptionReason,proto3" json:"sealed_exception_reason,omitempty"`
+	SealedExceptionAnswer []byte       `protobuf:"bytes,5,opt,name=sealed_exception_answer,json=sealedExceptionAnswer,proto3" json:"sealed_exception_answer,omitempty"`
+	SealedObjection       []byte       `protobuf:"bytes,6,opt,name=sealed_objection,json=sealedObjection,proto3" json:"sealed_objection,omitempty"`
+	SealedObjectionAnswer []byte       `protobuf:"bytes,7,opt,name=sealed_objection_answer,json=sealedObjectionAnswer,proto3" json:"sealed_objection_answer,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -159,6 +160,13 @@ func (x *BranchGradeRow) GetSealedReason() []byte {
 	return nil
 }
 
+func (x *BranchGradeRow) GetSealedExceptionReason() []byte {
+	if x != nil {
+		return x.SealedExceptionReason
+	}
+	return nil
+}
+
 func (x *BranchGradeRow) GetSealedExceptionAnswer() []byte {
 	if x != nil {
 		return x.SealedExceptionAnswer
@@ -189,14 +197,15 @@ const file_linli_evaluation_v1_branch_store_proto_rawDesc = "" +
 	"\x05cycle\x18\x01 \x01(\v2 .linli.evaluation.v1.BranchCycleR\x05cycle\x12+\n" +
 	"\x11organization_path\x18\x02 \x01(\tR\x10organizationPath\x12\x16\n" +
 	"\x06cursor\x18\x03 \x01(\fR\x06cursor\x12\x1b\n" +
-	"\tset_aside\x18\x04 \x01(\x05R\bsetAside\"\xb5\x02\n" +
+	"\tset_aside\x18\x04 \x01(\x05R\bsetAside\"\xed\x02\n" +
 	"\x0eBranchGradeRow\x126\n" +
 	"\x05grade\x18\x01 \x01(\v2 .linli.evaluation.v1.BranchGradeR\x05grade\x12+\n" +
 	"\x11organization_path\x18\x02 \x01(\tR\x10organizationPath\x12#\n" +
 	"\rsealed_reason\x18\x03 \x01(\fR\fsealedReason\x126\n" +
-	"\x17sealed_exception_answer\x18\x04 \x01(\fR\x15sealedExceptionAnswer\x12)\n" +
-	"\x10sealed_objection\x18\x05 \x01(\fR\x0fsealedObjection\x126\n" +
-	"\x17sealed_objection_answer\x18\x06 \x01(\fR\x15sealedObjectionAnswerB\xe4\x01\n" +
+	"\x17sealed_exception_reason\x18\x04 \x01(\fR\x15sealedExceptionReason\x126\n" +
+	"\x17sealed_exception_answer\x18\x05 \x01(\fR\x15sealedExceptionAnswer\x12)\n" +
+	"\x10sealed_objection\x18\x06 \x01(\fR\x0fsealedObjection\x126\n" +
+	"\x17sealed_objection_answer\x18\a \x01(\fR\x15sealedObjectionAnswerB\xe4\x01\n" +
 	"\x17com.linli.evaluation.v1B\x10BranchStoreProtoP\x01ZIgithub.com/linli-project/linli/proto/gen/linli/evaluation/v1;evaluationv1\xa2\x02\x03LEX\xaa\x02\x13Linli.Evaluation.V1\xca\x02\x13Linli\\Evaluation\\V1\xe2\x02\x1fLinli\\Evaluation\\V1\\GPBMetadata\xea\x02\x15Linli::Evaluation::V1b\x06proto3"
 
 var (
