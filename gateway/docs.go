@@ -83,5 +83,7 @@ func plainPaths() map[string]any {
 			"A letter as CSV, with the names as they are in the registry now.", id)},
 		"/v1/applications/{id}/letter/xlsx": map[string]any{"get": operation("RenderApplicationLetter", "LetterService",
 			"The latest letter to an applicant as XLSX.", id)},
+		"/v1/ledgerExports/{id}/csv": map[string]any{"get": operation("RenderLedgerExport", "LedgerExportService",
+			"An approved export as CSV, with the names that its reader may see in the registry now.", id)},
 	}
 }

@@ -62,6 +62,8 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("POST /v1/organizations/{id}/rosters:import", files.importRoster)
 	mux.HandleFunc("GET /v1/letters/{id}/csv", files.letter(evaluationv1.LetterFormat_LETTER_FORMAT_CSV))
 	mux.HandleFunc("GET /v1/letters/{id}/xlsx", files.letter(evaluationv1.LetterFormat_LETTER_FORMAT_XLSX))
+	mux.HandleFunc("GET /v1/ledgerExports/{id}/csv", files.ledgerExport(evaluationv1.LetterFormat_LETTER_FORMAT_CSV))
+	mux.HandleFunc("GET /v1/ledgerExports/{id}/xlsx", files.ledgerExport(evaluationv1.LetterFormat_LETTER_FORMAT_XLSX))
 	mux.HandleFunc("GET /v1/calls/{id}/selection", files.selection)
 	mux.HandleFunc("GET /v1/applications/{id}/letter/xlsx", files.applicationLetter)
 	mux.Handle("GET /v1/changes", &changes{conn: c.Conn, log: c.Log, wall: c.Wall})
@@ -136,6 +138,9 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 		evaluationv1.RegisterCardServiceHandlerClient(ctx, mux, evaluationv1.NewCardServiceClient(conn)),
 		evaluationv1.RegisterSurveyServiceHandlerClient(ctx, mux, evaluationv1.NewSurveyServiceClient(conn)),
 		evaluationv1.RegisterExemptionServiceHandlerClient(ctx, mux, evaluationv1.NewExemptionServiceClient(conn)),
+		evaluationv1.RegisterBranchServiceHandlerClient(ctx, mux, evaluationv1.NewBranchServiceClient(conn)),
+		evaluationv1.RegisterConductServiceHandlerClient(ctx, mux, evaluationv1.NewConductServiceClient(conn)),
+		evaluationv1.RegisterLedgerExportServiceHandlerClient(ctx, mux, evaluationv1.NewLedgerExportServiceClient(conn)),
 		evaluationv1.RegisterHonorServiceHandlerClient(ctx, mux, evaluationv1.NewHonorServiceClient(conn)),
 	)
 }

@@ -89,6 +89,9 @@ func (e evaluation) Register(s grpc.ServiceRegistrar) {
 	evaluationv1.RegisterSheetServiceServer(s, evaluationv1.UnimplementedSheetServiceServer{})
 	evaluationv1.RegisterReplyServiceServer(s, evaluationv1.UnimplementedReplyServiceServer{})
 	evaluationv1.RegisterCardServiceServer(s, evaluationv1.UnimplementedCardServiceServer{})
+	evaluationv1.RegisterBranchServiceServer(s, evaluationv1.UnimplementedBranchServiceServer{})
+	evaluationv1.RegisterConductServiceServer(s, evaluationv1.UnimplementedConductServiceServer{})
+	evaluationv1.RegisterLedgerExportServiceServer(s, evaluationv1.UnimplementedLedgerExportServiceServer{})
 }
 func (e evaluation) OrganizationPath(context.Context, string) (scope.Path, bool, error) {
 	return "", false, nil

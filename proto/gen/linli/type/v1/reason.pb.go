@@ -406,7 +406,41 @@ const (
 	// The provider is not on the community's register, or its papers have run out.
 	Reason_REASON_PROVIDER_NOT_APPROVED Reason = 1725
 	// Somebody else than who proposed a provider approves it.
-	Reason_REASON_APPROVES_OWN_PROVIDER Reason = 1726
+	Reason_REASON_APPROVES_OWN_PROVIDER Reason = 1726 // The cycle of a branch, conduct notes, exports.
+	// A poll of the branch is not closed.
+	Reason_REASON_BRANCH_POLL_OPEN Reason = 1640
+	// `missing` members stand in no closed poll of the branch.
+	Reason_REASON_BRANCH_POLL_MISSING Reason = 1641
+	// The ballot of a branch holds members of its open cycle who are graded; `id` is not.
+	Reason_REASON_BRANCH_POLL_ROSTER Reason = 1642
+	// The seats of a branch's poll are its formal members: `voters`.
+	Reason_REASON_BRANCH_POLL_SEATS Reason = 1643
+	// The branch has no open cycle of the year.
+	Reason_REASON_BRANCH_NO_CYCLE Reason = 1644
+	// At most `most` of those graded are 优秀.
+	Reason_REASON_BRANCH_THIRD_USED Reason = 1645
+	// Nobody decides about the own grade.
+	Reason_REASON_GRADE_ON_ONESELF Reason = 1646
+	// Who decided or asked does not answer too.
+	Reason_REASON_GRADE_OWN_DECISION Reason = 1647
+	// Another grade than proposed wants a reason.
+	Reason_REASON_GRADE_DEVIATION_REASON Reason = 1648
+	// `open` members have no grade yet.
+	Reason_REASON_GRADES_UNDECIDED Reason = 1649
+	// The grade was objected to already.
+	Reason_REASON_GRADE_OBJECTED Reason = 1650
+	// The member can answer until `until`.
+	Reason_REASON_HEARING_OPEN Reason = 1655
+	// Nobody writes or decides about a note on oneself.
+	Reason_REASON_NOTE_ON_ONESELF Reason = 1656
+	// The note lapsed on `day`.
+	Reason_REASON_NOTE_LAPSED Reason = 1657
+	// More than `most` services: the export is too large.
+	Reason_REASON_EXPORT_TOO_MANY Reason = 1660
+	// An export is approved by another person than who asked.
+	Reason_REASON_EXPORT_OWN_APPROVAL Reason = 1661
+	// The export could be read until `until`.
+	Reason_REASON_EXPORT_OVER Reason = 1662
 )
 
 // Enum value maps for Reason.
@@ -600,6 +634,23 @@ var (
 		1724: "REASON_FACTS_IN_CASE",
 		1725: "REASON_PROVIDER_NOT_APPROVED",
 		1726: "REASON_APPROVES_OWN_PROVIDER",
+		1640: "REASON_BRANCH_POLL_OPEN",
+		1641: "REASON_BRANCH_POLL_MISSING",
+		1642: "REASON_BRANCH_POLL_ROSTER",
+		1643: "REASON_BRANCH_POLL_SEATS",
+		1644: "REASON_BRANCH_NO_CYCLE",
+		1645: "REASON_BRANCH_THIRD_USED",
+		1646: "REASON_GRADE_ON_ONESELF",
+		1647: "REASON_GRADE_OWN_DECISION",
+		1648: "REASON_GRADE_DEVIATION_REASON",
+		1649: "REASON_GRADES_UNDECIDED",
+		1650: "REASON_GRADE_OBJECTED",
+		1655: "REASON_HEARING_OPEN",
+		1656: "REASON_NOTE_ON_ONESELF",
+		1657: "REASON_NOTE_LAPSED",
+		1660: "REASON_EXPORT_TOO_MANY",
+		1661: "REASON_EXPORT_OWN_APPROVAL",
+		1662: "REASON_EXPORT_OVER",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -790,6 +841,23 @@ var (
 		"REASON_FACTS_IN_CASE":             1724,
 		"REASON_PROVIDER_NOT_APPROVED":     1725,
 		"REASON_APPROVES_OWN_PROVIDER":     1726,
+		"REASON_BRANCH_POLL_OPEN":          1640,
+		"REASON_BRANCH_POLL_MISSING":       1641,
+		"REASON_BRANCH_POLL_ROSTER":        1642,
+		"REASON_BRANCH_POLL_SEATS":         1643,
+		"REASON_BRANCH_NO_CYCLE":           1644,
+		"REASON_BRANCH_THIRD_USED":         1645,
+		"REASON_GRADE_ON_ONESELF":          1646,
+		"REASON_GRADE_OWN_DECISION":        1647,
+		"REASON_GRADE_DEVIATION_REASON":    1648,
+		"REASON_GRADES_UNDECIDED":          1649,
+		"REASON_GRADE_OBJECTED":            1650,
+		"REASON_HEARING_OPEN":              1655,
+		"REASON_NOTE_ON_ONESELF":           1656,
+		"REASON_NOTE_LAPSED":               1657,
+		"REASON_EXPORT_TOO_MANY":           1660,
+		"REASON_EXPORT_OWN_APPROVAL":       1661,
+		"REASON_EXPORT_OVER":               1662,
 	}
 )
 
@@ -824,7 +892,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xe3+\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xe0/\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1028,7 +1096,24 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x17REASON_RATES_OWN_OFFICE\x10\xbb\r\x12\x19\n" +
 	"\x14REASON_FACTS_IN_CASE\x10\xbc\r\x12!\n" +
 	"\x1cREASON_PROVIDER_NOT_APPROVED\x10\xbd\r\x12!\n" +
-	"\x1cREASON_APPROVES_OWN_PROVIDER\x10\xbe\rB\xb5\x01\n" +
+	"\x1cREASON_APPROVES_OWN_PROVIDER\x10\xbe\r\x12\x1c\n" +
+	"\x17REASON_BRANCH_POLL_OPEN\x10\xe8\f\x12\x1f\n" +
+	"\x1aREASON_BRANCH_POLL_MISSING\x10\xe9\f\x12\x1e\n" +
+	"\x19REASON_BRANCH_POLL_ROSTER\x10\xea\f\x12\x1d\n" +
+	"\x18REASON_BRANCH_POLL_SEATS\x10\xeb\f\x12\x1b\n" +
+	"\x16REASON_BRANCH_NO_CYCLE\x10\xec\f\x12\x1d\n" +
+	"\x18REASON_BRANCH_THIRD_USED\x10\xed\f\x12\x1c\n" +
+	"\x17REASON_GRADE_ON_ONESELF\x10\xee\f\x12\x1e\n" +
+	"\x19REASON_GRADE_OWN_DECISION\x10\xef\f\x12\"\n" +
+	"\x1dREASON_GRADE_DEVIATION_REASON\x10\xf0\f\x12\x1c\n" +
+	"\x17REASON_GRADES_UNDECIDED\x10\xf1\f\x12\x1a\n" +
+	"\x15REASON_GRADE_OBJECTED\x10\xf2\f\x12\x18\n" +
+	"\x13REASON_HEARING_OPEN\x10\xf7\f\x12\x1b\n" +
+	"\x16REASON_NOTE_ON_ONESELF\x10\xf8\f\x12\x17\n" +
+	"\x12REASON_NOTE_LAPSED\x10\xf9\f\x12\x1b\n" +
+	"\x16REASON_EXPORT_TOO_MANY\x10\xfc\f\x12\x1f\n" +
+	"\x1aREASON_EXPORT_OWN_APPROVAL\x10\xfd\f\x12\x17\n" +
+	"\x12REASON_EXPORT_OVER\x10\xfe\fB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
