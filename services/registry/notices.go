@@ -26,23 +26,27 @@ type who string
 
 // Those who wait for something.
 const (
-	theCommunity   who = "community office"
-	theStreet      who = "street office"
-	theDistrict    who = "district department"
-	theSeer        who = "office that sees to it"
-	theLevel       who = "next office up"
-	theAuthor      who = "author"
-	theHelper      who = "helper"
-	theMember      who = "member"
-	theHome        who = "home organization"
-	theAboveHome   who = "office above the home organization"
-	theApplicant   who = "applicant"
-	theReviewers   who = "reviewers"
-	theObjector    who = "who objected"
-	theOffice      who = "office"
-	everyMember    who = "every member of the district"
-	everyCommunity who = "every community of the district"
-	everyMayApply  who = "every organization of the district that may apply"
+	theCommunity    who = "community office"
+	theStreet       who = "street office"
+	theDistrict     who = "district department"
+	theSeer         who = "office that sees to it"
+	theLevel        who = "next office up"
+	theAuthor       who = "author"
+	theHelper       who = "helper"
+	theMember       who = "member"
+	theHome         who = "home organization"
+	theAboveHome    who = "office above the home organization"
+	theApplicant    who = "applicant"
+	theReviewers    who = "reviewers"
+	theObjector     who = "who objected"
+	theOffice       who = "office"
+	everyMember     who = "every member of the district"
+	everyCommunity  who = "every community of the district"
+	everyMemberHere who = "every member of the branch"
+	everyHome       who = "every home organization of the district"
+	theLeft         who = "community that was left"
+	theAbove        who = "office above"
+	everyMayApply   who = "every organization of the district that may apply"
 )
 
 // announcement is one kind of event: its subject without "linli.", how its facts
@@ -182,12 +186,12 @@ func (n notice) id() string {
 
 // announcements are all kinds of events.
 func announcements() []announcement {
-	return slices.Concat(registryAnnouncements(), requestAnnouncements(), aidAnnouncements(),
-		projectAnnouncements(), evaluationAnnouncements(), trustAnnouncements())
+	return slices.Concat(registryAnnouncements(), campaignAnnouncements(), requestAnnouncements(), aidAnnouncements(),
+		projectAnnouncements(), evaluationAnnouncements(), branchAnnouncements(), trustAnnouncements())
 }
 
-// bySubject is built once: the lists are constant.
-var bySubject = func() map[string]announcement {
+// decided is built once: the lists are constant.
+var decided = func() map[string]announcement {
 	out := map[string]announcement{}
 	for _, a := range announcements() {
 		out[a.subject] = a
@@ -198,13 +202,15 @@ var bySubject = func() map[string]announcement {
 // announcementOf answers the kind of an event; false for one that nobody has
 // decided on.
 func announcementOf(e *typev1.EventRow) (announcement, bool) {
-	a, ok := bySubject[strings.TrimPrefix(e.GetSubject(), "linli.")]
+	a, ok := decided[strings.TrimPrefix(e.GetSubject(), "linli.")]
 	return a, ok
 }
 
 // wide says whether a message goes to everybody in a district, which only a walk
 // finds.
-func (w who) wide() bool { return w == everyMember || w == everyCommunity || w == everyMayApply }
+func (w who) wide() bool {
+	return slices.Contains([]who{everyMember, everyMemberHere, everyCommunity, everyHome, everyMayApply}, w)
+}
 
 // walk answers the message of an announcement that needs a walk.
 func (a announcement) walk() (tell, bool) {
@@ -276,7 +282,7 @@ func (s *Service) inboxConsumers() []events.Consumer {
 // ownSubjects are the registry's own events that somebody is told of: an import
 // announces each of its slices, and nobody waits for those here.
 func ownSubjects() (out []string) {
-	for _, a := range registryAnnouncements() {
+	for _, a := range slices.Concat(registryAnnouncements(), campaignAnnouncements()) {
 		if a.nobody == "" {
 			out = append(out, "linli."+a.subject)
 		}

@@ -53,7 +53,8 @@ func evaluationTopics() []topic {
 	}
 	add("entry.proposed entry.vouched entry.confirmed entry.turned_down entry.put_on_hold entry.lifted entry.reversed",
 		"community", "day", "hours")
-	add("cycle.opened cycle.computed", "year", "day")
+	add("cycle.opened", "year", "day")
+	add("cycle.computed", "year", "day", "until")
 	add("sheets.signed sheets.consented sheets.sent_back", "community", "year", "day")
 	add("objection.made objection.answered", "community", "day")
 	add("letter.issued letter.reissued letter.reminded letter.unanswered letter.answered letter.to_print", "organization", "year", "day")
@@ -93,7 +94,7 @@ func cycleFacts(e *typev1.EventRow, _ places) ([]facts, error) {
 	}
 	return one(facts{
 		about: ev.GetId(), fact: revision(ev.GetRevision()), place: ev.GetDistrictPath(), under: ev.GetDistrictPath(),
-		params: map[string]string{"year": year(ev.GetYear()), "day": dayOf(e, "")},
+		params: map[string]string{"year": year(ev.GetYear()), "day": dayOf(e, ev.GetDay()), "until": ev.GetObjectUntil()},
 	}), nil
 }
 
@@ -140,7 +141,7 @@ func letterFacts(e *typev1.EventRow, at places) ([]facts, error) {
 		whom: map[who][]string{
 			theHome: home, theAboveHome: officesAt(above(ev.GetHomePath(), 1)), theDistrict: officesAt(ev.GetDistrictPath()),
 		},
-		params: map[string]string{"organization": leaf(ev.GetHomePath()), "year": year(ev.GetYear()), "day": dayOf(e, "")},
+		params: map[string]string{"organization": leaf(ev.GetHomePath()), "year": year(ev.GetYear()), "day": dayOf(e, ev.GetDay())},
 	}
 	switch {
 	case home == nil:

@@ -31,6 +31,14 @@ func projectAnnouncements() []announcement {
 		applicant("decided",
 			tell{topic: "application.selected", only: "selected"}, tell{topic: "application.reserve", only: "reserve"},
 			tell{topic: "application.not_selected", only: "not selected"}),
+		{subject: "projects.application.withdrawn", read: applicationFacts, tells: []tell{{to: theDistrict, topic: "application.withdrawn"}}},
+		applicant("notice_given", tell{topic: "application.notice_given"}),
+		applicant("selection_withdrawn", tell{topic: "application.selection_withdrawn"}),
+		applicant("became_key_project", tell{topic: "application.became_key_project"}),
+		{subject: "projects.application.letter_issued", read: outcomeFacts, tells: []tell{{to: theApplicant, topic: "application.letter_issued"}}},
+		{subject: "projects.notice.given", read: noticeFacts, tells: []tell{{to: everyCommunity, topic: "notice.given"}}},
+		{subject: "projects.selection_objection.made", read: selectionFacts, tells: []tell{{to: theDistrict, topic: "selection_objection.made"}}},
+		{subject: "projects.selection_objection.answered", read: selectionFacts, tells: []tell{{to: theObjector, topic: "selection_objection.answered"}}},
 		{subject: "projects.sheet.submitted", nobody: "who judged what stays inside; the department sees what is outstanding"},
 	}
 }
@@ -41,6 +49,9 @@ func projectTopics() []topic {
 		{"call.opened", []string{"year", "until"}}, {"call.sheets_asked", []string{"year", "day"}},
 		{"application.submitted", own}, {"application.returned", []string{"organization", "day", "code", "until"}},
 		{"application.eligible", own}, {"application.ineligible", own},
+		{"application.withdrawn", own}, {"application.notice_given", own}, {"application.selection_withdrawn", own},
+		{"application.became_key_project", own}, {"application.letter_issued", own}, {"notice.given", []string{"year", "until"}},
+		{"selection_objection.made", []string{"day"}}, {"selection_objection.answered", []string{"day"}},
 		{"application.selected", own}, {"application.reserve", own}, {"application.not_selected", own},
 	}
 }
@@ -68,6 +79,7 @@ var applicationKinds = map[projectsv1.ApplicationState]string{
 	projectsv1.ApplicationState_APPLICATION_STATE_NOT_SELECTED: "not selected",
 }
 
+// applicationFacts: a co-applicant counts like the applicant.
 func applicationFacts(e *typev1.EventRow, _ places) ([]facts, error) {
 	var ev projectsv1.ApplicationChanged
 	if err := events.Decode(e, &ev); err != nil {
@@ -75,10 +87,51 @@ func applicationFacts(e *typev1.EventRow, _ places) ([]facts, error) {
 	}
 	return one(facts{
 		about: ev.GetId(), fact: revision(ev.GetRevision()), place: ev.GetDistrictPath(),
-		whom:  map[who][]string{theApplicant: officesAt(ev.GetApplicantPath()), theDistrict: officesAt(ev.GetDistrictPath())},
+		whom: map[who][]string{
+			theApplicant: append(officesAt(ev.GetApplicantPath()), officesAt(ev.GetCoApplicantPaths()...)...),
+			theDistrict:  officesAt(ev.GetDistrictPath()),
+		},
 		kinds: []string{applicationKinds[ev.GetState()]},
 		params: map[string]string{
-			"organization": leaf(ev.GetApplicantPath()), "day": dayOf(e, ""), "code": ev.GetId(), "until": ev.GetUntilDay(),
+			"organization": leaf(ev.GetApplicantPath()), "day": dayOf(e, ev.GetDay()), "code": ev.GetId(), "until": ev.GetUntilDay(),
 		},
+	}), nil
+}
+
+// outcomeFacts: the letter on what became of an application.
+func outcomeFacts(e *typev1.EventRow, _ places) ([]facts, error) {
+	var ev projectsv1.ApplicationLetterIssued
+	if err := events.Decode(e, &ev); err != nil {
+		return nil, err
+	}
+	return one(facts{
+		about: ev.GetApplicationId(), fact: ev.GetId() + " " + revision(ev.GetRevision()), place: ev.GetDistrictPath(),
+		whom: map[who][]string{
+			theApplicant: append(officesAt(ev.GetApplicantPath()), officesAt(ev.GetCoApplicantPaths()...)...),
+		},
+		params: map[string]string{"organization": leaf(ev.GetApplicantPath()), "day": dayOf(e, ev.GetDay()), "code": ev.GetApplicationId()},
+	}), nil
+}
+
+func noticeFacts(e *typev1.EventRow, _ places) ([]facts, error) {
+	var ev projectsv1.NoticeGiven
+	if err := events.Decode(e, &ev); err != nil {
+		return nil, err
+	}
+	return one(facts{
+		about: ev.GetId(), fact: revision(ev.GetRevision()), place: ev.GetDistrictPath(), under: ev.GetDistrictPath(),
+		params: map[string]string{"year": year(ev.GetYear()), "until": ev.GetUntil()},
+	}), nil
+}
+
+func selectionFacts(e *typev1.EventRow, _ places) ([]facts, error) {
+	var ev projectsv1.SelectionObjectionChanged
+	if err := events.Decode(e, &ev); err != nil {
+		return nil, err
+	}
+	return one(facts{
+		about: ev.GetId(), fact: revision(ev.GetRevision()), place: ev.GetDistrictPath(),
+		whom:   map[who][]string{theDistrict: officesAt(ev.GetDistrictPath()), theObjector: persons(ev.GetPerson())},
+		params: map[string]string{"day": dayOf(e, "")},
 	}), nil
 }

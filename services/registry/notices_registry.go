@@ -11,10 +11,16 @@ import (
 func registryAnnouncements() []announcement {
 	return []announcement{
 		{subject: "registry.report_in.submitted", read: reportInFacts, tells: []tell{{to: theCommunity, topic: "report_in.submitted"}}},
+		{subject: "registry.report_in.transferred", read: reportInFacts, tells: []tell{
+			{to: theCommunity, topic: "report_in.submitted"}, {to: theLeft, topic: "report_in.left"},
+		}},
 		{subject: "registry.report_in.accepted", read: acceptedFacts, tells: []tell{
 			{to: theMember, topic: "report_in.accepted"}, {to: theHome, topic: "report_in.receipts"},
 		}},
 		{subject: "registry.report_in.returned", read: reportInFacts, tells: []tell{{to: theMember, topic: "report_in.returned"}}},
+		{subject: "registry.report_in.ended", read: reportInFacts, tells: []tell{
+			{to: theMember, topic: "report_in.ended"}, {to: theHome, topic: "report_in.ended"},
+		}},
 		{subject: "registry.webhook.given_up", read: webhookFacts, tells: []tell{{to: theOffice, topic: "webhook.given_up"}}},
 		{subject: "registry.organization.registered", nobody: "the tree is the district's own; who is in it is told when something waits"},
 		{subject: "registry.organization.changed", nobody: "names are put in when a message is read"},
@@ -28,22 +34,33 @@ func registryTopics() []topic {
 	return []topic{
 		{"report_in.submitted", place}, {"report_in.accepted", place}, {"report_in.returned", place},
 		{"report_in.receipts", []string{"count", "day"}},
+		{"report_in.left", []string{"left", "day"}}, {"report_in.ended", place},
 		{"webhook.given_up", []string{"day"}},
 	}
 }
 
-// reportInFacts: each report-in of the event, to its community and its member.
-func reportInFacts(e *typev1.EventRow, _ places) ([]facts, error) {
+// reportInFacts: each report-in of the event, to its community and its member,
+// to the community that a transfer has left, and to the home organization.
+func reportInFacts(e *typev1.EventRow, at places) ([]facts, error) {
 	var ev pb.ReportInsChanged
 	if err := events.Decode(e, &ev); err != nil {
 		return nil, err
 	}
 	var out []facts
 	for _, r := range ev.GetReportIns() {
+		home, err := homeOffice(r.GetHomePath(), at)
+		if err != nil {
+			return nil, err
+		}
 		out = append(out, facts{
 			about: r.GetId(), fact: revision(r.GetRevision()), place: r.GetCommunityPath(),
-			whom:   map[who][]string{theCommunity: officesAt(r.GetCommunityPath()), theMember: persons(r.GetMemberId())},
-			params: map[string]string{"community": leaf(r.GetCommunityPath()), "day": dayOf(e, r.GetDay())},
+			whom: map[who][]string{
+				theCommunity: officesAt(r.GetCommunityPath()), theMember: persons(r.GetMemberId()),
+				theLeft: officesAt(r.GetPreviousCommunityPath()), theHome: home,
+			},
+			params: map[string]string{
+				"community": leaf(r.GetCommunityPath()), "left": leaf(r.GetPreviousCommunityPath()), "day": dayOf(e, r.GetDay()),
+			},
 		})
 	}
 	return out, nil
@@ -55,6 +72,9 @@ func acceptedFacts(e *typev1.EventRow, at places) ([]facts, error) {
 	out, err := reportInFacts(e, at)
 	if err != nil {
 		return nil, err
+	}
+	for i := range out {
+		delete(out[i].whom, theHome) // it has the receipts instead
 	}
 	var ev pb.ReportInsChanged
 	if err := events.Decode(e, &ev); err != nil {

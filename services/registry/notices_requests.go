@@ -58,6 +58,9 @@ func requestAnnouncements() []announcement {
 		{subject: "requests.request.joined", nobody: "that somebody joined is a count beside the request"},
 		{subject: "requests.request.excluded", nobody: "who approved it stands in the list of exclusions"},
 		{subject: "requests.conversation.written", read: writtenFacts, tells: []tell{{to: theCommunity, topic: "request.message"}}},
+		{subject: "requests.provider.proposed", read: providerFacts, tells: []tell{{to: theCommunity, topic: "provider.proposed"}}},
+		{subject: "requests.provider.approved", nobody: "it stands in the register of the community that approved it"},
+		{subject: "requests.provider.withdrawn", nobody: "it leaves the register of the community that withdrew it"},
 		{subject: "requests.offer.made", read: madeFacts, tells: []tell{{to: theMember, topic: "offer.made"}}},
 		{subject: "requests.offer.accepted", read: offerFacts, tells: []tell{{to: theCommunity, topic: "offer.accepted"}}},
 		{subject: "requests.offer.withdrawn", read: withdrawnFacts, tells: []tell{
@@ -70,7 +73,7 @@ func requestAnnouncements() []announcement {
 func requestTopics() []topic {
 	step := []string{"community", "day", "code"}
 	limit := []string{"community", "day", "code", "until"}
-	out := []topic{{"offer.made", []string{"community", "day", "code", "hours"}}, {"offer.accepted", step}, {"offer.withdrawn", step}}
+	out := []topic{{"provider.proposed", []string{"community", "day"}}, {"offer.made", []string{"community", "day", "code", "hours"}}, {"offer.accepted", step}, {"offer.withdrawn", step}}
 	for _, name := range strings.Fields(`posted admitted verified dispatched offered taken_on helper_found offer_declined
 		returned recalled escalated escalated_here handed_back handed_back_here extended paused resumed answered message
 		resolved finished rated closed declined merged unsolved reopened`) {
@@ -132,6 +135,19 @@ func writtenFacts(e *typev1.EventRow, _ places) ([]facts, error) {
 		params: map[string]string{
 			"community": leaf(ev.GetCommunityPath()), "day": dayOf(e, ev.GetDay()), "code": ev.GetRequestId(),
 		},
+	}), nil
+}
+
+// providerFacts: another person of the office is to approve it.
+func providerFacts(e *typev1.EventRow, _ places) ([]facts, error) {
+	var ev requestsv1.ProviderChanged
+	if err := events.Decode(e, &ev); err != nil {
+		return nil, err
+	}
+	return one(facts{
+		about: ev.GetId(), fact: revision(ev.GetRevision()), place: ev.GetCommunityPath(),
+		whom:   map[who][]string{theCommunity: officesAt(ev.GetCommunityPath())},
+		params: map[string]string{"community": leaf(ev.GetCommunityPath()), "day": dayOf(e, "")},
 	}), nil
 }
 

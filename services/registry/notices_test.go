@@ -30,9 +30,9 @@ import (
 // (".accepted.v1").
 var named = regexp.MustCompile(`(linli\.[a-z_]+\.[a-z_]+)?\.([a-z_]+)\.v1\b`)
 
-// announced answers the subjects of all events, without "linli.", from the
+// namedEvents answers the subjects of all events, without "linli.", from the
 // comments beside their messages.
-func announced(t *testing.T) map[string]string {
+func namedEvents(t *testing.T) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob("../../proto/linli/*/v1/*.proto")
 	must(t, err)
@@ -64,13 +64,13 @@ func announced(t *testing.T) map[string]string {
 }
 
 func TestAnnouncements_EveryEventIsDecidedOn(t *testing.T) {
-	all := announced(t)
+	all := namedEvents(t)
 	for subject, file := range all {
-		if _, ok := bySubject[subject]; !ok {
+		if _, ok := decided[subject]; !ok {
 			t.Errorf("%s of %s: say in notices_*.go who is told of it, or why nobody is", subject, file)
 		}
 	}
-	for subject, a := range bySubject {
+	for subject, a := range decided {
 		if all[subject] == "" {
 			t.Errorf("%s is announced by nobody", subject)
 		}
@@ -78,7 +78,7 @@ func TestAnnouncements_EveryEventIsDecidedOn(t *testing.T) {
 			t.Errorf("%s: either who is told, or why nobody is", subject)
 		}
 	}
-	if len(announcements()) != len(bySubject) {
+	if len(announcements()) != len(decided) {
 		t.Error("an event stands in two lists")
 	}
 }
@@ -118,6 +118,13 @@ func TestTopics_EachIsSentAndHasItsTexts(t *testing.T) {
 func schemas() map[string]proto.Message {
 	return map[string]proto.Message{
 		"registry.report_in": &pb.ReportInsChanged{}, "registry.webhook": &pb.WebhookGivenUp{},
+		"registry.campaign.opened": &pb.CampaignOpened{}, "registry.campaign.reminded": &pb.CampaignReminded{},
+		"registry.campaign.members_reminded": &pb.MembersReminded{}, "registry.exclusion": &pb.ExclusionChanged{},
+		"registry.place": &pb.PlaceChanged{}, "requests.provider": &requestsv1.ProviderChanged{},
+		"projects.application.letter_issued": &projectsv1.ApplicationLetterIssued{}, "projects.notice": &projectsv1.NoticeGiven{},
+		"projects.selection_objection": &projectsv1.SelectionObjectionChanged{},
+		"evaluation.branch":            &evaluationv1.BranchChanged{}, "evaluation.grade": &evaluationv1.GradeChanged{},
+		"evaluation.conduct_note": &evaluationv1.ConductNoteChanged{}, "evaluation.survey": &evaluationv1.SurveyChanged{},
 		"requests.request": &requestsv1.RequestChanged{}, "requests.conversation": &requestsv1.ConversationWritten{},
 		"requests.offer": &requestsv1.OfferChanged{}, "requests.hardship_case": &requestsv1.HardshipCaseChanged{},
 		"projects.call": &projectsv1.CallChanged{}, "projects.application": &projectsv1.ApplicationChanged{},
@@ -199,9 +206,11 @@ func word(rt *rapid.T, name string) string {
 		return of(workplace, communityA, outsider)
 	case strings.HasSuffix(name, "path"):
 		return of(communityA, communityB)
+	case name == "organization_id":
+		return of(leaf(communityA), leaf(workplace))
 	case name == "community_id":
 		return of(leaf(communityA), leaf(communityB))
-	case name == "day" || strings.HasSuffix(name, "_day"):
+	case name == "day" || strings.HasSuffix(name, "_day") || strings.HasSuffix(name, "_until") || strings.HasSuffix(name, "_on"):
 		return of("2013-12-30", "2013-12-31")
 	default:
 		return of("p1", "p2")

@@ -7,7 +7,7 @@ import (
 	"github.com/linli-project/linli/pkg/events"
 )
 
-// trustAnnouncements are those of honor rolls and polls. Of a poll the office is
+// trustAnnouncements are those of honor rolls, polls and surveys. Of a poll the office is
 // told and nobody in person: who has a seat is nobody's business.
 func trustAnnouncements() []announcement {
 	honor := func(name string, to ...who) announcement {
@@ -20,6 +20,9 @@ func trustAnnouncements() []announcement {
 	poll := func(name string) announcement {
 		return announcement{subject: "evaluation.poll." + name, read: pollFacts, tells: []tell{{to: theOffice, topic: "poll." + name}}}
 	}
+	survey := func(name string) announcement {
+		return announcement{subject: "evaluation.survey." + name, read: surveyFacts, tells: []tell{{to: theCommunity, topic: "survey." + name}}}
+	}
 	return []announcement{
 		honor("named", theMember), honor("consented", theCommunity), honor("refused", theCommunity),
 		honor("in_notice", theMember), honor("put_up", theMember), honor("run_out", theCommunity),
@@ -29,16 +32,20 @@ func trustAnnouncements() []announcement {
 		{subject: "evaluation.poll.prepared", nobody: "the office prepares it itself"},
 		{subject: "evaluation.poll.issued", nobody: "papers and codes are handed out by the office; a seat is told by nobody else"},
 		poll("opened"), poll("closed"), poll("annulled"),
+		{subject: "evaluation.survey.prepared", nobody: "the community prepares it itself"},
+		{subject: "evaluation.survey.issued", nobody: "codes are handed out by the community; no household is named"},
+		survey("opened"), survey("counted"), survey("annulled"),
 	}
 }
 
 func trustTopics() []topic {
 	place := []string{"community", "day"}
-	own := []string{"organization", "year", "day"}
+	own, survey := []string{"organization", "year", "day"}, []string{"community", "year", "day"}
 	return []topic{
 		{"honor.named", place}, {"honor.consented", place}, {"honor.refused", place}, {"honor.in_notice", place},
 		{"honor.put_up", place}, {"honor.run_out", place}, {"honor.taken_off", place},
 		{"honor_objection.made", place}, {"honor_objection.answered", place},
+		{"survey.opened", survey}, {"survey.counted", survey}, {"survey.annulled", survey},
 		{"poll.opened", own}, {"poll.closed", own}, {"poll.annulled", own},
 	}
 }
@@ -77,6 +84,20 @@ func pollFacts(e *typev1.EventRow, _ places) ([]facts, error) {
 		whom: map[who][]string{theOffice: officesAt(ev.GetOrganizationPath())},
 		params: map[string]string{
 			"organization": leaf(ev.GetOrganizationPath()), "year": year(ev.GetYear()), "day": dayOf(e, ""),
+		},
+	}), nil
+}
+
+func surveyFacts(e *typev1.EventRow, _ places) ([]facts, error) {
+	var ev evaluationv1.SurveyChanged
+	if err := events.Decode(e, &ev); err != nil {
+		return nil, err
+	}
+	return one(facts{
+		about: ev.GetId(), fact: revision(ev.GetRevision()), place: ev.GetCommunityPath(),
+		whom: map[who][]string{theCommunity: officesAt(ev.GetCommunityPath())},
+		params: map[string]string{
+			"community": leaf(ev.GetCommunityPath()), "year": year(ev.GetYear()), "day": dayOf(e, ev.GetDay()),
 		},
 	}), nil
 }

@@ -118,7 +118,7 @@ func (s *Service) sweepOld(ctx context.Context) error {
 	}
 }
 
-// The walk through a district's members has two parts, like the roster of a
+// The walk through members has two parts, like the roster of a
 // cycle: those whose home organization lies in it, then those from elsewhere who
 // reported in here. The cursor's first byte says which part it belongs to.
 const (
@@ -162,7 +162,7 @@ func (s *Service) walkSlice(r kv.Reader, to who, under scope.Path, next *pb.Roun
 	q := table.Query{Prefix: key.Key(nil).Prefix(string(under)), After: after, Limit: tellAtOnce}
 	next.Cursor = nil
 	switch {
-	case to != everyMember:
+	case to != everyMember && to != everyMemberHere:
 		q.Index = byPath
 		page, err := s.organizations.List(r, scope.All(), q)
 		if page.Last != nil {
@@ -178,7 +178,9 @@ func (s *Service) walkSlice(r kv.Reader, to who, under scope.Path, next *pb.Roun
 	case part == walkHomes:
 		q.Index = byHome
 		page, err := s.members.List(r, scope.All(), q)
-		next.Cursor = []byte{walkReported}
+		if to == everyMember {
+			next.Cursor = []byte{walkReported}
+		}
 		if page.Last != nil {
 			next.Cursor = append([]byte{walkHomes}, page.Last...)
 		}
@@ -211,8 +213,14 @@ func (s *Service) walkReported(r kv.Reader, under scope.Path, q table.Query, nex
 
 // walked are the kinds of organizations that a walk stops at.
 func walked(to who) []pb.OrganizationKind {
-	if to == everyCommunity {
+	switch to {
+	case everyCommunity:
 		return []pb.OrganizationKind{pb.OrganizationKind_ORGANIZATION_KIND_COMMUNITY}
+	case everyHome:
+		return []pb.OrganizationKind{
+			pb.OrganizationKind_ORGANIZATION_KIND_COMMUNITY, pb.OrganizationKind_ORGANIZATION_KIND_WORKPLACE,
+			pb.OrganizationKind_ORGANIZATION_KIND_BRANCH,
+		}
 	}
 	return []pb.OrganizationKind{
 		pb.OrganizationKind_ORGANIZATION_KIND_STREET, pb.OrganizationKind_ORGANIZATION_KIND_COMMUNITY,

@@ -10,9 +10,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/clock"
-	"github.com/linli-project/linli/pkg/copies"
 	"github.com/linli-project/linli/pkg/kv"
-	"github.com/linli-project/linli/pkg/policy"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 )
@@ -104,23 +102,8 @@ func latest(a, b time.Time) time.Time {
 
 // keepDays is how long messages of a place are kept, by its district's policy.
 func (s *Service) keepDays(r kv.Reader, place string, at time.Time) (int, error) {
-	p, err := s.policyAt(r, scope.Path(place), at.In(clock.Shanghai()).Year())
+	p, err := s.policyAt(r, scope.Path(place), int32(at.In(clock.Shanghai()).Year()))
 	return p.Int("inbox.keep_days"), err
-}
-
-// policyAt answers the policy of a year that holds at a place: that of the
-// nearest organization at or above it which has one, else the defaults.
-func (s *Service) policyAt(r kv.Reader, at scope.Path, year int) (policy.Policy, error) {
-	for path := at; path != "" && path != scope.Root; path = path.Parent() {
-		row, ok, err := s.policies.Get(r, scope.All(), policyKey(string(path), int32(year)))
-		if err != nil {
-			return policy.Policy{}, err
-		}
-		if ok {
-			return copies.PolicyOf(row.Value.GetPolicy())
-		}
-	}
-	return policy.Policy{}, nil
 }
 
 // sendWaiting lets messages whose time has come out by mail and webhook, and

@@ -25,7 +25,8 @@ type topic struct {
 
 // topics are all kinds of messages; their default texts are in pkg/texts.
 func topics() []topic {
-	return slices.Concat(registryTopics(), requestTopics(), aidTopics(), projectTopics(), evaluationTopics(), trustTopics())
+	return slices.Concat(registryTopics(), campaignTopics(), requestTopics(), aidTopics(), projectTopics(),
+		evaluationTopics(), branchTopics(), trustTopics())
 }
 
 // byTopic is built once: the lists are constant.
@@ -88,7 +89,7 @@ func (s *Service) message(r kv.Reader, language string, row *pb.MessageRow) (*pb
 	at := scope.Path(row.GetPlace())
 	var pairs []string
 	for name, value := range row.GetParams() {
-		if name == "community" || name == "organization" {
+		if name == "community" || name == "organization" || name == "left" {
 			o, found, err := s.organizations.Get(r, scope.All(), idKey(value))
 			if err != nil {
 				return nil, err

@@ -117,17 +117,21 @@ func (x *CallChanged) GetReviewers() []string {
 	return nil
 }
 
-// linli.projects.application.submitted.v1, .returned.v1, .checked.v1 and
-// .decided.v1; entity: the application.
+// linli.projects.application.submitted.v1, .withdrawn.v1, .returned.v1,
+// .checked.v1, .decided.v1, .notice_given.v1, .selection_withdrawn.v1 and
+// .became_key_project.v1; entity: the application.
 type ApplicationChanged struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Revision      uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
-	CallId        string                 `protobuf:"bytes,3,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
-	ApplicantPath string                 `protobuf:"bytes,4,opt,name=applicant_path,json=applicantPath,proto3" json:"applicant_path,omitempty"`
-	State         ApplicationState       `protobuf:"varint,5,opt,name=state,proto3,enum=linli.projects.v1.ApplicationState" json:"state,omitempty"`
-	Rank          int32                  `protobuf:"varint,6,opt,name=rank,proto3" json:"rank,omitempty"`
-	DistrictPath  string                 `protobuf:"bytes,8,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Id               string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Revision         uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	CallId           string                 `protobuf:"bytes,3,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	ApplicantPath    string                 `protobuf:"bytes,4,opt,name=applicant_path,json=applicantPath,proto3" json:"applicant_path,omitempty"`
+	State            ApplicationState       `protobuf:"varint,5,opt,name=state,proto3,enum=linli.projects.v1.ApplicationState" json:"state,omitempty"`
+	Rank             int32                  `protobuf:"varint,6,opt,name=rank,proto3" json:"rank,omitempty"`
+	CoApplicantPaths []string               `protobuf:"bytes,7,rep,name=co_applicant_paths,json=coApplicantPaths,proto3" json:"co_applicant_paths,omitempty"`
+	DistrictPath     string                 `protobuf:"bytes,8,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	// Shanghai day on which it came to this state.
+	Day string `protobuf:"bytes,9,opt,name=day,proto3" json:"day,omitempty"`
 	// While it is returned: last Shanghai day for handing it in again.
 	UntilDay      string `protobuf:"bytes,131,opt,name=until_day,json=untilDay,proto3" json:"until_day,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -206,9 +210,23 @@ func (x *ApplicationChanged) GetRank() int32 {
 	return 0
 }
 
+func (x *ApplicationChanged) GetCoApplicantPaths() []string {
+	if x != nil {
+		return x.CoApplicantPaths
+	}
+	return nil
+}
+
 func (x *ApplicationChanged) GetDistrictPath() string {
 	if x != nil {
 		return x.DistrictPath
+	}
+	return ""
+}
+
+func (x *ApplicationChanged) GetDay() string {
+	if x != nil {
+		return x.Day
 	}
 	return ""
 }
@@ -303,15 +321,17 @@ const file_linli_projects_v1_events_proto_rawDesc = "" +
 	"\x05state\x18\x05 \x01(\x0e2\x1c.linli.projects.v1.CallStateR\x05state\x12\x1e\n" +
 	"\n" +
 	"closes_day\x18\x82\x01 \x01(\tR\tclosesDay\x12\x1d\n" +
-	"\treviewers\x18\x83\x01 \x03(\tR\treviewers\"\x92\x02\n" +
+	"\treviewers\x18\x83\x01 \x03(\tR\treviewers\"\xd2\x02\n" +
 	"\x12ApplicationChanged\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x17\n" +
 	"\acall_id\x18\x03 \x01(\tR\x06callId\x12%\n" +
 	"\x0eapplicant_path\x18\x04 \x01(\tR\rapplicantPath\x129\n" +
 	"\x05state\x18\x05 \x01(\x0e2#.linli.projects.v1.ApplicationStateR\x05state\x12\x12\n" +
-	"\x04rank\x18\x06 \x01(\x05R\x04rank\x12#\n" +
-	"\rdistrict_path\x18\b \x01(\tR\fdistrictPath\x12\x1c\n" +
+	"\x04rank\x18\x06 \x01(\x05R\x04rank\x12,\n" +
+	"\x12co_applicant_paths\x18\a \x03(\tR\x10coApplicantPaths\x12#\n" +
+	"\rdistrict_path\x18\b \x01(\tR\fdistrictPath\x12\x10\n" +
+	"\x03day\x18\t \x01(\tR\x03day\x12\x1c\n" +
 	"\tuntil_day\x18\x83\x01 \x01(\tR\buntilDay\"|\n" +
 	"\x0eSheetSubmitted\x12%\n" +
 	"\x0eapplication_id\x18\x01 \x01(\tR\rapplicationId\x12\x1a\n" +
