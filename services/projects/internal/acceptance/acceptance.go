@@ -100,6 +100,31 @@ func CheckComplete(self bool, members, handedIn int) error {
 	return rule.New(rule.Precondition, "SCORES_MISSING", "", "members", strconv.Itoa(members), "handed_in", strconv.Itoa(handedIn), "self", strconv.FormatBool(self))
 }
 
+// CheckScoring answers WRONG_STATE for a look that is decided.
+func CheckScoring(s State, command string) error {
+	if s == Scoring {
+		return nil
+	}
+	return rule.New(rule.Precondition, "WRONG_STATE", "", "entity", "acceptance", "state", s.String(),
+		"command", command, "allowed", strings.Join(Machine().Allowed(s), ", "))
+}
+
+// CheckAllDecided answers ACCEPTANCES_OPEN while projects of a call are not.
+func CheckAllDecided(open int) error {
+	if open > 0 {
+		return rule.New(rule.Precondition, "ACCEPTANCES_OPEN", "", "open", strconv.Itoa(open))
+	}
+	return nil
+}
+
+// CheckReason answers INVALID_FIELD for a choice without a reason.
+func CheckReason(chosen int, reason string) error {
+	if chosen > 0 && strings.TrimSpace(reason) == "" {
+		return invalid("reason", "not blank")
+	}
+	return nil
+}
+
 // CheckVerdict checks what the district finds: accepted from the least score
 // on only; a remedy at the first look, with what is missing and a day ahead;
 // failed at the second.

@@ -154,15 +154,6 @@ func (p Plan) Rung(s Standing, n Numbers, manual bool) Rung {
 // Recovered says whether a move on the ladder is to be told as good news.
 func Recovered(from, to Rung) bool { return from >= FellBehind && to < FellBehind }
 
-// CheckReading answers INVALID_FIELD for a reading of a day that is not of the
-// project, or in the future.
-func CheckReading(asOf, begins, today int) error {
-	if asOf < begins || asOf > today {
-		return invalid("as_of", "from the beginning of the project to today")
-	}
-	return nil
-}
-
 // ChangeState is where a change of a target stands. The numbers are those of
 // the API's enum.
 type ChangeState int32

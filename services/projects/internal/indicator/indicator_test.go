@@ -124,3 +124,24 @@ func TestRecovered(t *testing.T) {
 		t.Error("recovered")
 	}
 }
+
+func TestCheck_SourceAndDirection(t *testing.T) {
+	for _, c := range []struct {
+		source string
+		said   Direction
+		target int64
+		ok     bool
+	}{
+		{Manual, 0, 5, true}, {RequestsResolved, Up, 5, true}, {"requests.solved", 0, 5, false},
+		{Manual, Down, 5, false}, {Manual, Up, -5, false}, {LedgerAttendance, Down, 0, true},
+	} {
+		if err := Check(0, c.source, c.said, rat(0), rat(c.target)); (err == nil) != c.ok {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	for _, q := range Queries() {
+		if got, ok := FindQuery(q.Name); !ok || got != q {
+			t.Errorf("%s is not found", q.Name)
+		}
+	}
+}

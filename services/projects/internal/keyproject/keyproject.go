@@ -81,6 +81,20 @@ func CheckOngoing(s State, command string) error {
 // CheckUnsettled answers WRONG_STATE for money of a closed project.
 func CheckUnsettled(s State, command string) error { return check(s, command, s != Closed && s != 0) }
 
+// CheckSupported answers WRONG_STATE for support of a project that failed or is
+// closed.
+func CheckSupported(s State, command string) error {
+	return check(s, command, s != Failed && s != Closed && s != 0)
+}
+
+// CheckBegins answers WRONG_STATE for an application that is no key project.
+func CheckBegins(is bool, state string) error {
+	if is {
+		return nil
+	}
+	return rule.New(rule.Precondition, "WRONG_STATE", "", "entity", "application", "state", state, "command", "begin", "allowed", "")
+}
+
 func check(s State, command string, ok bool) error {
 	if ok {
 		return nil

@@ -72,10 +72,12 @@ type Line struct {
 	Amount, Spent, Pending int64
 }
 
-// Purse is what a project may spend: lines, what came in and went back.
+// Purse is what a project may spend: lines, what came in and went back, and how
+// many entries wait, reversing ones among them.
 type Purse struct {
 	Lines              []Line
 	Received, Returned int64
+	Waiting            int
 }
 
 // CheckLines answers INVALID_FIELD for a line without amount or there twice,
@@ -133,17 +135,27 @@ func (p Purse) Record(line string, amount int64) (Purse, error) {
 	if left := p.Left() - p.Pending(); amount > left {
 		return p, rule.New(rule.Precondition, "SPENDING_OVER_RECEIVED", "amount_fen", "left_fen", fen(left))
 	}
+	p.Waiting++
 	return p.change(i, 0, amount), nil
+}
+
+// Reverse answers the purse with a reversing entry that waits: it frees nothing
+// before it is confirmed.
+func (p Purse) Reverse() Purse {
+	p.Waiting++
+	return p
 }
 
 // Confirm answers the purse with a held amount spent; a negative one, of a
 // reversing entry, comes back to its line.
 func (p Purse) Confirm(line string, amount int64) Purse {
+	p.Waiting--
 	return p.change(p.at(line), amount, -max(0, amount))
 }
 
 // Release answers the purse with a held amount free again.
 func (p Purse) Release(line string, amount int64) Purse {
+	p.Waiting--
 	return p.change(p.at(line), 0, -max(0, amount))
 }
 
@@ -172,6 +184,17 @@ func (p Purse) GiveBack(amount int64, whole bool) (Purse, error) {
 	return p, nil
 }
 
+// mostReturns is how many returns one project keeps.
+const mostReturns = 100
+
+// CheckReturns answers OVERLOADED for a project with as many returns as it keeps.
+func CheckReturns(kept int) error {
+	if kept >= mostReturns {
+		return rule.New(rule.Exhausted, "OVERLOADED", "", "entity", "key project", "most", strconv.Itoa(mostReturns))
+	}
+	return nil
+}
+
 // Owed is what has to go back before the project is closed.
 func (p Purse) Owed(whole bool) int64 {
 	if whole {
@@ -182,8 +205,8 @@ func (p Purse) Owed(whole bool) int64 {
 
 // CheckSettled answers NOT_SETTLED while something waits or is owed.
 func (p Purse) CheckSettled(whole bool) error {
-	if p.Pending() != 0 || p.Owed(whole) != 0 {
-		return rule.New(rule.Precondition, "NOT_SETTLED", "", "left_fen", fen(p.Owed(whole)), "pending_fen", fen(p.Pending()))
+	if p.Waiting != 0 || p.Owed(whole) != 0 {
+		return rule.New(rule.Precondition, "NOT_SETTLED", "", "left_fen", fen(p.Owed(whole)), "waiting", strconv.Itoa(p.Waiting))
 	}
 	return nil
 }

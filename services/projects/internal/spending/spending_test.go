@@ -112,7 +112,7 @@ func TestPurse_Properties(t *testing.T) {
 				}
 			case 4:
 				if len(spent) > 0 {
-					p, spent = p.Confirm(spent[0].line, -spent[0].amount), spent[1:]
+					p, spent = p.Reverse().Confirm(spent[0].line, -spent[0].amount), spent[1:]
 				}
 			case 5:
 				if next, err := p.GiveBack(h.amount, false); err == nil {
@@ -128,6 +128,9 @@ func TestPurse_Properties(t *testing.T) {
 			}
 			if p.Spent() != sumSpent || p.Pending() != sumWaiting {
 				t.Fatalf("spent %d and pending %d, want %d and %d", p.Spent(), p.Pending(), sumSpent, sumWaiting)
+			}
+			if p.Waiting != len(waiting) {
+				t.Fatalf("%d wait, want %d", p.Waiting, len(waiting))
 			}
 			if p.Left()-p.Pending() < 0 {
 				t.Fatalf("below zero: %+v", p)

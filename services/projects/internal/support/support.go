@@ -105,11 +105,11 @@ func CheckPlan(promises []Promise, begins int) error {
 	return nil
 }
 
-// CheckDelivery answers INVALID_FIELD for a delivery before the project began
-// or later than today.
-func CheckDelivery(on, begins, today int) error {
+// CheckDay answers INVALID_FIELD for a day before the project began or later
+// than today.
+func CheckDay(field string, on, begins, today int) error {
 	if on < begins || on > today {
-		return invalid("delivered_on", "from the beginning of the project to today")
+		return invalid(field, "from the beginning of the project to today")
 	}
 	return nil
 }

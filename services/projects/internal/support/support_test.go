@@ -124,9 +124,9 @@ func TestClock_Properties(t *testing.T) {
 	})
 }
 
-func TestDelivery_OnADayOfTheProject(t *testing.T) {
+func TestDay_IsOneOfTheProject(t *testing.T) {
 	for on, ok := range map[int]bool{4: false, 5: true, 9: true, 10: false} {
-		if err := CheckDelivery(on, 5, 9); (err == nil) != ok {
+		if err := CheckDay("delivered_on", on, 5, 9); (err == nil) != ok {
 			t.Errorf("on %d: %v", on, err)
 		}
 	}

@@ -672,6 +672,76 @@ func (x *Standstill) GetNow() bool {
 	return false
 }
 
+// Money that went back to the district.
+type ReturnedMoney struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	AmountFen int64                  `protobuf:"varint,1,opt,name=amount_fen,json=amountFen,proto3" json:"amount_fen,omitempty"`
+	Day       string                 `protobuf:"bytes,2,opt,name=day,proto3" json:"day,omitempty"`
+	// Number of the paper.
+	Document      string `protobuf:"bytes,3,opt,name=document,proto3" json:"document,omitempty"`
+	RecordedBy    string `protobuf:"bytes,4,opt,name=recorded_by,json=recordedBy,proto3" json:"recorded_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReturnedMoney) Reset() {
+	*x = ReturnedMoney{}
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnedMoney) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnedMoney) ProtoMessage() {}
+
+func (x *ReturnedMoney) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnedMoney.ProtoReflect.Descriptor instead.
+func (*ReturnedMoney) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ReturnedMoney) GetAmountFen() int64 {
+	if x != nil {
+		return x.AmountFen
+	}
+	return 0
+}
+
+func (x *ReturnedMoney) GetDay() string {
+	if x != nil {
+		return x.Day
+	}
+	return ""
+}
+
+func (x *ReturnedMoney) GetDocument() string {
+	if x != nil {
+		return x.Document
+	}
+	return ""
+}
+
+func (x *ReturnedMoney) GetRecordedBy() string {
+	if x != nil {
+		return x.RecordedBy
+	}
+	return ""
+}
+
 // A key project.
 type KeyProject struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -703,16 +773,20 @@ type KeyProject struct {
 	// The panel's score in hundredths; set with the acceptance.
 	ScoreHundredths int64 `protobuf:"varint,21,opt,name=score_hundredths,json=scoreHundredths,proto3" json:"score_hundredths,omitempty"`
 	// 优秀
-	Excellent     bool   `protobuf:"varint,22,opt,name=excellent,proto3" json:"excellent,omitempty"`
-	ClosedOn      string `protobuf:"bytes,23,opt,name=closed_on,json=closedOn,proto3" json:"closed_on,omitempty"`
-	Etag          string `protobuf:"bytes,24,opt,name=etag,proto3" json:"etag,omitempty"`
+	Excellent bool   `protobuf:"varint,22,opt,name=excellent,proto3" json:"excellent,omitempty"`
+	ClosedOn  string `protobuf:"bytes,23,opt,name=closed_on,json=closedOn,proto3" json:"closed_on,omitempty"`
+	// Entries that wait for confirmation.
+	WaitingEntries int32 `protobuf:"varint,25,opt,name=waiting_entries,json=waitingEntries,proto3" json:"waiting_entries,omitempty"`
+	// At most 100.
+	Returns       []*ReturnedMoney `protobuf:"bytes,26,rep,name=returns,proto3" json:"returns,omitempty"`
+	Etag          string           `protobuf:"bytes,24,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *KeyProject) Reset() {
 	*x = KeyProject{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[4]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -724,7 +798,7 @@ func (x *KeyProject) String() string {
 func (*KeyProject) ProtoMessage() {}
 
 func (x *KeyProject) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[4]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -737,7 +811,7 @@ func (x *KeyProject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyProject.ProtoReflect.Descriptor instead.
 func (*KeyProject) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{4}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *KeyProject) GetId() string {
@@ -901,6 +975,20 @@ func (x *KeyProject) GetClosedOn() string {
 	return ""
 }
 
+func (x *KeyProject) GetWaitingEntries() int32 {
+	if x != nil {
+		return x.WaitingEntries
+	}
+	return 0
+}
+
+func (x *KeyProject) GetReturns() []*ReturnedMoney {
+	if x != nil {
+		return x.Returns
+	}
+	return nil
+}
+
 func (x *KeyProject) GetEtag() string {
 	if x != nil {
 		return x.Etag
@@ -921,7 +1009,7 @@ type BeginProjectRequest struct {
 
 func (x *BeginProjectRequest) Reset() {
 	*x = BeginProjectRequest{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[5]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -933,7 +1021,7 @@ func (x *BeginProjectRequest) String() string {
 func (*BeginProjectRequest) ProtoMessage() {}
 
 func (x *BeginProjectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[5]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -946,7 +1034,7 @@ func (x *BeginProjectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginProjectRequest.ProtoReflect.Descriptor instead.
 func (*BeginProjectRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{5}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *BeginProjectRequest) GetApplicationId() string {
@@ -987,7 +1075,7 @@ type BeginProjectResponse struct {
 
 func (x *BeginProjectResponse) Reset() {
 	*x = BeginProjectResponse{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[6]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -999,7 +1087,7 @@ func (x *BeginProjectResponse) String() string {
 func (*BeginProjectResponse) ProtoMessage() {}
 
 func (x *BeginProjectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[6]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1012,7 +1100,7 @@ func (x *BeginProjectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginProjectResponse.ProtoReflect.Descriptor instead.
 func (*BeginProjectResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{6}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *BeginProjectResponse) GetKeyProject() *KeyProject {
@@ -1032,7 +1120,7 @@ type GetProjectRequest struct {
 
 func (x *GetProjectRequest) Reset() {
 	*x = GetProjectRequest{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[7]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1044,7 +1132,7 @@ func (x *GetProjectRequest) String() string {
 func (*GetProjectRequest) ProtoMessage() {}
 
 func (x *GetProjectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[7]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1057,7 +1145,7 @@ func (x *GetProjectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProjectRequest.ProtoReflect.Descriptor instead.
 func (*GetProjectRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{7}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetProjectRequest) GetId() string {
@@ -1077,7 +1165,7 @@ type GetProjectResponse struct {
 
 func (x *GetProjectResponse) Reset() {
 	*x = GetProjectResponse{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[8]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1089,7 +1177,7 @@ func (x *GetProjectResponse) String() string {
 func (*GetProjectResponse) ProtoMessage() {}
 
 func (x *GetProjectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[8]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1102,7 +1190,7 @@ func (x *GetProjectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProjectResponse.ProtoReflect.Descriptor instead.
 func (*GetProjectResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{8}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetProjectResponse) GetKeyProject() *KeyProject {
@@ -1124,7 +1212,7 @@ type ListProjectsRequest struct {
 
 func (x *ListProjectsRequest) Reset() {
 	*x = ListProjectsRequest{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[9]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1136,7 +1224,7 @@ func (x *ListProjectsRequest) String() string {
 func (*ListProjectsRequest) ProtoMessage() {}
 
 func (x *ListProjectsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[9]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1149,7 +1237,7 @@ func (x *ListProjectsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProjectsRequest.ProtoReflect.Descriptor instead.
 func (*ListProjectsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{9}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListProjectsRequest) GetCallId() string {
@@ -1184,7 +1272,7 @@ type ListProjectsResponse struct {
 
 func (x *ListProjectsResponse) Reset() {
 	*x = ListProjectsResponse{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[10]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1196,7 +1284,7 @@ func (x *ListProjectsResponse) String() string {
 func (*ListProjectsResponse) ProtoMessage() {}
 
 func (x *ListProjectsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[10]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1209,7 +1297,7 @@ func (x *ListProjectsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListProjectsResponse.ProtoReflect.Descriptor instead.
 func (*ListProjectsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{10}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListProjectsResponse) GetKeyProjects() []*KeyProject {
@@ -1242,7 +1330,7 @@ type DeliverPromiseRequest struct {
 
 func (x *DeliverPromiseRequest) Reset() {
 	*x = DeliverPromiseRequest{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[11]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1254,7 +1342,7 @@ func (x *DeliverPromiseRequest) String() string {
 func (*DeliverPromiseRequest) ProtoMessage() {}
 
 func (x *DeliverPromiseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[11]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1267,7 +1355,7 @@ func (x *DeliverPromiseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverPromiseRequest.ProtoReflect.Descriptor instead.
 func (*DeliverPromiseRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{11}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DeliverPromiseRequest) GetId() string {
@@ -1315,7 +1403,7 @@ type DeliverPromiseResponse struct {
 
 func (x *DeliverPromiseResponse) Reset() {
 	*x = DeliverPromiseResponse{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[12]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1327,7 +1415,7 @@ func (x *DeliverPromiseResponse) String() string {
 func (*DeliverPromiseResponse) ProtoMessage() {}
 
 func (x *DeliverPromiseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[12]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1340,7 +1428,7 @@ func (x *DeliverPromiseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverPromiseResponse.ProtoReflect.Descriptor instead.
 func (*DeliverPromiseResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{12}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DeliverPromiseResponse) GetKeyProject() *KeyProject {
@@ -1361,7 +1449,7 @@ type CloseProjectRequest struct {
 
 func (x *CloseProjectRequest) Reset() {
 	*x = CloseProjectRequest{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[13]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1373,7 +1461,7 @@ func (x *CloseProjectRequest) String() string {
 func (*CloseProjectRequest) ProtoMessage() {}
 
 func (x *CloseProjectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[13]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1386,7 +1474,7 @@ func (x *CloseProjectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseProjectRequest.ProtoReflect.Descriptor instead.
 func (*CloseProjectRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{13}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CloseProjectRequest) GetId() string {
@@ -1413,7 +1501,7 @@ type CloseProjectResponse struct {
 
 func (x *CloseProjectResponse) Reset() {
 	*x = CloseProjectResponse{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[14]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1425,7 +1513,7 @@ func (x *CloseProjectResponse) String() string {
 func (*CloseProjectResponse) ProtoMessage() {}
 
 func (x *CloseProjectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[14]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1438,7 +1526,7 @@ func (x *CloseProjectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseProjectResponse.ProtoReflect.Descriptor instead.
 func (*CloseProjectResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{14}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CloseProjectResponse) GetKeyProject() *KeyProject {
@@ -1479,7 +1567,7 @@ type Spending struct {
 
 func (x *Spending) Reset() {
 	*x = Spending{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[15]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1491,7 +1579,7 @@ func (x *Spending) String() string {
 func (*Spending) ProtoMessage() {}
 
 func (x *Spending) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[15]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1504,7 +1592,7 @@ func (x *Spending) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spending.ProtoReflect.Descriptor instead.
 func (*Spending) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{15}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Spending) GetId() string {
@@ -1627,7 +1715,7 @@ type RecordSpendingRequest struct {
 
 func (x *RecordSpendingRequest) Reset() {
 	*x = RecordSpendingRequest{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[16]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1639,7 +1727,7 @@ func (x *RecordSpendingRequest) String() string {
 func (*RecordSpendingRequest) ProtoMessage() {}
 
 func (x *RecordSpendingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[16]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1652,7 +1740,7 @@ func (x *RecordSpendingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordSpendingRequest.ProtoReflect.Descriptor instead.
 func (*RecordSpendingRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{16}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RecordSpendingRequest) GetProjectId() string {
@@ -1707,7 +1795,7 @@ type RecordSpendingResponse struct {
 
 func (x *RecordSpendingResponse) Reset() {
 	*x = RecordSpendingResponse{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[17]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1719,7 +1807,7 @@ func (x *RecordSpendingResponse) String() string {
 func (*RecordSpendingResponse) ProtoMessage() {}
 
 func (x *RecordSpendingResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[17]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1732,7 +1820,7 @@ func (x *RecordSpendingResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordSpendingResponse.ProtoReflect.Descriptor instead.
 func (*RecordSpendingResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{17}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RecordSpendingResponse) GetSpending() *Spending {
@@ -1754,7 +1842,7 @@ type ConfirmSpendingRequest struct {
 
 func (x *ConfirmSpendingRequest) Reset() {
 	*x = ConfirmSpendingRequest{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[18]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1766,7 +1854,7 @@ func (x *ConfirmSpendingRequest) String() string {
 func (*ConfirmSpendingRequest) ProtoMessage() {}
 
 func (x *ConfirmSpendingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[18]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1779,7 +1867,7 @@ func (x *ConfirmSpendingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmSpendingRequest.ProtoReflect.Descriptor instead.
 func (*ConfirmSpendingRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{18}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ConfirmSpendingRequest) GetProjectId() string {
@@ -1813,7 +1901,7 @@ type ConfirmSpendingResponse struct {
 
 func (x *ConfirmSpendingResponse) Reset() {
 	*x = ConfirmSpendingResponse{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[19]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1825,7 +1913,7 @@ func (x *ConfirmSpendingResponse) String() string {
 func (*ConfirmSpendingResponse) ProtoMessage() {}
 
 func (x *ConfirmSpendingResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[19]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1838,7 +1926,7 @@ func (x *ConfirmSpendingResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmSpendingResponse.ProtoReflect.Descriptor instead.
 func (*ConfirmSpendingResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{19}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ConfirmSpendingResponse) GetSpending() *Spending {
@@ -1861,7 +1949,7 @@ type TurnDownSpendingRequest struct {
 
 func (x *TurnDownSpendingRequest) Reset() {
 	*x = TurnDownSpendingRequest{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[20]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1873,7 +1961,7 @@ func (x *TurnDownSpendingRequest) String() string {
 func (*TurnDownSpendingRequest) ProtoMessage() {}
 
 func (x *TurnDownSpendingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[20]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1886,7 +1974,7 @@ func (x *TurnDownSpendingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnDownSpendingRequest.ProtoReflect.Descriptor instead.
 func (*TurnDownSpendingRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{20}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *TurnDownSpendingRequest) GetProjectId() string {
@@ -1927,7 +2015,7 @@ type TurnDownSpendingResponse struct {
 
 func (x *TurnDownSpendingResponse) Reset() {
 	*x = TurnDownSpendingResponse{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[21]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1939,7 +2027,7 @@ func (x *TurnDownSpendingResponse) String() string {
 func (*TurnDownSpendingResponse) ProtoMessage() {}
 
 func (x *TurnDownSpendingResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[21]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1952,7 +2040,7 @@ func (x *TurnDownSpendingResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnDownSpendingResponse.ProtoReflect.Descriptor instead.
 func (*TurnDownSpendingResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{21}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *TurnDownSpendingResponse) GetSpending() *Spending {
@@ -1975,7 +2063,7 @@ type ReverseSpendingRequest struct {
 
 func (x *ReverseSpendingRequest) Reset() {
 	*x = ReverseSpendingRequest{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[22]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1987,7 +2075,7 @@ func (x *ReverseSpendingRequest) String() string {
 func (*ReverseSpendingRequest) ProtoMessage() {}
 
 func (x *ReverseSpendingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[22]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2000,7 +2088,7 @@ func (x *ReverseSpendingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReverseSpendingRequest.ProtoReflect.Descriptor instead.
 func (*ReverseSpendingRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{22}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ReverseSpendingRequest) GetProjectId() string {
@@ -2041,7 +2129,7 @@ type ReverseSpendingResponse struct {
 
 func (x *ReverseSpendingResponse) Reset() {
 	*x = ReverseSpendingResponse{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[23]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2053,7 +2141,7 @@ func (x *ReverseSpendingResponse) String() string {
 func (*ReverseSpendingResponse) ProtoMessage() {}
 
 func (x *ReverseSpendingResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[23]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2066,7 +2154,7 @@ func (x *ReverseSpendingResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReverseSpendingResponse.ProtoReflect.Descriptor instead.
 func (*ReverseSpendingResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{23}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ReverseSpendingResponse) GetSpending() *Spending {
@@ -2090,7 +2178,7 @@ type ReturnLeftoverRequest struct {
 
 func (x *ReturnLeftoverRequest) Reset() {
 	*x = ReturnLeftoverRequest{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[24]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2102,7 +2190,7 @@ func (x *ReturnLeftoverRequest) String() string {
 func (*ReturnLeftoverRequest) ProtoMessage() {}
 
 func (x *ReturnLeftoverRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[24]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2115,7 +2203,7 @@ func (x *ReturnLeftoverRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnLeftoverRequest.ProtoReflect.Descriptor instead.
 func (*ReturnLeftoverRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{24}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ReturnLeftoverRequest) GetProjectId() string {
@@ -2156,7 +2244,7 @@ type ReturnLeftoverResponse struct {
 
 func (x *ReturnLeftoverResponse) Reset() {
 	*x = ReturnLeftoverResponse{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[25]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2168,7 +2256,7 @@ func (x *ReturnLeftoverResponse) String() string {
 func (*ReturnLeftoverResponse) ProtoMessage() {}
 
 func (x *ReturnLeftoverResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[25]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2181,7 +2269,7 @@ func (x *ReturnLeftoverResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnLeftoverResponse.ProtoReflect.Descriptor instead.
 func (*ReturnLeftoverResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{25}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ReturnLeftoverResponse) GetKeyProject() *KeyProject {
@@ -2203,7 +2291,7 @@ type ListSpendingRequest struct {
 
 func (x *ListSpendingRequest) Reset() {
 	*x = ListSpendingRequest{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[26]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2215,7 +2303,7 @@ func (x *ListSpendingRequest) String() string {
 func (*ListSpendingRequest) ProtoMessage() {}
 
 func (x *ListSpendingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[26]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2228,7 +2316,7 @@ func (x *ListSpendingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSpendingRequest.ProtoReflect.Descriptor instead.
 func (*ListSpendingRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{26}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListSpendingRequest) GetProjectId() string {
@@ -2263,7 +2351,7 @@ type ListSpendingResponse struct {
 
 func (x *ListSpendingResponse) Reset() {
 	*x = ListSpendingResponse{}
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[27]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2275,7 +2363,7 @@ func (x *ListSpendingResponse) String() string {
 func (*ListSpendingResponse) ProtoMessage() {}
 
 func (x *ListSpendingResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_delivery_proto_msgTypes[27]
+	mi := &file_linli_projects_v1_delivery_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2288,7 +2376,7 @@ func (x *ListSpendingResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSpendingResponse.ProtoReflect.Descriptor instead.
 func (*ListSpendingResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{27}
+	return file_linli_projects_v1_delivery_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListSpendingResponse) GetSpending() []*Spending {
@@ -2341,7 +2429,14 @@ const file_linli_projects_v1_delivery_proto_rawDesc = "" +
 	"Standstill\x12\x12\n" +
 	"\x04days\x18\x01 \x01(\x05R\x04days\x120\n" +
 	"\x05spans\x18\x02 \x03(\v2\x1a.linli.projects.v1.DaySpanR\x05spans\x12\x10\n" +
-	"\x03now\x18\x03 \x01(\bR\x03now\"\xb5\x06\n" +
+	"\x03now\x18\x03 \x01(\bR\x03now\"}\n" +
+	"\rReturnedMoney\x12\x1d\n" +
+	"\n" +
+	"amount_fen\x18\x01 \x01(\x03R\tamountFen\x12\x10\n" +
+	"\x03day\x18\x02 \x01(\tR\x03day\x12\x1a\n" +
+	"\bdocument\x18\x03 \x01(\tR\bdocument\x12\x1f\n" +
+	"\vrecorded_by\x18\x04 \x01(\tR\n" +
+	"recordedBy\"\x9a\a\n" +
 	"\n" +
 	"KeyProject\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
@@ -2370,7 +2465,9 @@ const file_linli_projects_v1_delivery_proto_rawDesc = "" +
 	"\x05looks\x18\x14 \x01(\x05R\x05looks\x12)\n" +
 	"\x10score_hundredths\x18\x15 \x01(\x03R\x0fscoreHundredths\x12\x1c\n" +
 	"\texcellent\x18\x16 \x01(\bR\texcellent\x12\x1b\n" +
-	"\tclosed_on\x18\x17 \x01(\tR\bclosedOn\x12\x17\n" +
+	"\tclosed_on\x18\x17 \x01(\tR\bclosedOn\x12'\n" +
+	"\x0fwaiting_entries\x18\x19 \x01(\x05R\x0ewaitingEntries\x12:\n" +
+	"\areturns\x18\x1a \x03(\v2 .linli.projects.v1.ReturnedMoneyR\areturns\x12\x17\n" +
 	"\x04etag\x18\x18 \x01(\tB\x03\xe0A\x03R\x04etag\"\xf4\x01\n" +
 	"\x13BeginProjectRequest\x123\n" +
 	"\x0eapplication_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\rapplicationId\x12\x1b\n" +
@@ -2564,7 +2661,7 @@ func file_linli_projects_v1_delivery_proto_rawDescGZIP() []byte {
 }
 
 var file_linli_projects_v1_delivery_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_linli_projects_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_linli_projects_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_linli_projects_v1_delivery_proto_goTypes = []any{
 	(KeyProjectState)(0),             // 0: linli.projects.v1.KeyProjectState
 	(PromiseKind)(0),                 // 1: linli.projects.v1.PromiseKind
@@ -2575,31 +2672,32 @@ var file_linli_projects_v1_delivery_proto_goTypes = []any{
 	(*BudgetLine)(nil),               // 6: linli.projects.v1.BudgetLine
 	(*DaySpan)(nil),                  // 7: linli.projects.v1.DaySpan
 	(*Standstill)(nil),               // 8: linli.projects.v1.Standstill
-	(*KeyProject)(nil),               // 9: linli.projects.v1.KeyProject
-	(*BeginProjectRequest)(nil),      // 10: linli.projects.v1.BeginProjectRequest
-	(*BeginProjectResponse)(nil),     // 11: linli.projects.v1.BeginProjectResponse
-	(*GetProjectRequest)(nil),        // 12: linli.projects.v1.GetProjectRequest
-	(*GetProjectResponse)(nil),       // 13: linli.projects.v1.GetProjectResponse
-	(*ListProjectsRequest)(nil),      // 14: linli.projects.v1.ListProjectsRequest
-	(*ListProjectsResponse)(nil),     // 15: linli.projects.v1.ListProjectsResponse
-	(*DeliverPromiseRequest)(nil),    // 16: linli.projects.v1.DeliverPromiseRequest
-	(*DeliverPromiseResponse)(nil),   // 17: linli.projects.v1.DeliverPromiseResponse
-	(*CloseProjectRequest)(nil),      // 18: linli.projects.v1.CloseProjectRequest
-	(*CloseProjectResponse)(nil),     // 19: linli.projects.v1.CloseProjectResponse
-	(*Spending)(nil),                 // 20: linli.projects.v1.Spending
-	(*RecordSpendingRequest)(nil),    // 21: linli.projects.v1.RecordSpendingRequest
-	(*RecordSpendingResponse)(nil),   // 22: linli.projects.v1.RecordSpendingResponse
-	(*ConfirmSpendingRequest)(nil),   // 23: linli.projects.v1.ConfirmSpendingRequest
-	(*ConfirmSpendingResponse)(nil),  // 24: linli.projects.v1.ConfirmSpendingResponse
-	(*TurnDownSpendingRequest)(nil),  // 25: linli.projects.v1.TurnDownSpendingRequest
-	(*TurnDownSpendingResponse)(nil), // 26: linli.projects.v1.TurnDownSpendingResponse
-	(*ReverseSpendingRequest)(nil),   // 27: linli.projects.v1.ReverseSpendingRequest
-	(*ReverseSpendingResponse)(nil),  // 28: linli.projects.v1.ReverseSpendingResponse
-	(*ReturnLeftoverRequest)(nil),    // 29: linli.projects.v1.ReturnLeftoverRequest
-	(*ReturnLeftoverResponse)(nil),   // 30: linli.projects.v1.ReturnLeftoverResponse
-	(*ListSpendingRequest)(nil),      // 31: linli.projects.v1.ListSpendingRequest
-	(*ListSpendingResponse)(nil),     // 32: linli.projects.v1.ListSpendingResponse
-	(*timestamppb.Timestamp)(nil),    // 33: google.protobuf.Timestamp
+	(*ReturnedMoney)(nil),            // 9: linli.projects.v1.ReturnedMoney
+	(*KeyProject)(nil),               // 10: linli.projects.v1.KeyProject
+	(*BeginProjectRequest)(nil),      // 11: linli.projects.v1.BeginProjectRequest
+	(*BeginProjectResponse)(nil),     // 12: linli.projects.v1.BeginProjectResponse
+	(*GetProjectRequest)(nil),        // 13: linli.projects.v1.GetProjectRequest
+	(*GetProjectResponse)(nil),       // 14: linli.projects.v1.GetProjectResponse
+	(*ListProjectsRequest)(nil),      // 15: linli.projects.v1.ListProjectsRequest
+	(*ListProjectsResponse)(nil),     // 16: linli.projects.v1.ListProjectsResponse
+	(*DeliverPromiseRequest)(nil),    // 17: linli.projects.v1.DeliverPromiseRequest
+	(*DeliverPromiseResponse)(nil),   // 18: linli.projects.v1.DeliverPromiseResponse
+	(*CloseProjectRequest)(nil),      // 19: linli.projects.v1.CloseProjectRequest
+	(*CloseProjectResponse)(nil),     // 20: linli.projects.v1.CloseProjectResponse
+	(*Spending)(nil),                 // 21: linli.projects.v1.Spending
+	(*RecordSpendingRequest)(nil),    // 22: linli.projects.v1.RecordSpendingRequest
+	(*RecordSpendingResponse)(nil),   // 23: linli.projects.v1.RecordSpendingResponse
+	(*ConfirmSpendingRequest)(nil),   // 24: linli.projects.v1.ConfirmSpendingRequest
+	(*ConfirmSpendingResponse)(nil),  // 25: linli.projects.v1.ConfirmSpendingResponse
+	(*TurnDownSpendingRequest)(nil),  // 26: linli.projects.v1.TurnDownSpendingRequest
+	(*TurnDownSpendingResponse)(nil), // 27: linli.projects.v1.TurnDownSpendingResponse
+	(*ReverseSpendingRequest)(nil),   // 28: linli.projects.v1.ReverseSpendingRequest
+	(*ReverseSpendingResponse)(nil),  // 29: linli.projects.v1.ReverseSpendingResponse
+	(*ReturnLeftoverRequest)(nil),    // 30: linli.projects.v1.ReturnLeftoverRequest
+	(*ReturnLeftoverResponse)(nil),   // 31: linli.projects.v1.ReturnLeftoverResponse
+	(*ListSpendingRequest)(nil),      // 32: linli.projects.v1.ListSpendingRequest
+	(*ListSpendingResponse)(nil),     // 33: linli.projects.v1.ListSpendingResponse
+	(*timestamppb.Timestamp)(nil),    // 34: google.protobuf.Timestamp
 }
 var file_linli_projects_v1_delivery_proto_depIdxs = []int32{
 	1,  // 0: linli.projects.v1.Promise.kind:type_name -> linli.projects.v1.PromiseKind
@@ -2609,50 +2707,51 @@ var file_linli_projects_v1_delivery_proto_depIdxs = []int32{
 	5,  // 4: linli.projects.v1.KeyProject.promises:type_name -> linli.projects.v1.Promise
 	6,  // 5: linli.projects.v1.KeyProject.budget:type_name -> linli.projects.v1.BudgetLine
 	8,  // 6: linli.projects.v1.KeyProject.standstill:type_name -> linli.projects.v1.Standstill
-	5,  // 7: linli.projects.v1.BeginProjectRequest.promises:type_name -> linli.projects.v1.Promise
-	6,  // 8: linli.projects.v1.BeginProjectRequest.budget:type_name -> linli.projects.v1.BudgetLine
-	9,  // 9: linli.projects.v1.BeginProjectResponse.key_project:type_name -> linli.projects.v1.KeyProject
-	9,  // 10: linli.projects.v1.GetProjectResponse.key_project:type_name -> linli.projects.v1.KeyProject
-	9,  // 11: linli.projects.v1.ListProjectsResponse.key_projects:type_name -> linli.projects.v1.KeyProject
-	9,  // 12: linli.projects.v1.DeliverPromiseResponse.key_project:type_name -> linli.projects.v1.KeyProject
-	9,  // 13: linli.projects.v1.CloseProjectResponse.key_project:type_name -> linli.projects.v1.KeyProject
-	3,  // 14: linli.projects.v1.Spending.kind:type_name -> linli.projects.v1.SpendingKind
-	4,  // 15: linli.projects.v1.Spending.state:type_name -> linli.projects.v1.SpendingState
-	33, // 16: linli.projects.v1.Spending.recorded_at:type_name -> google.protobuf.Timestamp
-	3,  // 17: linli.projects.v1.RecordSpendingRequest.kind:type_name -> linli.projects.v1.SpendingKind
-	20, // 18: linli.projects.v1.RecordSpendingResponse.spending:type_name -> linli.projects.v1.Spending
-	20, // 19: linli.projects.v1.ConfirmSpendingResponse.spending:type_name -> linli.projects.v1.Spending
-	20, // 20: linli.projects.v1.TurnDownSpendingResponse.spending:type_name -> linli.projects.v1.Spending
-	20, // 21: linli.projects.v1.ReverseSpendingResponse.spending:type_name -> linli.projects.v1.Spending
-	9,  // 22: linli.projects.v1.ReturnLeftoverResponse.key_project:type_name -> linli.projects.v1.KeyProject
-	20, // 23: linli.projects.v1.ListSpendingResponse.spending:type_name -> linli.projects.v1.Spending
-	10, // 24: linli.projects.v1.DeliveryService.BeginProject:input_type -> linli.projects.v1.BeginProjectRequest
-	12, // 25: linli.projects.v1.DeliveryService.GetProject:input_type -> linli.projects.v1.GetProjectRequest
-	14, // 26: linli.projects.v1.DeliveryService.ListProjects:input_type -> linli.projects.v1.ListProjectsRequest
-	16, // 27: linli.projects.v1.DeliveryService.DeliverPromise:input_type -> linli.projects.v1.DeliverPromiseRequest
-	18, // 28: linli.projects.v1.DeliveryService.CloseProject:input_type -> linli.projects.v1.CloseProjectRequest
-	21, // 29: linli.projects.v1.SpendingService.RecordSpending:input_type -> linli.projects.v1.RecordSpendingRequest
-	23, // 30: linli.projects.v1.SpendingService.ConfirmSpending:input_type -> linli.projects.v1.ConfirmSpendingRequest
-	25, // 31: linli.projects.v1.SpendingService.TurnDownSpending:input_type -> linli.projects.v1.TurnDownSpendingRequest
-	27, // 32: linli.projects.v1.SpendingService.ReverseSpending:input_type -> linli.projects.v1.ReverseSpendingRequest
-	29, // 33: linli.projects.v1.SpendingService.ReturnLeftover:input_type -> linli.projects.v1.ReturnLeftoverRequest
-	31, // 34: linli.projects.v1.SpendingService.ListSpending:input_type -> linli.projects.v1.ListSpendingRequest
-	11, // 35: linli.projects.v1.DeliveryService.BeginProject:output_type -> linli.projects.v1.BeginProjectResponse
-	13, // 36: linli.projects.v1.DeliveryService.GetProject:output_type -> linli.projects.v1.GetProjectResponse
-	15, // 37: linli.projects.v1.DeliveryService.ListProjects:output_type -> linli.projects.v1.ListProjectsResponse
-	17, // 38: linli.projects.v1.DeliveryService.DeliverPromise:output_type -> linli.projects.v1.DeliverPromiseResponse
-	19, // 39: linli.projects.v1.DeliveryService.CloseProject:output_type -> linli.projects.v1.CloseProjectResponse
-	22, // 40: linli.projects.v1.SpendingService.RecordSpending:output_type -> linli.projects.v1.RecordSpendingResponse
-	24, // 41: linli.projects.v1.SpendingService.ConfirmSpending:output_type -> linli.projects.v1.ConfirmSpendingResponse
-	26, // 42: linli.projects.v1.SpendingService.TurnDownSpending:output_type -> linli.projects.v1.TurnDownSpendingResponse
-	28, // 43: linli.projects.v1.SpendingService.ReverseSpending:output_type -> linli.projects.v1.ReverseSpendingResponse
-	30, // 44: linli.projects.v1.SpendingService.ReturnLeftover:output_type -> linli.projects.v1.ReturnLeftoverResponse
-	32, // 45: linli.projects.v1.SpendingService.ListSpending:output_type -> linli.projects.v1.ListSpendingResponse
-	35, // [35:46] is the sub-list for method output_type
-	24, // [24:35] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	9,  // 7: linli.projects.v1.KeyProject.returns:type_name -> linli.projects.v1.ReturnedMoney
+	5,  // 8: linli.projects.v1.BeginProjectRequest.promises:type_name -> linli.projects.v1.Promise
+	6,  // 9: linli.projects.v1.BeginProjectRequest.budget:type_name -> linli.projects.v1.BudgetLine
+	10, // 10: linli.projects.v1.BeginProjectResponse.key_project:type_name -> linli.projects.v1.KeyProject
+	10, // 11: linli.projects.v1.GetProjectResponse.key_project:type_name -> linli.projects.v1.KeyProject
+	10, // 12: linli.projects.v1.ListProjectsResponse.key_projects:type_name -> linli.projects.v1.KeyProject
+	10, // 13: linli.projects.v1.DeliverPromiseResponse.key_project:type_name -> linli.projects.v1.KeyProject
+	10, // 14: linli.projects.v1.CloseProjectResponse.key_project:type_name -> linli.projects.v1.KeyProject
+	3,  // 15: linli.projects.v1.Spending.kind:type_name -> linli.projects.v1.SpendingKind
+	4,  // 16: linli.projects.v1.Spending.state:type_name -> linli.projects.v1.SpendingState
+	34, // 17: linli.projects.v1.Spending.recorded_at:type_name -> google.protobuf.Timestamp
+	3,  // 18: linli.projects.v1.RecordSpendingRequest.kind:type_name -> linli.projects.v1.SpendingKind
+	21, // 19: linli.projects.v1.RecordSpendingResponse.spending:type_name -> linli.projects.v1.Spending
+	21, // 20: linli.projects.v1.ConfirmSpendingResponse.spending:type_name -> linli.projects.v1.Spending
+	21, // 21: linli.projects.v1.TurnDownSpendingResponse.spending:type_name -> linli.projects.v1.Spending
+	21, // 22: linli.projects.v1.ReverseSpendingResponse.spending:type_name -> linli.projects.v1.Spending
+	10, // 23: linli.projects.v1.ReturnLeftoverResponse.key_project:type_name -> linli.projects.v1.KeyProject
+	21, // 24: linli.projects.v1.ListSpendingResponse.spending:type_name -> linli.projects.v1.Spending
+	11, // 25: linli.projects.v1.DeliveryService.BeginProject:input_type -> linli.projects.v1.BeginProjectRequest
+	13, // 26: linli.projects.v1.DeliveryService.GetProject:input_type -> linli.projects.v1.GetProjectRequest
+	15, // 27: linli.projects.v1.DeliveryService.ListProjects:input_type -> linli.projects.v1.ListProjectsRequest
+	17, // 28: linli.projects.v1.DeliveryService.DeliverPromise:input_type -> linli.projects.v1.DeliverPromiseRequest
+	19, // 29: linli.projects.v1.DeliveryService.CloseProject:input_type -> linli.projects.v1.CloseProjectRequest
+	22, // 30: linli.projects.v1.SpendingService.RecordSpending:input_type -> linli.projects.v1.RecordSpendingRequest
+	24, // 31: linli.projects.v1.SpendingService.ConfirmSpending:input_type -> linli.projects.v1.ConfirmSpendingRequest
+	26, // 32: linli.projects.v1.SpendingService.TurnDownSpending:input_type -> linli.projects.v1.TurnDownSpendingRequest
+	28, // 33: linli.projects.v1.SpendingService.ReverseSpending:input_type -> linli.projects.v1.ReverseSpendingRequest
+	30, // 34: linli.projects.v1.SpendingService.ReturnLeftover:input_type -> linli.projects.v1.ReturnLeftoverRequest
+	32, // 35: linli.projects.v1.SpendingService.ListSpending:input_type -> linli.projects.v1.ListSpendingRequest
+	12, // 36: linli.projects.v1.DeliveryService.BeginProject:output_type -> linli.projects.v1.BeginProjectResponse
+	14, // 37: linli.projects.v1.DeliveryService.GetProject:output_type -> linli.projects.v1.GetProjectResponse
+	16, // 38: linli.projects.v1.DeliveryService.ListProjects:output_type -> linli.projects.v1.ListProjectsResponse
+	18, // 39: linli.projects.v1.DeliveryService.DeliverPromise:output_type -> linli.projects.v1.DeliverPromiseResponse
+	20, // 40: linli.projects.v1.DeliveryService.CloseProject:output_type -> linli.projects.v1.CloseProjectResponse
+	23, // 41: linli.projects.v1.SpendingService.RecordSpending:output_type -> linli.projects.v1.RecordSpendingResponse
+	25, // 42: linli.projects.v1.SpendingService.ConfirmSpending:output_type -> linli.projects.v1.ConfirmSpendingResponse
+	27, // 43: linli.projects.v1.SpendingService.TurnDownSpending:output_type -> linli.projects.v1.TurnDownSpendingResponse
+	29, // 44: linli.projects.v1.SpendingService.ReverseSpending:output_type -> linli.projects.v1.ReverseSpendingResponse
+	31, // 45: linli.projects.v1.SpendingService.ReturnLeftover:output_type -> linli.projects.v1.ReturnLeftoverResponse
+	33, // 46: linli.projects.v1.SpendingService.ListSpending:output_type -> linli.projects.v1.ListSpendingResponse
+	36, // [36:47] is the sub-list for method output_type
+	25, // [25:36] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_linli_projects_v1_delivery_proto_init() }
@@ -2666,7 +2765,7 @@ func file_linli_projects_v1_delivery_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_projects_v1_delivery_proto_rawDesc), len(file_linli_projects_v1_delivery_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   28,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -598,8 +598,10 @@ type DeliveredProject struct {
 	ProjectId string                 `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
 	State     KeyProjectState        `protobuf:"varint,2,opt,name=state,proto3,enum=linli.projects.v1.KeyProjectState" json:"state,omitempty"`
 	// Exact, "345/4"; set with the acceptance.
-	Score         string `protobuf:"bytes,3,opt,name=score,proto3" json:"score,omitempty"`
-	Excellent     bool   `protobuf:"varint,4,opt,name=excellent,proto3" json:"excellent,omitempty"`
+	Score     string `protobuf:"bytes,3,opt,name=score,proto3" json:"score,omitempty"`
+	Excellent bool   `protobuf:"varint,4,opt,name=excellent,proto3" json:"excellent,omitempty"`
+	// Why it was chosen out of a tie.
+	ChosenFor     string `protobuf:"bytes,5,opt,name=chosen_for,json=chosenFor,proto3" json:"chosen_for,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -660,6 +662,13 @@ func (x *DeliveredProject) GetExcellent() bool {
 		return x.Excellent
 	}
 	return false
+}
+
+func (x *DeliveredProject) GetChosenFor() string {
+	if x != nil {
+		return x.ChosenFor
+	}
+	return ""
 }
 
 // Until when an organization cannot apply.
@@ -903,13 +912,15 @@ const file_linli_projects_v1_delivery_store_proto_rawDesc = "" +
 	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPath\"g\n" +
 	"\vDeliveryRow\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12?\n" +
-	"\bprojects\x18\x02 \x03(\v2#.linli.projects.v1.DeliveredProjectR\bprojects\"\x9f\x01\n" +
+	"\bprojects\x18\x02 \x03(\v2#.linli.projects.v1.DeliveredProjectR\bprojects\"\xbe\x01\n" +
 	"\x10DeliveredProject\x12\x1d\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x128\n" +
 	"\x05state\x18\x02 \x01(\x0e2\".linli.projects.v1.KeyProjectStateR\x05state\x12\x14\n" +
 	"\x05score\x18\x03 \x01(\tR\x05score\x12\x1c\n" +
-	"\texcellent\x18\x04 \x01(\bR\texcellent\"c\n" +
+	"\texcellent\x18\x04 \x01(\bR\texcellent\x12\x1d\n" +
+	"\n" +
+	"chosen_for\x18\x05 \x01(\tR\tchosenFor\"c\n" +
 	"\tBarredRow\x12!\n" +
 	"\fapplicant_id\x18\x01 \x01(\tR\vapplicantId\x12\x14\n" +
 	"\x05until\x18\x02 \x01(\tR\x05until\x12\x1d\n" +

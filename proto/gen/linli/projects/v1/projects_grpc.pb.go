@@ -80,7 +80,8 @@ type ProjectsServiceClient interface {
 	// FAILED_PRECONDITION WINDOW_CLOSED, APPLICANT_NOT_ALLOWED; ALREADY_EXISTS
 	// APPLICATION_EXISTS: the number is taken; RESOURCE_EXHAUSTED OVERLOADED: the
 	// call has 200 applications; FAILED_PRECONDITION APPLICANT_FULL: the applicant
-	// has as many as the call takes of one.
+	// has as many as the call takes of one; APPLICANT_BARRED: its project failed
+	// twice less than a year ago.
 	DraftApplication(ctx context.Context, in *DraftApplicationRequest, opts ...grpc.CallOption) (*DraftApplicationResponse, error)
 	// SubmitApplication hands a draft in. Who drafted for the applicant.
 	// FAILED_PRECONDITION WINDOW_CLOSED.
@@ -311,7 +312,8 @@ type ProjectsServiceServer interface {
 	// FAILED_PRECONDITION WINDOW_CLOSED, APPLICANT_NOT_ALLOWED; ALREADY_EXISTS
 	// APPLICATION_EXISTS: the number is taken; RESOURCE_EXHAUSTED OVERLOADED: the
 	// call has 200 applications; FAILED_PRECONDITION APPLICANT_FULL: the applicant
-	// has as many as the call takes of one.
+	// has as many as the call takes of one; APPLICANT_BARRED: its project failed
+	// twice less than a year ago.
 	DraftApplication(context.Context, *DraftApplicationRequest) (*DraftApplicationResponse, error)
 	// SubmitApplication hands a draft in. Who drafted for the applicant.
 	// FAILED_PRECONDITION WINDOW_CLOSED.

@@ -372,7 +372,7 @@ const (
 	Reason_REASON_CONFIRMED_BY_RECORDER Reason = 1536
 	// Only `left_fen` are left to go back.
 	Reason_REASON_RETURN_OVER_LEFT Reason = 1537
-	// `left_fen` are left and `pending_fen` wait.
+	// `left_fen` are left and `waiting` entries wait.
 	Reason_REASON_NOT_SETTLED Reason = 1538
 	// A letter of supervision is open: `open`.
 	Reason_REASON_SUPERVISION_OPEN Reason = 1539

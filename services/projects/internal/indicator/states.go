@@ -39,3 +39,40 @@ func LetterMachine() rule.Machine[LetterState] {
 		},
 	}
 }
+
+// ReadingState is where a recorded value stands. The numbers are those of the
+// API's enum.
+type ReadingState int32
+
+// The states.
+const (
+	Recorded ReadingState = iota + 1
+	Confirmed
+	TurnedDown
+)
+
+func (s ReadingState) String() string {
+	names := [...]string{"unknown", "recorded", "confirmed", "turned down"}
+	if s < 0 || int(s) >= len(names) {
+		return names[0]
+	}
+	return names[s]
+}
+
+// The commands.
+const (
+	Confirm  = "confirm"
+	TurnDown = "turn down"
+)
+
+// ReadingMachine is the table of allowed steps.
+func ReadingMachine() rule.Machine[ReadingState] {
+	return rule.Machine[ReadingState]{
+		Name:  "reading",
+		Label: ReadingState.String,
+		Steps: []rule.Step[ReadingState]{
+			{From: Recorded, Command: Confirm, To: Confirmed},
+			{From: Recorded, Command: TurnDown, To: TurnedDown},
+		},
+	}
+}
