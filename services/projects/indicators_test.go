@@ -285,3 +285,7 @@ func TestTargetChange_ByADatedApprovalOldValueStays(t *testing.T) {
 		t.Error("told")
 	}
 }
+
+func resolvedAt(path, day string) *requestsv1.RequestChanged {
+	return &requestsv1.RequestChanged{CommunityPath: path, Kind: requestsv1.RequestKind_REQUEST_KIND_PROBLEM, Day: day}
+}
