@@ -10,6 +10,7 @@ import (
 	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
@@ -37,6 +38,9 @@ func (s *Service) DraftApplication(ctx context.Context, req *pb.DraftApplication
 		}
 		next := &pb.ApplicationRow{Application: drafted, DistrictPath: round.Value.GetDistrictPath()}
 		if err := s.place(tx, called, next); err != nil {
+			return nil, err
+		}
+		if err := s.checkBarred(tx, req.GetApplicantId(), clock.Day(now)); err != nil {
 			return nil, err
 		}
 		row, err := s.enter(tx, next, called.GetMostPerApplicant())

@@ -155,6 +155,9 @@ func draftApplication(id string, req *pb.DraftApplicationRequest) (*pb.Applicati
 func domainOf(number, title string, indicators []*pb.Indicator) (application.Application, error) {
 	out := make([]application.Indicator, len(indicators))
 	for i, n := range indicators {
+		if err := checkIndicator(i, n); err != nil {
+			return application.Application{}, err
+		}
 		out[i] = application.Indicator{Baseline: n.GetBaseline(), Target: n.GetTarget(), Due: n.GetDue()}
 	}
 	return application.New(application.Application{Number: number, Title: title, Indicators: out})
