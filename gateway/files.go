@@ -188,6 +188,18 @@ func (f *files) selection(w http.ResponseWriter, r *http.Request) {
 	attach(w, "application/json", reply.GetFileName(), reply.GetContent())
 }
 
+// applicationLetter: GET /v1/applications/{id}/letter/xlsx, the latest letter to
+// an applicant as a file.
+func (f *files) applicationLetter(w http.ResponseWriter, r *http.Request) {
+	reply, err := projectsv1.NewLetterServiceClient(f.conn).
+		RenderApplicationLetter(outgoing(r), &projectsv1.RenderApplicationLetterRequest{ApplicationId: r.PathValue("id")})
+	if err != nil {
+		writeProblem(w, r, problemOf(err))
+		return
+	}
+	attach(w, reply.GetContentType(), reply.GetFileName(), reply.GetContent())
+}
+
 func attach(w http.ResponseWriter, contentType, name string, content []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))

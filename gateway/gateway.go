@@ -63,6 +63,7 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("GET /v1/letters/{id}/csv", files.letter(evaluationv1.LetterFormat_LETTER_FORMAT_CSV))
 	mux.HandleFunc("GET /v1/letters/{id}/xlsx", files.letter(evaluationv1.LetterFormat_LETTER_FORMAT_XLSX))
 	mux.HandleFunc("GET /v1/calls/{id}/selection", files.selection)
+	mux.HandleFunc("GET /v1/applications/{id}/letter/xlsx", files.applicationLetter)
 	mux.Handle("GET /v1/changes", &changes{conn: c.Conn, log: c.Log, wall: c.Wall})
 	mux.Handle("GET /openapi.json", document)
 	mux.Handle("GET /docs/", pages())
@@ -123,6 +124,8 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 		requestsv1.RegisterMatchingServiceHandlerClient(ctx, mux, requestsv1.NewMatchingServiceClient(conn)),
 		projectsv1.RegisterProjectsServiceHandlerClient(ctx, mux, projectsv1.NewProjectsServiceClient(conn)),
 		projectsv1.RegisterCheckServiceHandlerClient(ctx, mux, projectsv1.NewCheckServiceClient(conn)),
+		projectsv1.RegisterNoticeServiceHandlerClient(ctx, mux, projectsv1.NewNoticeServiceClient(conn)),
+		projectsv1.RegisterLetterServiceHandlerClient(ctx, mux, projectsv1.NewLetterServiceClient(conn)),
 		evaluationv1.RegisterEvaluationServiceHandlerClient(ctx, mux, evaluationv1.NewEvaluationServiceClient(conn)),
 		evaluationv1.RegisterLedgerServiceHandlerClient(ctx, mux, evaluationv1.NewLedgerServiceClient(conn)),
 		evaluationv1.RegisterPollServiceHandlerClient(ctx, mux, evaluationv1.NewPollServiceClient(conn)),

@@ -29,11 +29,13 @@ func newYard(t *testing.T) *yard {
 	return &yard{house: h, svc: svc, call: h.opened()}
 }
 
-func (y *yard) delivery() pb.DeliveryServiceClient     { return pb.NewDeliveryServiceClient(y.Conn()) }
-func (y *yard) spending() pb.SpendingServiceClient     { return pb.NewSpendingServiceClient(y.Conn()) }
-func (y *yard) indicators() pb.IndicatorServiceClient  { return pb.NewIndicatorServiceClient(y.Conn()) }
-func (y *yard) acceptance() pb.AcceptanceServiceClient { return pb.NewAcceptanceServiceClient(y.Conn()) }
-func (y *yard) models() pb.ModelServiceClient          { return pb.NewModelServiceClient(y.Conn()) }
+func (y *yard) delivery() pb.DeliveryServiceClient    { return pb.NewDeliveryServiceClient(y.Conn()) }
+func (y *yard) spending() pb.SpendingServiceClient    { return pb.NewSpendingServiceClient(y.Conn()) }
+func (y *yard) indicators() pb.IndicatorServiceClient { return pb.NewIndicatorServiceClient(y.Conn()) }
+func (y *yard) acceptance() pb.AcceptanceServiceClient {
+	return pb.NewAcceptanceServiceClient(y.Conn())
+}
+func (y *yard) models() pb.ModelServiceClient { return pb.NewModelServiceClient(y.Conn()) }
 
 // on moves the clock to the morning of a day and has the job look.
 func (y *yard) on(d string) {

@@ -63,6 +63,8 @@ func (s *Service) Name() string { return "projects" }
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterProjectsServiceServer(r, s)
 	pb.RegisterCheckServiceServer(r, checks{Service: s})
+	pb.RegisterNoticeServiceServer(r, notices{Service: s})
+	pb.RegisterLetterServiceServer(r, letters{Service: s})
 	pb.RegisterDeliveryServiceServer(r, deliveries{Service: s})
 	pb.RegisterSpendingServiceServer(r, spendings{Service: s})
 	pb.RegisterIndicatorServiceServer(r, indicators{Service: s})
@@ -85,13 +87,19 @@ func (s *Service) Reactions() []events.Consumer {
 	return append(s.figureConsumers(), s.organizations.Consumer(s.Name()), s.policies.Consumer(s.Name()))
 }
 
-// Jobs are what the service does on its own.
-func (s *Service) Jobs() []run.Job { return []run.Job{{Name: "projects-ladder", Run: s.climb}} }
+// Jobs end notices, write letters, and look at key projects until their context
+// ends.
+func (s *Service) Jobs() []run.Job {
+	return []run.Job{
+		{Name: "projects-notices", Run: notices{Service: s}.work},
+		{Name: "projects-ladder", Run: s.climb},
+	}
+}
 
 // Tables are the service's rows, for checks.
 func (s *Service) Tables() []table.Checker {
 	return append(s.delivery.all(),
 		s.tables.calls, s.tables.rolls, s.tables.applications, s.tables.sheets, s.tables.decisions, s.tables.conflicts,
-		s.policies.Table(), s.organizations.Table(),
+		s.tables.notices, s.tables.objections, s.tables.letters, s.policies.Table(), s.organizations.Table(),
 	)
 }

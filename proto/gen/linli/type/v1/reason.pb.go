@@ -356,6 +356,21 @@ const (
 	Reason_REASON_INSPECTED_ALREADY Reason = 1471
 	// Nobody writes an opinion on, or answers, oneself.
 	Reason_REASON_OPINION_ON_ONESELF Reason = 1472
+	// The call is about other themes: `themes`.
+	Reason_REASON_THEME_NOT_OF_CALL Reason = 1500
+	// The selected ask for `selected` yuan, the call's `budget` is less, and no
+	// reason is given.
+	Reason_REASON_BUDGET_EXCEEDED Reason = 1501
+	// Co-applicants read an application; the applicant alone changes it.
+	Reason_REASON_NOT_THE_APPLICANT Reason = 1502
+	// No selected application waits for its public notice.
+	Reason_REASON_NOTHING_SELECTED Reason = 1503
+	// Nobody is left in reserve.
+	Reason_REASON_NO_RESERVE Reason = 1504
+	// The caller objected to this selection already.
+	Reason_REASON_OBJECTED_ALREADY Reason = 1505
+	// Nobody answers the own objection.
+	Reason_REASON_OWN_OBJECTION Reason = 1506
 	// No stored query is called `name`.
 	Reason_REASON_UNKNOWN_QUERY Reason = 1530
 	// The lines sum up to `sum_fen`, the tranches to `promised_fen`.
@@ -570,6 +585,13 @@ var (
 		1470: "REASON_CARD_EXISTS",
 		1471: "REASON_INSPECTED_ALREADY",
 		1472: "REASON_OPINION_ON_ONESELF",
+		1500: "REASON_THEME_NOT_OF_CALL",
+		1501: "REASON_BUDGET_EXCEEDED",
+		1502: "REASON_NOT_THE_APPLICANT",
+		1503: "REASON_NOTHING_SELECTED",
+		1504: "REASON_NO_RESERVE",
+		1505: "REASON_OBJECTED_ALREADY",
+		1506: "REASON_OWN_OBJECTION",
 		1530: "REASON_UNKNOWN_QUERY",
 		1531: "REASON_BUDGET_OVER_SUPPORT",
 		1532: "REASON_SPENDING_NOT_ALLOWED",
@@ -758,6 +780,13 @@ var (
 		"REASON_CARD_EXISTS":               1470,
 		"REASON_INSPECTED_ALREADY":         1471,
 		"REASON_OPINION_ON_ONESELF":        1472,
+		"REASON_THEME_NOT_OF_CALL":         1500,
+		"REASON_BUDGET_EXCEEDED":           1501,
+		"REASON_NOT_THE_APPLICANT":         1502,
+		"REASON_NOTHING_SELECTED":          1503,
+		"REASON_NO_RESERVE":                1504,
+		"REASON_OBJECTED_ALREADY":          1505,
+		"REASON_OWN_OBJECTION":             1506,
 		"REASON_UNKNOWN_QUERY":             1530,
 		"REASON_BUDGET_OVER_SUPPORT":       1531,
 		"REASON_SPENDING_NOT_ALLOWED":      1532,
@@ -815,7 +844,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x82+\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xcc,\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -994,7 +1023,14 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x1bREASON_RECIPIENT_IS_SUBJECT\x10\xbd\v\x12\x17\n" +
 	"\x12REASON_CARD_EXISTS\x10\xbe\v\x12\x1d\n" +
 	"\x18REASON_INSPECTED_ALREADY\x10\xbf\v\x12\x1e\n" +
-	"\x19REASON_OPINION_ON_ONESELF\x10\xc0\v\x12\x19\n" +
+	"\x19REASON_OPINION_ON_ONESELF\x10\xc0\v\x12\x1d\n" +
+	"\x18REASON_THEME_NOT_OF_CALL\x10\xdc\v\x12\x1b\n" +
+	"\x16REASON_BUDGET_EXCEEDED\x10\xdd\v\x12\x1d\n" +
+	"\x18REASON_NOT_THE_APPLICANT\x10\xde\v\x12\x1c\n" +
+	"\x17REASON_NOTHING_SELECTED\x10\xdf\v\x12\x16\n" +
+	"\x11REASON_NO_RESERVE\x10\xe0\v\x12\x1c\n" +
+	"\x17REASON_OBJECTED_ALREADY\x10\xe1\v\x12\x19\n" +
+	"\x14REASON_OWN_OBJECTION\x10\xe2\v\x12\x19\n" +
 	"\x14REASON_UNKNOWN_QUERY\x10\xfa\v\x12\x1f\n" +
 	"\x1aREASON_BUDGET_OVER_SUPPORT\x10\xfb\v\x12 \n" +
 	"\x1bREASON_SPENDING_NOT_ALLOWED\x10\xfc\v\x12\x1f\n" +
