@@ -18,18 +18,18 @@ import (
 // What happens around the review is sample; how many apply, what the reviewers
 // gave and who is selected is the records'.
 const (
-	returnedNumber   = "2013-08" // goes back to its applicant once
-	returnUntil      = "2013-03-04"
-	resubmitDay      = "2013-03-04"
-	judgeDay         = "2013-03-05"
-	conflictReviewer = "E2" // says so before anybody asks
-	conflictNumber   = "2013-17"
-	noticedNumber    = "2013-12" // whose selection somebody objects to
-	selectionObjectionDay        = "2013-03-22"
-	answerDay        = "2013-03-25"
-	noticeDays       = 5
-	noticeEnds       = "2013-03-27" // five working days after Wednesday 20 March
-	keyProjectDay    = "2013-03-28"
+	returnedNumber        = "2013-08" // goes back to its applicant once
+	returnUntil           = "2013-03-04"
+	resubmitDay           = "2013-03-04"
+	judgeDay              = "2013-03-05"
+	conflictReviewer      = "E2" // says so before anybody asks
+	conflictNumber        = "2013-17"
+	noticedNumber         = "2013-12" // whose selection somebody objects to
+	selectionObjectionDay = "2013-03-22"
+	answerDay             = "2013-03-25"
+	noticeDays            = 5
+	noticeEnds            = "2013-03-27" // five working days after Wednesday 20 March
+	keyProjectDay         = "2013-03-28"
 )
 
 func (r *run) planNotice(on func(string, task)) {
