@@ -188,4 +188,3 @@ func TestReminders_LadderOfThePolicy(t *testing.T) {
 		}
 	}
 }
-
