@@ -20,6 +20,7 @@ type notes struct {
 	Call         string            `json:"call"`
 	Applications map[string]string `json:"applications"`
 	Cycle        string            `json:"cycle"`
+	Campaign     string            `json:"campaign"`
 	// Conflicts are sheets refused because of the tree.
 	Conflicts int `json:"conflicts"`
 	// Twelve are the numbers selected, by aggregation and as decided.
