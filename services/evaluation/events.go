@@ -23,27 +23,30 @@ func entryEventName(command string) string {
 	}[command]
 }
 
-// entryEvent: linli.evaluation.entry.<name>.v1.
-func entryEvent(name string, row table.Row[*pb.EntryRow]) store.Event {
+// entryEvent: linli.evaluation.entry.<name>.v1. previous is unspecified for a
+// new entry.
+func entryEvent(name string, row table.Row[*pb.EntryRow], previous pb.EntryState) store.Event {
 	e := row.Value.GetEntry()
 	return store.Event{
 		Name: name, EntityID: e.GetId(), Revision: row.Revision,
 		Data: &pb.EntryChanged{
 			Id: e.GetId(), Revision: row.Revision, MemberId: e.GetMemberId(), CommunityPath: row.Value.GetCommunityPath(),
 			State: e.GetState(), Day: e.GetDay(), Times: e.GetTimes(), Cases: e.GetCases(), QuarterHours: e.GetQuarterHours(),
+			Source: e.GetSource(), PreviousState: previous,
 		},
 	}
 }
 
-// reversalEvent: linli.evaluation.entry.reversed.v1.
-func reversalEvent(row table.Row[*pb.EntryRow]) store.Event {
+// reversalEvent: linli.evaluation.entry.reversed.v1. source is that of the
+// entry that is taken out.
+func reversalEvent(row table.Row[*pb.EntryRow], source pb.EntrySource) store.Event {
 	e := row.Value.GetEntry()
 	return store.Event{
 		Name: "entry.reversed", EntityID: e.GetId(), Revision: row.Revision,
 		Data: &pb.EntryReversed{
 			Id: e.GetId(), Revision: row.Revision, Reverses: e.GetReverses(), MemberId: e.GetMemberId(),
 			CommunityPath: row.Value.GetCommunityPath(), Day: e.GetDay(),
-			Times: e.GetTimes(), Cases: e.GetCases(), QuarterHours: e.GetQuarterHours(),
+			Times: e.GetTimes(), Cases: e.GetCases(), QuarterHours: e.GetQuarterHours(), ReversedSource: source,
 		},
 	}
 }

@@ -3,6 +3,7 @@ package projects
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -10,6 +11,7 @@ import (
 	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
@@ -39,6 +41,9 @@ func (s *Service) DraftApplication(ctx context.Context, req *pb.DraftApplication
 		if err := s.place(tx, called, next); err != nil {
 			return nil, err
 		}
+		if err := s.checkBarred(tx, req.GetApplicantId(), clock.Day(now)); err != nil {
+			return nil, err
+		}
 		row, err := s.enter(tx, next, called.GetMostPerApplicant())
 		if err != nil {
 			return nil, err
@@ -51,6 +56,7 @@ func (s *Service) DraftApplication(ctx context.Context, req *pb.DraftApplication
 // place notes where those who apply stand, if they may apply with that theme.
 func (s *Service) place(tx *store.Tx, called *pb.Call, a *pb.ApplicationRow) error {
 	applicant, others := a.GetApplication().GetApplicantId(), a.GetApplication().GetCoApplicantIds()
+	a.Application.Category = strings.TrimSpace(a.GetApplication().GetCategory())
 	if err := application.CheckTheme(a.GetApplication().GetCategory(), called.GetThemes()); err != nil {
 		return err
 	}

@@ -57,6 +57,8 @@ func startOn(t *testing.T, db kv.DB) *house {
 	h := &house{House: testkit.New(t), t: t, paths: map[string]scope.Path{"": scope.Root}}
 	h.Civil = clock.NewCivil(clock.Wall(), day("2013-01-04"))
 	h.Store("registry")
+	h.Store("requests")
+	h.Store("evaluation")
 	if db != nil {
 		h.StoreOn("projects", db)
 	}

@@ -187,7 +187,7 @@ func (n notice) id() string {
 // announcements are all kinds of events.
 func announcements() []announcement {
 	return slices.Concat(registryAnnouncements(), campaignAnnouncements(), requestAnnouncements(), aidAnnouncements(),
-		projectAnnouncements(), evaluationAnnouncements(), branchAnnouncements(), trustAnnouncements())
+		projectAnnouncements(), deliveryAnnouncements(), evaluationAnnouncements(), branchAnnouncements(), trustAnnouncements())
 }
 
 // decided is built once: the lists are constant.

@@ -121,6 +121,8 @@ func schemas() map[string]proto.Message {
 		"registry.campaign.opened": &pb.CampaignOpened{}, "registry.campaign.reminded": &pb.CampaignReminded{},
 		"registry.campaign.members_reminded": &pb.MembersReminded{}, "registry.exclusion": &pb.ExclusionChanged{},
 		"registry.place": &pb.PlaceChanged{}, "requests.provider": &requestsv1.ProviderChanged{},
+		"projects.key_project": &projectsv1.KeyProjectChanged{}, "projects.promise": &projectsv1.KeyProjectChanged{},
+		"projects.indicator": &projectsv1.IndicatorMoved{}, "projects.spending": &projectsv1.SpendingChanged{},
 		"projects.application.letter_issued": &projectsv1.ApplicationLetterIssued{}, "projects.notice": &projectsv1.NoticeGiven{},
 		"projects.selection_objection": &projectsv1.SelectionObjectionChanged{},
 		"evaluation.branch":            &evaluationv1.BranchChanged{}, "evaluation.grade": &evaluationv1.GradeChanged{},
@@ -282,22 +284,29 @@ func TestNotices_EachAnnouncementReachesSomebody(t *testing.T) {
 		if a.nobody != "" {
 			continue
 		}
-		topics := map[string]bool{}
-		x := newTeller(t)
-		rapid.Check(t, func(rt *rapid.T) {
-			e := drawn(rt, x, a.subject)
-			must(t, x.store.View(t.Context(), func(r kv.Reader) error {
-				notices, err := noticesOf(e, x.placesIn(r))
-				for _, n := range notices {
-					topics[n.topic] = true
-				}
-				return err
-			}))
-		})
+		x, left := newTeller(t), map[string]bool{}
 		for _, tl := range a.tells {
-			if !topics[tl.topic] && !tl.to.wide() {
-				t.Errorf("%s never tells the %s of %s", a.subject, tl.to, tl.topic)
+			left[tl.topic] = !tl.to.wide()
+		}
+		for range 20 { // a rare state may need more than one run to be drawn
+			rapid.Check(t, func(rt *rapid.T) {
+				e := drawn(rt, x, a.subject)
+				must(t, x.store.View(t.Context(), func(r kv.Reader) error {
+					notices, err := noticesOf(e, x.placesIn(r))
+					for _, n := range notices {
+						delete(left, n.topic)
+					}
+					return err
+				}))
+			})
+			maps.DeleteFunc(left, func(_ string, waits bool) bool { return !waits })
+			if len(left) == 0 {
+				break
 			}
+		}
+		for topic := range left {
+			t.Errorf("%s never tells of %s", a.subject, topic)
+			return // rapid takes no test that has failed
 		}
 	}
 }

@@ -25,7 +25,7 @@ type topic struct {
 
 // topics are all kinds of messages; their default texts are in pkg/texts.
 func topics() []topic {
-	return slices.Concat(registryTopics(), campaignTopics(), requestTopics(), aidTopics(), projectTopics(),
+	return slices.Concat(registryTopics(), campaignTopics(), requestTopics(), aidTopics(), projectTopics(), deliveryTopics(),
 		evaluationTopics(), branchTopics(), trustTopics())
 }
 

@@ -34,6 +34,10 @@ type EntryChanged struct {
 	Times         int32                  `protobuf:"varint,7,opt,name=times,proto3" json:"times,omitempty"`
 	Cases         int32                  `protobuf:"varint,8,opt,name=cases,proto3" json:"cases,omitempty"`
 	QuarterHours  int32                  `protobuf:"varint,9,opt,name=quarter_hours,json=quarterHours,proto3" json:"quarter_hours,omitempty"`
+	// What kind of service it was.
+	Source EntrySource `protobuf:"varint,50,opt,name=source,proto3,enum=linli.evaluation.v1.EntrySource" json:"source,omitempty"`
+	// Unspecified when it is new.
+	PreviousState EntryState `protobuf:"varint,51,opt,name=previous_state,json=previousState,proto3,enum=linli.evaluation.v1.EntryState" json:"previous_state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -129,6 +133,20 @@ func (x *EntryChanged) GetQuarterHours() int32 {
 		return x.QuarterHours
 	}
 	return 0
+}
+
+func (x *EntryChanged) GetSource() EntrySource {
+	if x != nil {
+		return x.Source
+	}
+	return EntrySource_ENTRY_SOURCE_UNSPECIFIED
+}
+
+func (x *EntryChanged) GetPreviousState() EntryState {
+	if x != nil {
+		return x.PreviousState
+	}
+	return EntryState_ENTRY_STATE_UNSPECIFIED
 }
 
 // linli.evaluation.cycle.opened.v1, .computed.v1 and .closed.v1; entity: the
@@ -530,7 +548,7 @@ var File_linli_evaluation_v1_events_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_events_proto_rawDesc = "" +
 	"\n" +
-	" linli/evaluation/v1/events.proto\x12\x13linli.evaluation.v1\x1a$linli/evaluation/v1/evaluation.proto\x1a\x1flinli/evaluation/v1/sheet.proto\"\x98\x02\n" +
+	" linli/evaluation/v1/events.proto\x12\x13linli.evaluation.v1\x1a$linli/evaluation/v1/evaluation.proto\x1a\x1flinli/evaluation/v1/sheet.proto\"\x9a\x03\n" +
 	"\fEntryChanged\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x1b\n" +
@@ -540,7 +558,9 @@ const file_linli_evaluation_v1_events_proto_rawDesc = "" +
 	"\x03day\x18\x06 \x01(\tR\x03day\x12\x14\n" +
 	"\x05times\x18\a \x01(\x05R\x05times\x12\x14\n" +
 	"\x05cases\x18\b \x01(\x05R\x05cases\x12#\n" +
-	"\rquarter_hours\x18\t \x01(\x05R\fquarterHours\"\xdf\x01\n" +
+	"\rquarter_hours\x18\t \x01(\x05R\fquarterHours\x128\n" +
+	"\x06source\x182 \x01(\x0e2 .linli.evaluation.v1.EntrySourceR\x06source\x12F\n" +
+	"\x0eprevious_state\x183 \x01(\x0e2\x1f.linli.evaluation.v1.EntryStateR\rpreviousState\"\xdf\x01\n" +
 	"\fCycleChanged\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12#\n" +
@@ -599,22 +619,25 @@ var file_linli_evaluation_v1_events_proto_goTypes = []any{
 	(*SheetsChanged)(nil),    // 3: linli.evaluation.v1.SheetsChanged
 	(*ObjectionChanged)(nil), // 4: linli.evaluation.v1.ObjectionChanged
 	(EntryState)(0),          // 5: linli.evaluation.v1.EntryState
-	(CycleState)(0),          // 6: linli.evaluation.v1.CycleState
-	(SignatureState)(0),      // 7: linli.evaluation.v1.SignatureState
-	(ObjectionState)(0),      // 8: linli.evaluation.v1.ObjectionState
-	(SheetLine)(0),           // 9: linli.evaluation.v1.SheetLine
+	(EntrySource)(0),         // 6: linli.evaluation.v1.EntrySource
+	(CycleState)(0),          // 7: linli.evaluation.v1.CycleState
+	(SignatureState)(0),      // 8: linli.evaluation.v1.SignatureState
+	(ObjectionState)(0),      // 9: linli.evaluation.v1.ObjectionState
+	(SheetLine)(0),           // 10: linli.evaluation.v1.SheetLine
 }
 var file_linli_evaluation_v1_events_proto_depIdxs = []int32{
-	5, // 0: linli.evaluation.v1.EntryChanged.state:type_name -> linli.evaluation.v1.EntryState
-	6, // 1: linli.evaluation.v1.CycleChanged.state:type_name -> linli.evaluation.v1.CycleState
-	7, // 2: linli.evaluation.v1.SheetsChanged.state:type_name -> linli.evaluation.v1.SignatureState
-	8, // 3: linli.evaluation.v1.ObjectionChanged.state:type_name -> linli.evaluation.v1.ObjectionState
-	9, // 4: linli.evaluation.v1.ObjectionChanged.line:type_name -> linli.evaluation.v1.SheetLine
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	5,  // 0: linli.evaluation.v1.EntryChanged.state:type_name -> linli.evaluation.v1.EntryState
+	6,  // 1: linli.evaluation.v1.EntryChanged.source:type_name -> linli.evaluation.v1.EntrySource
+	5,  // 2: linli.evaluation.v1.EntryChanged.previous_state:type_name -> linli.evaluation.v1.EntryState
+	7,  // 3: linli.evaluation.v1.CycleChanged.state:type_name -> linli.evaluation.v1.CycleState
+	8,  // 4: linli.evaluation.v1.SheetsChanged.state:type_name -> linli.evaluation.v1.SignatureState
+	9,  // 5: linli.evaluation.v1.ObjectionChanged.state:type_name -> linli.evaluation.v1.ObjectionState
+	10, // 6: linli.evaluation.v1.ObjectionChanged.line:type_name -> linli.evaluation.v1.SheetLine
+	7,  // [7:7] is the sub-list for method output_type
+	7,  // [7:7] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_linli_evaluation_v1_events_proto_init() }

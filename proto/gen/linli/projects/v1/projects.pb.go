@@ -252,6 +252,59 @@ func (ApplicationState) EnumDescriptor() ([]byte, []int) {
 	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{2}
 }
 
+// In which direction an indicator gets better.
+type Direction int32
+
+const (
+	// Not said.
+	Direction_DIRECTION_UNSPECIFIED Direction = 0
+	// More is better.
+	Direction_DIRECTION_UP Direction = 1
+	// Less is better.
+	Direction_DIRECTION_DOWN Direction = 2
+)
+
+// Enum value maps for Direction.
+var (
+	Direction_name = map[int32]string{
+		0: "DIRECTION_UNSPECIFIED",
+		1: "DIRECTION_UP",
+		2: "DIRECTION_DOWN",
+	}
+	Direction_value = map[string]int32{
+		"DIRECTION_UNSPECIFIED": 0,
+		"DIRECTION_UP":          1,
+		"DIRECTION_DOWN":        2,
+	}
+)
+
+func (x Direction) Enum() *Direction {
+	p := new(Direction)
+	*p = x
+	return p
+}
+
+func (x Direction) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Direction) Descriptor() protoreflect.EnumDescriptor {
+	return file_linli_projects_v1_projects_proto_enumTypes[3].Descriptor()
+}
+
+func (Direction) Type() protoreflect.EnumType {
+	return &file_linli_projects_v1_projects_proto_enumTypes[3]
+}
+
+func (x Direction) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Direction.Descriptor instead.
+func (Direction) EnumDescriptor() ([]byte, []int) {
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{3}
+}
+
 // One line of the sheet.
 type Criterion struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -627,7 +680,9 @@ type Indicator struct {
 	// Shanghai day, "2013-12-31".
 	Due string `protobuf:"bytes,5,opt,name=due,proto3" json:"due,omitempty"`
 	// Name of a stored query ("requests.resolved"), or "manual".
-	Source        string `protobuf:"bytes,6,opt,name=source,proto3" json:"source,omitempty"`
+	Source string `protobuf:"bytes,6,opt,name=source,proto3" json:"source,omitempty"`
+	// From the baseline to the target when not said.
+	Direction     Direction `protobuf:"varint,50,opt,name=direction,proto3,enum=linli.projects.v1.Direction" json:"direction,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -702,6 +757,13 @@ func (x *Indicator) GetSource() string {
 		return x.Source
 	}
 	return ""
+}
+
+func (x *Indicator) GetDirection() Direction {
+	if x != nil {
+		return x.Direction
+	}
+	return Direction_DIRECTION_UNSPECIFIED
 }
 
 // An organization's answer to a call.
@@ -3557,14 +3619,15 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\vbudget_yuan\x18: \x01(\x03R\n" +
 	"budgetYuan\x12'\n" +
 	"\x0fhide_applicants\x18; \x01(\bR\x0ehideApplicants\x12,\n" +
-	"\x12over_budget_reason\x18< \x01(\tR\x10overBudgetReason\"\xd7\x01\n" +
+	"\x12over_budget_reason\x18< \x01(\tR\x10overBudgetReason\"\x9d\x02\n" +
 	"\tIndicator\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x04name\x12\x1d\n" +
 	"\x04unit\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x14R\x04unit\x12\x1a\n" +
 	"\bbaseline\x18\x03 \x01(\x01R\bbaseline\x12\x16\n" +
 	"\x06target\x18\x04 \x01(\x01R\x06target\x125\n" +
 	"\x03due\x18\x05 \x01(\tB#\xbaH r\x1e2\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$R\x03due\x12!\n" +
-	"\x06source\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x06source\"\xf1\x06\n" +
+	"\x06source\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x06source\x12D\n" +
+	"\tdirection\x182 \x01(\x0e2\x1c.linli.projects.v1.DirectionB\b\xbaH\x05\x82\x01\x02\x10\x01R\tdirection\"\xf1\x06\n" +
 	"\vApplication\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n" +
 	"\acall_id\x18\x02 \x01(\tR\x06callId\x12\x16\n" +
@@ -3822,7 +3885,11 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\x12\x1f\n" +
 	"\x1bAPPLICATION_STATE_IN_NOTICE\x10\v\x12!\n" +
 	"\x1dAPPLICATION_STATE_KEY_PROJECT\x10\f\x12\x1f\n" +
-	"\x1bAPPLICATION_STATE_WITHDRAWN\x10\r2\xfe\x13\n" +
+	"\x1bAPPLICATION_STATE_WITHDRAWN\x10\r*L\n" +
+	"\tDirection\x12\x19\n" +
+	"\x15DIRECTION_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fDIRECTION_UP\x10\x01\x12\x12\n" +
+	"\x0eDIRECTION_DOWN\x10\x022\xfe\x13\n" +
 	"\x0fProjectsService\x12\xa9\x01\n" +
 	"\n" +
 	"CreateCall\x12$.linli.projects.v1.CreateCallRequest\x1a%.linli.projects.v1.CreateCallResponse\"N\xea\xdb\x18\x14\n" +
@@ -3871,152 +3938,154 @@ func file_linli_projects_v1_projects_proto_rawDescGZIP() []byte {
 	return file_linli_projects_v1_projects_proto_rawDescData
 }
 
-var file_linli_projects_v1_projects_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_linli_projects_v1_projects_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_linli_projects_v1_projects_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_linli_projects_v1_projects_proto_goTypes = []any{
 	(CallState)(0),                      // 0: linli.projects.v1.CallState
 	(Aggregation)(0),                    // 1: linli.projects.v1.Aggregation
 	(ApplicationState)(0),               // 2: linli.projects.v1.ApplicationState
-	(*Criterion)(nil),                   // 3: linli.projects.v1.Criterion
-	(*Reviewer)(nil),                    // 4: linli.projects.v1.Reviewer
-	(*Call)(nil),                        // 5: linli.projects.v1.Call
-	(*Indicator)(nil),                   // 6: linli.projects.v1.Indicator
-	(*Application)(nil),                 // 7: linli.projects.v1.Application
-	(*Check)(nil),                       // 8: linli.projects.v1.Check
-	(*Points)(nil),                      // 9: linli.projects.v1.Points
-	(*Sheet)(nil),                       // 10: linli.projects.v1.Sheet
-	(*RankedApplication)(nil),           // 11: linli.projects.v1.RankedApplication
-	(*Ranking)(nil),                     // 12: linli.projects.v1.Ranking
-	(*Agreement)(nil),                   // 13: linli.projects.v1.Agreement
-	(*Measure)(nil),                     // 14: linli.projects.v1.Measure
-	(*CutMove)(nil),                     // 15: linli.projects.v1.CutMove
-	(*Deviation)(nil),                   // 16: linli.projects.v1.Deviation
-	(*CreateCallRequest)(nil),           // 17: linli.projects.v1.CreateCallRequest
-	(*CreateCallResponse)(nil),          // 18: linli.projects.v1.CreateCallResponse
-	(*OpenCallRequest)(nil),             // 19: linli.projects.v1.OpenCallRequest
-	(*OpenCallResponse)(nil),            // 20: linli.projects.v1.OpenCallResponse
-	(*StartReviewRequest)(nil),          // 21: linli.projects.v1.StartReviewRequest
-	(*StartReviewResponse)(nil),         // 22: linli.projects.v1.StartReviewResponse
-	(*DecideCallRequest)(nil),           // 23: linli.projects.v1.DecideCallRequest
-	(*DecideCallResponse)(nil),          // 24: linli.projects.v1.DecideCallResponse
-	(*GetCallRequest)(nil),              // 25: linli.projects.v1.GetCallRequest
-	(*GetCallResponse)(nil),             // 26: linli.projects.v1.GetCallResponse
-	(*ListCallsRequest)(nil),            // 27: linli.projects.v1.ListCallsRequest
-	(*ListCallsResponse)(nil),           // 28: linli.projects.v1.ListCallsResponse
-	(*DraftApplicationRequest)(nil),     // 29: linli.projects.v1.DraftApplicationRequest
-	(*DraftApplicationResponse)(nil),    // 30: linli.projects.v1.DraftApplicationResponse
-	(*CoApplicants)(nil),                // 31: linli.projects.v1.CoApplicants
-	(*UpdateApplicationRequest)(nil),    // 32: linli.projects.v1.UpdateApplicationRequest
-	(*UpdateApplicationResponse)(nil),   // 33: linli.projects.v1.UpdateApplicationResponse
-	(*WithdrawApplicationRequest)(nil),  // 34: linli.projects.v1.WithdrawApplicationRequest
-	(*WithdrawApplicationResponse)(nil), // 35: linli.projects.v1.WithdrawApplicationResponse
-	(*SubmitApplicationRequest)(nil),    // 36: linli.projects.v1.SubmitApplicationRequest
-	(*SubmitApplicationResponse)(nil),   // 37: linli.projects.v1.SubmitApplicationResponse
-	(*GetApplicationRequest)(nil),       // 38: linli.projects.v1.GetApplicationRequest
-	(*GetApplicationResponse)(nil),      // 39: linli.projects.v1.GetApplicationResponse
-	(*ListApplicationsRequest)(nil),     // 40: linli.projects.v1.ListApplicationsRequest
-	(*ListApplicationsResponse)(nil),    // 41: linli.projects.v1.ListApplicationsResponse
-	(*SubmitSheetRequest)(nil),          // 42: linli.projects.v1.SubmitSheetRequest
-	(*SubmitSheetResponse)(nil),         // 43: linli.projects.v1.SubmitSheetResponse
-	(*ListSheetsRequest)(nil),           // 44: linli.projects.v1.ListSheetsRequest
-	(*ListSheetsResponse)(nil),          // 45: linli.projects.v1.ListSheetsResponse
-	(*RankApplicationsRequest)(nil),     // 46: linli.projects.v1.RankApplicationsRequest
-	(*RankApplicationsResponse)(nil),    // 47: linli.projects.v1.RankApplicationsResponse
-	(*ExportSelectionRequest)(nil),      // 48: linli.projects.v1.ExportSelectionRequest
-	(*ExportSelectionResponse)(nil),     // 49: linli.projects.v1.ExportSelectionResponse
-	(*timestamppb.Timestamp)(nil),       // 50: google.protobuf.Timestamp
+	(Direction)(0),                      // 3: linli.projects.v1.Direction
+	(*Criterion)(nil),                   // 4: linli.projects.v1.Criterion
+	(*Reviewer)(nil),                    // 5: linli.projects.v1.Reviewer
+	(*Call)(nil),                        // 6: linli.projects.v1.Call
+	(*Indicator)(nil),                   // 7: linli.projects.v1.Indicator
+	(*Application)(nil),                 // 8: linli.projects.v1.Application
+	(*Check)(nil),                       // 9: linli.projects.v1.Check
+	(*Points)(nil),                      // 10: linli.projects.v1.Points
+	(*Sheet)(nil),                       // 11: linli.projects.v1.Sheet
+	(*RankedApplication)(nil),           // 12: linli.projects.v1.RankedApplication
+	(*Ranking)(nil),                     // 13: linli.projects.v1.Ranking
+	(*Agreement)(nil),                   // 14: linli.projects.v1.Agreement
+	(*Measure)(nil),                     // 15: linli.projects.v1.Measure
+	(*CutMove)(nil),                     // 16: linli.projects.v1.CutMove
+	(*Deviation)(nil),                   // 17: linli.projects.v1.Deviation
+	(*CreateCallRequest)(nil),           // 18: linli.projects.v1.CreateCallRequest
+	(*CreateCallResponse)(nil),          // 19: linli.projects.v1.CreateCallResponse
+	(*OpenCallRequest)(nil),             // 20: linli.projects.v1.OpenCallRequest
+	(*OpenCallResponse)(nil),            // 21: linli.projects.v1.OpenCallResponse
+	(*StartReviewRequest)(nil),          // 22: linli.projects.v1.StartReviewRequest
+	(*StartReviewResponse)(nil),         // 23: linli.projects.v1.StartReviewResponse
+	(*DecideCallRequest)(nil),           // 24: linli.projects.v1.DecideCallRequest
+	(*DecideCallResponse)(nil),          // 25: linli.projects.v1.DecideCallResponse
+	(*GetCallRequest)(nil),              // 26: linli.projects.v1.GetCallRequest
+	(*GetCallResponse)(nil),             // 27: linli.projects.v1.GetCallResponse
+	(*ListCallsRequest)(nil),            // 28: linli.projects.v1.ListCallsRequest
+	(*ListCallsResponse)(nil),           // 29: linli.projects.v1.ListCallsResponse
+	(*DraftApplicationRequest)(nil),     // 30: linli.projects.v1.DraftApplicationRequest
+	(*DraftApplicationResponse)(nil),    // 31: linli.projects.v1.DraftApplicationResponse
+	(*CoApplicants)(nil),                // 32: linli.projects.v1.CoApplicants
+	(*UpdateApplicationRequest)(nil),    // 33: linli.projects.v1.UpdateApplicationRequest
+	(*UpdateApplicationResponse)(nil),   // 34: linli.projects.v1.UpdateApplicationResponse
+	(*WithdrawApplicationRequest)(nil),  // 35: linli.projects.v1.WithdrawApplicationRequest
+	(*WithdrawApplicationResponse)(nil), // 36: linli.projects.v1.WithdrawApplicationResponse
+	(*SubmitApplicationRequest)(nil),    // 37: linli.projects.v1.SubmitApplicationRequest
+	(*SubmitApplicationResponse)(nil),   // 38: linli.projects.v1.SubmitApplicationResponse
+	(*GetApplicationRequest)(nil),       // 39: linli.projects.v1.GetApplicationRequest
+	(*GetApplicationResponse)(nil),      // 40: linli.projects.v1.GetApplicationResponse
+	(*ListApplicationsRequest)(nil),     // 41: linli.projects.v1.ListApplicationsRequest
+	(*ListApplicationsResponse)(nil),    // 42: linli.projects.v1.ListApplicationsResponse
+	(*SubmitSheetRequest)(nil),          // 43: linli.projects.v1.SubmitSheetRequest
+	(*SubmitSheetResponse)(nil),         // 44: linli.projects.v1.SubmitSheetResponse
+	(*ListSheetsRequest)(nil),           // 45: linli.projects.v1.ListSheetsRequest
+	(*ListSheetsResponse)(nil),          // 46: linli.projects.v1.ListSheetsResponse
+	(*RankApplicationsRequest)(nil),     // 47: linli.projects.v1.RankApplicationsRequest
+	(*RankApplicationsResponse)(nil),    // 48: linli.projects.v1.RankApplicationsResponse
+	(*ExportSelectionRequest)(nil),      // 49: linli.projects.v1.ExportSelectionRequest
+	(*ExportSelectionResponse)(nil),     // 50: linli.projects.v1.ExportSelectionResponse
+	(*timestamppb.Timestamp)(nil),       // 51: google.protobuf.Timestamp
 }
 var file_linli_projects_v1_projects_proto_depIdxs = []int32{
 	0,  // 0: linli.projects.v1.Call.state:type_name -> linli.projects.v1.CallState
-	50, // 1: linli.projects.v1.Call.opens_at:type_name -> google.protobuf.Timestamp
-	50, // 2: linli.projects.v1.Call.closes_at:type_name -> google.protobuf.Timestamp
-	3,  // 3: linli.projects.v1.Call.criteria:type_name -> linli.projects.v1.Criterion
-	4,  // 4: linli.projects.v1.Call.reviewers:type_name -> linli.projects.v1.Reviewer
+	51, // 1: linli.projects.v1.Call.opens_at:type_name -> google.protobuf.Timestamp
+	51, // 2: linli.projects.v1.Call.closes_at:type_name -> google.protobuf.Timestamp
+	4,  // 3: linli.projects.v1.Call.criteria:type_name -> linli.projects.v1.Criterion
+	5,  // 4: linli.projects.v1.Call.reviewers:type_name -> linli.projects.v1.Reviewer
 	1,  // 5: linli.projects.v1.Call.aggregation:type_name -> linli.projects.v1.Aggregation
-	6,  // 6: linli.projects.v1.Application.indicators:type_name -> linli.projects.v1.Indicator
-	2,  // 7: linli.projects.v1.Application.state:type_name -> linli.projects.v1.ApplicationState
-	50, // 8: linli.projects.v1.Application.submitted_at:type_name -> google.protobuf.Timestamp
-	2,  // 9: linli.projects.v1.Application.ranked_outcome:type_name -> linli.projects.v1.ApplicationState
-	8,  // 10: linli.projects.v1.Application.check:type_name -> linli.projects.v1.Check
-	50, // 11: linli.projects.v1.Application.notice_until:type_name -> google.protobuf.Timestamp
-	50, // 12: linli.projects.v1.Check.return_until:type_name -> google.protobuf.Timestamp
-	50, // 13: linli.projects.v1.Check.due_at:type_name -> google.protobuf.Timestamp
-	9,  // 14: linli.projects.v1.Sheet.points:type_name -> linli.projects.v1.Points
-	50, // 15: linli.projects.v1.Sheet.submitted_at:type_name -> google.protobuf.Timestamp
-	2,  // 16: linli.projects.v1.RankedApplication.outcome:type_name -> linli.projects.v1.ApplicationState
-	1,  // 17: linli.projects.v1.Ranking.aggregation:type_name -> linli.projects.v1.Aggregation
-	11, // 18: linli.projects.v1.Ranking.applications:type_name -> linli.projects.v1.RankedApplication
-	13, // 19: linli.projects.v1.Ranking.agreement:type_name -> linli.projects.v1.Agreement
-	15, // 20: linli.projects.v1.Ranking.proof:type_name -> linli.projects.v1.CutMove
-	14, // 21: linli.projects.v1.Agreement.alpha:type_name -> linli.projects.v1.Measure
-	14, // 22: linli.projects.v1.Agreement.icc_single:type_name -> linli.projects.v1.Measure
-	14, // 23: linli.projects.v1.Agreement.icc_average:type_name -> linli.projects.v1.Measure
-	14, // 24: linli.projects.v1.Agreement.kendall_w:type_name -> linli.projects.v1.Measure
-	1,  // 25: linli.projects.v1.CutMove.aggregation:type_name -> linli.projects.v1.Aggregation
-	2,  // 26: linli.projects.v1.Deviation.outcome:type_name -> linli.projects.v1.ApplicationState
-	50, // 27: linli.projects.v1.CreateCallRequest.opens_at:type_name -> google.protobuf.Timestamp
-	50, // 28: linli.projects.v1.CreateCallRequest.closes_at:type_name -> google.protobuf.Timestamp
-	3,  // 29: linli.projects.v1.CreateCallRequest.criteria:type_name -> linli.projects.v1.Criterion
-	4,  // 30: linli.projects.v1.CreateCallRequest.reviewers:type_name -> linli.projects.v1.Reviewer
-	1,  // 31: linli.projects.v1.CreateCallRequest.aggregation:type_name -> linli.projects.v1.Aggregation
-	5,  // 32: linli.projects.v1.CreateCallResponse.call:type_name -> linli.projects.v1.Call
-	5,  // 33: linli.projects.v1.OpenCallResponse.call:type_name -> linli.projects.v1.Call
-	5,  // 34: linli.projects.v1.StartReviewResponse.call:type_name -> linli.projects.v1.Call
-	16, // 35: linli.projects.v1.DecideCallRequest.deviations:type_name -> linli.projects.v1.Deviation
-	12, // 36: linli.projects.v1.DecideCallResponse.ranking:type_name -> linli.projects.v1.Ranking
-	5,  // 37: linli.projects.v1.GetCallResponse.call:type_name -> linli.projects.v1.Call
-	5,  // 38: linli.projects.v1.ListCallsResponse.calls:type_name -> linli.projects.v1.Call
-	6,  // 39: linli.projects.v1.DraftApplicationRequest.indicators:type_name -> linli.projects.v1.Indicator
-	7,  // 40: linli.projects.v1.DraftApplicationResponse.application:type_name -> linli.projects.v1.Application
-	6,  // 41: linli.projects.v1.UpdateApplicationRequest.indicators:type_name -> linli.projects.v1.Indicator
-	31, // 42: linli.projects.v1.UpdateApplicationRequest.co_applicants:type_name -> linli.projects.v1.CoApplicants
-	7,  // 43: linli.projects.v1.UpdateApplicationResponse.application:type_name -> linli.projects.v1.Application
-	7,  // 44: linli.projects.v1.WithdrawApplicationResponse.application:type_name -> linli.projects.v1.Application
-	7,  // 45: linli.projects.v1.SubmitApplicationResponse.application:type_name -> linli.projects.v1.Application
-	7,  // 46: linli.projects.v1.GetApplicationResponse.application:type_name -> linli.projects.v1.Application
-	7,  // 47: linli.projects.v1.ListApplicationsResponse.applications:type_name -> linli.projects.v1.Application
-	9,  // 48: linli.projects.v1.SubmitSheetRequest.points:type_name -> linli.projects.v1.Points
-	10, // 49: linli.projects.v1.SubmitSheetResponse.sheet:type_name -> linli.projects.v1.Sheet
-	10, // 50: linli.projects.v1.ListSheetsResponse.sheets:type_name -> linli.projects.v1.Sheet
-	1,  // 51: linli.projects.v1.RankApplicationsRequest.aggregation:type_name -> linli.projects.v1.Aggregation
-	12, // 52: linli.projects.v1.RankApplicationsResponse.ranking:type_name -> linli.projects.v1.Ranking
-	17, // 53: linli.projects.v1.ProjectsService.CreateCall:input_type -> linli.projects.v1.CreateCallRequest
-	19, // 54: linli.projects.v1.ProjectsService.OpenCall:input_type -> linli.projects.v1.OpenCallRequest
-	21, // 55: linli.projects.v1.ProjectsService.StartReview:input_type -> linli.projects.v1.StartReviewRequest
-	23, // 56: linli.projects.v1.ProjectsService.DecideCall:input_type -> linli.projects.v1.DecideCallRequest
-	25, // 57: linli.projects.v1.ProjectsService.GetCall:input_type -> linli.projects.v1.GetCallRequest
-	27, // 58: linli.projects.v1.ProjectsService.ListCalls:input_type -> linli.projects.v1.ListCallsRequest
-	29, // 59: linli.projects.v1.ProjectsService.DraftApplication:input_type -> linli.projects.v1.DraftApplicationRequest
-	32, // 60: linli.projects.v1.ProjectsService.UpdateApplication:input_type -> linli.projects.v1.UpdateApplicationRequest
-	34, // 61: linli.projects.v1.ProjectsService.WithdrawApplication:input_type -> linli.projects.v1.WithdrawApplicationRequest
-	36, // 62: linli.projects.v1.ProjectsService.SubmitApplication:input_type -> linli.projects.v1.SubmitApplicationRequest
-	38, // 63: linli.projects.v1.ProjectsService.GetApplication:input_type -> linli.projects.v1.GetApplicationRequest
-	40, // 64: linli.projects.v1.ProjectsService.ListApplications:input_type -> linli.projects.v1.ListApplicationsRequest
-	42, // 65: linli.projects.v1.ProjectsService.SubmitSheet:input_type -> linli.projects.v1.SubmitSheetRequest
-	44, // 66: linli.projects.v1.ProjectsService.ListSheets:input_type -> linli.projects.v1.ListSheetsRequest
-	48, // 67: linli.projects.v1.ProjectsService.ExportSelection:input_type -> linli.projects.v1.ExportSelectionRequest
-	46, // 68: linli.projects.v1.ProjectsService.RankApplications:input_type -> linli.projects.v1.RankApplicationsRequest
-	18, // 69: linli.projects.v1.ProjectsService.CreateCall:output_type -> linli.projects.v1.CreateCallResponse
-	20, // 70: linli.projects.v1.ProjectsService.OpenCall:output_type -> linli.projects.v1.OpenCallResponse
-	22, // 71: linli.projects.v1.ProjectsService.StartReview:output_type -> linli.projects.v1.StartReviewResponse
-	24, // 72: linli.projects.v1.ProjectsService.DecideCall:output_type -> linli.projects.v1.DecideCallResponse
-	26, // 73: linli.projects.v1.ProjectsService.GetCall:output_type -> linli.projects.v1.GetCallResponse
-	28, // 74: linli.projects.v1.ProjectsService.ListCalls:output_type -> linli.projects.v1.ListCallsResponse
-	30, // 75: linli.projects.v1.ProjectsService.DraftApplication:output_type -> linli.projects.v1.DraftApplicationResponse
-	33, // 76: linli.projects.v1.ProjectsService.UpdateApplication:output_type -> linli.projects.v1.UpdateApplicationResponse
-	35, // 77: linli.projects.v1.ProjectsService.WithdrawApplication:output_type -> linli.projects.v1.WithdrawApplicationResponse
-	37, // 78: linli.projects.v1.ProjectsService.SubmitApplication:output_type -> linli.projects.v1.SubmitApplicationResponse
-	39, // 79: linli.projects.v1.ProjectsService.GetApplication:output_type -> linli.projects.v1.GetApplicationResponse
-	41, // 80: linli.projects.v1.ProjectsService.ListApplications:output_type -> linli.projects.v1.ListApplicationsResponse
-	43, // 81: linli.projects.v1.ProjectsService.SubmitSheet:output_type -> linli.projects.v1.SubmitSheetResponse
-	45, // 82: linli.projects.v1.ProjectsService.ListSheets:output_type -> linli.projects.v1.ListSheetsResponse
-	49, // 83: linli.projects.v1.ProjectsService.ExportSelection:output_type -> linli.projects.v1.ExportSelectionResponse
-	47, // 84: linli.projects.v1.ProjectsService.RankApplications:output_type -> linli.projects.v1.RankApplicationsResponse
-	69, // [69:85] is the sub-list for method output_type
-	53, // [53:69] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	3,  // 6: linli.projects.v1.Indicator.direction:type_name -> linli.projects.v1.Direction
+	7,  // 7: linli.projects.v1.Application.indicators:type_name -> linli.projects.v1.Indicator
+	2,  // 8: linli.projects.v1.Application.state:type_name -> linli.projects.v1.ApplicationState
+	51, // 9: linli.projects.v1.Application.submitted_at:type_name -> google.protobuf.Timestamp
+	2,  // 10: linli.projects.v1.Application.ranked_outcome:type_name -> linli.projects.v1.ApplicationState
+	9,  // 11: linli.projects.v1.Application.check:type_name -> linli.projects.v1.Check
+	51, // 12: linli.projects.v1.Application.notice_until:type_name -> google.protobuf.Timestamp
+	51, // 13: linli.projects.v1.Check.return_until:type_name -> google.protobuf.Timestamp
+	51, // 14: linli.projects.v1.Check.due_at:type_name -> google.protobuf.Timestamp
+	10, // 15: linli.projects.v1.Sheet.points:type_name -> linli.projects.v1.Points
+	51, // 16: linli.projects.v1.Sheet.submitted_at:type_name -> google.protobuf.Timestamp
+	2,  // 17: linli.projects.v1.RankedApplication.outcome:type_name -> linli.projects.v1.ApplicationState
+	1,  // 18: linli.projects.v1.Ranking.aggregation:type_name -> linli.projects.v1.Aggregation
+	12, // 19: linli.projects.v1.Ranking.applications:type_name -> linli.projects.v1.RankedApplication
+	14, // 20: linli.projects.v1.Ranking.agreement:type_name -> linli.projects.v1.Agreement
+	16, // 21: linli.projects.v1.Ranking.proof:type_name -> linli.projects.v1.CutMove
+	15, // 22: linli.projects.v1.Agreement.alpha:type_name -> linli.projects.v1.Measure
+	15, // 23: linli.projects.v1.Agreement.icc_single:type_name -> linli.projects.v1.Measure
+	15, // 24: linli.projects.v1.Agreement.icc_average:type_name -> linli.projects.v1.Measure
+	15, // 25: linli.projects.v1.Agreement.kendall_w:type_name -> linli.projects.v1.Measure
+	1,  // 26: linli.projects.v1.CutMove.aggregation:type_name -> linli.projects.v1.Aggregation
+	2,  // 27: linli.projects.v1.Deviation.outcome:type_name -> linli.projects.v1.ApplicationState
+	51, // 28: linli.projects.v1.CreateCallRequest.opens_at:type_name -> google.protobuf.Timestamp
+	51, // 29: linli.projects.v1.CreateCallRequest.closes_at:type_name -> google.protobuf.Timestamp
+	4,  // 30: linli.projects.v1.CreateCallRequest.criteria:type_name -> linli.projects.v1.Criterion
+	5,  // 31: linli.projects.v1.CreateCallRequest.reviewers:type_name -> linli.projects.v1.Reviewer
+	1,  // 32: linli.projects.v1.CreateCallRequest.aggregation:type_name -> linli.projects.v1.Aggregation
+	6,  // 33: linli.projects.v1.CreateCallResponse.call:type_name -> linli.projects.v1.Call
+	6,  // 34: linli.projects.v1.OpenCallResponse.call:type_name -> linli.projects.v1.Call
+	6,  // 35: linli.projects.v1.StartReviewResponse.call:type_name -> linli.projects.v1.Call
+	17, // 36: linli.projects.v1.DecideCallRequest.deviations:type_name -> linli.projects.v1.Deviation
+	13, // 37: linli.projects.v1.DecideCallResponse.ranking:type_name -> linli.projects.v1.Ranking
+	6,  // 38: linli.projects.v1.GetCallResponse.call:type_name -> linli.projects.v1.Call
+	6,  // 39: linli.projects.v1.ListCallsResponse.calls:type_name -> linli.projects.v1.Call
+	7,  // 40: linli.projects.v1.DraftApplicationRequest.indicators:type_name -> linli.projects.v1.Indicator
+	8,  // 41: linli.projects.v1.DraftApplicationResponse.application:type_name -> linli.projects.v1.Application
+	7,  // 42: linli.projects.v1.UpdateApplicationRequest.indicators:type_name -> linli.projects.v1.Indicator
+	32, // 43: linli.projects.v1.UpdateApplicationRequest.co_applicants:type_name -> linli.projects.v1.CoApplicants
+	8,  // 44: linli.projects.v1.UpdateApplicationResponse.application:type_name -> linli.projects.v1.Application
+	8,  // 45: linli.projects.v1.WithdrawApplicationResponse.application:type_name -> linli.projects.v1.Application
+	8,  // 46: linli.projects.v1.SubmitApplicationResponse.application:type_name -> linli.projects.v1.Application
+	8,  // 47: linli.projects.v1.GetApplicationResponse.application:type_name -> linli.projects.v1.Application
+	8,  // 48: linli.projects.v1.ListApplicationsResponse.applications:type_name -> linli.projects.v1.Application
+	10, // 49: linli.projects.v1.SubmitSheetRequest.points:type_name -> linli.projects.v1.Points
+	11, // 50: linli.projects.v1.SubmitSheetResponse.sheet:type_name -> linli.projects.v1.Sheet
+	11, // 51: linli.projects.v1.ListSheetsResponse.sheets:type_name -> linli.projects.v1.Sheet
+	1,  // 52: linli.projects.v1.RankApplicationsRequest.aggregation:type_name -> linli.projects.v1.Aggregation
+	13, // 53: linli.projects.v1.RankApplicationsResponse.ranking:type_name -> linli.projects.v1.Ranking
+	18, // 54: linli.projects.v1.ProjectsService.CreateCall:input_type -> linli.projects.v1.CreateCallRequest
+	20, // 55: linli.projects.v1.ProjectsService.OpenCall:input_type -> linli.projects.v1.OpenCallRequest
+	22, // 56: linli.projects.v1.ProjectsService.StartReview:input_type -> linli.projects.v1.StartReviewRequest
+	24, // 57: linli.projects.v1.ProjectsService.DecideCall:input_type -> linli.projects.v1.DecideCallRequest
+	26, // 58: linli.projects.v1.ProjectsService.GetCall:input_type -> linli.projects.v1.GetCallRequest
+	28, // 59: linli.projects.v1.ProjectsService.ListCalls:input_type -> linli.projects.v1.ListCallsRequest
+	30, // 60: linli.projects.v1.ProjectsService.DraftApplication:input_type -> linli.projects.v1.DraftApplicationRequest
+	33, // 61: linli.projects.v1.ProjectsService.UpdateApplication:input_type -> linli.projects.v1.UpdateApplicationRequest
+	35, // 62: linli.projects.v1.ProjectsService.WithdrawApplication:input_type -> linli.projects.v1.WithdrawApplicationRequest
+	37, // 63: linli.projects.v1.ProjectsService.SubmitApplication:input_type -> linli.projects.v1.SubmitApplicationRequest
+	39, // 64: linli.projects.v1.ProjectsService.GetApplication:input_type -> linli.projects.v1.GetApplicationRequest
+	41, // 65: linli.projects.v1.ProjectsService.ListApplications:input_type -> linli.projects.v1.ListApplicationsRequest
+	43, // 66: linli.projects.v1.ProjectsService.SubmitSheet:input_type -> linli.projects.v1.SubmitSheetRequest
+	45, // 67: linli.projects.v1.ProjectsService.ListSheets:input_type -> linli.projects.v1.ListSheetsRequest
+	49, // 68: linli.projects.v1.ProjectsService.ExportSelection:input_type -> linli.projects.v1.ExportSelectionRequest
+	47, // 69: linli.projects.v1.ProjectsService.RankApplications:input_type -> linli.projects.v1.RankApplicationsRequest
+	19, // 70: linli.projects.v1.ProjectsService.CreateCall:output_type -> linli.projects.v1.CreateCallResponse
+	21, // 71: linli.projects.v1.ProjectsService.OpenCall:output_type -> linli.projects.v1.OpenCallResponse
+	23, // 72: linli.projects.v1.ProjectsService.StartReview:output_type -> linli.projects.v1.StartReviewResponse
+	25, // 73: linli.projects.v1.ProjectsService.DecideCall:output_type -> linli.projects.v1.DecideCallResponse
+	27, // 74: linli.projects.v1.ProjectsService.GetCall:output_type -> linli.projects.v1.GetCallResponse
+	29, // 75: linli.projects.v1.ProjectsService.ListCalls:output_type -> linli.projects.v1.ListCallsResponse
+	31, // 76: linli.projects.v1.ProjectsService.DraftApplication:output_type -> linli.projects.v1.DraftApplicationResponse
+	34, // 77: linli.projects.v1.ProjectsService.UpdateApplication:output_type -> linli.projects.v1.UpdateApplicationResponse
+	36, // 78: linli.projects.v1.ProjectsService.WithdrawApplication:output_type -> linli.projects.v1.WithdrawApplicationResponse
+	38, // 79: linli.projects.v1.ProjectsService.SubmitApplication:output_type -> linli.projects.v1.SubmitApplicationResponse
+	40, // 80: linli.projects.v1.ProjectsService.GetApplication:output_type -> linli.projects.v1.GetApplicationResponse
+	42, // 81: linli.projects.v1.ProjectsService.ListApplications:output_type -> linli.projects.v1.ListApplicationsResponse
+	44, // 82: linli.projects.v1.ProjectsService.SubmitSheet:output_type -> linli.projects.v1.SubmitSheetResponse
+	46, // 83: linli.projects.v1.ProjectsService.ListSheets:output_type -> linli.projects.v1.ListSheetsResponse
+	50, // 84: linli.projects.v1.ProjectsService.ExportSelection:output_type -> linli.projects.v1.ExportSelectionResponse
+	48, // 85: linli.projects.v1.ProjectsService.RankApplications:output_type -> linli.projects.v1.RankApplicationsResponse
+	70, // [70:86] is the sub-list for method output_type
+	54, // [54:70] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_linli_projects_v1_projects_proto_init() }
@@ -4031,7 +4100,7 @@ func file_linli_projects_v1_projects_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_projects_v1_projects_proto_rawDesc), len(file_linli_projects_v1_projects_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   1,

@@ -84,7 +84,8 @@ type ProjectsServiceClient interface {
 	// INVALID_ARGUMENT INVALID_FIELD: the applicant is a co-applicant too; ALREADY_EXISTS
 	// APPLICATION_EXISTS: the number is taken; RESOURCE_EXHAUSTED OVERLOADED: the
 	// call has 200 applications; FAILED_PRECONDITION APPLICANT_FULL: the applicant
-	// has as many as the call takes of one.
+	// has as many as the call takes of one; APPLICANT_BARRED: its project failed
+	// twice less than a year ago.
 	DraftApplication(ctx context.Context, in *DraftApplicationRequest, opts ...grpc.CallOption) (*DraftApplicationResponse, error)
 	// UpdateApplication changes a draft within the window, or a returned
 	// application until its day has passed. Who drafted for the applicant.
@@ -347,7 +348,8 @@ type ProjectsServiceServer interface {
 	// INVALID_ARGUMENT INVALID_FIELD: the applicant is a co-applicant too; ALREADY_EXISTS
 	// APPLICATION_EXISTS: the number is taken; RESOURCE_EXHAUSTED OVERLOADED: the
 	// call has 200 applications; FAILED_PRECONDITION APPLICANT_FULL: the applicant
-	// has as many as the call takes of one.
+	// has as many as the call takes of one; APPLICANT_BARRED: its project failed
+	// twice less than a year ago.
 	DraftApplication(context.Context, *DraftApplicationRequest) (*DraftApplicationResponse, error)
 	// UpdateApplication changes a draft within the window, or a returned
 	// application until its day has passed. Who drafted for the applicant.

@@ -443,6 +443,52 @@ const (
 	Reason_REASON_EXPORT_OVER Reason = 1662 // The inboxes.
 	// An office's messages are for that office, not for those above it.
 	Reason_REASON_NOT_OWN_INBOX Reason = 1700
+	// No stored query is called `name`.
+	Reason_REASON_UNKNOWN_QUERY Reason = 1530
+	// The lines sum up to `sum_fen`, the tranches to `promised_fen`.
+	Reason_REASON_BUDGET_OVER_SUPPORT Reason = 1531
+	// Spending of the kind `kind` is excluded by the document `title`, `number`, `article`.
+	Reason_REASON_SPENDING_NOT_ALLOWED Reason = 1532
+	// The budget has no line `line`.
+	Reason_REASON_UNKNOWN_BUDGET_LINE Reason = 1533
+	// The line `line` has `left_fen` left.
+	Reason_REASON_SPENDING_OVER_LINE Reason = 1534
+	// Of the tranches so far `left_fen` are left.
+	Reason_REASON_SPENDING_OVER_RECEIVED Reason = 1535
+	// Somebody else than who recorded it confirms it.
+	Reason_REASON_CONFIRMED_BY_RECORDER Reason = 1536
+	// Only `left_fen` are left to go back.
+	Reason_REASON_RETURN_OVER_LEFT Reason = 1537
+	// `left_fen` are left and `waiting` entries wait.
+	Reason_REASON_NOT_SETTLED Reason = 1538
+	// A letter of supervision is open: `open`.
+	Reason_REASON_SUPERVISION_OPEN Reason = 1539
+	// The indicator is counted by the stored query `query`.
+	Reason_REASON_NOT_MANUAL Reason = 1540
+	// The target is the one that holds.
+	Reason_REASON_TARGET_UNCHANGED Reason = 1541
+	// A change of this target waits.
+	Reason_REASON_CHANGE_PENDING Reason = 1542
+	// `handed_in` of `members` members have scored; `self` says whether the applicant has.
+	Reason_REASON_SCORES_MISSING Reason = 1543
+	// It takes `least` points to be accepted.
+	Reason_REASON_BELOW_PASS Reason = 1544
+	// There is one remedy, and it was given.
+	Reason_REASON_SECOND_LOOK Reason = 1545
+	// Nothing fails before it could be remedied.
+	Reason_REASON_REMEDY_FIRST Reason = 1546
+	// `open` projects of the call are not decided.
+	Reason_REASON_ACCEPTANCES_OPEN Reason = 1547
+	// The project `project` is not in the tie across the line.
+	Reason_REASON_NOT_TIED Reason = 1548
+	// There is room for `most` of the tie.
+	Reason_REASON_TOO_MANY_CHOSEN Reason = 1549
+	// The applicant cannot apply before `until`.
+	Reason_REASON_APPLICANT_BARRED Reason = 1550
+	// Only what was accepted becomes a model.
+	Reason_REASON_NOT_ACCEPTED Reason = 1551
+	// The target lies on the other side of the baseline than the direction says.
+	Reason_REASON_DIRECTION_CONTRADICTED Reason = 1552
 )
 
 // Enum value maps for Reason.
@@ -654,6 +700,29 @@ var (
 		1661: "REASON_EXPORT_OWN_APPROVAL",
 		1662: "REASON_EXPORT_OVER",
 		1700: "REASON_NOT_OWN_INBOX",
+		1530: "REASON_UNKNOWN_QUERY",
+		1531: "REASON_BUDGET_OVER_SUPPORT",
+		1532: "REASON_SPENDING_NOT_ALLOWED",
+		1533: "REASON_UNKNOWN_BUDGET_LINE",
+		1534: "REASON_SPENDING_OVER_LINE",
+		1535: "REASON_SPENDING_OVER_RECEIVED",
+		1536: "REASON_CONFIRMED_BY_RECORDER",
+		1537: "REASON_RETURN_OVER_LEFT",
+		1538: "REASON_NOT_SETTLED",
+		1539: "REASON_SUPERVISION_OPEN",
+		1540: "REASON_NOT_MANUAL",
+		1541: "REASON_TARGET_UNCHANGED",
+		1542: "REASON_CHANGE_PENDING",
+		1543: "REASON_SCORES_MISSING",
+		1544: "REASON_BELOW_PASS",
+		1545: "REASON_SECOND_LOOK",
+		1546: "REASON_REMEDY_FIRST",
+		1547: "REASON_ACCEPTANCES_OPEN",
+		1548: "REASON_NOT_TIED",
+		1549: "REASON_TOO_MANY_CHOSEN",
+		1550: "REASON_APPLICANT_BARRED",
+		1551: "REASON_NOT_ACCEPTED",
+		1552: "REASON_DIRECTION_CONTRADICTED",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -862,6 +931,29 @@ var (
 		"REASON_EXPORT_OWN_APPROVAL":       1661,
 		"REASON_EXPORT_OVER":               1662,
 		"REASON_NOT_OWN_INBOX":             1700,
+		"REASON_UNKNOWN_QUERY":             1530,
+		"REASON_BUDGET_OVER_SUPPORT":       1531,
+		"REASON_SPENDING_NOT_ALLOWED":      1532,
+		"REASON_UNKNOWN_BUDGET_LINE":       1533,
+		"REASON_SPENDING_OVER_LINE":        1534,
+		"REASON_SPENDING_OVER_RECEIVED":    1535,
+		"REASON_CONFIRMED_BY_RECORDER":     1536,
+		"REASON_RETURN_OVER_LEFT":          1537,
+		"REASON_NOT_SETTLED":               1538,
+		"REASON_SUPERVISION_OPEN":          1539,
+		"REASON_NOT_MANUAL":                1540,
+		"REASON_TARGET_UNCHANGED":          1541,
+		"REASON_CHANGE_PENDING":            1542,
+		"REASON_SCORES_MISSING":            1543,
+		"REASON_BELOW_PASS":                1544,
+		"REASON_SECOND_LOOK":               1545,
+		"REASON_REMEDY_FIRST":              1546,
+		"REASON_ACCEPTANCES_OPEN":          1547,
+		"REASON_NOT_TIED":                  1548,
+		"REASON_TOO_MANY_CHOSEN":           1549,
+		"REASON_APPLICANT_BARRED":          1550,
+		"REASON_NOT_ACCEPTED":              1551,
+		"REASON_DIRECTION_CONTRADICTED":    1552,
 	}
 )
 
@@ -896,7 +988,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xfb/\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x9c5\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1118,7 +1210,30 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x16REASON_EXPORT_TOO_MANY\x10\xfc\f\x12\x1f\n" +
 	"\x1aREASON_EXPORT_OWN_APPROVAL\x10\xfd\f\x12\x17\n" +
 	"\x12REASON_EXPORT_OVER\x10\xfe\f\x12\x19\n" +
-	"\x14REASON_NOT_OWN_INBOX\x10\xa4\rB\xb5\x01\n" +
+	"\x14REASON_NOT_OWN_INBOX\x10\xa4\r\x12\x19\n" +
+	"\x14REASON_UNKNOWN_QUERY\x10\xfa\v\x12\x1f\n" +
+	"\x1aREASON_BUDGET_OVER_SUPPORT\x10\xfb\v\x12 \n" +
+	"\x1bREASON_SPENDING_NOT_ALLOWED\x10\xfc\v\x12\x1f\n" +
+	"\x1aREASON_UNKNOWN_BUDGET_LINE\x10\xfd\v\x12\x1e\n" +
+	"\x19REASON_SPENDING_OVER_LINE\x10\xfe\v\x12\"\n" +
+	"\x1dREASON_SPENDING_OVER_RECEIVED\x10\xff\v\x12!\n" +
+	"\x1cREASON_CONFIRMED_BY_RECORDER\x10\x80\f\x12\x1c\n" +
+	"\x17REASON_RETURN_OVER_LEFT\x10\x81\f\x12\x17\n" +
+	"\x12REASON_NOT_SETTLED\x10\x82\f\x12\x1c\n" +
+	"\x17REASON_SUPERVISION_OPEN\x10\x83\f\x12\x16\n" +
+	"\x11REASON_NOT_MANUAL\x10\x84\f\x12\x1c\n" +
+	"\x17REASON_TARGET_UNCHANGED\x10\x85\f\x12\x1a\n" +
+	"\x15REASON_CHANGE_PENDING\x10\x86\f\x12\x1a\n" +
+	"\x15REASON_SCORES_MISSING\x10\x87\f\x12\x16\n" +
+	"\x11REASON_BELOW_PASS\x10\x88\f\x12\x17\n" +
+	"\x12REASON_SECOND_LOOK\x10\x89\f\x12\x18\n" +
+	"\x13REASON_REMEDY_FIRST\x10\x8a\f\x12\x1c\n" +
+	"\x17REASON_ACCEPTANCES_OPEN\x10\x8b\f\x12\x14\n" +
+	"\x0fREASON_NOT_TIED\x10\x8c\f\x12\x1b\n" +
+	"\x16REASON_TOO_MANY_CHOSEN\x10\x8d\f\x12\x1c\n" +
+	"\x17REASON_APPLICANT_BARRED\x10\x8e\f\x12\x18\n" +
+	"\x13REASON_NOT_ACCEPTED\x10\x8f\f\x12\"\n" +
+	"\x1dREASON_DIRECTION_CONTRADICTED\x10\x90\fB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
