@@ -18,6 +18,7 @@ const repairShop = "顺手五金店"
 func circleProviders() []*requestsv1.ProposeProviderRequest {
 	provider := func(kind requestsv1.ProviderKind, name string, services ...string) *requestsv1.ProposeProviderRequest {
 		in := &requestsv1.ProposeProviderRequest{CommunityId: circleID, Kind: kind, Name: name, Contact: "sample"}
+		in.NameConsent = kind == requestsv1.ProviderKind_PROVIDER_KIND_PERSON
 		if kind != requestsv1.ProviderKind_PROVIDER_KIND_PERSON {
 			in.Registration, in.PapersUntil = fmt.Sprintf("sample-%x", name)[:20], "2014-12-31"
 		}

@@ -37,7 +37,7 @@ func (s providers) ListProviders(ctx context.Context, req *pb.ListProvidersReque
 		rows, next, err := table.Page(s.pager, s.providers, r, page, q)
 		for _, row := range rows {
 			if p := row.Value.GetProvider(); papersOf(p).Hold(today) {
-				reply.Providers = append(reply.Providers, &pb.PublicProvider{Id: p.GetId(), Kind: p.GetKind(), Name: p.GetName(), Services: p.GetServices()})
+				reply.Providers = append(reply.Providers, publicProvider(p))
 			}
 		}
 		reply.NextPageToken = next
