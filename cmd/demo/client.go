@@ -45,7 +45,7 @@ func (r *refused) Error() string {
 // who calls: a development token.
 type who string
 
-// nobody has no account.
+// nobody calls without a token: what the request holds opens it.
 const nobody who = ""
 
 func as(role typev1.Role, person, path string) who {

@@ -48,7 +48,15 @@ type notes struct {
 	} `json:"hardship"`
 	// Replies are letters that their home organizations answered.
 	Replies int `json:"replies"`
-	path    string
+	// Polls and Surveys of December, by community; Unbalanced counts the polls
+	// that were refused once.
+	Polls      map[string]box `json:"polls"`
+	Surveys    map[string]box `json:"surveys"`
+	Unbalanced int            `json:"unbalanced"`
+	// Late are entries that are confirmed late, by member.
+	Late      map[string]string `json:"late"`
+	Objection string            `json:"objection"`
+	path      string
 }
 
 func openNotes(folder string) (*notes, error) {

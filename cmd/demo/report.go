@@ -287,7 +287,7 @@ func (r *run) reportYearEnd(ctx context.Context, c *comparison) error {
 		return err
 	}
 	activities := int64(honoredOfCommunity * len(r.communities()) * len(activityDays()))
-	services, quarters = services+activities, quarters+activities*activityHours
+	services, quarters = services+activities+lateServices, quarters+activities*activityHours+lateServices*lateHours
 	c.count("members on the frozen roster", "records", roster, cycle.GetMembers())
 	c.count("confirmed services of members", "sample", services, cycle.GetTimes())
 	c.count("their hours, in quarters", "sample", quarters, cycle.GetQuarterHours())
@@ -314,6 +314,9 @@ func (r *run) reportReplies(ctx context.Context, c *comparison, letters int64) e
 		}
 	}
 	c.count("letters still waited for", "sample", letters-int64(r.notes.Replies), waiting)
+	if err := r.reportPolls(ctx, c); err != nil {
+		return err
+	}
 	return r.reportHonors(ctx, c)
 }
 

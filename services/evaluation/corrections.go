@@ -56,7 +56,7 @@ func (s *Service) ReverseEntry(ctx context.Context, req *pb.ReverseEntryRequest)
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{req.GetId(), id}})
-		if err := tx.Emit(reversalEvent(reversing)); err != nil {
+		if err := tx.Emit(reversalEvent(reversing, row.Value.GetEntry().GetSource())); err != nil {
 			return nil, err
 		}
 		return &pb.ReverseEntryResponse{Entry: entryProto(reversing)}, nil

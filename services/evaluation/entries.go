@@ -99,11 +99,12 @@ func (s *Service) move(tx *store.Tx, row table.Row[*pb.EntryRow], next *pb.Entry
 	if err != nil {
 		return row, err
 	}
+	previous := row.Value.GetEntry().GetState()
 	if row, err = s.tables.entries.Replace(tx, row, next); err != nil {
 		return row, err
 	}
 	tx.Audit(store.Record{Rows: []string{e.GetId()}})
-	return row, tx.Emit(entryEvent(entryEventName(command), row))
+	return row, tx.Emit(entryEvent(entryEventName(command), row, previous))
 }
 
 // count gives an entry its line.

@@ -140,7 +140,7 @@ func (s *Service) propose(tx *store.Tx, row *pb.EntryRow) error {
 	if err := s.raiseAtProposal(tx, row); err != nil {
 		return err
 	}
-	return tx.Emit(entryEvent(entryEventName(ledger.Propose), inserted))
+	return tx.Emit(entryEvent(entryEventName(ledger.Propose), inserted, pb.EntryState_ENTRY_STATE_UNSPECIFIED))
 }
 
 // ProposeEntry writes an entry for a member.

@@ -92,7 +92,7 @@ func (s replies) ReplyToLetter(ctx context.Context, req *pb.ReplyToLetterRequest
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{req.GetLetterId()}})
-		return &pb.ReplyToLetterResponse{Reply: proto.CloneOf(kept.Value.GetReply())}, tx.Emit(letterEvent("letter.answered", kept))
+		return &pb.ReplyToLetterResponse{Reply: proto.CloneOf(kept.Value.GetReply())}, tx.Emit(letterEvent("letter.answered", kept, now.AsTime()))
 	})
 }
 
@@ -198,5 +198,5 @@ func (s replies) remindOf(tx *store.Tx, id string, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return tx.Emit(letterEvent("letter.reminded", kept))
+	return tx.Emit(letterEvent("letter.reminded", kept, now))
 }

@@ -43,6 +43,7 @@ type house struct {
 	*testkit.House
 	pb.ProjectsServiceClient
 	t     *testing.T
+	svc   *projects.Service
 	paths map[string]scope.Path
 	keys  int // idempotency keys given out
 }
@@ -56,6 +57,8 @@ func startOn(t *testing.T, db kv.DB) *house {
 	h := &house{House: testkit.New(t), t: t, paths: map[string]scope.Path{"": scope.Root}}
 	h.Civil = clock.NewCivil(clock.Wall(), day("2013-01-04"))
 	h.Store("registry")
+	h.Store("requests")
+	h.Store("evaluation")
 	if db != nil {
 		h.StoreOn("projects", db)
 	}
@@ -63,6 +66,7 @@ func startOn(t *testing.T, db kv.DB) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.svc = svc
 	h.Start(svc)
 	h.ProjectsServiceClient = pb.NewProjectsServiceClient(h.Conn())
 	h.announceTree()

@@ -37,6 +37,7 @@ type Service struct {
 	ids           ids.Source
 	log           *slog.Logger
 	tables        tables
+	delivery      deliveryTables
 	organizations *copies.Organizations
 	policies      *copies.Policies
 	pager         *table.Pager
@@ -50,7 +51,7 @@ func New(d Deps) (*Service, error) {
 		return nil, errors.New("projects: a dependency is missing")
 	}
 	return &Service{
-		store: d.Store, ids: d.IDs, log: d.Log, tables: newTables(),
+		store: d.Store, ids: d.IDs, log: d.Log, tables: newTables(), delivery: newDeliveryTables(),
 		organizations: copies.NewOrganizations(), policies: copies.NewPolicies(), pager: table.NewPager(d.Store.Keyring()),
 	}, nil
 }
@@ -62,6 +63,13 @@ func (s *Service) Name() string { return "projects" }
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterProjectsServiceServer(r, s)
 	pb.RegisterCheckServiceServer(r, checks{Service: s})
+	pb.RegisterNoticeServiceServer(r, notices{Service: s})
+	pb.RegisterLetterServiceServer(r, letters{Service: s})
+	pb.RegisterDeliveryServiceServer(r, deliveries{Service: s})
+	pb.RegisterSpendingServiceServer(r, spendings{Service: s})
+	pb.RegisterIndicatorServiceServer(r, indicators{Service: s})
+	pb.RegisterAcceptanceServiceServer(r, acceptances{Service: s})
+	pb.RegisterModelServiceServer(r, models{Service: s})
 }
 
 // OrganizationPath answers from the copy of the tree.
@@ -76,16 +84,21 @@ func (s *Service) OrganizationPath(ctx context.Context, id string) (path scope.P
 
 // Reactions are what the service does on events.
 func (s *Service) Reactions() []events.Consumer {
-	return []events.Consumer{s.organizations.Consumer(s.Name()), s.policies.Consumer(s.Name())}
+	return append(s.figureConsumers(), s.organizations.Consumer(s.Name()), s.policies.Consumer(s.Name()))
 }
 
-// Jobs are none: the service does nothing on its own.
-func (s *Service) Jobs() []run.Job { return nil }
+// Jobs end notices, write letters and climb the ladder of indicators.
+func (s *Service) Jobs() []run.Job {
+	return []run.Job{
+		{Name: "projects-notices", Run: notices{Service: s}.work},
+		{Name: "projects-ladder", Run: s.climb},
+	}
+}
 
 // Tables are the service's rows, for checks.
 func (s *Service) Tables() []table.Checker {
-	return []table.Checker{
+	return append(s.delivery.all(),
 		s.tables.calls, s.tables.rolls, s.tables.applications, s.tables.sheets, s.tables.decisions, s.tables.conflicts,
-		s.policies.Table(), s.organizations.Table(),
-	}
+		s.tables.notices, s.tables.objections, s.tables.letters, s.policies.Table(), s.organizations.Table(),
+	)
 }

@@ -181,7 +181,7 @@ func publicProto(r *pb.Request) *pb.PublicRequest {
 
 // JoinRequest is a "me too", once a person.
 func (s circle) JoinRequest(ctx context.Context, req *pb.JoinRequestRequest) (*pb.JoinRequestResponse, error) {
-	call := access.From(ctx)
+	call, now := access.From(ctx), s.store.Civil().Now()
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.JoinRequestResponse, error) {
 		row, err := s.read(tx, scope.All(), req.GetId())
 		if err != nil {
@@ -198,7 +198,7 @@ func (s circle) JoinRequest(ctx context.Context, req *pb.JoinRequestRequest) (*p
 		if err != nil || !first {
 			return &pb.JoinRequestResponse{Joined: r.GetJoined()}, err
 		}
-		isNew, err := s.tables.participants.Set(tx, s.authorKey(row.Value.GetCommunityPath(), call.Person))
+		isNew, inYear, err := s.markParticipant(tx, row.Value.GetCommunityPath(), call.Person, now)
 		if err != nil {
 			return nil, err
 		}
@@ -213,6 +213,7 @@ func (s circle) JoinRequest(ctx context.Context, req *pb.JoinRequestRequest) (*p
 			Name: "request.joined", EntityID: req.GetId(), Revision: kept.Revision,
 			Data: &pb.RequestJoined{
 				Id: req.GetId(), Revision: kept.Revision, CommunityPath: row.Value.GetCommunityPath(), ParticipantIsNew: isNew,
+				ParticipantIsNewInYear: inYear,
 			},
 		})
 	})

@@ -40,15 +40,16 @@ func (s *Service) announce(tx *store.Tx, command string, row table.Row[*pb.Reque
 			Kind: r.GetKind(), State: r.GetState(), PreviousState: previous,
 			MemberId: r.GetMemberId(), QuarterHours: r.GetQuarterHours(),
 			Day:         clock.Day(s.store.Civil().Now()),
-			AuthorIsNew: first.author, ParticipantIsNew: first.participant, Author: r.GetAuthor(),
+			AuthorIsNew: first.author, ParticipantIsNew: first.participant, ParticipantIsNewInYear: first.inYear, Author: r.GetAuthor(),
 			Year: yearOf(r), Answered: st.Due, InTime: st.InTime, Admitted: st.Admitted, Solved: st.Solved,
 			Rated: st.Rated, Satisfied: st.Satisfied, Excluded: st.Excluded, Level: level,
 		},
 	})
 }
 
-// firstTime says whether somebody posts, or takes part, here for the first time.
-type firstTime struct{ author, participant bool }
+// firstTime says whether somebody posts, or takes part, here for the first
+// time, ever and in the year.
+type firstTime struct{ author, participant, inYear bool }
 
 // Steps that change no state, beside the commands of the machine.
 const (

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -11,6 +12,7 @@ import (
 	pb "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
@@ -51,7 +53,7 @@ func (s *Service) PostRequest(ctx context.Context, req *pb.PostRequestRequest) (
 		if err := s.openNuisance(tx, row, now); err != nil {
 			return nil, err
 		}
-		first, err := s.markAuthor(tx, string(community), call.Person)
+		first, err := s.markAuthor(tx, string(community), call.Person, now)
 		if err != nil {
 			return nil, err
 		}
@@ -124,12 +126,22 @@ func (s *Service) community(r kv.Reader, id, field string) (scope.Path, error) {
 
 // markAuthor says whether somebody posts, and takes part, in a community for the
 // first time.
-func (s *Service) markAuthor(tx *store.Tx, communityPath, author string) (first firstTime, err error) {
+func (s *Service) markAuthor(tx *store.Tx, communityPath, author string, now time.Time) (first firstTime, err error) {
 	if first.author, err = s.tables.authors.Set(tx, s.authorKey(communityPath, author)); err != nil {
 		return first, err
 	}
-	first.participant, err = s.tables.participants.Set(tx, s.authorKey(communityPath, author))
+	first.participant, first.inYear, err = s.markParticipant(tx, communityPath, author, now)
 	return first, err
+}
+
+// markParticipant says whether somebody takes part in a community for the first
+// time, ever and in this year.
+func (s *Service) markParticipant(tx *store.Tx, communityPath, person string, now time.Time) (ever, inYear bool, err error) {
+	if ever, err = s.tables.participants.Set(tx, s.authorKey(communityPath, person)); err != nil {
+		return ever, false, err
+	}
+	inYear, err = s.tables.participants.Set(tx, s.yearKey(communityPath, person, clock.Day(now)[:4]))
+	return ever, inYear, err
 }
 
 // GetRequest answers one request, without a sealed text.

@@ -208,3 +208,9 @@ func (s *Service) authorKey(communityPath, author string) key.Key {
 	return key.Key(nil).String(communityPath).
 		String(hex.EncodeToString(s.store.Keyring().Blind("request author", communityPath, author)))
 }
+
+// yearKey is where a community remembers that somebody took part in a year.
+func (s *Service) yearKey(communityPath, person, year string) key.Key {
+	return key.Key(nil).String(communityPath).
+		String(hex.EncodeToString(s.store.Keyring().Blind("request participant of a year", communityPath, person, year)))
+}

@@ -35,8 +35,10 @@ type EntryReversed struct {
 	Times         int32  `protobuf:"varint,7,opt,name=times,proto3" json:"times,omitempty"`
 	Cases         int32  `protobuf:"varint,8,opt,name=cases,proto3" json:"cases,omitempty"`
 	QuarterHours  int32  `protobuf:"varint,9,opt,name=quarter_hours,json=quarterHours,proto3" json:"quarter_hours,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Of the entry that is taken out.
+	ReversedSource EntrySource `protobuf:"varint,50,opt,name=reversed_source,json=reversedSource,proto3,enum=linli.evaluation.v1.EntrySource" json:"reversed_source,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *EntryReversed) Reset() {
@@ -132,11 +134,18 @@ func (x *EntryReversed) GetQuarterHours() int32 {
 	return 0
 }
 
+func (x *EntryReversed) GetReversedSource() EntrySource {
+	if x != nil {
+		return x.ReversedSource
+	}
+	return EntrySource_ENTRY_SOURCE_UNSPECIFIED
+}
+
 var File_linli_evaluation_v1_ledger_events_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_ledger_events_proto_rawDesc = "" +
 	"\n" +
-	"'linli/evaluation/v1/ledger_events.proto\x12\x13linli.evaluation.v1\"\xfe\x01\n" +
+	"'linli/evaluation/v1/ledger_events.proto\x12\x13linli.evaluation.v1\x1a$linli/evaluation/v1/evaluation.proto\"\xc9\x02\n" +
 	"\rEntryReversed\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x1a\n" +
@@ -146,7 +155,8 @@ const file_linli_evaluation_v1_ledger_events_proto_rawDesc = "" +
 	"\x03day\x18\x06 \x01(\tR\x03day\x12\x14\n" +
 	"\x05times\x18\a \x01(\x05R\x05times\x12\x14\n" +
 	"\x05cases\x18\b \x01(\x05R\x05cases\x12#\n" +
-	"\rquarter_hours\x18\t \x01(\x05R\fquarterHoursB\xe5\x01\n" +
+	"\rquarter_hours\x18\t \x01(\x05R\fquarterHours\x12I\n" +
+	"\x0freversed_source\x182 \x01(\x0e2 .linli.evaluation.v1.EntrySourceR\x0ereversedSourceB\xe5\x01\n" +
 	"\x17com.linli.evaluation.v1B\x11LedgerEventsProtoP\x01ZIgithub.com/linli-project/linli/proto/gen/linli/evaluation/v1;evaluationv1\xa2\x02\x03LEX\xaa\x02\x13Linli.Evaluation.V1\xca\x02\x13Linli\\Evaluation\\V1\xe2\x02\x1fLinli\\Evaluation\\V1\\GPBMetadata\xea\x02\x15Linli::Evaluation::V1b\x06proto3"
 
 var (
@@ -164,13 +174,15 @@ func file_linli_evaluation_v1_ledger_events_proto_rawDescGZIP() []byte {
 var file_linli_evaluation_v1_ledger_events_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_linli_evaluation_v1_ledger_events_proto_goTypes = []any{
 	(*EntryReversed)(nil), // 0: linli.evaluation.v1.EntryReversed
+	(EntrySource)(0),      // 1: linli.evaluation.v1.EntrySource
 }
 var file_linli_evaluation_v1_ledger_events_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	1, // 0: linli.evaluation.v1.EntryReversed.reversed_source:type_name -> linli.evaluation.v1.EntrySource
+	1, // [1:1] is the sub-list for method output_type
+	1, // [1:1] is the sub-list for method input_type
+	1, // [1:1] is the sub-list for extension type_name
+	1, // [1:1] is the sub-list for extension extendee
+	0, // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_linli_evaluation_v1_ledger_events_proto_init() }
@@ -178,6 +190,7 @@ func file_linli_evaluation_v1_ledger_events_proto_init() {
 	if File_linli_evaluation_v1_ledger_events_proto != nil {
 		return
 	}
+	file_linli_evaluation_v1_evaluation_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

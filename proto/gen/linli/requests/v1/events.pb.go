@@ -57,9 +57,11 @@ type RequestChanged struct {
 	Excluded  bool  `protobuf:"varint,58,opt,name=excluded,proto3" json:"excluded,omitempty"`
 	// 0 the community, 1 the street, 2 the department: who sees to it, or with
 	// .overdue who is told.
-	Level         int32 `protobuf:"varint,59,opt,name=level,proto3" json:"level,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Level int32 `protobuf:"varint,59,opt,name=level,proto3" json:"level,omitempty"`
+	// Whether the author has not posted or said "me too" here this year before.
+	ParticipantIsNewInYear bool `protobuf:"varint,60,opt,name=participant_is_new_in_year,json=participantIsNewInYear,proto3" json:"participant_is_new_in_year,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *RequestChanged) Reset() {
@@ -239,15 +241,23 @@ func (x *RequestChanged) GetLevel() int32 {
 	return 0
 }
 
+func (x *RequestChanged) GetParticipantIsNewInYear() bool {
+	if x != nil {
+		return x.ParticipantIsNewInYear
+	}
+	return false
+}
+
 // linli.requests.request.joined.v1; entity: the request. Who it was stays inside.
 type RequestJoined struct {
-	state            protoimpl.MessageState `protogen:"open.v1"`
-	Id               string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Revision         uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
-	CommunityPath    string                 `protobuf:"bytes,3,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
-	ParticipantIsNew bool                   `protobuf:"varint,4,opt,name=participant_is_new,json=participantIsNew,proto3" json:"participant_is_new,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	state                  protoimpl.MessageState `protogen:"open.v1"`
+	Id                     string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Revision               uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	CommunityPath          string                 `protobuf:"bytes,3,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
+	ParticipantIsNew       bool                   `protobuf:"varint,4,opt,name=participant_is_new,json=participantIsNew,proto3" json:"participant_is_new,omitempty"`
+	ParticipantIsNewInYear bool                   `protobuf:"varint,50,opt,name=participant_is_new_in_year,json=participantIsNewInYear,proto3" json:"participant_is_new_in_year,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *RequestJoined) Reset() {
@@ -308,11 +318,18 @@ func (x *RequestJoined) GetParticipantIsNew() bool {
 	return false
 }
 
+func (x *RequestJoined) GetParticipantIsNewInYear() bool {
+	if x != nil {
+		return x.ParticipantIsNewInYear
+	}
+	return false
+}
+
 var File_linli_requests_v1_events_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\x1elinli/requests/v1/events.proto\x12\x11linli.requests.v1\x1a linli/requests/v1/requests.proto\"\xb7\x05\n" +
+	"\x1elinli/requests/v1/events.proto\x12\x11linli.requests.v1\x1a linli/requests/v1/requests.proto\"\xf3\x05\n" +
 	"\x0eRequestChanged\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12%\n" +
@@ -335,12 +352,14 @@ const file_linli_requests_v1_events_proto_rawDesc = "" +
 	"\x05rated\x188 \x01(\bR\x05rated\x12\x1c\n" +
 	"\tsatisfied\x189 \x01(\bR\tsatisfied\x12\x1a\n" +
 	"\bexcluded\x18: \x01(\bR\bexcluded\x12\x14\n" +
-	"\x05level\x18; \x01(\x05R\x05level\"\x90\x01\n" +
+	"\x05level\x18; \x01(\x05R\x05level\x12:\n" +
+	"\x1aparticipant_is_new_in_year\x18< \x01(\bR\x16participantIsNewInYear\"\xcc\x01\n" +
 	"\rRequestJoined\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12%\n" +
 	"\x0ecommunity_path\x18\x03 \x01(\tR\rcommunityPath\x12,\n" +
-	"\x12participant_is_new\x18\x04 \x01(\bR\x10participantIsNewB\xd1\x01\n" +
+	"\x12participant_is_new\x18\x04 \x01(\bR\x10participantIsNew\x12:\n" +
+	"\x1aparticipant_is_new_in_year\x182 \x01(\bR\x16participantIsNewInYearB\xd1\x01\n" +
 	"\x15com.linli.requests.v1B\vEventsProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/requests/v1;requestsv1\xa2\x02\x03LRX\xaa\x02\x11Linli.Requests.V1\xca\x02\x11Linli\\Requests\\V1\xe2\x02\x1dLinli\\Requests\\V1\\GPBMetadata\xea\x02\x13Linli::Requests::V1b\x06proto3"
 
 var (
