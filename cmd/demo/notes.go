@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // notes are what the demo, as a client, remembers between days: the ids that
@@ -31,12 +32,20 @@ type notes struct {
 	LetterLines int                 `json:"letter_lines"`
 	// LetterNames counts lines of rendered letters with a name.
 	LetterNames int `json:"letter_names"`
-	Hardship    struct {
-		StaffOnly bool   `json:"staff_only"`
-		Revealed  bool   `json:"revealed"`
-		Day       string `json:"day"`
-		Case      string `json:"case"`
-		Aid       string `json:"aid"`
+	// Providers of the circle's register, by name.
+	Providers map[string]string `json:"providers"`
+	// Samples are ids and counts of what the records do not have.
+	Samples  samples `json:"samples"`
+	Hardship struct {
+		// Poster is the member who posts for a neighbour.
+		Poster    string    `json:"poster"`
+		Code      string    `json:"code"`
+		Posted    time.Time `json:"posted"`
+		StaffOnly bool      `json:"staff_only"`
+		Revealed  bool      `json:"revealed"`
+		Day       string    `json:"day"`
+		Case      string    `json:"case"`
+		Aid       string    `json:"aid"`
 	} `json:"hardship"`
 	// Round is what happened around the review.
 	Round struct {
@@ -66,7 +75,7 @@ type notes struct {
 
 func openNotes(folder string) (*notes, error) {
 	n := &notes{
-		Requests: map[int]string{}, Applications: map[string]string{}, Twelve: map[string][]string{},
+		Requests: map[int]string{}, Providers: map[string]string{}, Applications: map[string]string{}, Twelve: map[string][]string{},
 		path: filepath.Join(folder, "demo-notes.json"),
 	}
 	text, err := os.ReadFile(n.path)

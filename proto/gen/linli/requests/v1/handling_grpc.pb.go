@@ -25,6 +25,7 @@ const (
 	HandlingService_VerifyRequest_FullMethodName   = "/linli.requests.v1.HandlingService/VerifyRequest"
 	HandlingService_HandRequest_FullMethodName     = "/linli.requests.v1.HandlingService/HandRequest"
 	HandlingService_AnswerOffer_FullMethodName     = "/linli.requests.v1.HandlingService/AnswerOffer"
+	HandlingService_BeginRequest_FullMethodName    = "/linli.requests.v1.HandlingService/BeginRequest"
 	HandlingService_RecallRequest_FullMethodName   = "/linli.requests.v1.HandlingService/RecallRequest"
 	HandlingService_EscalateRequest_FullMethodName = "/linli.requests.v1.HandlingService/EscalateRequest"
 	HandlingService_HandBackRequest_FullMethodName = "/linli.requests.v1.HandlingService/HandBackRequest"
@@ -65,6 +66,9 @@ type HandlingServiceClient interface {
 	// AnswerOffer is the yes or no of whom a request was given to. A no is counted, not kept by person; who is not a member may say no once to a dispatch, then the street decides.
 	// The member, staff or provider it was dispatched to. FAILED_PRECONDITION MEMBER_NOT_IN_COMMUNITY: the member has moved away since.
 	AnswerOffer(ctx context.Context, in *AnswerOfferRequest, opts ...grpc.CallOption) (*AnswerOfferResponse, error)
+	// BeginRequest says that who took a request on has begun. The member, staff or provider who took it on.
+	// PERMISSION_DENIED NOT_THE_DISPATCHED_MEMBER.
+	BeginRequest(ctx context.Context, in *BeginRequestRequest, opts ...grpc.CallOption) (*BeginRequestResponse, error)
 	// RecallRequest takes a request back that nobody has taken on. Committee staff.
 	RecallRequest(ctx context.Context, in *RecallRequestRequest, opts ...grpc.CallOption) (*RecallRequestResponse, error)
 	// EscalateRequest gives a request to the street, or from there to the department; the clock runs on them from then on. Committee staff; from the street on the street officer.
@@ -159,6 +163,16 @@ func (c *handlingServiceClient) AnswerOffer(ctx context.Context, in *AnswerOffer
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(AnswerOfferResponse)
 	err := c.cc.Invoke(ctx, HandlingService_AnswerOffer_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *handlingServiceClient) BeginRequest(ctx context.Context, in *BeginRequestRequest, opts ...grpc.CallOption) (*BeginRequestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BeginRequestResponse)
+	err := c.cc.Invoke(ctx, HandlingService_BeginRequest_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -302,6 +316,9 @@ type HandlingServiceServer interface {
 	// AnswerOffer is the yes or no of whom a request was given to. A no is counted, not kept by person; who is not a member may say no once to a dispatch, then the street decides.
 	// The member, staff or provider it was dispatched to. FAILED_PRECONDITION MEMBER_NOT_IN_COMMUNITY: the member has moved away since.
 	AnswerOffer(context.Context, *AnswerOfferRequest) (*AnswerOfferResponse, error)
+	// BeginRequest says that who took a request on has begun. The member, staff or provider who took it on.
+	// PERMISSION_DENIED NOT_THE_DISPATCHED_MEMBER.
+	BeginRequest(context.Context, *BeginRequestRequest) (*BeginRequestResponse, error)
 	// RecallRequest takes a request back that nobody has taken on. Committee staff.
 	RecallRequest(context.Context, *RecallRequestRequest) (*RecallRequestResponse, error)
 	// EscalateRequest gives a request to the street, or from there to the department; the clock runs on them from then on. Committee staff; from the street on the street officer.
@@ -359,6 +376,9 @@ func (UnimplementedHandlingServiceServer) HandRequest(context.Context, *HandRequ
 }
 func (UnimplementedHandlingServiceServer) AnswerOffer(context.Context, *AnswerOfferRequest) (*AnswerOfferResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method AnswerOffer not implemented")
+}
+func (UnimplementedHandlingServiceServer) BeginRequest(context.Context, *BeginRequestRequest) (*BeginRequestResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BeginRequest not implemented")
 }
 func (UnimplementedHandlingServiceServer) RecallRequest(context.Context, *RecallRequestRequest) (*RecallRequestResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RecallRequest not implemented")
@@ -518,6 +538,24 @@ func _HandlingService_AnswerOffer_Handler(srv interface{}, ctx context.Context, 
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(HandlingServiceServer).AnswerOffer(ctx, req.(*AnswerOfferRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _HandlingService_BeginRequest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BeginRequestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HandlingServiceServer).BeginRequest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HandlingService_BeginRequest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HandlingServiceServer).BeginRequest(ctx, req.(*BeginRequestRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -750,6 +788,10 @@ var HandlingService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "AnswerOffer",
 			Handler:    _HandlingService_AnswerOffer_Handler,
+		},
+		{
+			MethodName: "BeginRequest",
+			Handler:    _HandlingService_BeginRequest_Handler,
 		},
 		{
 			MethodName: "RecallRequest",
