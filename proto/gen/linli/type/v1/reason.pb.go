@@ -366,6 +366,8 @@ const (
 	Reason_REASON_SURVEY_MEMBER_TWICE Reason = 1603
 	// The member is exempt in `year`.
 	Reason_REASON_EXEMPTION_EXISTS Reason = 1604
+	// The letter was corrected: its issue `issue` is the one to answer.
+	Reason_REASON_LETTER_ISSUED_AGAIN Reason = 1605
 )
 
 // Enum value maps for Reason.
@@ -539,6 +541,7 @@ var (
 		1602: "REASON_SURVEY_ON_ONESELF",
 		1603: "REASON_SURVEY_MEMBER_TWICE",
 		1604: "REASON_EXEMPTION_EXISTS",
+		1605: "REASON_LETTER_ISSUED_AGAIN",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -709,6 +712,7 @@ var (
 		"REASON_SURVEY_ON_ONESELF":         1602,
 		"REASON_SURVEY_MEMBER_TWICE":       1603,
 		"REASON_EXEMPTION_EXISTS":          1604,
+		"REASON_LETTER_ISSUED_AGAIN":       1605,
 	}
 )
 
@@ -743,7 +747,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x86'\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xa7'\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -927,7 +931,8 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x1aREASON_SURVEY_NOT_BALANCED\x10\xc1\f\x12\x1d\n" +
 	"\x18REASON_SURVEY_ON_ONESELF\x10\xc2\f\x12\x1f\n" +
 	"\x1aREASON_SURVEY_MEMBER_TWICE\x10\xc3\f\x12\x1c\n" +
-	"\x17REASON_EXEMPTION_EXISTS\x10\xc4\fB\xb5\x01\n" +
+	"\x17REASON_EXEMPTION_EXISTS\x10\xc4\f\x12\x1f\n" +
+	"\x1aREASON_LETTER_ISSUED_AGAIN\x10\xc5\fB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
