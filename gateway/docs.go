@@ -81,5 +81,9 @@ func plainPaths() map[string]any {
 			id, query("acceptReportIns", "Take a date in 报到日期 as an accepted report-in."), csv)},
 		"/v1/letters/{id}/csv": map[string]any{"get": operation("RenderLetter", "EvaluationService",
 			"A letter as CSV, with the names as they are in the registry now.", id)},
+		"/v1/applications/{id}/letter/xlsx": map[string]any{"get": operation("RenderApplicationLetter", "LetterService",
+			"The latest letter to an applicant as XLSX.", id)},
+		"/v1/ledgerExports/{id}/csv": map[string]any{"get": operation("RenderLedgerExport", "LedgerExportService",
+			"An approved export as CSV, with the names that its reader may see in the registry now.", id)},
 	}
 }

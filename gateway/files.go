@@ -177,6 +177,20 @@ func (f *files) letter(format evaluationv1.LetterFormat) http.HandlerFunc {
 	}
 }
 
+// ledgerExport: GET /v1/ledgerExports/{id}/csv and /xlsx, the services of an
+// approved export as a file.
+func (f *files) ledgerExport(format evaluationv1.LetterFormat) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		reply, err := evaluationv1.NewLedgerExportServiceClient(f.conn).
+			RenderLedgerExport(outgoing(r), &evaluationv1.RenderLedgerExportRequest{Id: r.PathValue("id"), Format: format})
+		if err != nil {
+			writeProblem(w, r, problemOf(err))
+			return
+		}
+		attach(w, reply.GetContentType(), reply.GetFileName(), reply.GetContent())
+	}
+}
+
 // selection: GET /v1/calls/{id}/selection, what the decision of a call rests on.
 func (f *files) selection(w http.ResponseWriter, r *http.Request) {
 	reply, err := projectsv1.NewProjectsServiceClient(f.conn).
@@ -186,6 +200,18 @@ func (f *files) selection(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	attach(w, "application/json", reply.GetFileName(), reply.GetContent())
+}
+
+// applicationLetter: GET /v1/applications/{id}/letter/xlsx, the latest letter to
+// an applicant as a file.
+func (f *files) applicationLetter(w http.ResponseWriter, r *http.Request) {
+	reply, err := projectsv1.NewLetterServiceClient(f.conn).
+		RenderApplicationLetter(outgoing(r), &projectsv1.RenderApplicationLetterRequest{ApplicationId: r.PathValue("id")})
+	if err != nil {
+		writeProblem(w, r, problemOf(err))
+		return
+	}
+	attach(w, reply.GetContentType(), reply.GetFileName(), reply.GetContent())
 }
 
 func attach(w http.ResponseWriter, contentType, name string, content []byte) {

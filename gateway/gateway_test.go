@@ -38,8 +38,11 @@ type registry struct {
 	header  *registryv1.ImportRosterHeader
 }
 
-func (r *registry) Name() string                     { return "registry" }
-func (r *registry) Register(s grpc.ServiceRegistrar) { registryv1.RegisterRegistryServiceServer(s, r) }
+func (r *registry) Name() string { return "registry" }
+func (r *registry) Register(s grpc.ServiceRegistrar) {
+	registryv1.RegisterRegistryServiceServer(s, r)
+	registryv1.RegisterCampaignServiceServer(s, registryv1.UnimplementedCampaignServiceServer{})
+}
 func (r *registry) OrganizationPath(context.Context, string) (scope.Path, bool, error) {
 	return "/C1/", true, nil
 }
@@ -86,6 +89,9 @@ func (e evaluation) Register(s grpc.ServiceRegistrar) {
 	evaluationv1.RegisterSheetServiceServer(s, evaluationv1.UnimplementedSheetServiceServer{})
 	evaluationv1.RegisterReplyServiceServer(s, evaluationv1.UnimplementedReplyServiceServer{})
 	evaluationv1.RegisterCardServiceServer(s, evaluationv1.UnimplementedCardServiceServer{})
+	evaluationv1.RegisterBranchServiceServer(s, evaluationv1.UnimplementedBranchServiceServer{})
+	evaluationv1.RegisterConductServiceServer(s, evaluationv1.UnimplementedConductServiceServer{})
+	evaluationv1.RegisterLedgerExportServiceServer(s, evaluationv1.UnimplementedLedgerExportServiceServer{})
 }
 func (e evaluation) OrganizationPath(context.Context, string) (scope.Path, bool, error) {
 	return "", false, nil

@@ -22,13 +22,16 @@ import (
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/evaluation/internal/branch"
 	"github.com/linli-project/linli/services/evaluation/internal/card"
+	"github.com/linli-project/linli/services/evaluation/internal/conduct"
 	"github.com/linli-project/linli/services/evaluation/internal/cycle"
 	"github.com/linli-project/linli/services/evaluation/internal/honor"
 	"github.com/linli-project/linli/services/evaluation/internal/ledger"
 	"github.com/linli-project/linli/services/evaluation/internal/poll"
 	"github.com/linli-project/linli/services/evaluation/internal/sheet"
 	"github.com/linli-project/linli/services/evaluation/internal/survey"
+	"github.com/linli-project/linli/services/evaluation/internal/volunteer"
 )
 
 // Deps of the service. The store is closed by whoever opened it.
@@ -62,9 +65,11 @@ type Service struct {
 	pollTables    pollTables
 	sheetTables   sheetTables
 	surveyTables  surveyTables
+	branchTables  branchTables
 	pager         *table.Pager
 	wake          chan struct{} // a cycle has work to do
 	wakeErase     chan struct{} // a survey has ended
+	branchWork    chan struct{} // a branch's cycle has work to do
 }
 
 var _ pb.EvaluationServiceServer = (*Service)(nil)
@@ -77,10 +82,11 @@ func New(d Deps) (*Service, error) {
 	return &Service{
 		store: d.Store, ids: d.IDs, log: d.Log, registry: d.Registry,
 		entryWay: ledger.Machine(), cycleWay: cycle.Machine(), pollWay: poll.Machine(), honorWay: honor.Machine(),
-		surveyWay: survey.Machine(), surveyTables: newSurveyTables(),
+		surveyWay: survey.Machine(), surveyTables: newSurveyTables(), branchTables: newBranchTables(),
 		tables: newTables(), pollTables: newPollTables(), sheetTables: newSheetTables(),
 		organizations: copies.NewOrganizations(), members: copies.NewMembers(), policies: copies.NewPolicies(),
 		pager: table.NewPager(d.Store.Keyring()), wake: make(chan struct{}, 1), wakeErase: make(chan struct{}, 1),
+		branchWork: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -98,6 +104,9 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterCardServiceServer(r, cards{Service: s})
 	pb.RegisterSurveyServiceServer(r, surveys{Service: s})
 	pb.RegisterExemptionServiceServer(r, exemptions{Service: s})
+	pb.RegisterBranchServiceServer(r, branches{Service: s})
+	pb.RegisterConductServiceServer(r, conducts{Service: s})
+	pb.RegisterLedgerExportServiceServer(r, exports{Service: s})
 }
 
 // OrganizationPath answers from the copy of the tree.
@@ -126,6 +135,7 @@ func (s *Service) Jobs() []run.Job {
 	return []run.Job{
 		{Name: "evaluation-cycles", Run: s.workOnCycles},
 		{Name: "evaluation-honors", Run: s.workOnHonors},
+		{Name: "evaluation-branches", Run: s.workOnBranches},
 		{Name: "evaluation-reminders", Run: replies{Service: s}.remind},
 		{Name: "evaluation-surveys", Run: surveys{Service: s}.eraseAnswers},
 	}
@@ -136,7 +146,7 @@ func (s *Service) Tables() []table.Checker {
 	return slices.Concat([]table.Checker{
 		s.tables.entries, s.tables.cycles, s.tables.results, s.tables.letters,
 		s.organizations.Table(), s.members.Table(), s.policies.Table(),
-	}, s.ledgerCheckers(), s.honorCheckers(), s.pollTables.all(), s.sheetTables.all(), s.surveyTables.all())
+	}, s.ledgerCheckers(), s.honorCheckers(), s.pollTables.all(), s.sheetTables.all(), s.surveyTables.all(), s.branchTables.all())
 }
 
 // Charts are the service's state machines.
@@ -145,5 +155,6 @@ func Charts() []rule.Chart {
 		ledger.Machine().Chart(), cycle.Machine().Chart(), poll.Machine().Chart(), honor.Machine().Chart(),
 		sheet.Signatures().Chart(), sheet.Objections().Chart(), card.Machine().Chart(),
 		survey.Machine().Chart(),
+		branch.Machine().Chart(), branch.Exceptions().Chart(), conduct.Machine().Chart(), volunteer.Machine().Chart(),
 	}
 }

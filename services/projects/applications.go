@@ -2,6 +2,7 @@ package projects
 
 import (
 	"context"
+	"strconv"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -35,7 +36,7 @@ func (s *Service) DraftApplication(ctx context.Context, req *pb.DraftApplication
 			return nil, err
 		}
 		next := &pb.ApplicationRow{Application: drafted, DistrictPath: round.Value.GetDistrictPath()}
-		if next.ApplicantPath, err = s.applicantPath(tx, next); err != nil {
+		if err := s.place(tx, called, next); err != nil {
 			return nil, err
 		}
 		row, err := s.enter(tx, next, called.GetMostPerApplicant())
@@ -47,13 +48,41 @@ func (s *Service) DraftApplication(ctx context.Context, req *pb.DraftApplication
 	})
 }
 
-// applicantPath answers where an applicant stands, if it may apply.
-func (s *Service) applicantPath(tx *store.Tx, a *pb.ApplicationRow) (string, error) {
-	o, err := s.organization(tx, "applicant_id", a.GetApplication().GetApplicantId())
+// place notes where those who apply stand, if they may apply with that theme.
+func (s *Service) place(tx *store.Tx, called *pb.Call, a *pb.ApplicationRow) error {
+	applicant, others := a.GetApplication().GetApplicantId(), a.GetApplication().GetCoApplicantIds()
+	if err := application.CheckTheme(a.GetApplication().GetCategory(), called.GetThemes()); err != nil {
+		return err
+	}
+	if err := application.CheckTogether(applicant, others); err != nil {
+		return err
+	}
+	kinds := called.GetApplicantKinds()
+	if len(kinds) == 0 {
+		kinds = application.Kinds()
+	}
+	var err error
+	if a.ApplicantPath, err = s.stands(tx, "applicant_id", applicant, a.GetDistrictPath(), kinds); err != nil {
+		return err
+	}
+	a.CoApplicantPaths = nil
+	for i, id := range others {
+		path, err := s.stands(tx, "co_applicant_ids["+strconv.Itoa(i)+"]", id, a.GetDistrictPath(), application.Kinds())
+		if err != nil {
+			return err
+		}
+		a.CoApplicantPaths = append(a.CoApplicantPaths, path)
+	}
+	return nil
+}
+
+// stands answers where an organization that applies stands, if it may.
+func (s *Service) stands(tx *store.Tx, field, id, district string, kinds []string) (string, error) {
+	o, err := s.organization(tx, field, id)
 	if err != nil {
 		return "", err
 	}
-	return string(o.Path), application.CheckApplicant(kindName(o.Kind), string(o.Path), a.GetDistrictPath())
+	return string(o.Path), application.CheckApplicant(field, kindName(o.Kind), string(o.Path), district, kinds)
 }
 
 // enter puts an application on the roll of its call, under its number.
@@ -103,7 +132,7 @@ func (s *Service) roll(tx *store.Tx, callID string) (table.Row[*pb.RollRow], err
 func (s *Service) SubmitApplication(ctx context.Context, req *pb.SubmitApplicationRequest) (*pb.SubmitApplicationResponse, error) {
 	c, now := access.From(ctx), s.store.Civil().Now()
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.SubmitApplicationResponse, error) {
-		row, err := s.application(tx, sight(c), req.GetId(), req.GetEtag())
+		row, err := s.ownApplication(tx, c, req.GetId(), req.GetEtag())
 		if err != nil {
 			return nil, err
 		}
@@ -121,8 +150,18 @@ func (s *Service) SubmitApplication(ctx context.Context, req *pb.SubmitApplicati
 		if err := windowOf(called).CheckTaking(call.State(called.GetState()), now); err != nil {
 			return nil, err
 		}
-		return &pb.SubmitApplicationResponse{Application: applicationProto(row)}, tx.Emit(applicationChanged(row))
+		return &pb.SubmitApplicationResponse{Application: applicationProto(row)}, tx.Emit(applicationChanged(row, now))
 	})
+}
+
+// ownApplication answers an application that the caller may change: one of the
+// own organization, not one that another applies for.
+func (s *Service) ownApplication(tx *store.Tx, c access.Call, id, etag string) (table.Row[*pb.ApplicationRow], error) {
+	row, err := s.application(tx, sight(c), id, etag)
+	if err == nil && !sight(c).Covers(applicantSide(scope.Path(row.Value.GetApplicantPath()))) {
+		err = rule.New(rule.Denied, "NOT_THE_APPLICANT", "")
+	}
+	return row, err
 }
 
 // application answers an application that the scope sees and the etag names.
@@ -174,7 +213,7 @@ func (s *Service) GetApplication(ctx context.Context, req *pb.GetApplicationRequ
 		if err != nil {
 			return err
 		}
-		out.Application = applicationProto(row)
+		out.Application = applicationFor(c, row)
 		return nil
 	})
 	return &out, err
@@ -202,7 +241,7 @@ func (s *Service) ListApplications(ctx context.Context, req *pb.ListApplications
 			return err
 		}
 		for _, row := range rows {
-			out.Applications = append(out.Applications, applicationProto(row))
+			out.Applications = append(out.Applications, applicationFor(c, row))
 		}
 		out.NextPageToken = next
 		return nil

@@ -127,7 +127,9 @@ func (s *Service) handOver(tx *store.Tx, c *pb.Call) error {
 	if err := application.CheckDone(len(pending)); err != nil {
 		return err
 	}
-	return s.moveAll(tx, c, application.StartReview, func(next *pb.ApplicationRow) { next.Reviewers = persons(c.GetReviewers()) })
+	return s.moveAll(tx, c, application.StartReview, func(next *pb.ApplicationRow) {
+		next.Reviewers, next.HideApplicants = persons(c.GetReviewers()), c.GetHideApplicants()
+	})
 }
 
 // moveAll takes what waits one step further with its call. The roll is read so

@@ -40,7 +40,7 @@ func (s checks) StartCheck(ctx context.Context, req *pb.StartCheckRequest) (*pb.
 		if row, err = s.moveCall(tx, row, call.StartCheck, now); err != nil {
 			return nil, err
 		}
-		p, err := s.policies.For(tx, scope.Path(row.Value.GetDistrictPath()), now.Year())
+		p, err := s.policies.For(tx, scope.Path(row.Value.GetDistrictPath()), now.In(clock.Shanghai()).Year())
 		if err != nil {
 			return nil, err
 		}
@@ -66,7 +66,11 @@ func (s checks) ReturnApplication(ctx context.Context, req *pb.ReturnApplication
 		if err != nil {
 			return nil, err
 		}
-		row, err := s.checked(tx, sight(c), req.GetId(), req.GetEtag(), application.Return, func(a *pb.Application, p policy.Policy) error {
+		row, err := s.application(tx, sight(c), req.GetId(), req.GetEtag())
+		if err != nil {
+			return nil, err
+		}
+		row, err = s.checked(tx, row, application.Return, now, func(a *pb.Application, p policy.Policy) error {
 			left, err := p.Workdays(now, a.GetCheck().GetDueAt().AsTime().Add(-time.Nanosecond))
 			a.Check = &pb.Check{
 				Reason: req.GetReason(), ReturnUntil: timestamppb.New(until),
@@ -95,7 +99,11 @@ func endOfDay(field, day string, now time.Time) (time.Time, error) {
 func (s checks) ResubmitApplication(ctx context.Context, req *pb.ResubmitApplicationRequest) (*pb.ResubmitApplicationResponse, error) {
 	c, now := access.From(ctx), s.store.Civil().Now()
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ResubmitApplicationResponse, error) {
-		row, err := s.checked(tx, sight(c), req.GetId(), req.GetEtag(), application.Resubmit, func(a *pb.Application, p policy.Policy) error {
+		row, err := s.ownApplication(tx, c, req.GetId(), req.GetEtag())
+		if err != nil {
+			return nil, err
+		}
+		row, err = s.checked(tx, row, application.Resubmit, now, func(a *pb.Application, p policy.Policy) error {
 			if err := application.CheckAgain(a.GetCheck().GetReturnUntil().AsTime().In(clock.Shanghai()), now); err != nil {
 				return err
 			}
@@ -140,7 +148,11 @@ func (s checks) JudgeEligibility(ctx context.Context, req *pb.JudgeEligibilityRe
 		if err != nil {
 			return nil, err
 		}
-		row, err := s.checked(tx, sight(c), req.GetId(), req.GetEtag(), command, func(a *pb.Application, _ policy.Policy) error {
+		row, err := s.application(tx, sight(c), req.GetId(), req.GetEtag())
+		if err != nil {
+			return nil, err
+		}
+		row, err = s.checked(tx, row, command, now, func(a *pb.Application, _ policy.Policy) error {
 			if until := a.GetCheck().GetReturnUntil(); until != nil {
 				if err := application.CheckGivenUp(until.AsTime().In(clock.Shanghai()), now); err != nil {
 					return err
@@ -157,15 +169,11 @@ func (s checks) JudgeEligibility(ctx context.Context, req *pb.JudgeEligibilityRe
 }
 
 // checked takes an application one step further in the check and announces it.
-func (s checks) checked(tx *store.Tx, sees scope.Scope, id, etag, command string, change func(*pb.Application, policy.Policy) error) (table.Row[*pb.ApplicationRow], error) {
-	row, err := s.application(tx, sees, id, etag)
-	if err != nil {
-		return row, err
-	}
+func (s checks) checked(tx *store.Tx, row table.Row[*pb.ApplicationRow], command string, now time.Time, change func(*pb.Application, policy.Policy) error) (table.Row[*pb.ApplicationRow], error) {
 	if _, err := application.Machine().Next(application.State(row.Value.GetApplication().GetState()), command); err != nil {
 		return row, err
 	}
-	p, err := s.policies.For(tx, scope.Path(row.Value.GetDistrictPath()), s.store.Civil().Now().Year())
+	p, err := s.policies.For(tx, scope.Path(row.Value.GetDistrictPath()), now.In(clock.Shanghai()).Year())
 	if err != nil {
 		return row, err
 	}
@@ -176,7 +184,7 @@ func (s checks) checked(tx *store.Tx, sees scope.Scope, id, etag, command string
 	if row, err = s.moveApplication(tx, row, next, command); err != nil {
 		return row, err
 	}
-	return row, tx.Emit(applicationChanged(row))
+	return row, tx.Emit(applicationChanged(row, now))
 }
 
 // DeclareConflict says that a reviewer may not judge an application.

@@ -3,6 +3,8 @@ package projects
 import (
 	"cmp"
 	"errors"
+	"slices"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -42,10 +44,22 @@ func callFor(c access.Call, row table.Row[*pb.CallRow]) *pb.Call {
 	if c.ScopeOf(typev1.Role_ROLE_DISTRICT_OFFICER, typev1.Role_ROLE_CITY_OFFICER).Covers(district) {
 		return out
 	}
+	out.OverBudgetReason = ""
 	for _, r := range out.GetReviewers() {
 		if r.GetPerson() != c.Person {
 			r.Person = ""
 		}
+	}
+	return out
+}
+
+// applicationFor answers an application as somebody may see it: whoever reviews
+// it does not learn who applies while the call hides that.
+func applicationFor(c access.Call, row table.Row[*pb.ApplicationRow]) *pb.Application {
+	out := applicationProto(row)
+	if row.Value.GetHideApplicants() && application.State(out.GetState()) == application.InReview &&
+		slices.Contains(row.Value.GetReviewers(), c.Person) {
+		out.ApplicantId, out.CoApplicantIds = "", nil
 	}
 	return out
 }
@@ -99,12 +113,20 @@ func draftCall(id string, req *pb.CreateCallRequest) (*pb.Call, error) {
 	if err := form.CheckLadder(req.GetTieLadder()); err != nil {
 		return nil, err
 	}
+	for i, kind := range req.GetApplicantKinds() {
+		if !slices.Contains(application.Kinds(), kind) {
+			field := "applicant_kinds[" + strconv.Itoa(i) + "]"
+			return nil, rule.New(rule.Invalid, "INVALID_FIELD", field, "field", field, "rule", strings.Join(application.Kinds(), ", "))
+		}
+	}
 	return &pb.Call{
 		Id: id, DistrictId: req.GetDistrictId(), Year: req.GetYear(), Title: c.Title,
 		State: pb.CallState(call.Draft), OpensAt: req.GetOpensAt(), ClosesAt: req.GetClosesAt(),
 		Criteria: req.GetCriteria(), Reviewers: req.GetReviewers(), Quota: req.GetQuota(), Aggregation: req.GetAggregation(),
 		TrimPercent: cmp.Or(req.GetTrimPercent(), defaultTrimPercent), TieLadder: req.GetTieLadder(), Reserves: req.GetReserves(),
 		MostPerApplicant: cmp.Or(req.GetMostPerApplicant(), defaultPerApplicant),
+		Themes:           req.GetThemes(), ApplicantKinds: req.GetApplicantKinds(), BudgetYuan: req.GetBudgetYuan(),
+		HideApplicants: req.GetHideApplicants(),
 	}, nil
 }
 
@@ -124,8 +146,8 @@ func draftApplication(id string, req *pb.DraftApplicationRequest) (*pb.Applicati
 	}
 	return &pb.Application{
 		Id: id, CallId: req.GetCallId(), Number: a.Number, Title: a.Title, ApplicantId: req.GetApplicantId(),
-		Category: req.GetCategory(), BudgetYuan: req.GetBudgetYuan(), StaffRequested: req.GetStaffRequested(),
-		Indicators: req.GetIndicators(), State: pb.ApplicationState(application.Draft),
+		CoApplicantIds: req.GetCoApplicantIds(), Category: req.GetCategory(), BudgetYuan: req.GetBudgetYuan(),
+		StaffRequested: req.GetStaffRequested(), Indicators: req.GetIndicators(), State: pb.ApplicationState(application.Draft),
 	}, nil
 }
 

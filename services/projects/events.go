@@ -1,8 +1,11 @@
 package projects
 
 import (
+	"time"
+
 	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 
+	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/projects/internal/application"
@@ -30,11 +33,22 @@ func callChanged(command string, row table.Row[*pb.CallRow]) store.Event {
 	}
 }
 
-// applicationChanged announces that an application was submitted, returned,
-// found eligible or not, or decided.
-func applicationChanged(row table.Row[*pb.ApplicationRow]) store.Event {
+// applicationChanged announces what became of an application: submitted,
+// withdrawn, returned, found eligible or not, decided, made known, taken off or
+// a key project.
+func applicationChanged(row table.Row[*pb.ApplicationRow], now time.Time) store.Event {
 	a, name := row.Value.GetApplication(), "application.decided"
 	switch application.State(a.GetState()) {
+	case application.NotSelected:
+		if a.GetNoticeId() != "" {
+			name = "application.selection_withdrawn"
+		}
+	case application.InNotice:
+		name = "application.notice_given"
+	case application.KeyProject:
+		name = "application.became_key_project"
+	case application.Withdrawn:
+		name = "application.withdrawn"
 	case application.Submitted, application.InCheck:
 		name = "application.submitted"
 	case application.Returned:
@@ -46,7 +60,8 @@ func applicationChanged(row table.Row[*pb.ApplicationRow]) store.Event {
 		Name: name, EntityID: a.GetId(), Revision: row.Revision,
 		Data: &pb.ApplicationChanged{
 			Id: a.GetId(), Revision: row.Revision, CallId: a.GetCallId(),
-			ApplicantPath: row.Value.GetApplicantPath(), State: a.GetState(), Rank: a.GetRank(),
+			ApplicantPath: row.Value.GetApplicantPath(), CoApplicantPaths: row.Value.GetCoApplicantPaths(),
+			DistrictPath: row.Value.GetDistrictPath(), State: a.GetState(), Rank: a.GetRank(), Day: clock.Day(now),
 		},
 	}
 }
@@ -57,6 +72,42 @@ func sheetSubmitted(row table.Row[*pb.SheetRow]) store.Event {
 		Name: "sheet.submitted", EntityID: h.GetId(), Revision: row.Revision,
 		Data: &pb.SheetSubmitted{
 			Id: h.GetId(), Revision: row.Revision, ApplicationId: h.GetApplicationId(), CallId: row.Value.GetCallId(),
+		},
+	}
+}
+
+func noticeGiven(row table.Row[*pb.NoticeRow]) store.Event {
+	n := row.Value.GetNotice()
+	return store.Event{
+		Name: "notice.given", EntityID: n.GetId(), Revision: row.Revision,
+		Data: &pb.NoticeGiven{
+			Id: n.GetId(), Revision: row.Revision, CallId: n.GetCallId(), DistrictPath: row.Value.GetDistrictPath(), Year: n.GetYear(),
+			From: clock.Day(n.GetGivenAt().AsTime()), Until: clock.Day(n.GetUntil().AsTime().Add(-time.Nanosecond)),
+			Applications: n.GetApplications(), MovedUp: n.GetMovedUp(),
+		},
+	}
+}
+
+// objectionChanged announces that an objection was made or answered.
+func objectionChanged(step string, row table.Row[*pb.SelectionObjectionRow]) store.Event {
+	o := row.Value.GetObjection()
+	return store.Event{
+		Name: "selection_objection." + step, EntityID: o.GetId(), Revision: row.Revision,
+		Data: &pb.SelectionObjectionChanged{
+			Id: o.GetId(), Revision: row.Revision, ApplicationId: o.GetApplicationId(), CallId: row.Value.GetCallId(),
+			DistrictPath: row.Value.GetDistrictPath(), Person: row.Value.GetPerson(), Answered: o.GetAnswered(), Upheld: o.GetUpheld(),
+		},
+	}
+}
+
+func letterIssued(row table.Row[*pb.ApplicationLetterRow]) store.Event {
+	l := row.Value.GetLetter()
+	return store.Event{
+		Name: "application.letter_issued", EntityID: l.GetId(), Revision: row.Revision,
+		Data: &pb.ApplicationLetterIssued{
+			Id: l.GetId(), Revision: row.Revision, ApplicationId: l.GetApplicationId(), CallId: l.GetCallId(),
+			ApplicantPath: row.Value.GetApplicantPath(), CoApplicantPaths: row.Value.GetCoApplicantPaths(),
+			DistrictPath: row.Value.GetDistrictPath(), Issue: l.GetIssue(), Outcome: l.GetOutcome(), Day: clock.Day(l.GetDecidedAt().AsTime()),
 		},
 	}
 }

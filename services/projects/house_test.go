@@ -43,6 +43,7 @@ type house struct {
 	*testkit.House
 	pb.ProjectsServiceClient
 	t     *testing.T
+	svc   *projects.Service
 	paths map[string]scope.Path
 	keys  int // idempotency keys given out
 }
@@ -63,6 +64,7 @@ func startOn(t *testing.T, db kv.DB) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.svc = svc
 	h.Start(svc)
 	h.ProjectsServiceClient = pb.NewProjectsServiceClient(h.Conn())
 	h.announceTree()

@@ -135,3 +135,47 @@ func TestUnique_WhenManyTryAtOnce(t *testing.T) {
 		return err
 	}, codes.FailedPrecondition)
 }
+
+// As many as a call takes are selected, made known, become key projects and get
+// their letters.
+func TestNotice_AsLargeAsItMayBe(t *testing.T) {
+	h := start(t)
+	const most = 200
+	c := h.callOf(func(r *pb.CreateCallRequest) { r.Quota, r.Reviewers = most, r.Reviewers[:1] })
+	for i := range most {
+		req := application(c.GetId(), community, fmt.Sprintf("2013-%03d", i))
+		for len(req.Indicators) < 20 {
+			req.Indicators = append(req.Indicators, req.Indicators[0])
+		}
+		req.CoApplicantIds = []string{otherPlace, "W00003", "W00005", "430101004", "430101002"}
+		a := must[*pb.DraftApplicationResponse](h)(h.DraftApplication(h.applicant(community), req)).GetApplication()
+		must[*pb.SubmitApplicationResponse](h)(h.SubmitApplication(h.applicant(community), &pb.SubmitApplicationRequest{Id: a.GetId()}))
+	}
+	h.advance(day("2013-03-01"))
+	must[*pb.StartReviewResponse](h)(h.StartReview(h.officer(), &pb.StartReviewRequest{Id: c.GetId()}))
+	all := must[*pb.ListApplicationsResponse](h)(h.ListApplications(h.officer(), &pb.ListApplicationsRequest{CallId: c.GetId(), PageSize: 200})).GetApplications()
+	for i, a := range all {
+		must[*pb.Sheet](h)(h.hand("E1", a, int32(i%41), int32(i/41)))
+	}
+	must[*pb.DecideCallResponse](h)(h.DecideCall(h.officer(), &pb.DecideCallRequest{Id: c.GetId()}))
+	n := h.give(c)
+	if n.GetApplications() != most {
+		t.Errorf("given %v", n)
+	}
+	h.advance(n.GetUntil().AsTime())
+	h.svc.WorkOff(t)
+	shown := must[*pb.ShowNoticeResponse](h)(h.noticed().ShowNotice(h.resident("li", community), &pb.ShowNoticeRequest{Id: n.GetId(), PageSize: 200}))
+	for _, a := range shown.GetApplications() {
+		if a.GetState() != pb.ApplicationState_APPLICATION_STATE_KEY_PROJECT {
+			t.Errorf("%s is %s", a.GetNumber(), a.GetState())
+		}
+	}
+	for _, a := range all {
+		if l := h.letter(h.officer(), a, 0); l.GetIssue() != 1 || l.GetOutcome() != pb.ApplicationState_APPLICATION_STATE_SELECTED {
+			t.Errorf("letter %v", l)
+		}
+	}
+	if len(shown.GetApplications()) != most || len(all) != most {
+		t.Errorf("%d of %d are shown", len(shown.GetApplications()), len(all))
+	}
+}

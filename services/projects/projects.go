@@ -62,6 +62,8 @@ func (s *Service) Name() string { return "projects" }
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterProjectsServiceServer(r, s)
 	pb.RegisterCheckServiceServer(r, checks{Service: s})
+	pb.RegisterNoticeServiceServer(r, notices{Service: s})
+	pb.RegisterLetterServiceServer(r, letters{Service: s})
 }
 
 // OrganizationPath answers from the copy of the tree.
@@ -79,13 +81,15 @@ func (s *Service) Reactions() []events.Consumer {
 	return []events.Consumer{s.organizations.Consumer(s.Name()), s.policies.Consumer(s.Name())}
 }
 
-// Jobs are none: the service does nothing on its own.
-func (s *Service) Jobs() []run.Job { return nil }
+// Jobs end notices and write letters until their context ends.
+func (s *Service) Jobs() []run.Job {
+	return []run.Job{{Name: "projects-notices", Run: notices{Service: s}.work}}
+}
 
 // Tables are the service's rows, for checks.
 func (s *Service) Tables() []table.Checker {
 	return []table.Checker{
 		s.tables.calls, s.tables.rolls, s.tables.applications, s.tables.sheets, s.tables.decisions, s.tables.conflicts,
-		s.policies.Table(), s.organizations.Table(),
+		s.tables.notices, s.tables.objections, s.tables.letters, s.policies.Table(), s.organizations.Table(),
 	}
 }

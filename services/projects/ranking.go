@@ -54,10 +54,14 @@ func (s *Service) DecideCall(ctx context.Context, req *pb.DecideCallRequest) (*p
 		if err != nil {
 			return nil, err
 		}
-		if err := s.keepDecision(tx, row.Value, counted, file, rows); err != nil {
+		why, err := counted.overBudget(row.Value.GetCall(), file, req.GetOverBudgetReason())
+		if err != nil {
 			return nil, err
 		}
-		if row, err = s.closeCall(tx, row, file, now); err != nil {
+		if err := s.keepDecision(tx, row.Value, counted, file, rows, now); err != nil {
+			return nil, err
+		}
+		if row, err = s.closeCall(tx, row, file, why, now); err != nil {
 			return nil, err
 		}
 		ranking, err := counted.ranking(row.Value, row.Value.GetCall().GetAggregation(), c.Language)
@@ -65,9 +69,26 @@ func (s *Service) DecideCall(ctx context.Context, req *pb.DecideCallRequest) (*p
 	})
 }
 
-// closeCall marks a call as decided, with the hash of what was decided on.
-func (s *Service) closeCall(tx *store.Tx, row table.Row[*pb.CallRow], file selection.File, now time.Time) (table.Row[*pb.CallRow], error) {
+// overBudget answers why more is selected than the budget of a call bears; ""
+// where it does bear it.
+func (t tally) overBudget(c *pb.Call, file selection.File, reason string) (string, error) {
+	var sum int64
+	for _, d := range file.Decision {
+		if d.Outcome == selection.OutcomeName(review.Selected) {
+			sum += t.rows[d.Number].Value.GetApplication().GetBudgetYuan()
+		}
+	}
+	if application.CheckBudget(sum, c.GetBudgetYuan(), "") == nil {
+		return "", nil
+	}
+	return reason, application.CheckBudget(sum, c.GetBudgetYuan(), reason)
+}
+
+// closeCall marks a call as decided, with the hash of what was decided on, and
+// why its budget does not bear it.
+func (s *Service) closeCall(tx *store.Tx, row table.Row[*pb.CallRow], file selection.File, overBudget string, now time.Time) (table.Row[*pb.CallRow], error) {
 	next := proto.CloneOf(row.Value)
+	next.Call.OverBudgetReason = overBudget
 	var err error
 	if next.Call.SelectionHash, err = hashOf(file); err != nil {
 		return row, err
@@ -146,8 +167,8 @@ func (t tally) otherwise(ranking []selection.Ranked, deviations []*pb.Deviation)
 }
 
 // keepDecision stores the place of each application, announces it, and keeps
-// what the selection file is made of.
-func (s *Service) keepDecision(tx *store.Tx, called *pb.CallRow, counted tally, file selection.File, rows []table.Row[*pb.ApplicationRow]) error {
+// what the selection file is made of. Every applicant is owed a letter.
+func (s *Service) keepDecision(tx *store.Tx, called *pb.CallRow, counted tally, file selection.File, rows []table.Row[*pb.ApplicationRow], now time.Time) error {
 	ranked, decided := map[string]selection.Ranked{}, map[string]selection.Decided{}
 	kept := &pb.DecisionRow{CallId: called.GetCall().GetId(), DistrictPath: called.GetDistrictPath(), SetAside: counted.setAside}
 	for i, r := range file.Ranking {
@@ -169,15 +190,16 @@ func (s *Service) keepDecision(tx *store.Tx, called *pb.CallRow, counted tally, 
 		next := proto.CloneOf(row.Value)
 		next.Application.Rank, next.Application.ScoreHundredths = int32(r.Rank), score
 		next.Application.RankedOutcome, next.Application.DeviationReason = stateOf(r.Outcome), d.Reason
+		owe(next, stateOf(d.Outcome), d.Reason, now)
 		moved, err := s.moveApplication(tx, row, next, outcomeCommand(outcomeOf(stateOf(d.Outcome))))
 		if err != nil {
 			return err
 		}
-		if err := tx.Emit(applicationChanged(moved)); err != nil {
+		if err := tx.Emit(applicationChanged(moved, now)); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.oweIneligible(tx, called.GetCall().GetId(), now)
 }
 
 // RankApplications computes a ranking without storing it.

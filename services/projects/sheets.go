@@ -2,6 +2,7 @@ package projects
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -86,7 +87,17 @@ func (s *Service) judged(tx *store.Tx, person, id string) (table.Row[*pb.Applica
 	if err != nil {
 		return row, nil, err
 	}
-	return row, called, s.checkConflict(tx, reviewer.Organization, a.GetApplicantId())
+	for _, applicant := range append([]string{a.GetApplicantId()}, a.GetCoApplicantIds()...) {
+		err = s.checkConflict(tx, reviewer.Organization, applicant)
+		var broken *rule.Error
+		if row.Value.GetHideApplicants() && errors.As(err, &broken) {
+			err = rule.New(broken.Kind, broken.Reason, broken.Field, "id", "") // the id would tell who applies
+		}
+		if err != nil {
+			return row, nil, err
+		}
+	}
+	return row, called, nil
 }
 
 // checkConflict answers CONFLICT_OF_INTEREST when the two organizations stand

@@ -85,6 +85,8 @@ func TestConvert_NumbersAreTheAPIs(t *testing.T) {
 		application.Returned:    pb.ApplicationState_APPLICATION_STATE_RETURNED,
 		application.Eligible:    pb.ApplicationState_APPLICATION_STATE_ELIGIBLE,
 		application.Ineligible:  pb.ApplicationState_APPLICATION_STATE_INELIGIBLE,
+		application.InNotice:    pb.ApplicationState_APPLICATION_STATE_IN_NOTICE,
+		application.KeyProject:  pb.ApplicationState_APPLICATION_STATE_KEY_PROJECT,
 	} {
 		if pb.ApplicationState(s) != want {
 			t.Errorf("%s is %s", s, pb.ApplicationState(s))

@@ -36,12 +36,16 @@ type tables struct {
 	sheets       *table.Table[*pb.SheetRow]
 	decisions    *table.Table[*pb.DecisionRow]
 	conflicts    *table.Table[*pb.ConflictRow]
+	notices      *table.Table[*pb.NoticeRow]
+	objections   *table.Table[*pb.SelectionObjectionRow]
+	letters      *table.Table[*pb.ApplicationLetterRow]
 }
 
 func newTables() tables {
 	return tables{
 		calls: callTable(), rolls: rollTable(), applications: applicationTable(),
 		sheets: sheetTable(), decisions: decisionTable(), conflicts: conflictTable(),
+		notices: noticeTable(), objections: objectionTable(), letters: letterTable(),
 	}
 }
 
@@ -82,15 +86,18 @@ func rollTable() *table.Table[*pb.RollRow] {
 	})
 }
 
-// applicationTable: an application is its applicant's at any time, the
+// applicationTable: an application is its applicants' at any time, the
 // district's and the reviewers' from the review on. The unique index keeps
-// numbers apart and is the order of lists.
+// numbers apart and is the order of lists; a withdrawn one is in none.
 func applicationTable() *table.Table[*pb.ApplicationRow] {
 	return table.New(table.Spec[*pb.ApplicationRow]{
 		Number: numberApplications, Name: "application",
 		Key: func(a *pb.ApplicationRow) key.Key { return idKey(a.GetApplication().GetId()) },
 		Paths: func(a *pb.ApplicationRow) []scope.Path {
 			paths := []scope.Path{applicantSide(scope.Path(a.GetApplicantPath()))}
+			for _, p := range a.GetCoApplicantPaths() {
+				paths = append(paths, applicantSide(scope.Path(p)))
+			}
 			if !sealed(a) {
 				paths = append(paths, districtSide(scope.Path(a.GetDistrictPath())))
 			}
@@ -104,8 +111,14 @@ func applicationTable() *table.Table[*pb.ApplicationRow] {
 		},
 		Indexes: []table.Index[*pb.ApplicationRow]{
 			{Number: numberApplicationsByCall, Name: byNumber, Unique: true, Keys: func(a *pb.ApplicationRow) []key.Key {
+				if application.State(a.GetApplication().GetState()) == application.Withdrawn {
+					return nil
+				}
 				return []key.Key{numberKey(a.GetApplication().GetCallId(), a.GetApplication().GetNumber())}
 			}},
+			{Number: numberApplicationsByNotice, Name: byNotice, Keys: noticeKeys},
+			{Number: numberApplicationsByDue, Name: byDue, Keys: dueKeys},
+			{Number: numberApplicationsByOwed, Name: byOwed, Keys: owedKeys},
 		},
 	})
 }

@@ -45,7 +45,7 @@ func (s *Service) countIn(r kv.Reader, c *pb.CallRow) (tally, error) {
 	}
 	for _, row := range rows {
 		a := row.Value.GetApplication()
-		party, err := s.party(r, a.GetId(), a.GetApplicantId())
+		party, err := s.party(r, a.GetId(), a.GetApplicantId(), a.GetCoApplicantIds()...)
 		if err != nil {
 			return counted, err
 		}
@@ -100,11 +100,19 @@ func selectionCall(row *pb.CallRow) selection.Call {
 
 func methodName(m pb.Aggregation) string { return selection.MethodName(review.Method(m)) }
 
-// party answers where somebody stands: nowhere when the organization is not
-// known, which is in conflict with everything.
-func (s *Service) party(r kv.Reader, id, organization string) (review.Party, error) {
+// party answers where somebody stands, and those together with it: nowhere when
+// an organization is not known, which is in conflict with everything.
+func (s *Service) party(r kv.Reader, id, organization string, with ...string) (review.Party, error) {
 	o, _, err := s.organizations.Get(r, organization)
-	return review.Party{ID: id, Path: string(o.Path)}, err
+	out := review.Party{ID: id, Path: string(o.Path)}
+	for _, other := range with {
+		if err != nil {
+			break
+		}
+		o, _, err = s.organizations.Get(r, other)
+		out.With = append(out.With, string(o.Path))
+	}
+	return out, err
 }
 
 // addSheets adds the sheets of the applications that are ranked.

@@ -42,6 +42,7 @@ import (
 // reactions.
 type house struct {
 	pb.RegistryServiceClient
+	pb.CampaignServiceClient
 	*testkit.House
 
 	t       testing.TB
@@ -69,14 +70,21 @@ func startBolt(t testing.TB) *house {
 
 func startOn(t testing.TB, db kv.DB) *house {
 	t.Helper()
+	return startAt(t, db, lastDay)
+}
+
+// startAt runs it on another civil day.
+func startAt(t testing.TB, db kv.DB, at time.Time) *house {
+	t.Helper()
 	h := &house{House: testkit.New(t), t: t}
-	h.Civil.Advance(lastDay)
+	h.Civil.Advance(at)
 	h.store = h.StoreOn("registry", db)
 	var err error
 	h.service, err = New(Deps{Store: h.store, IDs: ids.New, Log: h.Logger()})
 	must(t, err)
 	h.Start(h.service)
 	h.RegistryServiceClient = pb.NewRegistryServiceClient(h.Conn())
+	h.CampaignServiceClient = pb.NewCampaignServiceClient(h.Conn())
 	return h
 }
 

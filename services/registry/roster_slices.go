@@ -134,9 +134,11 @@ func (s *rosterSlice) update(row *rosterRow, before table.Row[*pb.MemberRow]) (t
 		return m, err
 	}
 	state := memberState(m, before.Value)
-	if state.ReportInState, err = s.moveReportIn(m.Value); err != nil {
+	moved, err := s.moveReportIn(m.Value)
+	if err != nil {
 		return m, err
 	}
+	state.ReportInState, state.CountedOn = moved.GetReportIn().GetState(), countedOn(moved)
 	s.done.Updated++
 	s.states = append(s.states, state)
 	return m, nil
@@ -180,21 +182,21 @@ func (s *rosterSlice) fill(m *pb.MemberRow, row *rosterRow) {
 }
 
 // moveReportIn lets the member's report-in follow to another home or kind, and
-// answers where it stands.
-func (s *rosterSlice) moveReportIn(m *pb.MemberRow) (pb.ReportInState, error) {
+// answers it; nil for none.
+func (s *rosterSlice) moveReportIn(m *pb.MemberRow) (*pb.ReportInRow, error) {
 	row, ok, err := s.reportIns.By(s.tx, scope.All(), byMember, idKey(m.GetMember().GetId()))
 	if err != nil || !ok {
-		return 0, err
+		return nil, err
 	}
 	if row.Value.GetHomePath() != m.GetHomePath() || row.Value.GetMemberKind() != m.GetMember().GetKind() {
 		next := proto.CloneOf(row.Value)
 		next.HomePath, next.MemberKind = m.GetHomePath(), m.GetMember().GetKind()
 		next.ReportIn.HomeOrganizationId = m.GetMember().GetHomeOrganizationId()
 		if row, err = s.reportIns.Replace(s.tx, row, next); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
-	return row.Value.GetReportIn().GetState(), nil
+	return row.Value, nil
 }
 
 // report takes the date of a row as an accepted report-in, if the member has
@@ -210,6 +212,7 @@ func (s *rosterSlice) report(row *rosterRow, m table.Row[*pb.MemberRow]) error {
 	}
 	fresh := newReportIn(row.reportInID, m.Value, row.where, reportin.Accepted)
 	fresh.ReportIn.SubmittedAt, fresh.ReportIn.DecidedAt, fresh.ReportIn.DecidedBy = at, at, s.call.Person
+	fresh.ReportIn.CountedOn = string(row.facts.ReportedOn)
 	r, err := s.reportIns.Insert(s.tx, fresh)
 	if err != nil {
 		return err
@@ -220,6 +223,6 @@ func (s *rosterSlice) report(row *rosterRow, m table.Row[*pb.MemberRow]) error {
 		return err
 	}
 	s.done.ReportIns++
-	s.changes = append(s.changes, reportInChange(r, m.Value, 0, string(row.facts.ReportedOn)))
+	s.changes = append(s.changes, reportInChange(r, m.Value, nil, string(row.facts.ReportedOn)))
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
+	"github.com/linli-project/linli/services/requests/internal/cover"
 	"github.com/linli-project/linli/services/requests/internal/request"
 )
 
@@ -24,13 +25,6 @@ type handling struct {
 }
 
 var _ pb.HandlingServiceServer = handling{}
-
-// The levels that see to an escalated request.
-const (
-	levelCommunity = iota
-	levelStreet
-	levelDepartment
-)
 
 // office is the scope of the offices that a method takes: a row that is
 // somebody's own opens no step of an office.
@@ -46,6 +40,12 @@ func (s handling) DeclineRequest(ctx context.Context, req *pb.DeclineRequestRequ
 				answered(row, now)
 				stopClock(row)
 				row.Request.Reason, row.Request.ClosedAt = req.GetReason(), now
+				row.Exclusion = &pb.Exclusion{
+					RequestId: req.GetId(), Reason: req.GetReason(), Approver: call.Person, ExcludedAt: now, NotToSolve: true,
+				}
+				if err := s.checkSaid(tx, row, "reason", req.GetReason()); err != nil {
+					return err
+				}
 				return s.settleNuisance(tx, row, req.GetUnfounded())
 			},
 		})
@@ -63,6 +63,9 @@ func (s handling) MergeRequest(ctx context.Context, req *pb.MergeRequestRequest)
 				answered(row, now)
 				stopClock(row)
 				row.Request.MergedInto, row.Request.ClosedAt = req.GetIntoId(), now
+				row.Exclusion = &pb.Exclusion{
+					RequestId: req.GetId(), Approver: call.Person, ExcludedAt: now, NotToSolve: true, MergedInto: req.GetIntoId(),
+				}
 				if err := s.settleNuisance(tx, row, false); err != nil {
 					return err
 				}
@@ -106,32 +109,14 @@ func (s handling) VerifyRequest(ctx context.Context, req *pb.VerifyRequestReques
 		out, err := s.take(tx, call, step{
 			command: request.Verify, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
 			change: func(_ *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+				if aboutHousehold(row.GetRequest()) {
+					return rule.New(rule.Precondition, "FACTS_IN_CASE", "found")
+				}
 				row.Request.Found, row.Request.VerifiedAt = req.GetFound(), now
 				return nil
 			},
 		})
 		return &pb.VerifyRequestResponse{Request: out}, err
-	})
-}
-
-// HandRequest gives a request to staff or to a provider.
-func (s handling) HandRequest(ctx context.Context, req *pb.HandRequestRequest) (*pb.HandRequestResponse, error) {
-	call := access.From(ctx)
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.HandRequestResponse, error) {
-		if _, ok, err := s.organizations.Get(tx, req.GetOrganizationId()); err != nil || !ok {
-			if err == nil {
-				err = rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "organization_id", "id", req.GetOrganizationId())
-			}
-			return nil, err
-		}
-		out, err := s.take(tx, call, step{
-			command: request.Dispatch, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
-			change: func(_ *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
-				row.Request.HandedTo, row.Request.MemberId, row.Request.DispatchedAt = req.GetPerson(), "", now
-				return nil
-			},
-		})
-		return &pb.HandRequestResponse{Request: out}, err
 	})
 }
 
@@ -164,18 +149,24 @@ func (s handling) answerOffer(tx *store.Tx, row *pb.RequestRow, req *pb.AnswerOf
 	r := row.GetRequest()
 	if req.GetTakeOn() {
 		r.TakenOnAt = now
-		return nil
+		return s.checkTakesOn(tx, row)
 	}
 	member := r.GetMemberId() != ""
-	r.MemberId, r.HandedTo, r.DispatchedAt = "", "", nil
+	giveBack(r)
 	if member {
 		return nil
+	}
+	if req.GetReason() == "" {
+		return invalid("reason", "not blank")
+	}
+	if err := s.checkSaid(tx, row, "reason", req.GetReason()); err != nil {
+		return err
 	}
 	r.Reason = req.GetReason()
 	if r.Returns++; r.GetState() != pb.RequestState_REQUEST_STATE_ESCALATED {
 		return nil
 	}
-	r.Escalation = levelStreet
+	r.Escalation = request.WithStreet
 	return s.startClock(tx, row, solveLimit)
 }
 
@@ -186,7 +177,7 @@ func (s handling) RecallRequest(ctx context.Context, req *pb.RecallRequestReques
 		out, err := s.take(tx, call, step{
 			command: request.Recall, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
 			change: func(_ *store.Tx, row *pb.RequestRow, _ *timestamppb.Timestamp) error {
-				row.Request.MemberId, row.Request.HandedTo, row.Request.DispatchedAt = "", "", nil
+				giveBack(row.GetRequest())
 				return nil
 			},
 		})
@@ -202,17 +193,42 @@ func (s handling) EscalateRequest(ctx context.Context, req *pb.EscalateRequestRe
 		out, err := s.take(tx, call, step{
 			command: request.Escalate, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
 			change: func(tx *store.Tx, row *pb.RequestRow, _ *timestamppb.Timestamp) error {
-				if row.GetRequest().GetEscalation() >= levelDepartment {
-					return rule.New(rule.Precondition, "WRONG_STATE", "", "entity", "request",
-						"state", request.Escalated.String(), "command", request.Escalate, "allowed", request.HandBack)
-				}
-				row.Request.Escalation++
-				row.Request.Reason = req.GetReason()
-				return s.startClock(tx, row, solveLimit)
+				return s.escalate(tx, call, row, req)
 			},
 		})
 		return &pb.EscalateRequestResponse{Request: out}, err
 	})
+}
+
+// escalate gives a request one office up and takes it from its helper. The
+// department is the register's, or who the street says it is.
+func (s handling) escalate(tx *store.Tx, call access.Call, row *pb.RequestRow, req *pb.EscalateRequestRequest) error {
+	r := row.GetRequest()
+	if r.GetEscalation() >= request.WithDepartment {
+		return rule.New(rule.Precondition, "WRONG_STATE", "", "entity", "request",
+			"state", request.Escalated.String(), "command", request.Escalate, "allowed", request.HandBack)
+	}
+	if err := request.MayEscalate(actorOf(call, row), r.GetEscalation()); err != nil {
+		return err
+	}
+	if err := s.checkSaid(tx, row, "reason", req.GetReason()); err != nil {
+		return err
+	}
+	giveBack(r)
+	r.Escalation++
+	r.Reason = req.GetReason()
+	if err := s.startClock(tx, row, solveLimit); err != nil || r.GetEscalation() != request.WithDepartment {
+		return err
+	}
+	duty, err := s.duty(tx, row)
+	switch {
+	case err != nil || duty.GetOwner() == pb.Owner_OWNER_DEPARTMENT:
+		return err
+	case req.GetDepartment() == "":
+		return invalid("department", "not blank")
+	}
+	r.OwnerName = req.GetDepartment()
+	return nil
 }
 
 // HandBackRequest decides that an escalated request is the community's.
@@ -221,8 +237,15 @@ func (s handling) HandBackRequest(ctx context.Context, req *pb.HandBackRequestRe
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.HandBackRequestResponse, error) {
 		out, err := s.take(tx, call, step{
 			command: request.HandBack, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
-			change: func(tx *store.Tx, row *pb.RequestRow, _ *timestamppb.Timestamp) error {
-				row.Request.Escalation, row.Request.Returns, row.Request.Reason = levelCommunity, 0, req.GetReason()
+			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+				if err := s.checkHandBack(tx, call, row, req.GetReason()); err != nil {
+					return err
+				}
+				r := row.GetRequest()
+				r.Escalation, r.Returns, r.Reason = request.WithCommunity, 0, req.GetReason()
+				if r.GetAdmittedAt() == nil {
+					r.AdmittedAt = now
+				}
 				return s.startClock(tx, row, solveLimit)
 			},
 		})
@@ -239,6 +262,12 @@ func (s handling) CloseUnsolved(ctx context.Context, req *pb.CloseUnsolvedReques
 			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
 				stopClock(row)
 				row.Request.Answer, row.Request.ClosedAt = req.GetAnswer(), now
+				if err := request.MayEnd(actorOf(call, row)); err != nil {
+					return err
+				}
+				if err := s.checkSaid(tx, row, "answer", req.GetAnswer()); err != nil {
+					return err
+				}
 				return s.settleNuisance(tx, row, false)
 			},
 		})
@@ -254,25 +283,41 @@ func (s handling) ReopenRequest(ctx context.Context, req *pb.ReopenRequestReques
 		out, err := s.take(tx, call, step{
 			command: request.Reopen, id: req.GetId(), etag: req.GetEtag(), scope: own,
 			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
-				r := row.GetRequest()
-				if err := request.MayRate(actorOf(call, row), r.GetAuthor()); err != nil {
+				if err := request.MayReopen(actorOf(call, row), row.GetRequest().GetAuthor()); err != nil {
 					return err
 				}
-				p, err := s.policy(tx, row)
-				if err != nil {
-					return err
-				}
-				if err := request.CheckReopen(endOf(r), now.AsTime(), p.Int("requests.reopen_days")); err != nil {
-					return err
-				}
-				r.ReopenedAt, r.Reason = now, req.GetReason()
-				r.MemberId, r.HandedTo, r.DispatchedAt, r.TakenOnAt, r.ResolvedAt = "", "", nil, nil, nil
-				r.RatedAt, r.Rating, r.Solved, r.ClosedAt, r.QuarterHours = nil, 0, false, nil, 0
-				return s.startClock(tx, row, solveLimit)
+				return s.reopen(tx, row, req.GetReason(), now.AsTime())
 			},
 		})
 		return &pb.ReopenRequestResponse{Request: out}, err
 	})
+}
+
+// reopen takes a request back to the community, as if nobody had seen to it
+// yet. A nuisance counts among its author's open ones again.
+func (s handling) reopen(tx *store.Tx, row *pb.RequestRow, reason string, now time.Time) error {
+	r := row.GetRequest()
+	p, err := s.policy(tx, row)
+	if err != nil {
+		return err
+	}
+	if err := request.CheckReopen(endOf(r), now, p.Int("requests.reopen_days")); err != nil {
+		return err
+	}
+	if err := request.CheckAllegation(cover.Allegation(reason), "reason"); err != nil {
+		return err
+	}
+	if err := s.openNuisance(tx, row, now); err != nil {
+		return err
+	}
+	giveBack(r)
+	r.ReopenedAt, r.Reason = timestamppb.New(now), cover.Text(reason)
+	r.Escalation, r.Returns, r.ResolvedAt = request.WithCommunity, 0, nil
+	r.RatedAt, r.Rating, r.Solved, r.ClosedAt, r.QuarterHours = nil, 0, false, nil, 0
+	if r.GetAdmittedAt() == nil {
+		r.AdmittedAt = r.GetReopenedAt()
+	}
+	return s.startClock(tx, row, solveLimit)
 }
 
 // endOf is when a request got its answer.
@@ -303,7 +348,7 @@ func (s handling) touch(tx *store.Tx, call access.Call, id, etag, what string, c
 	if err := s.announce(tx, what, kept, row.Value.GetRequest().GetState(), firstTime{}); err != nil {
 		return nil, err
 	}
-	return requestProto(call.Person, kept), nil
+	return requestProto(call, kept), nil
 }
 
 // ExtendRequest sets a later limit, with a reason the author sees.

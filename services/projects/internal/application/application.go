@@ -27,11 +27,14 @@ const (
 	Returned
 	Eligible
 	Ineligible
+	InNotice
+	KeyProject
+	Withdrawn
 )
 
 func (s State) String() string {
 	names := [...]string{"unknown", "draft", "submitted", "in review", "selected", "reserve", "not selected",
-		"in check", "returned", "eligible", "ineligible"}
+		"in check", "returned", "eligible", "ineligible", "in notice", "key project", "withdrawn"}
 	if s < 0 || int(s) >= len(names) {
 		return names[0]
 	}
@@ -50,6 +53,11 @@ const (
 	Select      = "select"
 	Keep        = "reserve"
 	TurnDown    = "not select"
+	Withdraw    = "withdraw"
+	GiveNotice  = "give notice"
+	Become      = "become key project"
+	TakeOff     = "withdraw selection"
+	MoveUp      = "move up"
 )
 
 // Machine is the table of allowed steps.
@@ -59,6 +67,8 @@ func Machine() rule.Machine[State] {
 		Label: State.String,
 		Steps: []rule.Step[State]{
 			{From: Draft, Command: Submit, To: Submitted},
+			{From: Draft, Command: Withdraw, To: Withdrawn},
+			{From: Submitted, Command: Withdraw, To: Withdrawn},
 			{From: Submitted, Command: StartCheck, To: InCheck},
 			{From: InCheck, Command: Return, To: Returned},
 			{From: Returned, Command: Resubmit, To: InCheck},
@@ -70,6 +80,10 @@ func Machine() rule.Machine[State] {
 			{From: InReview, Command: Select, To: Selected},
 			{From: InReview, Command: Keep, To: Reserve},
 			{From: InReview, Command: TurnDown, To: NotSelected},
+			{From: Selected, Command: GiveNotice, To: InNotice},
+			{From: InNotice, Command: Become, To: KeyProject},
+			{From: InNotice, Command: TakeOff, To: NotSelected},
+			{From: Reserve, Command: MoveUp, To: InNotice},
 		},
 	}
 }
@@ -89,7 +103,9 @@ func CheckDone(pending int) error {
 }
 
 // UnderReview says whether the review of an application has started.
-func UnderReview(s State) bool { return InReview <= s && s <= NotSelected }
+func UnderReview(s State) bool {
+	return InReview <= s && s <= NotSelected || s == InNotice || s == KeyProject
+}
 
 // Sealed says whether only the applicant may know of an application: until
 // the check or the review starts, and for good when it was never submitted.
@@ -166,14 +182,42 @@ func Kinds() []string {
 	return []string{"street", "community", "workplace", "branch", "functional_group", "heart_home"}
 }
 
-// CheckApplicant answers APPLICANT_NOT_ALLOWED for an organization of another
-// kind or outside the call's district. Paths end with a slash, so that
-// "inside" is a prefix.
-func CheckApplicant(kind, path, district string) error {
-	if !slices.Contains(Kinds(), kind) || district == "" || !strings.HasPrefix(path, district) {
-		return rule.New(rule.Precondition, "APPLICANT_NOT_ALLOWED", "applicant_id")
+// CheckApplicant answers APPLICANT_NOT_ALLOWED for the organization of a field
+// that is of another kind than those called for, or outside the call's district.
+// Paths end with a slash, so that "inside" is a prefix.
+func CheckApplicant(field, kind, path, district string, called []string) error {
+	if !slices.Contains(called, kind) || district == "" || !strings.HasPrefix(path, district) {
+		return rule.New(rule.Precondition, "APPLICANT_NOT_ALLOWED", field)
 	}
 	return nil
+}
+
+// CheckTogether answers INVALID_FIELD for an applicant that applies together
+// with itself.
+func CheckTogether(applicant string, others []string) error {
+	if i := slices.Index(others, applicant); i >= 0 {
+		return invalid("co_applicant_ids["+strconv.Itoa(i)+"]", "other than the applicant")
+	}
+	return nil
+}
+
+// CheckTheme answers THEME_NOT_OF_CALL for a category that is none of the
+// call's themes; a call without themes takes any.
+func CheckTheme(category string, themes []string) error {
+	if len(themes) == 0 || slices.Contains(themes, category) {
+		return nil
+	}
+	return rule.New(rule.Precondition, "THEME_NOT_OF_CALL", "category", "themes", strings.Join(themes, ", "))
+}
+
+// CheckEditable answers WRONG_STATE for an application that is not its
+// applicant's to change: it is while it is a draft, or returned.
+func CheckEditable(s State) error {
+	if s == Draft || s == Returned {
+		return nil
+	}
+	return rule.New(rule.Precondition, "WRONG_STATE", "", "entity", "application", "state", s.String(),
+		"command", "update", "allowed", strings.Join(Machine().Allowed(s), ", "))
 }
 
 // Indicator is one promise of an application.

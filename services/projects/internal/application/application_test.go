@@ -4,24 +4,28 @@ import (
 	"errors"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/linli-project/linli/pkg/rule"
 )
 
 func TestMachine_OnlyWhatTheTableSays(t *testing.T) {
 	want := map[State]map[string]State{
-		Draft:       {Submit: Submitted},
-		Submitted:   {StartReview: InReview, StartCheck: InCheck},
+		Draft:       {Submit: Submitted, Withdraw: Withdrawn},
+		Submitted:   {StartReview: InReview, StartCheck: InCheck, Withdraw: Withdrawn},
+		Withdrawn:   {},
 		InCheck:     {Return: Returned, Pass: Eligible, Fail: Ineligible},
 		Returned:    {Resubmit: InCheck, Fail: Ineligible},
 		Eligible:    {StartReview: InReview},
 		InReview:    {Select: Selected, Keep: Reserve, TurnDown: NotSelected},
-		Selected:    {},
-		Reserve:     {},
+		Selected:    {GiveNotice: InNotice},
+		Reserve:     {MoveUp: InNotice},
 		NotSelected: {},
+		InNotice:    {Become: KeyProject, TakeOff: NotSelected},
+		KeyProject:  {},
 	}
 	for state, steps := range want {
-		for _, command := range []string{Submit, StartReview, Select, Keep, TurnDown} {
+		for _, command := range []string{Submit, StartReview, Select, Keep, TurnDown, GiveNotice, Become, Withdraw, TakeOff, MoveUp} {
 			got, err := Machine().Next(state, command)
 			to, ok := steps[command]
 			if ok && (err != nil || got != to) {
@@ -40,13 +44,13 @@ func TestMachine_OnlyWhatTheTableSays(t *testing.T) {
 func TestSealed_UntilTheReview(t *testing.T) {
 	for s, want := range map[State]bool{
 		Draft: true, Submitted: true, InReview: false, Selected: false, Reserve: false, NotSelected: false,
-		InCheck: false, Returned: false, Eligible: false, Ineligible: false,
-		0: true, 99: true, // what nobody knows stays sealed
+		InCheck: false, Returned: false, Eligible: false, Ineligible: false, InNotice: false, KeyProject: false,
+		Withdrawn: true, 0: true, 99: true, // what nobody knows stays sealed
 	} {
 		if Sealed(s) != want {
 			t.Errorf("Sealed(%s) = %v", s, !want)
 		}
-		if UnderReview(s) != (!want && s < InCheck) {
+		if UnderReview(s) != (s == InReview || s == Reserve || s == NotSelected || Chosen(s)) {
 			t.Errorf("UnderReview(%s) = %v", s, UnderReview(s))
 		}
 		if Waiting(s) != (s == Submitted || s == Eligible) {
@@ -92,10 +96,88 @@ func TestCheckApplicant(t *testing.T) {
 		{"", "/430100/430101/430101002/", district, false},
 	}
 	for _, c := range cases {
-		err := CheckApplicant(c.kind, c.path, c.district)
+		err := CheckApplicant("applicant_id", c.kind, c.path, c.district, Kinds())
 		if (err == nil) != c.ok || !c.ok && reason(err) != "APPLICANT_NOT_ALLOWED" {
 			t.Errorf("%s at %s: %v", c.kind, c.path, err)
 		}
+	}
+}
+
+// Who may apply, about what, with whom, as the call says.
+func TestChecks_WhatTheCallAsksFor(t *testing.T) {
+	const district, place = "/430100/430101/", "/430100/430101/430101002/"
+	for what, c := range map[string]struct {
+		err  error
+		want string
+	}{
+		"a kind that is called for":   {CheckApplicant("applicant_id", "street", place, district, []string{"street", "workplace"}), ""},
+		"a kind that is not":          {CheckApplicant("applicant_id", "street", place, district, []string{"workplace"}), "APPLICANT_NOT_ALLOWED"},
+		"nobody is called for":        {CheckApplicant("applicant_id", "street", place, district, nil), "APPLICANT_NOT_ALLOWED"},
+		"a call without themes":       {CheckTheme("", nil), ""},
+		"a theme of the call":         {CheckTheme("基层治理", []string{"民生", "基层治理"}), ""},
+		"another theme":               {CheckTheme("文化", []string{"民生", "基层治理"}), "THEME_NOT_OF_CALL"},
+		"no theme where there are":    {CheckTheme("", []string{"民生"}), "THEME_NOT_OF_CALL"},
+		"others together":             {CheckTogether("a", []string{"b", "c"}), ""},
+		"together with itself":        {CheckTogether("a", []string{"b", "a"}), "INVALID_FIELD"},
+		"within the budget":           {CheckBudget(100, 100, ""), ""},
+		"above the budget":            {CheckBudget(101, 100, " "), "BUDGET_EXCEEDED"},
+		"above the budget, and why":   {CheckBudget(101, 100, "市级配套"), ""},
+		"a call without a budget":     {CheckBudget(101, 0, ""), ""},
+		"a place is free":             {CheckPlace(11, 12), ""},
+		"no place is free":            {CheckPlace(12, 12), "QUOTA_EXCEEDED"},
+		"answered in the own cause":   {CheckAnswer("o", "o", false, false, ""), "OWN_OBJECTION"},
+		"answered twice":              {CheckAnswer("o", "p", true, false, ""), "OBJECTION_ANSWERED"},
+		"upheld without a reason":     {CheckAnswer("o", "p", false, true, "\t"), "INVALID_FIELD"},
+		"upheld with a reason":        {CheckAnswer("o", "p", false, true, "材料不实"), ""},
+		"dismissed":                   {CheckAnswer("o", "p", false, false, ""), ""},
+		"dismissed with a withdrawal": {CheckAnswer("o", "p", false, false, "材料不实"), "INVALID_FIELD"},
+	} {
+		if got := reason(c.err); got != c.want {
+			t.Errorf("%s: %q, want %q", what, got, c.want)
+		}
+	}
+	for s := Draft; s <= Withdrawn; s++ {
+		if ok := s == Draft || s == Returned; (CheckEditable(s) == nil) != ok {
+			t.Errorf("%s may be changed: %v", s, !ok)
+		}
+	}
+}
+
+// A notice ends with its last instant, and waits for objections.
+func TestDue_TheEndOfANotice(t *testing.T) {
+	until := time.Date(2013, 3, 27, 16, 0, 0, 0, time.UTC)
+	for what, c := range map[string]struct {
+		s    State
+		now  time.Time
+		open int
+		want bool
+	}{
+		"it goes on":                {InNotice, until.Add(-1), 0, false},
+		"it is over":                {InNotice, until, 0, true},
+		"an objection is open":      {InNotice, until.AddDate(0, 1, 0), 1, false},
+		"selected, without notice":  {Selected, until, 0, false},
+		"taken off":                 {NotSelected, until, 0, false},
+		"a key project already is":  {KeyProject, until, 0, false},
+		"in reserve it stays there": {Reserve, until, 0, false},
+	} {
+		if got := Due(c.s, c.now, until, c.open); got != c.want {
+			t.Errorf("%s: %v", what, got)
+		}
+		open := c.s == InNotice && c.now.Before(until)
+		if got := reason(CheckInNotice(c.s, c.now, until)); (got == "") != open || got != "" && got != "NOT_IN_NOTICE" {
+			t.Errorf("objecting when %s: %q", what, got)
+		}
+	}
+}
+
+func TestNextReserve_ByRank(t *testing.T) {
+	order := []string{"a", "b", "c", "d"}
+	got, err := NextReserve(order, map[string]State{"a": KeyProject, "b": NotSelected, "c": Reserve, "d": Reserve})
+	if err != nil || got != "c" {
+		t.Errorf("next is %q, %v", got, err)
+	}
+	if _, err := NextReserve(order, map[string]State{"a": InNotice}); reason(err) != "NO_RESERVE" {
+		t.Errorf("nobody in reserve: %v", err)
 	}
 }
 

@@ -7,8 +7,23 @@ import (
 )
 
 // Party is a reviewer or an application, with the path of the organization
-// that stands behind it.
-type Party struct{ ID, Path string }
+// that stands behind it, and of those that apply together with it.
+type Party struct {
+	ID, Path string
+	With     []string
+}
+
+// conflicts says whether two parties stand on one line of the tree.
+func (p Party) conflicts(other Party) bool {
+	for _, a := range append([]string{p.Path}, p.With...) {
+		for _, b := range append([]string{other.Path}, other.With...) {
+			if Conflict(a, b) {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // Pair names one sheet: who judges what.
 type Pair struct{ Reviewer, Application string }
@@ -24,7 +39,7 @@ type Panel struct {
 // Barred says whether a reviewer may not judge an application. A sheet that came
 // in before is set aside: it counts for nothing.
 func (p Panel) Barred(r, a Party) bool {
-	return p.Declared[Pair{Reviewer: r.ID, Application: a.ID}] || Conflict(r.Path, a.Path)
+	return p.Declared[Pair{Reviewer: r.ID, Application: a.ID}] || r.conflicts(a)
 }
 
 // CheckComplete answers SHEETS_MISSING until every reviewer has handed in a

@@ -13,7 +13,8 @@ func sheet(reviewer, application string, score int64) Sheet {
 	return Sheet{Reviewer: reviewer, Application: application, Score: big.NewRat(score, 1)}
 }
 
-// Vectors of scipy.stats.trim_mean: its documentation and arange(20).
+// Vectors of scipy.stats.trim_mean, as its documentation gives them: [1, 2, 3,
+// 5], arange(20), and the columns and rows of arange(20).reshape(5, 4).
 func TestTrimmedMean_AsScipy(t *testing.T) {
 	whole := func(values ...int64) (out []*big.Rat) {
 		for _, v := range values {
@@ -32,6 +33,12 @@ func TestTrimmedMean_AsScipy(t *testing.T) {
 	}{
 		{whole(1, 2, 3, 5), Share{1, 4}, big.NewRat(5, 2)},
 		{whole(twenty...), Share{1, 10}, big.NewRat(19, 2)},
+		{whole(0, 4, 8, 12, 16), Share{1, 4}, big.NewRat(8, 1)},
+		{whole(1, 5, 9, 13, 17), Share{1, 4}, big.NewRat(9, 1)},
+		{whole(2, 6, 10, 14, 18), Share{1, 4}, big.NewRat(10, 1)},
+		{whole(3, 7, 11, 15, 19), Share{1, 4}, big.NewRat(11, 1)},
+		{whole(0, 1, 2, 3), Share{1, 4}, big.NewRat(3, 2)},
+		{whole(16, 17, 18, 19), Share{1, 4}, big.NewRat(35, 2)},
 		{whole(9, 1, 100, 2, 3), Share{1, 5}, big.NewRat(14, 3)},
 		{whole(9, 1, 100, 2), Share{1, 5}, big.NewRat(28, 1)}, // less than one sheet at each end
 	} {

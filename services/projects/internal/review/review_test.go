@@ -198,9 +198,24 @@ func TestConflict_AlongTheTree(t *testing.T) {
 	}
 }
 
+// Who applies together with another counts like the applicant.
+func TestBarred_CoApplicantsCount(t *testing.T) {
+	p := Panel{}
+	a := Party{ID: "a", Path: "/1/13/", With: []string{"/1/14/", "/1/11/111/"}}
+	for path, want := range map[string]bool{"/1/11/": true, "/1/11/111/": true, "/1/14/141/": true, "/1/13/": true, "/1/12/": false} {
+		if p.Barred(Party{ID: "E", Path: path}, a) != want {
+			t.Errorf("a reviewer of %s is barred: %v", path, !want)
+		}
+	}
+	a.With = append(a.With, "") // an organization that nobody knows
+	if !p.Barred(Party{ID: "E", Path: "/1/12/"}, a) {
+		t.Error("judges together with nobody knows whom")
+	}
+}
+
 func TestCheckComplete(t *testing.T) {
-	reviewers := []Party{{"E1", "/1/11/"}, {"E2", "/1/12/"}}
-	applications := []Party{{"a", "/1/11/111/"}, {"b", "/1/13/"}}
+	reviewers := []Party{{ID: "E1", Path: "/1/11/"}, {ID: "E2", Path: "/1/12/"}}
+	applications := []Party{{ID: "a", Path: "/1/11/111/"}, {ID: "b", Path: "/1/13/"}}
 	handed, declared := map[Pair]bool{}, map[Pair]bool{}
 	want := func(missing, due string) {
 		t.Helper()
@@ -221,7 +236,7 @@ func TestCheckComplete(t *testing.T) {
 	want("1", "3")
 	handed[Pair{"E1", "b"}] = true
 	want("0", "3")
-	applications = append(applications, Party{"c", "/1/"})
+	applications = append(applications, Party{ID: "c", Path: "/1/"})
 	want("1", "4") // nobody may judge c
 	declared[Pair{"E2", "a"}] = true
 	want("2", "4") // and now nobody may judge a; the sheet that was there is set aside

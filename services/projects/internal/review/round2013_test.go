@@ -149,7 +149,7 @@ func TestRound2013_ConflictsAreThoseOfTheTree(t *testing.T) {
 	var left []string
 	var reviewers, applications []Party
 	for _, e := range r.Reviewers {
-		reviewers = append(reviewers, Party{e.ID, paths[e.Organization]})
+		reviewers = append(reviewers, Party{ID: e.ID, Path: paths[e.Organization]})
 		for _, a := range r.Applications {
 			conflict := Conflict(paths[e.Organization], paths[a.Applicant])
 			if conflict == handed[Pair{e.ID, a.No}] {
@@ -161,7 +161,7 @@ func TestRound2013_ConflictsAreThoseOfTheTree(t *testing.T) {
 		}
 	}
 	for _, a := range r.Applications {
-		applications = append(applications, Party{a.No, paths[a.Applicant]})
+		applications = append(applications, Party{ID: a.No, Path: paths[a.Applicant]})
 	}
 	want := []string{"E2 2013-17", "E3 2013-18", "E4 2013-03", "E4 2013-05", "E4 2013-13", "E4 2013-21"}
 	if len(r.Reviews) != 155 || !slices.Equal(left, want) {

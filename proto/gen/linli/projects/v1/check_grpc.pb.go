@@ -46,7 +46,8 @@ type CheckServiceClient interface {
 	ReturnApplication(ctx context.Context, in *ReturnApplicationRequest, opts ...grpc.CallOption) (*ReturnApplicationResponse, error)
 	// ResubmitApplication hands a returned application in again, changed. Who
 	// drafted for the applicant.
-	// FAILED_PRECONDITION RETURN_OVER: the day for it has passed.
+	// FAILED_PRECONDITION RETURN_OVER: the day for it has passed;
+	// PERMISSION_DENIED NOT_THE_APPLICANT: a co-applicant.
 	ResubmitApplication(ctx context.Context, in *ResubmitApplicationRequest, opts ...grpc.CallOption) (*ResubmitApplicationResponse, error)
 	// JudgeEligibility finds an application eligible, or not and why. District
 	// officer.
@@ -151,7 +152,8 @@ type CheckServiceServer interface {
 	ReturnApplication(context.Context, *ReturnApplicationRequest) (*ReturnApplicationResponse, error)
 	// ResubmitApplication hands a returned application in again, changed. Who
 	// drafted for the applicant.
-	// FAILED_PRECONDITION RETURN_OVER: the day for it has passed.
+	// FAILED_PRECONDITION RETURN_OVER: the day for it has passed;
+	// PERMISSION_DENIED NOT_THE_APPLICANT: a co-applicant.
 	ResubmitApplication(context.Context, *ResubmitApplicationRequest) (*ResubmitApplicationResponse, error)
 	// JudgeEligibility finds an application eligible, or not and why. District
 	// officer.

@@ -99,16 +99,21 @@ func (x *CallChanged) GetState() CallState {
 	return CallState_CALL_STATE_UNSPECIFIED
 }
 
-// linli.projects.application.submitted.v1, .returned.v1, .checked.v1 and
-// .decided.v1; entity: the application.
+// linli.projects.application.submitted.v1, .withdrawn.v1, .returned.v1,
+// .checked.v1, .decided.v1, .notice_given.v1, .selection_withdrawn.v1 and
+// .became_key_project.v1; entity: the application.
 type ApplicationChanged struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Revision      uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
-	CallId        string                 `protobuf:"bytes,3,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
-	ApplicantPath string                 `protobuf:"bytes,4,opt,name=applicant_path,json=applicantPath,proto3" json:"applicant_path,omitempty"`
-	State         ApplicationState       `protobuf:"varint,5,opt,name=state,proto3,enum=linli.projects.v1.ApplicationState" json:"state,omitempty"`
-	Rank          int32                  `protobuf:"varint,6,opt,name=rank,proto3" json:"rank,omitempty"`
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Id               string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Revision         uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	CallId           string                 `protobuf:"bytes,3,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	ApplicantPath    string                 `protobuf:"bytes,4,opt,name=applicant_path,json=applicantPath,proto3" json:"applicant_path,omitempty"`
+	State            ApplicationState       `protobuf:"varint,5,opt,name=state,proto3,enum=linli.projects.v1.ApplicationState" json:"state,omitempty"`
+	Rank             int32                  `protobuf:"varint,6,opt,name=rank,proto3" json:"rank,omitempty"`
+	CoApplicantPaths []string               `protobuf:"bytes,7,rep,name=co_applicant_paths,json=coApplicantPaths,proto3" json:"co_applicant_paths,omitempty"`
+	DistrictPath     string                 `protobuf:"bytes,8,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	// Shanghai day on which it came to this state.
+	Day           string `protobuf:"bytes,9,opt,name=day,proto3" json:"day,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -183,6 +188,27 @@ func (x *ApplicationChanged) GetRank() int32 {
 		return x.Rank
 	}
 	return 0
+}
+
+func (x *ApplicationChanged) GetCoApplicantPaths() []string {
+	if x != nil {
+		return x.CoApplicantPaths
+	}
+	return nil
+}
+
+func (x *ApplicationChanged) GetDistrictPath() string {
+	if x != nil {
+		return x.DistrictPath
+	}
+	return ""
+}
+
+func (x *ApplicationChanged) GetDay() string {
+	if x != nil {
+		return x.Day
+	}
+	return ""
 }
 
 // linli.projects.sheet.submitted.v1; entity: the sheet. Points and reviewer
@@ -265,14 +291,17 @@ const file_linli_projects_v1_events_proto_rawDesc = "" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12#\n" +
 	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPath\x12\x12\n" +
 	"\x04year\x18\x04 \x01(\x05R\x04year\x122\n" +
-	"\x05state\x18\x05 \x01(\x0e2\x1c.linli.projects.v1.CallStateR\x05state\"\xcf\x01\n" +
+	"\x05state\x18\x05 \x01(\x0e2\x1c.linli.projects.v1.CallStateR\x05state\"\xb4\x02\n" +
 	"\x12ApplicationChanged\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x17\n" +
 	"\acall_id\x18\x03 \x01(\tR\x06callId\x12%\n" +
 	"\x0eapplicant_path\x18\x04 \x01(\tR\rapplicantPath\x129\n" +
 	"\x05state\x18\x05 \x01(\x0e2#.linli.projects.v1.ApplicationStateR\x05state\x12\x12\n" +
-	"\x04rank\x18\x06 \x01(\x05R\x04rank\"|\n" +
+	"\x04rank\x18\x06 \x01(\x05R\x04rank\x12,\n" +
+	"\x12co_applicant_paths\x18\a \x03(\tR\x10coApplicantPaths\x12#\n" +
+	"\rdistrict_path\x18\b \x01(\tR\fdistrictPath\x12\x10\n" +
+	"\x03day\x18\t \x01(\tR\x03day\"|\n" +
 	"\x0eSheetSubmitted\x12%\n" +
 	"\x0eapplication_id\x18\x01 \x01(\tR\rapplicationId\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x17\n" +

@@ -181,6 +181,12 @@ const (
 	ApplicationState_APPLICATION_STATE_ELIGIBLE ApplicationState = 9
 	// 审核未通过
 	ApplicationState_APPLICATION_STATE_INELIGIBLE ApplicationState = 10
+	// 公示中
+	ApplicationState_APPLICATION_STATE_IN_NOTICE ApplicationState = 11
+	// 重点项目
+	ApplicationState_APPLICATION_STATE_KEY_PROJECT ApplicationState = 12
+	// 已撤回: by its applicant, before the window closed
+	ApplicationState_APPLICATION_STATE_WITHDRAWN ApplicationState = 13
 )
 
 // Enum value maps for ApplicationState.
@@ -197,6 +203,9 @@ var (
 		8:  "APPLICATION_STATE_RETURNED",
 		9:  "APPLICATION_STATE_ELIGIBLE",
 		10: "APPLICATION_STATE_INELIGIBLE",
+		11: "APPLICATION_STATE_IN_NOTICE",
+		12: "APPLICATION_STATE_KEY_PROJECT",
+		13: "APPLICATION_STATE_WITHDRAWN",
 	}
 	ApplicationState_value = map[string]int32{
 		"APPLICATION_STATE_UNSPECIFIED":  0,
@@ -210,6 +219,9 @@ var (
 		"APPLICATION_STATE_RETURNED":     8,
 		"APPLICATION_STATE_ELIGIBLE":     9,
 		"APPLICATION_STATE_INELIGIBLE":   10,
+		"APPLICATION_STATE_IN_NOTICE":    11,
+		"APPLICATION_STATE_KEY_PROJECT":  12,
+		"APPLICATION_STATE_WITHDRAWN":    13,
 	}
 )
 
@@ -399,6 +411,17 @@ type Call struct {
 	SelectionHash string `protobuf:"bytes,54,opt,name=selection_hash,json=selectionHash,proto3" json:"selection_hash,omitempty"`
 	// How many applications one organization may hand in; 0 = 3.
 	MostPerApplicant int32 `protobuf:"varint,55,opt,name=most_per_applicant,json=mostPerApplicant,proto3" json:"most_per_applicant,omitempty"`
+	// What an application may be about: its category is one of these; empty =
+	// anything.
+	Themes []string `protobuf:"bytes,56,rep,name=themes,proto3" json:"themes,omitempty"`
+	// Kinds of organizations that may apply ("community"); empty = all that can.
+	ApplicantKinds []string `protobuf:"bytes,57,rep,name=applicant_kinds,json=applicantKinds,proto3" json:"applicant_kinds,omitempty"`
+	// What the selected may ask for together; 0 = no limit.
+	BudgetYuan int64 `protobuf:"varint,58,opt,name=budget_yuan,json=budgetYuan,proto3" json:"budget_yuan,omitempty"`
+	// Reviewers do not learn who applied while they review.
+	HideApplicants bool `protobuf:"varint,59,opt,name=hide_applicants,json=hideApplicants,proto3" json:"hide_applicants,omitempty"`
+	// Why more was selected than the budget bears; for the district's officers.
+	OverBudgetReason string `protobuf:"bytes,60,opt,name=over_budget_reason,json=overBudgetReason,proto3" json:"over_budget_reason,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -559,6 +582,41 @@ func (x *Call) GetMostPerApplicant() int32 {
 	return 0
 }
 
+func (x *Call) GetThemes() []string {
+	if x != nil {
+		return x.Themes
+	}
+	return nil
+}
+
+func (x *Call) GetApplicantKinds() []string {
+	if x != nil {
+		return x.ApplicantKinds
+	}
+	return nil
+}
+
+func (x *Call) GetBudgetYuan() int64 {
+	if x != nil {
+		return x.BudgetYuan
+	}
+	return 0
+}
+
+func (x *Call) GetHideApplicants() bool {
+	if x != nil {
+		return x.HideApplicants
+	}
+	return false
+}
+
+func (x *Call) GetOverBudgetReason() string {
+	if x != nil {
+		return x.OverBudgetReason
+	}
+	return ""
+}
+
 // What turns a soft request into a hard constraint.
 type Indicator struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -671,8 +729,17 @@ type Application struct {
 	// Why the committee decided otherwise; empty where it did not.
 	DeviationReason string `protobuf:"bytes,51,opt,name=deviation_reason,json=deviationReason,proto3" json:"deviation_reason,omitempty"`
 	Check           *Check `protobuf:"bytes,52,opt,name=check,proto3" json:"check,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Organizations that apply together with the applicant.
+	CoApplicantIds []string `protobuf:"bytes,53,rep,name=co_applicant_ids,json=coApplicantIds,proto3" json:"co_applicant_ids,omitempty"`
+	// The public notice it stands in, or stood in last.
+	NoticeId    string                 `protobuf:"bytes,54,opt,name=notice_id,json=noticeId,proto3" json:"notice_id,omitempty"`
+	NoticeUntil *timestamppb.Timestamp `protobuf:"bytes,55,opt,name=notice_until,json=noticeUntil,proto3" json:"notice_until,omitempty"`
+	// Why an upheld objection took its selection off.
+	WithdrawalReason string `protobuf:"bytes,56,opt,name=withdrawal_reason,json=withdrawalReason,proto3" json:"withdrawal_reason,omitempty"`
+	// How many letters its applicant was sent.
+	Letters       int32 `protobuf:"varint,57,opt,name=letters,proto3" json:"letters,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Application) Reset() {
@@ -822,6 +889,41 @@ func (x *Application) GetCheck() *Check {
 		return x.Check
 	}
 	return nil
+}
+
+func (x *Application) GetCoApplicantIds() []string {
+	if x != nil {
+		return x.CoApplicantIds
+	}
+	return nil
+}
+
+func (x *Application) GetNoticeId() string {
+	if x != nil {
+		return x.NoticeId
+	}
+	return ""
+}
+
+func (x *Application) GetNoticeUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NoticeUntil
+	}
+	return nil
+}
+
+func (x *Application) GetWithdrawalReason() string {
+	if x != nil {
+		return x.WithdrawalReason
+	}
+	return ""
+}
+
+func (x *Application) GetLetters() int32 {
+	if x != nil {
+		return x.Letters
+	}
+	return 0
 }
 
 // How an application fared in the check.
@@ -1555,6 +1657,10 @@ type CreateCallRequest struct {
 	TieLadder        []string `protobuf:"bytes,51,rep,name=tie_ladder,json=tieLadder,proto3" json:"tie_ladder,omitempty"`
 	Reserves         int32    `protobuf:"varint,52,opt,name=reserves,proto3" json:"reserves,omitempty"`
 	MostPerApplicant int32    `protobuf:"varint,55,opt,name=most_per_applicant,json=mostPerApplicant,proto3" json:"most_per_applicant,omitempty"`
+	Themes           []string `protobuf:"bytes,56,rep,name=themes,proto3" json:"themes,omitempty"`
+	ApplicantKinds   []string `protobuf:"bytes,57,rep,name=applicant_kinds,json=applicantKinds,proto3" json:"applicant_kinds,omitempty"`
+	BudgetYuan       int64    `protobuf:"varint,58,opt,name=budget_yuan,json=budgetYuan,proto3" json:"budget_yuan,omitempty"`
+	HideApplicants   bool     `protobuf:"varint,59,opt,name=hide_applicants,json=hideApplicants,proto3" json:"hide_applicants,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -1678,6 +1784,34 @@ func (x *CreateCallRequest) GetMostPerApplicant() int32 {
 		return x.MostPerApplicant
 	}
 	return 0
+}
+
+func (x *CreateCallRequest) GetThemes() []string {
+	if x != nil {
+		return x.Themes
+	}
+	return nil
+}
+
+func (x *CreateCallRequest) GetApplicantKinds() []string {
+	if x != nil {
+		return x.ApplicantKinds
+	}
+	return nil
+}
+
+func (x *CreateCallRequest) GetBudgetYuan() int64 {
+	if x != nil {
+		return x.BudgetYuan
+	}
+	return 0
+}
+
+func (x *CreateCallRequest) GetHideApplicants() bool {
+	if x != nil {
+		return x.HideApplicants
+	}
+	return false
 }
 
 // The drafted call.
@@ -1927,9 +2061,11 @@ type DecideCallRequest struct {
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Etag  string                 `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
 	// Each with its reason; the ranking stays beside the decision.
-	Deviations    []*Deviation `protobuf:"bytes,50,rep,name=deviations,proto3" json:"deviations,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Deviations []*Deviation `protobuf:"bytes,50,rep,name=deviations,proto3" json:"deviations,omitempty"`
+	// Why more is selected than the call's budget bears.
+	OverBudgetReason string `protobuf:"bytes,51,opt,name=over_budget_reason,json=overBudgetReason,proto3" json:"over_budget_reason,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *DecideCallRequest) Reset() {
@@ -1981,6 +2117,13 @@ func (x *DecideCallRequest) GetDeviations() []*Deviation {
 		return x.Deviations
 	}
 	return nil
+}
+
+func (x *DecideCallRequest) GetOverBudgetReason() string {
+	if x != nil {
+		return x.OverBudgetReason
+	}
+	return ""
 }
 
 // The stored ranking.
@@ -2243,6 +2386,8 @@ type DraftApplicationRequest struct {
 	BudgetYuan     int64                  `protobuf:"varint,6,opt,name=budget_yuan,json=budgetYuan,proto3" json:"budget_yuan,omitempty"`
 	StaffRequested int32                  `protobuf:"varint,7,opt,name=staff_requested,json=staffRequested,proto3" json:"staff_requested,omitempty"`
 	Indicators     []*Indicator           `protobuf:"bytes,8,rep,name=indicators,proto3" json:"indicators,omitempty"`
+	// Organizations that apply together with the applicant.
+	CoApplicantIds []string `protobuf:"bytes,9,rep,name=co_applicant_ids,json=coApplicantIds,proto3" json:"co_applicant_ids,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -2333,6 +2478,13 @@ func (x *DraftApplicationRequest) GetIndicators() []*Indicator {
 	return nil
 }
 
+func (x *DraftApplicationRequest) GetCoApplicantIds() []string {
+	if x != nil {
+		return x.CoApplicantIds
+	}
+	return nil
+}
+
 // The drafted application.
 type DraftApplicationResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2378,6 +2530,297 @@ func (x *DraftApplicationResponse) GetApplication() *Application {
 	return nil
 }
 
+// Who applies together with an applicant.
+type CoApplicants struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ids           []string               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CoApplicants) Reset() {
+	*x = CoApplicants{}
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CoApplicants) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CoApplicants) ProtoMessage() {}
+
+func (x *CoApplicants) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CoApplicants.ProtoReflect.Descriptor instead.
+func (*CoApplicants) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *CoApplicants) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+// Changes an application; what is not said stays as it was.
+type UpdateApplicationRequest struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Id             string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Etag           string                 `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	Title          *string                `protobuf:"bytes,3,opt,name=title,proto3,oneof" json:"title,omitempty"`
+	Category       *string                `protobuf:"bytes,4,opt,name=category,proto3,oneof" json:"category,omitempty"`
+	BudgetYuan     *int64                 `protobuf:"varint,5,opt,name=budget_yuan,json=budgetYuan,proto3,oneof" json:"budget_yuan,omitempty"`
+	StaffRequested *int32                 `protobuf:"varint,6,opt,name=staff_requested,json=staffRequested,proto3,oneof" json:"staff_requested,omitempty"`
+	// All of them, when any is said.
+	Indicators []*Indicator `protobuf:"bytes,7,rep,name=indicators,proto3" json:"indicators,omitempty"`
+	// All of them; empty = none.
+	CoApplicants  *CoApplicants `protobuf:"bytes,8,opt,name=co_applicants,json=coApplicants,proto3" json:"co_applicants,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateApplicationRequest) Reset() {
+	*x = UpdateApplicationRequest{}
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateApplicationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateApplicationRequest) ProtoMessage() {}
+
+func (x *UpdateApplicationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateApplicationRequest.ProtoReflect.Descriptor instead.
+func (*UpdateApplicationRequest) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *UpdateApplicationRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *UpdateApplicationRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+func (x *UpdateApplicationRequest) GetTitle() string {
+	if x != nil && x.Title != nil {
+		return *x.Title
+	}
+	return ""
+}
+
+func (x *UpdateApplicationRequest) GetCategory() string {
+	if x != nil && x.Category != nil {
+		return *x.Category
+	}
+	return ""
+}
+
+func (x *UpdateApplicationRequest) GetBudgetYuan() int64 {
+	if x != nil && x.BudgetYuan != nil {
+		return *x.BudgetYuan
+	}
+	return 0
+}
+
+func (x *UpdateApplicationRequest) GetStaffRequested() int32 {
+	if x != nil && x.StaffRequested != nil {
+		return *x.StaffRequested
+	}
+	return 0
+}
+
+func (x *UpdateApplicationRequest) GetIndicators() []*Indicator {
+	if x != nil {
+		return x.Indicators
+	}
+	return nil
+}
+
+func (x *UpdateApplicationRequest) GetCoApplicants() *CoApplicants {
+	if x != nil {
+		return x.CoApplicants
+	}
+	return nil
+}
+
+// The changed application.
+type UpdateApplicationResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Application   *Application           `protobuf:"bytes,1,opt,name=application,proto3" json:"application,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateApplicationResponse) Reset() {
+	*x = UpdateApplicationResponse{}
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateApplicationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateApplicationResponse) ProtoMessage() {}
+
+func (x *UpdateApplicationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateApplicationResponse.ProtoReflect.Descriptor instead.
+func (*UpdateApplicationResponse) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *UpdateApplicationResponse) GetApplication() *Application {
+	if x != nil {
+		return x.Application
+	}
+	return nil
+}
+
+// Takes an application back.
+type WithdrawApplicationRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Etag          string                 `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WithdrawApplicationRequest) Reset() {
+	*x = WithdrawApplicationRequest{}
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WithdrawApplicationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WithdrawApplicationRequest) ProtoMessage() {}
+
+func (x *WithdrawApplicationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WithdrawApplicationRequest.ProtoReflect.Descriptor instead.
+func (*WithdrawApplicationRequest) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *WithdrawApplicationRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *WithdrawApplicationRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// The withdrawn application.
+type WithdrawApplicationResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Application   *Application           `protobuf:"bytes,1,opt,name=application,proto3" json:"application,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WithdrawApplicationResponse) Reset() {
+	*x = WithdrawApplicationResponse{}
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WithdrawApplicationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WithdrawApplicationResponse) ProtoMessage() {}
+
+func (x *WithdrawApplicationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WithdrawApplicationResponse.ProtoReflect.Descriptor instead.
+func (*WithdrawApplicationResponse) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *WithdrawApplicationResponse) GetApplication() *Application {
+	if x != nil {
+		return x.Application
+	}
+	return nil
+}
+
 // Hands an application in.
 type SubmitApplicationRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2389,7 +2832,7 @@ type SubmitApplicationRequest struct {
 
 func (x *SubmitApplicationRequest) Reset() {
 	*x = SubmitApplicationRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[28]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2401,7 +2844,7 @@ func (x *SubmitApplicationRequest) String() string {
 func (*SubmitApplicationRequest) ProtoMessage() {}
 
 func (x *SubmitApplicationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[28]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2414,7 +2857,7 @@ func (x *SubmitApplicationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitApplicationRequest.ProtoReflect.Descriptor instead.
 func (*SubmitApplicationRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{28}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SubmitApplicationRequest) GetId() string {
@@ -2441,7 +2884,7 @@ type SubmitApplicationResponse struct {
 
 func (x *SubmitApplicationResponse) Reset() {
 	*x = SubmitApplicationResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[29]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2453,7 +2896,7 @@ func (x *SubmitApplicationResponse) String() string {
 func (*SubmitApplicationResponse) ProtoMessage() {}
 
 func (x *SubmitApplicationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[29]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2466,7 +2909,7 @@ func (x *SubmitApplicationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitApplicationResponse.ProtoReflect.Descriptor instead.
 func (*SubmitApplicationResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{29}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SubmitApplicationResponse) GetApplication() *Application {
@@ -2486,7 +2929,7 @@ type GetApplicationRequest struct {
 
 func (x *GetApplicationRequest) Reset() {
 	*x = GetApplicationRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[30]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2498,7 +2941,7 @@ func (x *GetApplicationRequest) String() string {
 func (*GetApplicationRequest) ProtoMessage() {}
 
 func (x *GetApplicationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[30]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2511,7 +2954,7 @@ func (x *GetApplicationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetApplicationRequest.ProtoReflect.Descriptor instead.
 func (*GetApplicationRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{30}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *GetApplicationRequest) GetId() string {
@@ -2531,7 +2974,7 @@ type GetApplicationResponse struct {
 
 func (x *GetApplicationResponse) Reset() {
 	*x = GetApplicationResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[31]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2543,7 +2986,7 @@ func (x *GetApplicationResponse) String() string {
 func (*GetApplicationResponse) ProtoMessage() {}
 
 func (x *GetApplicationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[31]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2556,7 +2999,7 @@ func (x *GetApplicationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetApplicationResponse.ProtoReflect.Descriptor instead.
 func (*GetApplicationResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{31}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GetApplicationResponse) GetApplication() *Application {
@@ -2578,7 +3021,7 @@ type ListApplicationsRequest struct {
 
 func (x *ListApplicationsRequest) Reset() {
 	*x = ListApplicationsRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[32]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2590,7 +3033,7 @@ func (x *ListApplicationsRequest) String() string {
 func (*ListApplicationsRequest) ProtoMessage() {}
 
 func (x *ListApplicationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[32]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2603,7 +3046,7 @@ func (x *ListApplicationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListApplicationsRequest.ProtoReflect.Descriptor instead.
 func (*ListApplicationsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{32}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListApplicationsRequest) GetCallId() string {
@@ -2638,7 +3081,7 @@ type ListApplicationsResponse struct {
 
 func (x *ListApplicationsResponse) Reset() {
 	*x = ListApplicationsResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[33]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2650,7 +3093,7 @@ func (x *ListApplicationsResponse) String() string {
 func (*ListApplicationsResponse) ProtoMessage() {}
 
 func (x *ListApplicationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[33]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2663,7 +3106,7 @@ func (x *ListApplicationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListApplicationsResponse.ProtoReflect.Descriptor instead.
 func (*ListApplicationsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{33}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListApplicationsResponse) GetApplications() []*Application {
@@ -2691,7 +3134,7 @@ type SubmitSheetRequest struct {
 
 func (x *SubmitSheetRequest) Reset() {
 	*x = SubmitSheetRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[34]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2703,7 +3146,7 @@ func (x *SubmitSheetRequest) String() string {
 func (*SubmitSheetRequest) ProtoMessage() {}
 
 func (x *SubmitSheetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[34]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2716,7 +3159,7 @@ func (x *SubmitSheetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitSheetRequest.ProtoReflect.Descriptor instead.
 func (*SubmitSheetRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{34}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SubmitSheetRequest) GetApplicationId() string {
@@ -2743,7 +3186,7 @@ type SubmitSheetResponse struct {
 
 func (x *SubmitSheetResponse) Reset() {
 	*x = SubmitSheetResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[35]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2755,7 +3198,7 @@ func (x *SubmitSheetResponse) String() string {
 func (*SubmitSheetResponse) ProtoMessage() {}
 
 func (x *SubmitSheetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[35]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2768,7 +3211,7 @@ func (x *SubmitSheetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitSheetResponse.ProtoReflect.Descriptor instead.
 func (*SubmitSheetResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{35}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SubmitSheetResponse) GetSheet() *Sheet {
@@ -2788,7 +3231,7 @@ type ListSheetsRequest struct {
 
 func (x *ListSheetsRequest) Reset() {
 	*x = ListSheetsRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[36]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2800,7 +3243,7 @@ func (x *ListSheetsRequest) String() string {
 func (*ListSheetsRequest) ProtoMessage() {}
 
 func (x *ListSheetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[36]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2813,7 +3256,7 @@ func (x *ListSheetsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSheetsRequest.ProtoReflect.Descriptor instead.
 func (*ListSheetsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{36}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListSheetsRequest) GetApplicationId() string {
@@ -2833,7 +3276,7 @@ type ListSheetsResponse struct {
 
 func (x *ListSheetsResponse) Reset() {
 	*x = ListSheetsResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[37]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2845,7 +3288,7 @@ func (x *ListSheetsResponse) String() string {
 func (*ListSheetsResponse) ProtoMessage() {}
 
 func (x *ListSheetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[37]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2858,7 +3301,7 @@ func (x *ListSheetsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSheetsResponse.ProtoReflect.Descriptor instead.
 func (*ListSheetsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{37}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ListSheetsResponse) GetSheets() []*Sheet {
@@ -2880,7 +3323,7 @@ type RankApplicationsRequest struct {
 
 func (x *RankApplicationsRequest) Reset() {
 	*x = RankApplicationsRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[38]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2892,7 +3335,7 @@ func (x *RankApplicationsRequest) String() string {
 func (*RankApplicationsRequest) ProtoMessage() {}
 
 func (x *RankApplicationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[38]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2905,7 +3348,7 @@ func (x *RankApplicationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankApplicationsRequest.ProtoReflect.Descriptor instead.
 func (*RankApplicationsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{38}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *RankApplicationsRequest) GetCallId() string {
@@ -2932,7 +3375,7 @@ type RankApplicationsResponse struct {
 
 func (x *RankApplicationsResponse) Reset() {
 	*x = RankApplicationsResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[39]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2944,7 +3387,7 @@ func (x *RankApplicationsResponse) String() string {
 func (*RankApplicationsResponse) ProtoMessage() {}
 
 func (x *RankApplicationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[39]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2957,7 +3400,7 @@ func (x *RankApplicationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankApplicationsResponse.ProtoReflect.Descriptor instead.
 func (*RankApplicationsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{39}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *RankApplicationsResponse) GetRanking() *Ranking {
@@ -2977,7 +3420,7 @@ type ExportSelectionRequest struct {
 
 func (x *ExportSelectionRequest) Reset() {
 	*x = ExportSelectionRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[40]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2989,7 +3432,7 @@ func (x *ExportSelectionRequest) String() string {
 func (*ExportSelectionRequest) ProtoMessage() {}
 
 func (x *ExportSelectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[40]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3002,7 +3445,7 @@ func (x *ExportSelectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportSelectionRequest.ProtoReflect.Descriptor instead.
 func (*ExportSelectionRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{40}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ExportSelectionRequest) GetCallId() string {
@@ -3025,7 +3468,7 @@ type ExportSelectionResponse struct {
 
 func (x *ExportSelectionResponse) Reset() {
 	*x = ExportSelectionResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[41]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3037,7 +3480,7 @@ func (x *ExportSelectionResponse) String() string {
 func (*ExportSelectionResponse) ProtoMessage() {}
 
 func (x *ExportSelectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[41]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3050,7 +3493,7 @@ func (x *ExportSelectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportSelectionResponse.ProtoReflect.Descriptor instead.
 func (*ExportSelectionResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{41}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ExportSelectionResponse) GetFileName() string {
@@ -3086,7 +3529,7 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\x06weight\x18\x04 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\x06weight\"a\n" +
 	"\bReviewer\x12!\n" +
 	"\x06person\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06person\x122\n" +
-	"\x0forganization_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x0eorganizationId\"\xc4\x05\n" +
+	"\x0forganization_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x0eorganizationId\"\xfd\x06\n" +
 	"\x04Call\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vdistrict_id\x18\x02 \x01(\tR\n" +
@@ -3108,14 +3551,20 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\breserves\x184 \x01(\x05R\breserves\x12$\n" +
 	"\x0edraw_seed_hash\x185 \x01(\tR\fdrawSeedHash\x12%\n" +
 	"\x0eselection_hash\x186 \x01(\tR\rselectionHash\x12,\n" +
-	"\x12most_per_applicant\x187 \x01(\x05R\x10mostPerApplicant\"\xd7\x01\n" +
+	"\x12most_per_applicant\x187 \x01(\x05R\x10mostPerApplicant\x12\x16\n" +
+	"\x06themes\x188 \x03(\tR\x06themes\x12'\n" +
+	"\x0fapplicant_kinds\x189 \x03(\tR\x0eapplicantKinds\x12\x1f\n" +
+	"\vbudget_yuan\x18: \x01(\x03R\n" +
+	"budgetYuan\x12'\n" +
+	"\x0fhide_applicants\x18; \x01(\bR\x0ehideApplicants\x12,\n" +
+	"\x12over_budget_reason\x18< \x01(\tR\x10overBudgetReason\"\xd7\x01\n" +
 	"\tIndicator\x12\x1d\n" +
 	"\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x04name\x12\x1d\n" +
 	"\x04unit\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x14R\x04unit\x12\x1a\n" +
 	"\bbaseline\x18\x03 \x01(\x01R\bbaseline\x12\x16\n" +
 	"\x06target\x18\x04 \x01(\x01R\x06target\x125\n" +
 	"\x03due\x18\x05 \x01(\tB#\xbaH r\x1e2\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$R\x03due\x12!\n" +
-	"\x06source\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x06source\"\xa4\x05\n" +
+	"\x06source\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18<R\x06source\"\xf1\x06\n" +
 	"\vApplication\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n" +
 	"\acall_id\x18\x02 \x01(\tR\x06callId\x12\x16\n" +
@@ -3137,7 +3586,12 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\x04etag\x18\x0e \x01(\tB\x03\xe0A\x03R\x04etag\x12J\n" +
 	"\x0eranked_outcome\x182 \x01(\x0e2#.linli.projects.v1.ApplicationStateR\rrankedOutcome\x12)\n" +
 	"\x10deviation_reason\x183 \x01(\tR\x0fdeviationReason\x12.\n" +
-	"\x05check\x184 \x01(\v2\x18.linli.projects.v1.CheckR\x05check\"\xc8\x01\n" +
+	"\x05check\x184 \x01(\v2\x18.linli.projects.v1.CheckR\x05check\x12(\n" +
+	"\x10co_applicant_ids\x185 \x03(\tR\x0ecoApplicantIds\x12\x1b\n" +
+	"\tnotice_id\x186 \x01(\tR\bnoticeId\x12=\n" +
+	"\fnotice_until\x187 \x01(\v2\x1a.google.protobuf.TimestampR\vnoticeUntil\x12+\n" +
+	"\x11withdrawal_reason\x188 \x01(\tR\x10withdrawalReason\x12\x18\n" +
+	"\aletters\x189 \x01(\x05R\aletters\"\xc8\x01\n" +
 	"\x05Check\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12=\n" +
 	"\freturn_until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\vreturnUntil\x121\n" +
@@ -3190,13 +3644,12 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\vaggregation\x18\x02 \x01(\x0e2\x1e.linli.projects.v1.AggregationR\vaggregation\x12\x19\n" +
 	"\bmoves_in\x18\x03 \x03(\tR\amovesIn\x12\x1b\n" +
 	"\tmoves_out\x18\x04 \x03(\tR\bmovesOut\x12\x18\n" +
-	"\arefused\x18\x05 \x01(\tR\arefused\"\xb2\x01\n" +
+	"\arefused\x18\x05 \x01(\tR\arefused\"\xae\x01\n" +
 	"\tDeviation\x120\n" +
-	"\x0eapplication_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\rapplicationId\x12O\n" +
-	"\aoutcome\x18\x02 \x01(\x0e2#.linli.projects.v1.ApplicationStateB\x10\xbaH\r\x82\x01\n" +
-	"\x10\x01 \x00 \x01 \x02 \x03R\aoutcome\x12\"\n" +
+	"\x0eapplication_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\rapplicationId\x12K\n" +
+	"\aoutcome\x18\x02 \x01(\x0e2#.linli.projects.v1.ApplicationStateB\f\xbaH\t\x82\x01\x06\x18\x04\x18\x05\x18\x06R\aoutcome\x12\"\n" +
 	"\x06reason\x18\x03 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x04\x18\xf4\x03R\x06reason\"\xd4\x05\n" +
+	"\xbaH\ar\x05\x10\x04\x18\xf4\x03R\x06reason\"\x8f\a\n" +
 	"\x11CreateCallRequest\x12-\n" +
 	"\vdistrict_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18 R\n" +
 	"districtId\x12\"\n" +
@@ -3215,7 +3668,14 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\breserves\x184 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\breserves\x128\n" +
 	"\x12most_per_applicant\x187 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\x10mostPerApplicant\"A\n" +
+	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\x10mostPerApplicant\x12*\n" +
+	"\x06themes\x188 \x03(\tB\x12\xbaH\x0f\x92\x01\f\x10\x14\x18\x01\"\x06r\x04\x10\x01\x18(R\x06themes\x123\n" +
+	"\x0fapplicant_kinds\x189 \x03(\tB\n" +
+	"\xbaH\a\x92\x01\x04\x10\n" +
+	"\x18\x01R\x0eapplicantKinds\x12/\n" +
+	"\vbudget_yuan\x18: \x01(\x03B\x0e\xbaH\v\"\t\x18\x80\xa0\x94\xa5\x8d\x1d(\x00R\n" +
+	"budgetYuan\x12'\n" +
+	"\x0fhide_applicants\x18; \x01(\bR\x0ehideApplicants\"A\n" +
 	"\x12CreateCallResponse\x12+\n" +
 	"\x04call\x18\x01 \x01(\v2\x17.linli.projects.v1.CallR\x04call\"L\n" +
 	"\x0fOpenCallRequest\x12\x1c\n" +
@@ -3227,13 +3687,14 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"B\n" +
 	"\x13StartReviewResponse\x12+\n" +
-	"\x04call\x18\x01 \x01(\v2\x17.linli.projects.v1.CallR\x04call\"\x97\x01\n" +
+	"\x04call\x18\x01 \x01(\v2\x17.linli.projects.v1.CallR\x04call\"\xcf\x01\n" +
 	"\x11DecideCallRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12G\n" +
 	"\n" +
 	"deviations\x182 \x03(\v2\x1c.linli.projects.v1.DeviationB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\n" +
-	"deviations\"J\n" +
+	"deviations\x126\n" +
+	"\x12over_budget_reason\x183 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x10overBudgetReason\"J\n" +
 	"\x12DecideCallResponse\x124\n" +
 	"\aranking\x18\x01 \x01(\v2\x1a.linli.projects.v1.RankingR\aranking\"+\n" +
 	"\x0eGetCallRequest\x12\x19\n" +
@@ -3249,7 +3710,7 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"j\n" +
 	"\x11ListCallsResponse\x12-\n" +
 	"\x05calls\x18\x01 \x03(\v2\x17.linli.projects.v1.CallR\x05calls\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x8d\x03\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xcb\x03\n" +
 	"\x17DraftApplicationRequest\x12%\n" +
 	"\acall_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x06callId\x12/\n" +
 	"\fapplicant_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18 R\vapplicantId\x12$\n" +
@@ -3263,8 +3724,36 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\x0estaffRequested\x12F\n" +
 	"\n" +
 	"indicators\x18\b \x03(\v2\x1c.linli.projects.v1.IndicatorB\b\xbaH\x05\x92\x01\x02\x10\x14R\n" +
-	"indicators\"\\\n" +
+	"indicators\x12<\n" +
+	"\x10co_applicant_ids\x18\t \x03(\tB\x12\xbaH\x0f\x92\x01\f\x10\x05\x18\x01\"\x06r\x04\x10\x01\x18 R\x0ecoApplicantIds\"\\\n" +
 	"\x18DraftApplicationResponse\x12@\n" +
+	"\vapplication\x18\x01 \x01(\v2\x1e.linli.projects.v1.ApplicationR\vapplication\"4\n" +
+	"\fCoApplicants\x12$\n" +
+	"\x03ids\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\f\x10\x05\x18\x01\"\x06r\x04\x10\x01\x18 R\x03ids\"\xdd\x03\n" +
+	"\x18UpdateApplicationRequest\x12\x1c\n" +
+	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12$\n" +
+	"\x05title\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dH\x00R\x05title\x88\x01\x01\x12(\n" +
+	"\bcategory\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18(H\x01R\bcategory\x88\x01\x01\x123\n" +
+	"\vbudget_yuan\x18\x05 \x01(\x03B\r\xbaH\n" +
+	"\"\b\x18\x80\x94\xeb\xdc\x03(\x00H\x02R\n" +
+	"budgetYuan\x88\x01\x01\x128\n" +
+	"\x0fstaff_requested\x18\x06 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00H\x03R\x0estaffRequested\x88\x01\x01\x12F\n" +
+	"\n" +
+	"indicators\x18\a \x03(\v2\x1c.linli.projects.v1.IndicatorB\b\xbaH\x05\x92\x01\x02\x10\x14R\n" +
+	"indicators\x12D\n" +
+	"\rco_applicants\x18\b \x01(\v2\x1f.linli.projects.v1.CoApplicantsR\fcoApplicantsB\b\n" +
+	"\x06_titleB\v\n" +
+	"\t_categoryB\x0e\n" +
+	"\f_budget_yuanB\x12\n" +
+	"\x10_staff_requested\"]\n" +
+	"\x19UpdateApplicationResponse\x12@\n" +
+	"\vapplication\x18\x01 \x01(\v2\x1e.linli.projects.v1.ApplicationR\vapplication\"W\n" +
+	"\x1aWithdrawApplicationRequest\x12\x1c\n" +
+	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"_\n" +
+	"\x1bWithdrawApplicationResponse\x12@\n" +
 	"\vapplication\x18\x01 \x01(\v2\x1e.linli.projects.v1.ApplicationR\vapplication\"U\n" +
 	"\x18SubmitApplicationRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
@@ -3317,7 +3806,7 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\x19AGGREGATION_DROP_HIGH_LOW\x10\x02\x12\x1c\n" +
 	"\x18AGGREGATION_TRIMMED_MEAN\x10\x03\x12\x17\n" +
 	"\x13AGGREGATION_Z_SCORE\x10\x04\x12\x18\n" +
-	"\x14AGGREGATION_ADDITIVE\x10\x05*\xf9\x02\n" +
+	"\x14AGGREGATION_ADDITIVE\x10\x05*\xde\x03\n" +
 	"\x10ApplicationState\x12!\n" +
 	"\x1dAPPLICATION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17APPLICATION_STATE_DRAFT\x10\x01\x12\x1f\n" +
@@ -3330,7 +3819,10 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\x1aAPPLICATION_STATE_RETURNED\x10\b\x12\x1e\n" +
 	"\x1aAPPLICATION_STATE_ELIGIBLE\x10\t\x12 \n" +
 	"\x1cAPPLICATION_STATE_INELIGIBLE\x10\n" +
-	"2\x91\x11\n" +
+	"\x12\x1f\n" +
+	"\x1bAPPLICATION_STATE_IN_NOTICE\x10\v\x12!\n" +
+	"\x1dAPPLICATION_STATE_KEY_PROJECT\x10\f\x12\x1f\n" +
+	"\x1bAPPLICATION_STATE_WITHDRAWN\x10\r2\xfe\x13\n" +
 	"\x0fProjectsService\x12\xa9\x01\n" +
 	"\n" +
 	"CreateCall\x12$.linli.projects.v1.CreateCallRequest\x1a%.linli.projects.v1.CreateCallResponse\"N\xea\xdb\x18\x14\n" +
@@ -3346,7 +3838,11 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\tListCalls\x12#.linli.projects.v1.ListCallsRequest\x1a$.linli.projects.v1.ListCallsResponse\"D\xea\xdb\x18\x13\n" +
 	"\x02\x02\x01\x10\x01\x1a\vdistrict_id\x82\xd3\xe4\x93\x02'\x12%/v1/organizations/{district_id}/calls\x12\xc2\x01\n" +
 	"\x10DraftApplication\x12*.linli.projects.v1.DraftApplicationRequest\x1a+.linli.projects.v1.DraftApplicationResponse\"U\xea\xdb\x18\x19\n" +
-	"\x05\x04\x05\x03\a\x06\x10\x01\x1a\fapplicant_id(\x01\x82\xd3\xe4\x93\x022:\x01*b\vapplication\" /v1/calls/{call_id}/applications\x12\xb3\x01\n" +
+	"\x05\x04\x05\x03\a\x06\x10\x01\x1a\fapplicant_id(\x01\x82\xd3\xe4\x93\x022:\x01*b\vapplication\" /v1/calls/{call_id}/applications\x12\xac\x01\n" +
+	"\x11UpdateApplication\x12+.linli.projects.v1.UpdateApplicationRequest\x1a,.linli.projects.v1.UpdateApplicationResponse\"<\xea\xdb\x18\v\n" +
+	"\x05\x04\x05\x03\a\x06\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\vapplication2\x15/v1/applications/{id}\x12\xbb\x01\n" +
+	"\x13WithdrawApplication\x12-.linli.projects.v1.WithdrawApplicationRequest\x1a..linli.projects.v1.WithdrawApplicationResponse\"E\xea\xdb\x18\v\n" +
+	"\x05\x04\x05\x03\a\x06\x10\x02(\x01\x82\xd3\xe4\x93\x020:\x01*b\vapplication\"\x1e/v1/applications/{id}:withdraw\x12\xb3\x01\n" +
 	"\x11SubmitApplication\x12+.linli.projects.v1.SubmitApplicationRequest\x1a,.linli.projects.v1.SubmitApplicationResponse\"C\xea\xdb\x18\v\n" +
 	"\x05\x04\x05\x03\a\x06\x10\x02(\x01\x82\xd3\xe4\x93\x02.:\x01*b\vapplication\"\x1c/v1/applications/{id}:submit\x12\x97\x01\n" +
 	"\x0eGetApplication\x12(.linli.projects.v1.GetApplicationRequest\x1a).linli.projects.v1.GetApplicationResponse\"0\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02$b\vapplication\x12\x15/v1/applications/{id}\x12\x9f\x01\n" +
@@ -3376,137 +3872,151 @@ func file_linli_projects_v1_projects_proto_rawDescGZIP() []byte {
 }
 
 var file_linli_projects_v1_projects_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_linli_projects_v1_projects_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_linli_projects_v1_projects_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_linli_projects_v1_projects_proto_goTypes = []any{
-	(CallState)(0),                    // 0: linli.projects.v1.CallState
-	(Aggregation)(0),                  // 1: linli.projects.v1.Aggregation
-	(ApplicationState)(0),             // 2: linli.projects.v1.ApplicationState
-	(*Criterion)(nil),                 // 3: linli.projects.v1.Criterion
-	(*Reviewer)(nil),                  // 4: linli.projects.v1.Reviewer
-	(*Call)(nil),                      // 5: linli.projects.v1.Call
-	(*Indicator)(nil),                 // 6: linli.projects.v1.Indicator
-	(*Application)(nil),               // 7: linli.projects.v1.Application
-	(*Check)(nil),                     // 8: linli.projects.v1.Check
-	(*Points)(nil),                    // 9: linli.projects.v1.Points
-	(*Sheet)(nil),                     // 10: linli.projects.v1.Sheet
-	(*RankedApplication)(nil),         // 11: linli.projects.v1.RankedApplication
-	(*Ranking)(nil),                   // 12: linli.projects.v1.Ranking
-	(*Agreement)(nil),                 // 13: linli.projects.v1.Agreement
-	(*Measure)(nil),                   // 14: linli.projects.v1.Measure
-	(*CutMove)(nil),                   // 15: linli.projects.v1.CutMove
-	(*Deviation)(nil),                 // 16: linli.projects.v1.Deviation
-	(*CreateCallRequest)(nil),         // 17: linli.projects.v1.CreateCallRequest
-	(*CreateCallResponse)(nil),        // 18: linli.projects.v1.CreateCallResponse
-	(*OpenCallRequest)(nil),           // 19: linli.projects.v1.OpenCallRequest
-	(*OpenCallResponse)(nil),          // 20: linli.projects.v1.OpenCallResponse
-	(*StartReviewRequest)(nil),        // 21: linli.projects.v1.StartReviewRequest
-	(*StartReviewResponse)(nil),       // 22: linli.projects.v1.StartReviewResponse
-	(*DecideCallRequest)(nil),         // 23: linli.projects.v1.DecideCallRequest
-	(*DecideCallResponse)(nil),        // 24: linli.projects.v1.DecideCallResponse
-	(*GetCallRequest)(nil),            // 25: linli.projects.v1.GetCallRequest
-	(*GetCallResponse)(nil),           // 26: linli.projects.v1.GetCallResponse
-	(*ListCallsRequest)(nil),          // 27: linli.projects.v1.ListCallsRequest
-	(*ListCallsResponse)(nil),         // 28: linli.projects.v1.ListCallsResponse
-	(*DraftApplicationRequest)(nil),   // 29: linli.projects.v1.DraftApplicationRequest
-	(*DraftApplicationResponse)(nil),  // 30: linli.projects.v1.DraftApplicationResponse
-	(*SubmitApplicationRequest)(nil),  // 31: linli.projects.v1.SubmitApplicationRequest
-	(*SubmitApplicationResponse)(nil), // 32: linli.projects.v1.SubmitApplicationResponse
-	(*GetApplicationRequest)(nil),     // 33: linli.projects.v1.GetApplicationRequest
-	(*GetApplicationResponse)(nil),    // 34: linli.projects.v1.GetApplicationResponse
-	(*ListApplicationsRequest)(nil),   // 35: linli.projects.v1.ListApplicationsRequest
-	(*ListApplicationsResponse)(nil),  // 36: linli.projects.v1.ListApplicationsResponse
-	(*SubmitSheetRequest)(nil),        // 37: linli.projects.v1.SubmitSheetRequest
-	(*SubmitSheetResponse)(nil),       // 38: linli.projects.v1.SubmitSheetResponse
-	(*ListSheetsRequest)(nil),         // 39: linli.projects.v1.ListSheetsRequest
-	(*ListSheetsResponse)(nil),        // 40: linli.projects.v1.ListSheetsResponse
-	(*RankApplicationsRequest)(nil),   // 41: linli.projects.v1.RankApplicationsRequest
-	(*RankApplicationsResponse)(nil),  // 42: linli.projects.v1.RankApplicationsResponse
-	(*ExportSelectionRequest)(nil),    // 43: linli.projects.v1.ExportSelectionRequest
-	(*ExportSelectionResponse)(nil),   // 44: linli.projects.v1.ExportSelectionResponse
-	(*timestamppb.Timestamp)(nil),     // 45: google.protobuf.Timestamp
+	(CallState)(0),                      // 0: linli.projects.v1.CallState
+	(Aggregation)(0),                    // 1: linli.projects.v1.Aggregation
+	(ApplicationState)(0),               // 2: linli.projects.v1.ApplicationState
+	(*Criterion)(nil),                   // 3: linli.projects.v1.Criterion
+	(*Reviewer)(nil),                    // 4: linli.projects.v1.Reviewer
+	(*Call)(nil),                        // 5: linli.projects.v1.Call
+	(*Indicator)(nil),                   // 6: linli.projects.v1.Indicator
+	(*Application)(nil),                 // 7: linli.projects.v1.Application
+	(*Check)(nil),                       // 8: linli.projects.v1.Check
+	(*Points)(nil),                      // 9: linli.projects.v1.Points
+	(*Sheet)(nil),                       // 10: linli.projects.v1.Sheet
+	(*RankedApplication)(nil),           // 11: linli.projects.v1.RankedApplication
+	(*Ranking)(nil),                     // 12: linli.projects.v1.Ranking
+	(*Agreement)(nil),                   // 13: linli.projects.v1.Agreement
+	(*Measure)(nil),                     // 14: linli.projects.v1.Measure
+	(*CutMove)(nil),                     // 15: linli.projects.v1.CutMove
+	(*Deviation)(nil),                   // 16: linli.projects.v1.Deviation
+	(*CreateCallRequest)(nil),           // 17: linli.projects.v1.CreateCallRequest
+	(*CreateCallResponse)(nil),          // 18: linli.projects.v1.CreateCallResponse
+	(*OpenCallRequest)(nil),             // 19: linli.projects.v1.OpenCallRequest
+	(*OpenCallResponse)(nil),            // 20: linli.projects.v1.OpenCallResponse
+	(*StartReviewRequest)(nil),          // 21: linli.projects.v1.StartReviewRequest
+	(*StartReviewResponse)(nil),         // 22: linli.projects.v1.StartReviewResponse
+	(*DecideCallRequest)(nil),           // 23: linli.projects.v1.DecideCallRequest
+	(*DecideCallResponse)(nil),          // 24: linli.projects.v1.DecideCallResponse
+	(*GetCallRequest)(nil),              // 25: linli.projects.v1.GetCallRequest
+	(*GetCallResponse)(nil),             // 26: linli.projects.v1.GetCallResponse
+	(*ListCallsRequest)(nil),            // 27: linli.projects.v1.ListCallsRequest
+	(*ListCallsResponse)(nil),           // 28: linli.projects.v1.ListCallsResponse
+	(*DraftApplicationRequest)(nil),     // 29: linli.projects.v1.DraftApplicationRequest
+	(*DraftApplicationResponse)(nil),    // 30: linli.projects.v1.DraftApplicationResponse
+	(*CoApplicants)(nil),                // 31: linli.projects.v1.CoApplicants
+	(*UpdateApplicationRequest)(nil),    // 32: linli.projects.v1.UpdateApplicationRequest
+	(*UpdateApplicationResponse)(nil),   // 33: linli.projects.v1.UpdateApplicationResponse
+	(*WithdrawApplicationRequest)(nil),  // 34: linli.projects.v1.WithdrawApplicationRequest
+	(*WithdrawApplicationResponse)(nil), // 35: linli.projects.v1.WithdrawApplicationResponse
+	(*SubmitApplicationRequest)(nil),    // 36: linli.projects.v1.SubmitApplicationRequest
+	(*SubmitApplicationResponse)(nil),   // 37: linli.projects.v1.SubmitApplicationResponse
+	(*GetApplicationRequest)(nil),       // 38: linli.projects.v1.GetApplicationRequest
+	(*GetApplicationResponse)(nil),      // 39: linli.projects.v1.GetApplicationResponse
+	(*ListApplicationsRequest)(nil),     // 40: linli.projects.v1.ListApplicationsRequest
+	(*ListApplicationsResponse)(nil),    // 41: linli.projects.v1.ListApplicationsResponse
+	(*SubmitSheetRequest)(nil),          // 42: linli.projects.v1.SubmitSheetRequest
+	(*SubmitSheetResponse)(nil),         // 43: linli.projects.v1.SubmitSheetResponse
+	(*ListSheetsRequest)(nil),           // 44: linli.projects.v1.ListSheetsRequest
+	(*ListSheetsResponse)(nil),          // 45: linli.projects.v1.ListSheetsResponse
+	(*RankApplicationsRequest)(nil),     // 46: linli.projects.v1.RankApplicationsRequest
+	(*RankApplicationsResponse)(nil),    // 47: linli.projects.v1.RankApplicationsResponse
+	(*ExportSelectionRequest)(nil),      // 48: linli.projects.v1.ExportSelectionRequest
+	(*ExportSelectionResponse)(nil),     // 49: linli.projects.v1.ExportSelectionResponse
+	(*timestamppb.Timestamp)(nil),       // 50: google.protobuf.Timestamp
 }
 var file_linli_projects_v1_projects_proto_depIdxs = []int32{
 	0,  // 0: linli.projects.v1.Call.state:type_name -> linli.projects.v1.CallState
-	45, // 1: linli.projects.v1.Call.opens_at:type_name -> google.protobuf.Timestamp
-	45, // 2: linli.projects.v1.Call.closes_at:type_name -> google.protobuf.Timestamp
+	50, // 1: linli.projects.v1.Call.opens_at:type_name -> google.protobuf.Timestamp
+	50, // 2: linli.projects.v1.Call.closes_at:type_name -> google.protobuf.Timestamp
 	3,  // 3: linli.projects.v1.Call.criteria:type_name -> linli.projects.v1.Criterion
 	4,  // 4: linli.projects.v1.Call.reviewers:type_name -> linli.projects.v1.Reviewer
 	1,  // 5: linli.projects.v1.Call.aggregation:type_name -> linli.projects.v1.Aggregation
 	6,  // 6: linli.projects.v1.Application.indicators:type_name -> linli.projects.v1.Indicator
 	2,  // 7: linli.projects.v1.Application.state:type_name -> linli.projects.v1.ApplicationState
-	45, // 8: linli.projects.v1.Application.submitted_at:type_name -> google.protobuf.Timestamp
+	50, // 8: linli.projects.v1.Application.submitted_at:type_name -> google.protobuf.Timestamp
 	2,  // 9: linli.projects.v1.Application.ranked_outcome:type_name -> linli.projects.v1.ApplicationState
 	8,  // 10: linli.projects.v1.Application.check:type_name -> linli.projects.v1.Check
-	45, // 11: linli.projects.v1.Check.return_until:type_name -> google.protobuf.Timestamp
-	45, // 12: linli.projects.v1.Check.due_at:type_name -> google.protobuf.Timestamp
-	9,  // 13: linli.projects.v1.Sheet.points:type_name -> linli.projects.v1.Points
-	45, // 14: linli.projects.v1.Sheet.submitted_at:type_name -> google.protobuf.Timestamp
-	2,  // 15: linli.projects.v1.RankedApplication.outcome:type_name -> linli.projects.v1.ApplicationState
-	1,  // 16: linli.projects.v1.Ranking.aggregation:type_name -> linli.projects.v1.Aggregation
-	11, // 17: linli.projects.v1.Ranking.applications:type_name -> linli.projects.v1.RankedApplication
-	13, // 18: linli.projects.v1.Ranking.agreement:type_name -> linli.projects.v1.Agreement
-	15, // 19: linli.projects.v1.Ranking.proof:type_name -> linli.projects.v1.CutMove
-	14, // 20: linli.projects.v1.Agreement.alpha:type_name -> linli.projects.v1.Measure
-	14, // 21: linli.projects.v1.Agreement.icc_single:type_name -> linli.projects.v1.Measure
-	14, // 22: linli.projects.v1.Agreement.icc_average:type_name -> linli.projects.v1.Measure
-	14, // 23: linli.projects.v1.Agreement.kendall_w:type_name -> linli.projects.v1.Measure
-	1,  // 24: linli.projects.v1.CutMove.aggregation:type_name -> linli.projects.v1.Aggregation
-	2,  // 25: linli.projects.v1.Deviation.outcome:type_name -> linli.projects.v1.ApplicationState
-	45, // 26: linli.projects.v1.CreateCallRequest.opens_at:type_name -> google.protobuf.Timestamp
-	45, // 27: linli.projects.v1.CreateCallRequest.closes_at:type_name -> google.protobuf.Timestamp
-	3,  // 28: linli.projects.v1.CreateCallRequest.criteria:type_name -> linli.projects.v1.Criterion
-	4,  // 29: linli.projects.v1.CreateCallRequest.reviewers:type_name -> linli.projects.v1.Reviewer
-	1,  // 30: linli.projects.v1.CreateCallRequest.aggregation:type_name -> linli.projects.v1.Aggregation
-	5,  // 31: linli.projects.v1.CreateCallResponse.call:type_name -> linli.projects.v1.Call
-	5,  // 32: linli.projects.v1.OpenCallResponse.call:type_name -> linli.projects.v1.Call
-	5,  // 33: linli.projects.v1.StartReviewResponse.call:type_name -> linli.projects.v1.Call
-	16, // 34: linli.projects.v1.DecideCallRequest.deviations:type_name -> linli.projects.v1.Deviation
-	12, // 35: linli.projects.v1.DecideCallResponse.ranking:type_name -> linli.projects.v1.Ranking
-	5,  // 36: linli.projects.v1.GetCallResponse.call:type_name -> linli.projects.v1.Call
-	5,  // 37: linli.projects.v1.ListCallsResponse.calls:type_name -> linli.projects.v1.Call
-	6,  // 38: linli.projects.v1.DraftApplicationRequest.indicators:type_name -> linli.projects.v1.Indicator
-	7,  // 39: linli.projects.v1.DraftApplicationResponse.application:type_name -> linli.projects.v1.Application
-	7,  // 40: linli.projects.v1.SubmitApplicationResponse.application:type_name -> linli.projects.v1.Application
-	7,  // 41: linli.projects.v1.GetApplicationResponse.application:type_name -> linli.projects.v1.Application
-	7,  // 42: linli.projects.v1.ListApplicationsResponse.applications:type_name -> linli.projects.v1.Application
-	9,  // 43: linli.projects.v1.SubmitSheetRequest.points:type_name -> linli.projects.v1.Points
-	10, // 44: linli.projects.v1.SubmitSheetResponse.sheet:type_name -> linli.projects.v1.Sheet
-	10, // 45: linli.projects.v1.ListSheetsResponse.sheets:type_name -> linli.projects.v1.Sheet
-	1,  // 46: linli.projects.v1.RankApplicationsRequest.aggregation:type_name -> linli.projects.v1.Aggregation
-	12, // 47: linli.projects.v1.RankApplicationsResponse.ranking:type_name -> linli.projects.v1.Ranking
-	17, // 48: linli.projects.v1.ProjectsService.CreateCall:input_type -> linli.projects.v1.CreateCallRequest
-	19, // 49: linli.projects.v1.ProjectsService.OpenCall:input_type -> linli.projects.v1.OpenCallRequest
-	21, // 50: linli.projects.v1.ProjectsService.StartReview:input_type -> linli.projects.v1.StartReviewRequest
-	23, // 51: linli.projects.v1.ProjectsService.DecideCall:input_type -> linli.projects.v1.DecideCallRequest
-	25, // 52: linli.projects.v1.ProjectsService.GetCall:input_type -> linli.projects.v1.GetCallRequest
-	27, // 53: linli.projects.v1.ProjectsService.ListCalls:input_type -> linli.projects.v1.ListCallsRequest
-	29, // 54: linli.projects.v1.ProjectsService.DraftApplication:input_type -> linli.projects.v1.DraftApplicationRequest
-	31, // 55: linli.projects.v1.ProjectsService.SubmitApplication:input_type -> linli.projects.v1.SubmitApplicationRequest
-	33, // 56: linli.projects.v1.ProjectsService.GetApplication:input_type -> linli.projects.v1.GetApplicationRequest
-	35, // 57: linli.projects.v1.ProjectsService.ListApplications:input_type -> linli.projects.v1.ListApplicationsRequest
-	37, // 58: linli.projects.v1.ProjectsService.SubmitSheet:input_type -> linli.projects.v1.SubmitSheetRequest
-	39, // 59: linli.projects.v1.ProjectsService.ListSheets:input_type -> linli.projects.v1.ListSheetsRequest
-	43, // 60: linli.projects.v1.ProjectsService.ExportSelection:input_type -> linli.projects.v1.ExportSelectionRequest
-	41, // 61: linli.projects.v1.ProjectsService.RankApplications:input_type -> linli.projects.v1.RankApplicationsRequest
-	18, // 62: linli.projects.v1.ProjectsService.CreateCall:output_type -> linli.projects.v1.CreateCallResponse
-	20, // 63: linli.projects.v1.ProjectsService.OpenCall:output_type -> linli.projects.v1.OpenCallResponse
-	22, // 64: linli.projects.v1.ProjectsService.StartReview:output_type -> linli.projects.v1.StartReviewResponse
-	24, // 65: linli.projects.v1.ProjectsService.DecideCall:output_type -> linli.projects.v1.DecideCallResponse
-	26, // 66: linli.projects.v1.ProjectsService.GetCall:output_type -> linli.projects.v1.GetCallResponse
-	28, // 67: linli.projects.v1.ProjectsService.ListCalls:output_type -> linli.projects.v1.ListCallsResponse
-	30, // 68: linli.projects.v1.ProjectsService.DraftApplication:output_type -> linli.projects.v1.DraftApplicationResponse
-	32, // 69: linli.projects.v1.ProjectsService.SubmitApplication:output_type -> linli.projects.v1.SubmitApplicationResponse
-	34, // 70: linli.projects.v1.ProjectsService.GetApplication:output_type -> linli.projects.v1.GetApplicationResponse
-	36, // 71: linli.projects.v1.ProjectsService.ListApplications:output_type -> linli.projects.v1.ListApplicationsResponse
-	38, // 72: linli.projects.v1.ProjectsService.SubmitSheet:output_type -> linli.projects.v1.SubmitSheetResponse
-	40, // 73: linli.projects.v1.ProjectsService.ListSheets:output_type -> linli.projects.v1.ListSheetsResponse
-	44, // 74: linli.projects.v1.ProjectsService.ExportSelection:output_type -> linli.projects.v1.ExportSelectionResponse
-	42, // 75: linli.projects.v1.ProjectsService.RankApplications:output_type -> linli.projects.v1.RankApplicationsResponse
-	62, // [62:76] is the sub-list for method output_type
-	48, // [48:62] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	50, // 11: linli.projects.v1.Application.notice_until:type_name -> google.protobuf.Timestamp
+	50, // 12: linli.projects.v1.Check.return_until:type_name -> google.protobuf.Timestamp
+	50, // 13: linli.projects.v1.Check.due_at:type_name -> google.protobuf.Timestamp
+	9,  // 14: linli.projects.v1.Sheet.points:type_name -> linli.projects.v1.Points
+	50, // 15: linli.projects.v1.Sheet.submitted_at:type_name -> google.protobuf.Timestamp
+	2,  // 16: linli.projects.v1.RankedApplication.outcome:type_name -> linli.projects.v1.ApplicationState
+	1,  // 17: linli.projects.v1.Ranking.aggregation:type_name -> linli.projects.v1.Aggregation
+	11, // 18: linli.projects.v1.Ranking.applications:type_name -> linli.projects.v1.RankedApplication
+	13, // 19: linli.projects.v1.Ranking.agreement:type_name -> linli.projects.v1.Agreement
+	15, // 20: linli.projects.v1.Ranking.proof:type_name -> linli.projects.v1.CutMove
+	14, // 21: linli.projects.v1.Agreement.alpha:type_name -> linli.projects.v1.Measure
+	14, // 22: linli.projects.v1.Agreement.icc_single:type_name -> linli.projects.v1.Measure
+	14, // 23: linli.projects.v1.Agreement.icc_average:type_name -> linli.projects.v1.Measure
+	14, // 24: linli.projects.v1.Agreement.kendall_w:type_name -> linli.projects.v1.Measure
+	1,  // 25: linli.projects.v1.CutMove.aggregation:type_name -> linli.projects.v1.Aggregation
+	2,  // 26: linli.projects.v1.Deviation.outcome:type_name -> linli.projects.v1.ApplicationState
+	50, // 27: linli.projects.v1.CreateCallRequest.opens_at:type_name -> google.protobuf.Timestamp
+	50, // 28: linli.projects.v1.CreateCallRequest.closes_at:type_name -> google.protobuf.Timestamp
+	3,  // 29: linli.projects.v1.CreateCallRequest.criteria:type_name -> linli.projects.v1.Criterion
+	4,  // 30: linli.projects.v1.CreateCallRequest.reviewers:type_name -> linli.projects.v1.Reviewer
+	1,  // 31: linli.projects.v1.CreateCallRequest.aggregation:type_name -> linli.projects.v1.Aggregation
+	5,  // 32: linli.projects.v1.CreateCallResponse.call:type_name -> linli.projects.v1.Call
+	5,  // 33: linli.projects.v1.OpenCallResponse.call:type_name -> linli.projects.v1.Call
+	5,  // 34: linli.projects.v1.StartReviewResponse.call:type_name -> linli.projects.v1.Call
+	16, // 35: linli.projects.v1.DecideCallRequest.deviations:type_name -> linli.projects.v1.Deviation
+	12, // 36: linli.projects.v1.DecideCallResponse.ranking:type_name -> linli.projects.v1.Ranking
+	5,  // 37: linli.projects.v1.GetCallResponse.call:type_name -> linli.projects.v1.Call
+	5,  // 38: linli.projects.v1.ListCallsResponse.calls:type_name -> linli.projects.v1.Call
+	6,  // 39: linli.projects.v1.DraftApplicationRequest.indicators:type_name -> linli.projects.v1.Indicator
+	7,  // 40: linli.projects.v1.DraftApplicationResponse.application:type_name -> linli.projects.v1.Application
+	6,  // 41: linli.projects.v1.UpdateApplicationRequest.indicators:type_name -> linli.projects.v1.Indicator
+	31, // 42: linli.projects.v1.UpdateApplicationRequest.co_applicants:type_name -> linli.projects.v1.CoApplicants
+	7,  // 43: linli.projects.v1.UpdateApplicationResponse.application:type_name -> linli.projects.v1.Application
+	7,  // 44: linli.projects.v1.WithdrawApplicationResponse.application:type_name -> linli.projects.v1.Application
+	7,  // 45: linli.projects.v1.SubmitApplicationResponse.application:type_name -> linli.projects.v1.Application
+	7,  // 46: linli.projects.v1.GetApplicationResponse.application:type_name -> linli.projects.v1.Application
+	7,  // 47: linli.projects.v1.ListApplicationsResponse.applications:type_name -> linli.projects.v1.Application
+	9,  // 48: linli.projects.v1.SubmitSheetRequest.points:type_name -> linli.projects.v1.Points
+	10, // 49: linli.projects.v1.SubmitSheetResponse.sheet:type_name -> linli.projects.v1.Sheet
+	10, // 50: linli.projects.v1.ListSheetsResponse.sheets:type_name -> linli.projects.v1.Sheet
+	1,  // 51: linli.projects.v1.RankApplicationsRequest.aggregation:type_name -> linli.projects.v1.Aggregation
+	12, // 52: linli.projects.v1.RankApplicationsResponse.ranking:type_name -> linli.projects.v1.Ranking
+	17, // 53: linli.projects.v1.ProjectsService.CreateCall:input_type -> linli.projects.v1.CreateCallRequest
+	19, // 54: linli.projects.v1.ProjectsService.OpenCall:input_type -> linli.projects.v1.OpenCallRequest
+	21, // 55: linli.projects.v1.ProjectsService.StartReview:input_type -> linli.projects.v1.StartReviewRequest
+	23, // 56: linli.projects.v1.ProjectsService.DecideCall:input_type -> linli.projects.v1.DecideCallRequest
+	25, // 57: linli.projects.v1.ProjectsService.GetCall:input_type -> linli.projects.v1.GetCallRequest
+	27, // 58: linli.projects.v1.ProjectsService.ListCalls:input_type -> linli.projects.v1.ListCallsRequest
+	29, // 59: linli.projects.v1.ProjectsService.DraftApplication:input_type -> linli.projects.v1.DraftApplicationRequest
+	32, // 60: linli.projects.v1.ProjectsService.UpdateApplication:input_type -> linli.projects.v1.UpdateApplicationRequest
+	34, // 61: linli.projects.v1.ProjectsService.WithdrawApplication:input_type -> linli.projects.v1.WithdrawApplicationRequest
+	36, // 62: linli.projects.v1.ProjectsService.SubmitApplication:input_type -> linli.projects.v1.SubmitApplicationRequest
+	38, // 63: linli.projects.v1.ProjectsService.GetApplication:input_type -> linli.projects.v1.GetApplicationRequest
+	40, // 64: linli.projects.v1.ProjectsService.ListApplications:input_type -> linli.projects.v1.ListApplicationsRequest
+	42, // 65: linli.projects.v1.ProjectsService.SubmitSheet:input_type -> linli.projects.v1.SubmitSheetRequest
+	44, // 66: linli.projects.v1.ProjectsService.ListSheets:input_type -> linli.projects.v1.ListSheetsRequest
+	48, // 67: linli.projects.v1.ProjectsService.ExportSelection:input_type -> linli.projects.v1.ExportSelectionRequest
+	46, // 68: linli.projects.v1.ProjectsService.RankApplications:input_type -> linli.projects.v1.RankApplicationsRequest
+	18, // 69: linli.projects.v1.ProjectsService.CreateCall:output_type -> linli.projects.v1.CreateCallResponse
+	20, // 70: linli.projects.v1.ProjectsService.OpenCall:output_type -> linli.projects.v1.OpenCallResponse
+	22, // 71: linli.projects.v1.ProjectsService.StartReview:output_type -> linli.projects.v1.StartReviewResponse
+	24, // 72: linli.projects.v1.ProjectsService.DecideCall:output_type -> linli.projects.v1.DecideCallResponse
+	26, // 73: linli.projects.v1.ProjectsService.GetCall:output_type -> linli.projects.v1.GetCallResponse
+	28, // 74: linli.projects.v1.ProjectsService.ListCalls:output_type -> linli.projects.v1.ListCallsResponse
+	30, // 75: linli.projects.v1.ProjectsService.DraftApplication:output_type -> linli.projects.v1.DraftApplicationResponse
+	33, // 76: linli.projects.v1.ProjectsService.UpdateApplication:output_type -> linli.projects.v1.UpdateApplicationResponse
+	35, // 77: linli.projects.v1.ProjectsService.WithdrawApplication:output_type -> linli.projects.v1.WithdrawApplicationResponse
+	37, // 78: linli.projects.v1.ProjectsService.SubmitApplication:output_type -> linli.projects.v1.SubmitApplicationResponse
+	39, // 79: linli.projects.v1.ProjectsService.GetApplication:output_type -> linli.projects.v1.GetApplicationResponse
+	41, // 80: linli.projects.v1.ProjectsService.ListApplications:output_type -> linli.projects.v1.ListApplicationsResponse
+	43, // 81: linli.projects.v1.ProjectsService.SubmitSheet:output_type -> linli.projects.v1.SubmitSheetResponse
+	45, // 82: linli.projects.v1.ProjectsService.ListSheets:output_type -> linli.projects.v1.ListSheetsResponse
+	49, // 83: linli.projects.v1.ProjectsService.ExportSelection:output_type -> linli.projects.v1.ExportSelectionResponse
+	47, // 84: linli.projects.v1.ProjectsService.RankApplications:output_type -> linli.projects.v1.RankApplicationsResponse
+	69, // [69:85] is the sub-list for method output_type
+	53, // [53:69] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_linli_projects_v1_projects_proto_init() }
@@ -3515,13 +4025,14 @@ func file_linli_projects_v1_projects_proto_init() {
 		return
 	}
 	file_linli_projects_v1_projects_proto_msgTypes[11].OneofWrappers = []any{}
+	file_linli_projects_v1_projects_proto_msgTypes[29].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_projects_v1_projects_proto_rawDesc), len(file_linli_projects_v1_projects_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   42,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

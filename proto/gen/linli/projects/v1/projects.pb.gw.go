@@ -352,6 +352,96 @@ func local_request_ProjectsService_DraftApplication_0(ctx context.Context, marsh
 	return msg, metadata, err
 }
 
+func request_ProjectsService_UpdateApplication_0(ctx context.Context, marshaler runtime.Marshaler, client ProjectsServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq UpdateApplicationRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "id")
+	}
+	protoReq.Id, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "id", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.UpdateApplication(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_ProjectsService_UpdateApplication_0(ctx context.Context, marshaler runtime.Marshaler, server ProjectsServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq UpdateApplicationRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "id")
+	}
+	protoReq.Id, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "id", err)
+	}
+	msg, err := server.UpdateApplication(ctx, &protoReq)
+	return msg, metadata, err
+}
+
+func request_ProjectsService_WithdrawApplication_0(ctx context.Context, marshaler runtime.Marshaler, client ProjectsServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq WithdrawApplicationRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "id")
+	}
+	protoReq.Id, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "id", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.WithdrawApplication(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_ProjectsService_WithdrawApplication_0(ctx context.Context, marshaler runtime.Marshaler, server ProjectsServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq WithdrawApplicationRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "id")
+	}
+	protoReq.Id, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "id", err)
+	}
+	msg, err := server.WithdrawApplication(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 func request_ProjectsService_SubmitApplication_0(ctx context.Context, marshaler runtime.Marshaler, client ProjectsServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
 		protoReq SubmitApplicationRequest
@@ -772,6 +862,46 @@ func RegisterProjectsServiceHandlerServer(ctx context.Context, mux *runtime.Serv
 		}
 		forward_ProjectsService_DraftApplication_0(annotatedContext, mux, outboundMarshaler, w, req, response_ProjectsService_DraftApplication_0{resp.(*DraftApplicationResponse)}, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPatch, pattern_ProjectsService_UpdateApplication_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/linli.projects.v1.ProjectsService/UpdateApplication", runtime.WithHTTPPathPattern("/v1/applications/{id}"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_ProjectsService_UpdateApplication_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ProjectsService_UpdateApplication_0(annotatedContext, mux, outboundMarshaler, w, req, response_ProjectsService_UpdateApplication_0{resp.(*UpdateApplicationResponse)}, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPost, pattern_ProjectsService_WithdrawApplication_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/linli.projects.v1.ProjectsService/WithdrawApplication", runtime.WithHTTPPathPattern("/v1/applications/{id}:withdraw"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_ProjectsService_WithdrawApplication_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ProjectsService_WithdrawApplication_0(annotatedContext, mux, outboundMarshaler, w, req, response_ProjectsService_WithdrawApplication_0{resp.(*WithdrawApplicationResponse)}, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodPost, pattern_ProjectsService_SubmitApplication_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -1051,6 +1181,40 @@ func RegisterProjectsServiceHandlerClient(ctx context.Context, mux *runtime.Serv
 		}
 		forward_ProjectsService_DraftApplication_0(annotatedContext, mux, outboundMarshaler, w, req, response_ProjectsService_DraftApplication_0{resp.(*DraftApplicationResponse)}, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPatch, pattern_ProjectsService_UpdateApplication_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/linli.projects.v1.ProjectsService/UpdateApplication", runtime.WithHTTPPathPattern("/v1/applications/{id}"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_ProjectsService_UpdateApplication_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ProjectsService_UpdateApplication_0(annotatedContext, mux, outboundMarshaler, w, req, response_ProjectsService_UpdateApplication_0{resp.(*UpdateApplicationResponse)}, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPost, pattern_ProjectsService_WithdrawApplication_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/linli.projects.v1.ProjectsService/WithdrawApplication", runtime.WithHTTPPathPattern("/v1/applications/{id}:withdraw"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_ProjectsService_WithdrawApplication_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ProjectsService_WithdrawApplication_0(annotatedContext, mux, outboundMarshaler, w, req, response_ProjectsService_WithdrawApplication_0{resp.(*WithdrawApplicationResponse)}, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodPost, pattern_ProjectsService_SubmitApplication_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -1210,6 +1374,24 @@ func (m response_ProjectsService_DraftApplication_0) XXX_ResponseBody() interfac
 	return response.Application
 }
 
+type response_ProjectsService_UpdateApplication_0 struct {
+	*UpdateApplicationResponse
+}
+
+func (m response_ProjectsService_UpdateApplication_0) XXX_ResponseBody() interface{} {
+	response := m.UpdateApplicationResponse
+	return response.Application
+}
+
+type response_ProjectsService_WithdrawApplication_0 struct {
+	*WithdrawApplicationResponse
+}
+
+func (m response_ProjectsService_WithdrawApplication_0) XXX_ResponseBody() interface{} {
+	response := m.WithdrawApplicationResponse
+	return response.Application
+}
+
 type response_ProjectsService_SubmitApplication_0 struct {
 	*SubmitApplicationResponse
 }
@@ -1247,33 +1429,37 @@ func (m response_ProjectsService_RankApplications_0) XXX_ResponseBody() interfac
 }
 
 var (
-	pattern_ProjectsService_CreateCall_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "organizations", "district_id", "calls"}, ""))
-	pattern_ProjectsService_OpenCall_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "calls", "id"}, "open"))
-	pattern_ProjectsService_StartReview_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "calls", "id"}, "startReview"))
-	pattern_ProjectsService_DecideCall_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "calls", "id"}, "decide"))
-	pattern_ProjectsService_GetCall_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "calls", "id"}, ""))
-	pattern_ProjectsService_ListCalls_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "organizations", "district_id", "calls"}, ""))
-	pattern_ProjectsService_DraftApplication_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "calls", "call_id", "applications"}, ""))
-	pattern_ProjectsService_SubmitApplication_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "applications", "id"}, "submit"))
-	pattern_ProjectsService_GetApplication_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "applications", "id"}, ""))
-	pattern_ProjectsService_ListApplications_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "calls", "call_id", "applications"}, ""))
-	pattern_ProjectsService_SubmitSheet_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "applications", "application_id", "sheets"}, ""))
-	pattern_ProjectsService_ListSheets_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "applications", "application_id", "sheets"}, ""))
-	pattern_ProjectsService_RankApplications_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "calls", "call_id", "ranking"}, ""))
+	pattern_ProjectsService_CreateCall_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "organizations", "district_id", "calls"}, ""))
+	pattern_ProjectsService_OpenCall_0            = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "calls", "id"}, "open"))
+	pattern_ProjectsService_StartReview_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "calls", "id"}, "startReview"))
+	pattern_ProjectsService_DecideCall_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "calls", "id"}, "decide"))
+	pattern_ProjectsService_GetCall_0             = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "calls", "id"}, ""))
+	pattern_ProjectsService_ListCalls_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "organizations", "district_id", "calls"}, ""))
+	pattern_ProjectsService_DraftApplication_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "calls", "call_id", "applications"}, ""))
+	pattern_ProjectsService_UpdateApplication_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "applications", "id"}, ""))
+	pattern_ProjectsService_WithdrawApplication_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "applications", "id"}, "withdraw"))
+	pattern_ProjectsService_SubmitApplication_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "applications", "id"}, "submit"))
+	pattern_ProjectsService_GetApplication_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "applications", "id"}, ""))
+	pattern_ProjectsService_ListApplications_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "calls", "call_id", "applications"}, ""))
+	pattern_ProjectsService_SubmitSheet_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "applications", "application_id", "sheets"}, ""))
+	pattern_ProjectsService_ListSheets_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "applications", "application_id", "sheets"}, ""))
+	pattern_ProjectsService_RankApplications_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "calls", "call_id", "ranking"}, ""))
 )
 
 var (
-	forward_ProjectsService_CreateCall_0        = runtime.ForwardResponseMessage
-	forward_ProjectsService_OpenCall_0          = runtime.ForwardResponseMessage
-	forward_ProjectsService_StartReview_0       = runtime.ForwardResponseMessage
-	forward_ProjectsService_DecideCall_0        = runtime.ForwardResponseMessage
-	forward_ProjectsService_GetCall_0           = runtime.ForwardResponseMessage
-	forward_ProjectsService_ListCalls_0         = runtime.ForwardResponseMessage
-	forward_ProjectsService_DraftApplication_0  = runtime.ForwardResponseMessage
-	forward_ProjectsService_SubmitApplication_0 = runtime.ForwardResponseMessage
-	forward_ProjectsService_GetApplication_0    = runtime.ForwardResponseMessage
-	forward_ProjectsService_ListApplications_0  = runtime.ForwardResponseMessage
-	forward_ProjectsService_SubmitSheet_0       = runtime.ForwardResponseMessage
-	forward_ProjectsService_ListSheets_0        = runtime.ForwardResponseMessage
-	forward_ProjectsService_RankApplications_0  = runtime.ForwardResponseMessage
+	forward_ProjectsService_CreateCall_0          = runtime.ForwardResponseMessage
+	forward_ProjectsService_OpenCall_0            = runtime.ForwardResponseMessage
+	forward_ProjectsService_StartReview_0         = runtime.ForwardResponseMessage
+	forward_ProjectsService_DecideCall_0          = runtime.ForwardResponseMessage
+	forward_ProjectsService_GetCall_0             = runtime.ForwardResponseMessage
+	forward_ProjectsService_ListCalls_0           = runtime.ForwardResponseMessage
+	forward_ProjectsService_DraftApplication_0    = runtime.ForwardResponseMessage
+	forward_ProjectsService_UpdateApplication_0   = runtime.ForwardResponseMessage
+	forward_ProjectsService_WithdrawApplication_0 = runtime.ForwardResponseMessage
+	forward_ProjectsService_SubmitApplication_0   = runtime.ForwardResponseMessage
+	forward_ProjectsService_GetApplication_0      = runtime.ForwardResponseMessage
+	forward_ProjectsService_ListApplications_0    = runtime.ForwardResponseMessage
+	forward_ProjectsService_SubmitSheet_0         = runtime.ForwardResponseMessage
+	forward_ProjectsService_ListSheets_0          = runtime.ForwardResponseMessage
+	forward_ProjectsService_RankApplications_0    = runtime.ForwardResponseMessage
 )

@@ -19,20 +19,22 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ProjectsService_CreateCall_FullMethodName        = "/linli.projects.v1.ProjectsService/CreateCall"
-	ProjectsService_OpenCall_FullMethodName          = "/linli.projects.v1.ProjectsService/OpenCall"
-	ProjectsService_StartReview_FullMethodName       = "/linli.projects.v1.ProjectsService/StartReview"
-	ProjectsService_DecideCall_FullMethodName        = "/linli.projects.v1.ProjectsService/DecideCall"
-	ProjectsService_GetCall_FullMethodName           = "/linli.projects.v1.ProjectsService/GetCall"
-	ProjectsService_ListCalls_FullMethodName         = "/linli.projects.v1.ProjectsService/ListCalls"
-	ProjectsService_DraftApplication_FullMethodName  = "/linli.projects.v1.ProjectsService/DraftApplication"
-	ProjectsService_SubmitApplication_FullMethodName = "/linli.projects.v1.ProjectsService/SubmitApplication"
-	ProjectsService_GetApplication_FullMethodName    = "/linli.projects.v1.ProjectsService/GetApplication"
-	ProjectsService_ListApplications_FullMethodName  = "/linli.projects.v1.ProjectsService/ListApplications"
-	ProjectsService_SubmitSheet_FullMethodName       = "/linli.projects.v1.ProjectsService/SubmitSheet"
-	ProjectsService_ListSheets_FullMethodName        = "/linli.projects.v1.ProjectsService/ListSheets"
-	ProjectsService_ExportSelection_FullMethodName   = "/linli.projects.v1.ProjectsService/ExportSelection"
-	ProjectsService_RankApplications_FullMethodName  = "/linli.projects.v1.ProjectsService/RankApplications"
+	ProjectsService_CreateCall_FullMethodName          = "/linli.projects.v1.ProjectsService/CreateCall"
+	ProjectsService_OpenCall_FullMethodName            = "/linli.projects.v1.ProjectsService/OpenCall"
+	ProjectsService_StartReview_FullMethodName         = "/linli.projects.v1.ProjectsService/StartReview"
+	ProjectsService_DecideCall_FullMethodName          = "/linli.projects.v1.ProjectsService/DecideCall"
+	ProjectsService_GetCall_FullMethodName             = "/linli.projects.v1.ProjectsService/GetCall"
+	ProjectsService_ListCalls_FullMethodName           = "/linli.projects.v1.ProjectsService/ListCalls"
+	ProjectsService_DraftApplication_FullMethodName    = "/linli.projects.v1.ProjectsService/DraftApplication"
+	ProjectsService_UpdateApplication_FullMethodName   = "/linli.projects.v1.ProjectsService/UpdateApplication"
+	ProjectsService_WithdrawApplication_FullMethodName = "/linli.projects.v1.ProjectsService/WithdrawApplication"
+	ProjectsService_SubmitApplication_FullMethodName   = "/linli.projects.v1.ProjectsService/SubmitApplication"
+	ProjectsService_GetApplication_FullMethodName      = "/linli.projects.v1.ProjectsService/GetApplication"
+	ProjectsService_ListApplications_FullMethodName    = "/linli.projects.v1.ProjectsService/ListApplications"
+	ProjectsService_SubmitSheet_FullMethodName         = "/linli.projects.v1.ProjectsService/SubmitSheet"
+	ProjectsService_ListSheets_FullMethodName          = "/linli.projects.v1.ProjectsService/ListSheets"
+	ProjectsService_ExportSelection_FullMethodName     = "/linli.projects.v1.ProjectsService/ExportSelection"
+	ProjectsService_RankApplications_FullMethodName    = "/linli.projects.v1.ProjectsService/RankApplications"
 )
 
 // ProjectsServiceClient is the client API for ProjectsService service.
@@ -65,7 +67,8 @@ type ProjectsServiceClient interface {
 	// District officer.
 	// FAILED_PRECONDITION SHEETS_MISSING: a reviewer without a conflict has not
 	// handed in a sheet, or nobody may judge an application; QUOTA_EXCEEDED: more
-	// would be selected than the call says; REVIEW_NOT_CONNECTED. NOT_FOUND: a
+	// would be selected than the call says; BUDGET_EXCEEDED: they ask for more
+	// than its budget, and no reason is given; REVIEW_NOT_CONNECTED. NOT_FOUND: a
 	// deviation names an application that is not decided here.
 	DecideCall(ctx context.Context, in *DecideCallRequest, opts ...grpc.CallOption) (*DecideCallResponse, error)
 	// GetCall answers one call. District and city officers at any time; everybody
@@ -77,17 +80,28 @@ type ProjectsServiceClient interface {
 	ListCalls(ctx context.Context, in *ListCallsRequest, opts ...grpc.CallOption) (*ListCallsResponse, error)
 	// DraftApplication drafts an application of an organization to an open call.
 	// Staff and officers of the applicant.
-	// FAILED_PRECONDITION WINDOW_CLOSED, APPLICANT_NOT_ALLOWED; ALREADY_EXISTS
+	// FAILED_PRECONDITION WINDOW_CLOSED, APPLICANT_NOT_ALLOWED, THEME_NOT_OF_CALL;
+	// INVALID_ARGUMENT INVALID_FIELD: the applicant is a co-applicant too; ALREADY_EXISTS
 	// APPLICATION_EXISTS: the number is taken; RESOURCE_EXHAUSTED OVERLOADED: the
 	// call has 200 applications; FAILED_PRECONDITION APPLICANT_FULL: the applicant
 	// has as many as the call takes of one.
 	DraftApplication(ctx context.Context, in *DraftApplicationRequest, opts ...grpc.CallOption) (*DraftApplicationResponse, error)
+	// UpdateApplication changes a draft within the window, or a returned
+	// application until its day has passed. Who drafted for the applicant.
+	// FAILED_PRECONDITION WINDOW_CLOSED, RETURN_OVER, THEME_NOT_OF_CALL,
+	// APPLICANT_NOT_ALLOWED; PERMISSION_DENIED NOT_THE_APPLICANT: a co-applicant.
+	UpdateApplication(ctx context.Context, in *UpdateApplicationRequest, opts ...grpc.CallOption) (*UpdateApplicationResponse, error)
+	// WithdrawApplication takes a draft or a submitted application back for good,
+	// before the window closes; its number and its place are free again. Who
+	// drafted for the applicant.
+	// FAILED_PRECONDITION WINDOW_CLOSED; PERMISSION_DENIED NOT_THE_APPLICANT.
+	WithdrawApplication(ctx context.Context, in *WithdrawApplicationRequest, opts ...grpc.CallOption) (*WithdrawApplicationResponse, error)
 	// SubmitApplication hands a draft in. Who drafted for the applicant.
-	// FAILED_PRECONDITION WINDOW_CLOSED.
+	// FAILED_PRECONDITION WINDOW_CLOSED; PERMISSION_DENIED NOT_THE_APPLICANT.
 	SubmitApplication(ctx context.Context, in *SubmitApplicationRequest, opts ...grpc.CallOption) (*SubmitApplicationResponse, error)
-	// GetApplication answers one application. Its applicant at any time; the
-	// district once it is checked, the call's reviewers once the review has
-	// started.
+	// GetApplication answers one application. Its applicant and co-applicants at
+	// any time; the district once it is checked, the call's reviewers once the
+	// review has started, without the applicants while the call hides them.
 	GetApplication(ctx context.Context, in *GetApplicationRequest, opts ...grpc.CallOption) (*GetApplicationResponse, error)
 	// ListApplications answers the submitted applications of a call, by number;
 	// none before the check or the review has started. District officer, reviewers
@@ -196,6 +210,26 @@ func (c *projectsServiceClient) DraftApplication(ctx context.Context, in *DraftA
 	return out, nil
 }
 
+func (c *projectsServiceClient) UpdateApplication(ctx context.Context, in *UpdateApplicationRequest, opts ...grpc.CallOption) (*UpdateApplicationResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateApplicationResponse)
+	err := c.cc.Invoke(ctx, ProjectsService_UpdateApplication_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *projectsServiceClient) WithdrawApplication(ctx context.Context, in *WithdrawApplicationRequest, opts ...grpc.CallOption) (*WithdrawApplicationResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(WithdrawApplicationResponse)
+	err := c.cc.Invoke(ctx, ProjectsService_WithdrawApplication_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *projectsServiceClient) SubmitApplication(ctx context.Context, in *SubmitApplicationRequest, opts ...grpc.CallOption) (*SubmitApplicationResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SubmitApplicationResponse)
@@ -296,7 +330,8 @@ type ProjectsServiceServer interface {
 	// District officer.
 	// FAILED_PRECONDITION SHEETS_MISSING: a reviewer without a conflict has not
 	// handed in a sheet, or nobody may judge an application; QUOTA_EXCEEDED: more
-	// would be selected than the call says; REVIEW_NOT_CONNECTED. NOT_FOUND: a
+	// would be selected than the call says; BUDGET_EXCEEDED: they ask for more
+	// than its budget, and no reason is given; REVIEW_NOT_CONNECTED. NOT_FOUND: a
 	// deviation names an application that is not decided here.
 	DecideCall(context.Context, *DecideCallRequest) (*DecideCallResponse, error)
 	// GetCall answers one call. District and city officers at any time; everybody
@@ -308,17 +343,28 @@ type ProjectsServiceServer interface {
 	ListCalls(context.Context, *ListCallsRequest) (*ListCallsResponse, error)
 	// DraftApplication drafts an application of an organization to an open call.
 	// Staff and officers of the applicant.
-	// FAILED_PRECONDITION WINDOW_CLOSED, APPLICANT_NOT_ALLOWED; ALREADY_EXISTS
+	// FAILED_PRECONDITION WINDOW_CLOSED, APPLICANT_NOT_ALLOWED, THEME_NOT_OF_CALL;
+	// INVALID_ARGUMENT INVALID_FIELD: the applicant is a co-applicant too; ALREADY_EXISTS
 	// APPLICATION_EXISTS: the number is taken; RESOURCE_EXHAUSTED OVERLOADED: the
 	// call has 200 applications; FAILED_PRECONDITION APPLICANT_FULL: the applicant
 	// has as many as the call takes of one.
 	DraftApplication(context.Context, *DraftApplicationRequest) (*DraftApplicationResponse, error)
+	// UpdateApplication changes a draft within the window, or a returned
+	// application until its day has passed. Who drafted for the applicant.
+	// FAILED_PRECONDITION WINDOW_CLOSED, RETURN_OVER, THEME_NOT_OF_CALL,
+	// APPLICANT_NOT_ALLOWED; PERMISSION_DENIED NOT_THE_APPLICANT: a co-applicant.
+	UpdateApplication(context.Context, *UpdateApplicationRequest) (*UpdateApplicationResponse, error)
+	// WithdrawApplication takes a draft or a submitted application back for good,
+	// before the window closes; its number and its place are free again. Who
+	// drafted for the applicant.
+	// FAILED_PRECONDITION WINDOW_CLOSED; PERMISSION_DENIED NOT_THE_APPLICANT.
+	WithdrawApplication(context.Context, *WithdrawApplicationRequest) (*WithdrawApplicationResponse, error)
 	// SubmitApplication hands a draft in. Who drafted for the applicant.
-	// FAILED_PRECONDITION WINDOW_CLOSED.
+	// FAILED_PRECONDITION WINDOW_CLOSED; PERMISSION_DENIED NOT_THE_APPLICANT.
 	SubmitApplication(context.Context, *SubmitApplicationRequest) (*SubmitApplicationResponse, error)
-	// GetApplication answers one application. Its applicant at any time; the
-	// district once it is checked, the call's reviewers once the review has
-	// started.
+	// GetApplication answers one application. Its applicant and co-applicants at
+	// any time; the district once it is checked, the call's reviewers once the
+	// review has started, without the applicants while the call hides them.
 	GetApplication(context.Context, *GetApplicationRequest) (*GetApplicationResponse, error)
 	// ListApplications answers the submitted applications of a call, by number;
 	// none before the check or the review has started. District officer, reviewers
@@ -377,6 +423,12 @@ func (UnimplementedProjectsServiceServer) ListCalls(context.Context, *ListCallsR
 }
 func (UnimplementedProjectsServiceServer) DraftApplication(context.Context, *DraftApplicationRequest) (*DraftApplicationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DraftApplication not implemented")
+}
+func (UnimplementedProjectsServiceServer) UpdateApplication(context.Context, *UpdateApplicationRequest) (*UpdateApplicationResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateApplication not implemented")
+}
+func (UnimplementedProjectsServiceServer) WithdrawApplication(context.Context, *WithdrawApplicationRequest) (*WithdrawApplicationResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method WithdrawApplication not implemented")
 }
 func (UnimplementedProjectsServiceServer) SubmitApplication(context.Context, *SubmitApplicationRequest) (*SubmitApplicationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SubmitApplication not implemented")
@@ -546,6 +598,42 @@ func _ProjectsService_DraftApplication_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ProjectsService_UpdateApplication_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateApplicationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProjectsServiceServer).UpdateApplication(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProjectsService_UpdateApplication_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProjectsServiceServer).UpdateApplication(ctx, req.(*UpdateApplicationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ProjectsService_WithdrawApplication_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(WithdrawApplicationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProjectsServiceServer).WithdrawApplication(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProjectsService_WithdrawApplication_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProjectsServiceServer).WithdrawApplication(ctx, req.(*WithdrawApplicationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ProjectsService_SubmitApplication_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(SubmitApplicationRequest)
 	if err := dec(in); err != nil {
@@ -706,6 +794,14 @@ var ProjectsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DraftApplication",
 			Handler:    _ProjectsService_DraftApplication_Handler,
+		},
+		{
+			MethodName: "UpdateApplication",
+			Handler:    _ProjectsService_UpdateApplication_Handler,
+		},
+		{
+			MethodName: "WithdrawApplication",
+			Handler:    _ProjectsService_WithdrawApplication_Handler,
 		},
 		{
 			MethodName: "SubmitApplication",

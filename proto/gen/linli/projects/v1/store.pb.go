@@ -9,6 +9,7 @@ package projectsv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -153,7 +154,17 @@ type ApplicationRow struct {
 	ApplicantPath string                 `protobuf:"bytes,2,opt,name=applicant_path,json=applicantPath,proto3" json:"applicant_path,omitempty"`
 	DistrictPath  string                 `protobuf:"bytes,3,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
 	// Persons who judge it; empty before the review has started.
-	Reviewers     []string `protobuf:"bytes,4,rep,name=reviewers,proto3" json:"reviewers,omitempty"`
+	Reviewers        []string `protobuf:"bytes,4,rep,name=reviewers,proto3" json:"reviewers,omitempty"`
+	CoApplicantPaths []string `protobuf:"bytes,50,rep,name=co_applicant_paths,json=coApplicantPaths,proto3" json:"co_applicant_paths,omitempty"`
+	// As the call says; set when the review starts.
+	HideApplicants bool `protobuf:"varint,51,opt,name=hide_applicants,json=hideApplicants,proto3" json:"hide_applicants,omitempty"`
+	// Objections to its selection that wait for an answer: while there are any it
+	// becomes nothing.
+	OpenObjections int32 `protobuf:"varint,52,opt,name=open_objections,json=openObjections,proto3" json:"open_objections,omitempty"`
+	// It came from the reserve.
+	MovedUp bool `protobuf:"varint,53,opt,name=moved_up,json=movedUp,proto3" json:"moved_up,omitempty"`
+	// Letters that are to be written, the earliest first.
+	OwedLetters   []*OwedLetter `protobuf:"bytes,54,rep,name=owed_letters,json=owedLetters,proto3" json:"owed_letters,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -216,6 +227,102 @@ func (x *ApplicationRow) GetReviewers() []string {
 	return nil
 }
 
+func (x *ApplicationRow) GetCoApplicantPaths() []string {
+	if x != nil {
+		return x.CoApplicantPaths
+	}
+	return nil
+}
+
+func (x *ApplicationRow) GetHideApplicants() bool {
+	if x != nil {
+		return x.HideApplicants
+	}
+	return false
+}
+
+func (x *ApplicationRow) GetOpenObjections() int32 {
+	if x != nil {
+		return x.OpenObjections
+	}
+	return 0
+}
+
+func (x *ApplicationRow) GetMovedUp() bool {
+	if x != nil {
+		return x.MovedUp
+	}
+	return false
+}
+
+func (x *ApplicationRow) GetOwedLetters() []*OwedLetter {
+	if x != nil {
+		return x.OwedLetters
+	}
+	return nil
+}
+
+// What a letter will say that may have changed when it is written.
+type OwedLetter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Outcome       ApplicationState       `protobuf:"varint,1,opt,name=outcome,proto3,enum=linli.projects.v1.ApplicationState" json:"outcome,omitempty"`
+	DecidedAt     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=decided_at,json=decidedAt,proto3" json:"decided_at,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OwedLetter) Reset() {
+	*x = OwedLetter{}
+	mi := &file_linli_projects_v1_store_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OwedLetter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OwedLetter) ProtoMessage() {}
+
+func (x *OwedLetter) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_store_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OwedLetter.ProtoReflect.Descriptor instead.
+func (*OwedLetter) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_store_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *OwedLetter) GetOutcome() ApplicationState {
+	if x != nil {
+		return x.Outcome
+	}
+	return ApplicationState_APPLICATION_STATE_UNSPECIFIED
+}
+
+func (x *OwedLetter) GetDecidedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DecidedAt
+	}
+	return nil
+}
+
+func (x *OwedLetter) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // A sheet with the call it belongs to.
 type SheetRow struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -228,7 +335,7 @@ type SheetRow struct {
 
 func (x *SheetRow) Reset() {
 	*x = SheetRow{}
-	mi := &file_linli_projects_v1_store_proto_msgTypes[3]
+	mi := &file_linli_projects_v1_store_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -240,7 +347,7 @@ func (x *SheetRow) String() string {
 func (*SheetRow) ProtoMessage() {}
 
 func (x *SheetRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_store_proto_msgTypes[3]
+	mi := &file_linli_projects_v1_store_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -253,7 +360,7 @@ func (x *SheetRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SheetRow.ProtoReflect.Descriptor instead.
 func (*SheetRow) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_store_proto_rawDescGZIP(), []int{3}
+	return file_linli_projects_v1_store_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *SheetRow) GetSheet() *Sheet {
@@ -292,7 +399,7 @@ type DecisionRow struct {
 
 func (x *DecisionRow) Reset() {
 	*x = DecisionRow{}
-	mi := &file_linli_projects_v1_store_proto_msgTypes[4]
+	mi := &file_linli_projects_v1_store_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -304,7 +411,7 @@ func (x *DecisionRow) String() string {
 func (*DecisionRow) ProtoMessage() {}
 
 func (x *DecisionRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_store_proto_msgTypes[4]
+	mi := &file_linli_projects_v1_store_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -317,7 +424,7 @@ func (x *DecisionRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecisionRow.ProtoReflect.Descriptor instead.
 func (*DecisionRow) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_store_proto_rawDescGZIP(), []int{4}
+	return file_linli_projects_v1_store_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *DecisionRow) GetCallId() string {
@@ -360,7 +467,7 @@ type ConflictRow struct {
 
 func (x *ConflictRow) Reset() {
 	*x = ConflictRow{}
-	mi := &file_linli_projects_v1_store_proto_msgTypes[5]
+	mi := &file_linli_projects_v1_store_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -372,7 +479,7 @@ func (x *ConflictRow) String() string {
 func (*ConflictRow) ProtoMessage() {}
 
 func (x *ConflictRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_store_proto_msgTypes[5]
+	mi := &file_linli_projects_v1_store_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -385,7 +492,7 @@ func (x *ConflictRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConflictRow.ProtoReflect.Descriptor instead.
 func (*ConflictRow) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_store_proto_rawDescGZIP(), []int{5}
+	return file_linli_projects_v1_store_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ConflictRow) GetConflict() *Conflict {
@@ -421,7 +528,7 @@ type DecidedApplication struct {
 
 func (x *DecidedApplication) Reset() {
 	*x = DecidedApplication{}
-	mi := &file_linli_projects_v1_store_proto_msgTypes[6]
+	mi := &file_linli_projects_v1_store_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -433,7 +540,7 @@ func (x *DecidedApplication) String() string {
 func (*DecidedApplication) ProtoMessage() {}
 
 func (x *DecidedApplication) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_store_proto_msgTypes[6]
+	mi := &file_linli_projects_v1_store_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -446,7 +553,7 @@ func (x *DecidedApplication) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecidedApplication.ProtoReflect.Descriptor instead.
 func (*DecidedApplication) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_store_proto_rawDescGZIP(), []int{6}
+	return file_linli_projects_v1_store_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DecidedApplication) GetNumber() string {
@@ -474,7 +581,7 @@ var File_linli_projects_v1_store_proto protoreflect.FileDescriptor
 
 const file_linli_projects_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1dlinli/projects/v1/store.proto\x12\x11linli.projects.v1\x1a\x1dlinli/projects/v1/check.proto\x1a linli/projects/v1/projects.proto\"x\n" +
+	"\x1dlinli/projects/v1/store.proto\x12\x11linli.projects.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dlinli/projects/v1/check.proto\x1a linli/projects/v1/projects.proto\"x\n" +
 	"\aCallRow\x12+\n" +
 	"\x04call\x18\x01 \x01(\v2\x17.linli.projects.v1.CallR\x04call\x12#\n" +
 	"\rdistrict_path\x18\x02 \x01(\tR\fdistrictPath\x12\x1b\n" +
@@ -485,12 +592,23 @@ const file_linli_projects_v1_store_proto_rawDesc = "" +
 	"\fby_applicant\x182 \x03(\v2+.linli.projects.v1.RollRow.ByApplicantEntryR\vbyApplicant\x1a>\n" +
 	"\x10ByApplicantEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\xbc\x01\n" +
+	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\x99\x03\n" +
 	"\x0eApplicationRow\x12@\n" +
 	"\vapplication\x18\x01 \x01(\v2\x1e.linli.projects.v1.ApplicationR\vapplication\x12%\n" +
 	"\x0eapplicant_path\x18\x02 \x01(\tR\rapplicantPath\x12#\n" +
 	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPath\x12\x1c\n" +
-	"\treviewers\x18\x04 \x03(\tR\treviewers\"x\n" +
+	"\treviewers\x18\x04 \x03(\tR\treviewers\x12,\n" +
+	"\x12co_applicant_paths\x182 \x03(\tR\x10coApplicantPaths\x12'\n" +
+	"\x0fhide_applicants\x183 \x01(\bR\x0ehideApplicants\x12'\n" +
+	"\x0fopen_objections\x184 \x01(\x05R\x0eopenObjections\x12\x19\n" +
+	"\bmoved_up\x185 \x01(\bR\amovedUp\x12@\n" +
+	"\fowed_letters\x186 \x03(\v2\x1d.linli.projects.v1.OwedLetterR\vowedLetters\"\x9e\x01\n" +
+	"\n" +
+	"OwedLetter\x12=\n" +
+	"\aoutcome\x18\x01 \x01(\x0e2#.linli.projects.v1.ApplicationStateR\aoutcome\x129\n" +
+	"\n" +
+	"decided_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tdecidedAt\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"x\n" +
 	"\bSheetRow\x12.\n" +
 	"\x05sheet\x18\x01 \x01(\v2\x18.linli.projects.v1.SheetR\x05sheet\x12\x17\n" +
 	"\acall_id\x18\x02 \x01(\tR\x06callId\x12#\n" +
@@ -523,35 +641,40 @@ func file_linli_projects_v1_store_proto_rawDescGZIP() []byte {
 	return file_linli_projects_v1_store_proto_rawDescData
 }
 
-var file_linli_projects_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_linli_projects_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_linli_projects_v1_store_proto_goTypes = []any{
-	(*CallRow)(nil),            // 0: linli.projects.v1.CallRow
-	(*RollRow)(nil),            // 1: linli.projects.v1.RollRow
-	(*ApplicationRow)(nil),     // 2: linli.projects.v1.ApplicationRow
-	(*SheetRow)(nil),           // 3: linli.projects.v1.SheetRow
-	(*DecisionRow)(nil),        // 4: linli.projects.v1.DecisionRow
-	(*ConflictRow)(nil),        // 5: linli.projects.v1.ConflictRow
-	(*DecidedApplication)(nil), // 6: linli.projects.v1.DecidedApplication
-	nil,                        // 7: linli.projects.v1.RollRow.ByApplicantEntry
-	(*Call)(nil),               // 8: linli.projects.v1.Call
-	(*Application)(nil),        // 9: linli.projects.v1.Application
-	(*Sheet)(nil),              // 10: linli.projects.v1.Sheet
-	(*Conflict)(nil),           // 11: linli.projects.v1.Conflict
-	(ApplicationState)(0),      // 12: linli.projects.v1.ApplicationState
+	(*CallRow)(nil),               // 0: linli.projects.v1.CallRow
+	(*RollRow)(nil),               // 1: linli.projects.v1.RollRow
+	(*ApplicationRow)(nil),        // 2: linli.projects.v1.ApplicationRow
+	(*OwedLetter)(nil),            // 3: linli.projects.v1.OwedLetter
+	(*SheetRow)(nil),              // 4: linli.projects.v1.SheetRow
+	(*DecisionRow)(nil),           // 5: linli.projects.v1.DecisionRow
+	(*ConflictRow)(nil),           // 6: linli.projects.v1.ConflictRow
+	(*DecidedApplication)(nil),    // 7: linli.projects.v1.DecidedApplication
+	nil,                           // 8: linli.projects.v1.RollRow.ByApplicantEntry
+	(*Call)(nil),                  // 9: linli.projects.v1.Call
+	(*Application)(nil),           // 10: linli.projects.v1.Application
+	(ApplicationState)(0),         // 11: linli.projects.v1.ApplicationState
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*Sheet)(nil),                 // 13: linli.projects.v1.Sheet
+	(*Conflict)(nil),              // 14: linli.projects.v1.Conflict
 }
 var file_linli_projects_v1_store_proto_depIdxs = []int32{
-	8,  // 0: linli.projects.v1.CallRow.call:type_name -> linli.projects.v1.Call
-	7,  // 1: linli.projects.v1.RollRow.by_applicant:type_name -> linli.projects.v1.RollRow.ByApplicantEntry
-	9,  // 2: linli.projects.v1.ApplicationRow.application:type_name -> linli.projects.v1.Application
-	10, // 3: linli.projects.v1.SheetRow.sheet:type_name -> linli.projects.v1.Sheet
-	6,  // 4: linli.projects.v1.DecisionRow.applications:type_name -> linli.projects.v1.DecidedApplication
-	11, // 5: linli.projects.v1.ConflictRow.conflict:type_name -> linli.projects.v1.Conflict
-	12, // 6: linli.projects.v1.DecidedApplication.outcome:type_name -> linli.projects.v1.ApplicationState
-	7,  // [7:7] is the sub-list for method output_type
-	7,  // [7:7] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	9,  // 0: linli.projects.v1.CallRow.call:type_name -> linli.projects.v1.Call
+	8,  // 1: linli.projects.v1.RollRow.by_applicant:type_name -> linli.projects.v1.RollRow.ByApplicantEntry
+	10, // 2: linli.projects.v1.ApplicationRow.application:type_name -> linli.projects.v1.Application
+	3,  // 3: linli.projects.v1.ApplicationRow.owed_letters:type_name -> linli.projects.v1.OwedLetter
+	11, // 4: linli.projects.v1.OwedLetter.outcome:type_name -> linli.projects.v1.ApplicationState
+	12, // 5: linli.projects.v1.OwedLetter.decided_at:type_name -> google.protobuf.Timestamp
+	13, // 6: linli.projects.v1.SheetRow.sheet:type_name -> linli.projects.v1.Sheet
+	7,  // 7: linli.projects.v1.DecisionRow.applications:type_name -> linli.projects.v1.DecidedApplication
+	14, // 8: linli.projects.v1.ConflictRow.conflict:type_name -> linli.projects.v1.Conflict
+	11, // 9: linli.projects.v1.DecidedApplication.outcome:type_name -> linli.projects.v1.ApplicationState
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_linli_projects_v1_store_proto_init() }
@@ -567,7 +690,7 @@ func file_linli_projects_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_projects_v1_store_proto_rawDesc), len(file_linli_projects_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -315,7 +315,9 @@ type Request struct {
 	// What was covered in the text; the office can reveal it.
 	TextCovered bool `protobuf:"varint,68,opt,name=text_covered,json=textCovered,proto3" json:"text_covered,omitempty"`
 	// Taken out of the rates.
-	Excluded      bool `protobuf:"varint,69,opt,name=excluded,proto3" json:"excluded,omitempty"`
+	Excluded bool `protobuf:"varint,69,opt,name=excluded,proto3" json:"excluded,omitempty"`
+	// Provider of the register that it was handed to.
+	ProviderId    string `protobuf:"bytes,80,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -656,6 +658,13 @@ func (x *Request) GetExcluded() bool {
 		return x.Excluded
 	}
 	return false
+}
+
+func (x *Request) GetProviderId() string {
+	if x != nil {
+		return x.ProviderId
+	}
+	return ""
 }
 
 // What a list shows of a request.
@@ -1343,9 +1352,13 @@ func (x *RevealRequestTextResponse) GetText() string {
 
 // Admits a request.
 type AdmitRequestRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Etag          string                 `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Etag  string                 `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	// The office's word for the category, where the author's does not fit.
+	Category string `protobuf:"bytes,3,opt,name=category,proto3" json:"category,omitempty"`
+	// Admitted although the register says that it is not the community's duty.
+	BeyondDuty    bool `protobuf:"varint,4,opt,name=beyond_duty,json=beyondDuty,proto3" json:"beyond_duty,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1392,6 +1405,20 @@ func (x *AdmitRequestRequest) GetEtag() string {
 		return x.Etag
 	}
 	return ""
+}
+
+func (x *AdmitRequestRequest) GetCategory() string {
+	if x != nil {
+		return x.Category
+	}
+	return ""
+}
+
+func (x *AdmitRequestRequest) GetBeyondDuty() bool {
+	if x != nil {
+		return x.BeyondDuty
+	}
+	return false
 }
 
 // The admitted request.
@@ -2224,7 +2251,7 @@ var File_linli_requests_v1_requests_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\n" +
-	" linli/requests/v1/requests.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xff\f\n" +
+	" linli/requests/v1/requests.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xa0\r\n" +
 	"\aRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fcommunity_id\x18\x02 \x01(\tR\vcommunityId\x122\n" +
@@ -2283,7 +2310,9 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\vreopened_at\x18C \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"reopenedAt\x12!\n" +
 	"\ftext_covered\x18D \x01(\bR\vtextCovered\x12\x1a\n" +
-	"\bexcluded\x18E \x01(\bR\bexcluded\"\xe8\x02\n" +
+	"\bexcluded\x18E \x01(\bR\bexcluded\x12\x1f\n" +
+	"\vprovider_id\x18P \x01(\tR\n" +
+	"providerId\"\xe8\x02\n" +
 	"\x0eRequestSummary\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.linli.requests.v1.RequestKindR\x04kind\x12\x1a\n" +
@@ -2337,10 +2366,13 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12%\n" +
 	"\x06reason\x18\x02 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01R\x06reason\"/\n" +
 	"\x19RevealRequestTextResponse\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04text\"P\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\"\x96\x01\n" +
 	"\x13AdmitRequestRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"L\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12#\n" +
+	"\bcategory\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18(R\bcategory\x12\x1f\n" +
+	"\vbeyond_duty\x18\x04 \x01(\bR\n" +
+	"beyondDuty\"L\n" +
 	"\x14AdmitRequestResponse\x124\n" +
 	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"~\n" +
 	"\x16DispatchRequestRequest\x12\x1c\n" +
@@ -2416,7 +2448,7 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\x14REQUEST_STATE_MERGED\x10\t\x12\x1b\n" +
 	"\x17REQUEST_STATE_ESCALATED\x10\n" +
 	"\x12\x1a\n" +
-	"\x16REQUEST_STATE_UNSOLVED\x10\v2\xcd\x0e\n" +
+	"\x16REQUEST_STATE_UNSOLVED\x10\v2\xd0\x0e\n" +
 	"\x0fRequestsService\x12\x8b\x01\n" +
 	"\vPostRequest\x12%.linli.requests.v1.PostRequestRequest\x1a&.linli.requests.v1.PostRequestResponse\"-\xea\xdb\x18\t\n" +
 	"\x03\n" +
@@ -2433,9 +2465,9 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\x0fDispatchRequest\x12).linli.requests.v1.DispatchRequestRequest\x1a*.linli.requests.v1.DispatchRequestResponse\"9\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02(:\x01*b\arequest\"\x1a/v1/requests/{id}:dispatch\x12\x9b\x01\n" +
 	"\rTakeOnRequest\x12'.linli.requests.v1.TakeOnRequestRequest\x1a(.linli.requests.v1.TakeOnRequestResponse\"7\xea\xdb\x18\a\n" +
-	"\x01\t\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:takeOn\x12\xa0\x01\n" +
-	"\x0eResolveRequest\x12(.linli.requests.v1.ResolveRequestRequest\x1a).linli.requests.v1.ResolveRequestResponse\"9\xea\xdb\x18\b\n" +
-	"\x02\x04\t\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\arequest\"\x19/v1/requests/{id}:resolve\x12\x95\x01\n" +
+	"\x01\t\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:takeOn\x12\xa3\x01\n" +
+	"\x0eResolveRequest\x12(.linli.requests.v1.ResolveRequestRequest\x1a).linli.requests.v1.ResolveRequestResponse\"<\xea\xdb\x18\v\n" +
+	"\x05\x04\t\v\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\arequest\"\x19/v1/requests/{id}:resolve\x12\x95\x01\n" +
 	"\vRateRequest\x12%.linli.requests.v1.RateRequestRequest\x1a&.linli.requests.v1.RateRequestResponse\"7\xea\xdb\x18\t\n" +
 	"\x03\n" +
 	"\t\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02$:\x01*b\arequest\"\x16/v1/requests/{id}:rate\x12\x97\x01\n" +
