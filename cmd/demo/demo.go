@@ -105,6 +105,7 @@ func (r *run) plan() map[string][]task {
 	r.planCircle(on)
 	r.planHonors(on)
 	r.planYearEnd(on)
+	r.planBranch(on)
 	return plan
 }
 

@@ -37,6 +37,7 @@ type notes struct {
 		Case      string `json:"case"`
 		Aid       string `json:"aid"`
 	} `json:"hardship"`
+	Branch branchNotes `json:"branch"`
 	// Replies are letters that their home organizations answered.
 	Replies int `json:"replies"`
 	path    string
