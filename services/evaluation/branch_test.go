@@ -338,37 +338,6 @@ func TestBranch_TwoOfficersAtOnce(t *testing.T) {
 	refused(t, "over the other's decision", err, codes.Aborted, "STALE_ETAG")
 }
 
-// The roster of a large branch is frozen and proposed in slices; sub-branches
-// and members of another branch's cycle of the year are not on it.
-func TestBranch_LargeRosterInSlices(t *testing.T) {
-	h := newBranchHouse(t)
-	h.big("x", w1, 420)
-	h.ofBranch(3, 0)
-	b := h.opened(t, 2013)
-	w := h.as(typev1.Role_ROLE_WORKPLACE_OFFICER, "o", w1)
-	opened, err := h.branches.OpenBranchCycle(w, &pb.OpenBranchCycleRequest{OrganizationId: "W1", Year: 2013})
-	if err != nil || b.GetMembers() != 3 {
-		t.Fatal(b, err)
-	}
-	id := opened.GetCycle().GetId()
-	for {
-		c, err := h.branches.GetBranchCycle(w, &pb.GetBranchCycleRequest{Id: id})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if c.GetCycle().GetState() == pb.BranchCycleState_BRANCH_CYCLE_STATE_OPEN {
-			_, err := h.branches.GetBranchCycle(h.officer(), &pb.GetBranchCycleRequest{Id: id})
-			if err != nil {
-				t.Errorf("the district is directly above W1: %v", err)
-			}
-			if c.GetCycle().GetVoters() != 420 || c.GetCycle().GetThird() != 140 {
-				t.Errorf("roster %v", c)
-			}
-			return
-		}
-	}
-}
-
 // The community's opinion stands beside the grade once the letter was issued.
 func TestBranch_ShowsTheCommunitysOpinion(t *testing.T) {
 	h := newBranchHouse(t)
