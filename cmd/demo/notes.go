@@ -60,6 +60,7 @@ type notes struct {
 		// Congratulated counts letters that say selected.
 		Congratulated int `json:"congratulated"`
 	} `json:"round"`
+	Branch branchNotes `json:"branch"`
 	// Replies are letters that their home organizations answered.
 	Replies int `json:"replies"`
 	// Polls and Surveys of December, by community; Unbalanced counts the polls
