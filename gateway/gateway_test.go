@@ -268,8 +268,14 @@ func TestUpload_StreamsThroughTheDoor(t *testing.T) {
 	f := newFixture(t)
 	file := strings.Repeat("姓名,性别\n", 100_000)
 	got := f.do(t, "POST", "/v1/organizations/C1/rosters:import?acceptReportIns=true", file, "Content-Type", "text/csv; charset=utf-8")
-	if got.status != 200 || string(f.imports) != file || f.header.GetOrganizationId() != "C1" || !f.header.GetAcceptReportIns() {
+	if got.status != 200 || string(f.imports) != file || f.header.GetOrganizationId() != "C1" || !f.header.GetAcceptReportIns() || f.header.GetDryRun() {
 		t.Errorf("%d %s, %d bytes arrived, header %v", got.status, got.body, len(f.imports), f.header)
+	}
+	f.imports = nil
+	const workbook = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+	got = f.do(t, "POST", "/v1/organizations/C1/rosters:import?dryRun=true", "PK\x03\x04\x00\xff", "Content-Type", workbook)
+	if got.status != 200 || string(f.imports) != "PK\x03\x04\x00\xff" || f.header.GetAcceptReportIns() || !f.header.GetDryRun() {
+		t.Errorf("%d %s, %q arrived, header %v", got.status, got.body, f.imports, f.header)
 	}
 	for name, c := range map[string]struct {
 		path, contentType, token string
@@ -277,10 +283,12 @@ func TestUpload_StreamsThroughTheDoor(t *testing.T) {
 		status                   int
 		reason                   string
 	}{
-		"not CSV":  {"/v1/organizations/C1/rosters:import", "application/json", token(), nil, 415, "UNSUPPORTED_ENCODING"},
-		"bad flag": {"/v1/organizations/C1/rosters:import?acceptReportIns=maybe", "text/csv", token(), nil, 400, "INVALID_FIELD"},
-		"no token": {"/v1/organizations/C1/rosters:import", "text/csv", "", nil, 401, "UNAUTHENTICATED"},
-		"refused":  {"/v1/organizations/C1/rosters:import", "text/csv", token(), rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "organization_id", "id", "C1"), 404, "UNKNOWN_ORGANIZATION"},
+		"not CSV":                      {"/v1/organizations/C1/rosters:import", "application/json", token(), nil, 415, "UNSUPPORTED_ENCODING"},
+		"bad dry run":                  {"/v1/organizations/C1/rosters:import?dryRun=maybe", workbook, token(), nil, 400, "INVALID_FIELD"},
+		"no workbook of organizations": {"/v1/organizations:import", workbook, token(), nil, 415, "UNSUPPORTED_ENCODING"},
+		"bad flag":                     {"/v1/organizations/C1/rosters:import?acceptReportIns=maybe", "text/csv", token(), nil, 400, "INVALID_FIELD"},
+		"no token":                     {"/v1/organizations/C1/rosters:import", "text/csv", "", nil, 401, "UNAUTHENTICATED"},
+		"refused":                      {"/v1/organizations/C1/rosters:import", "text/csv", token(), rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "organization_id", "id", "C1"), 404, "UNKNOWN_ORGANIZATION"},
 	} {
 		f.err = c.err
 		got := f.do(t, "POST", c.path, file, "Content-Type", c.contentType, "Authorization", "Bearer "+c.token)

@@ -103,6 +103,7 @@ func (r *run) plan() map[string][]task {
 	on := func(day string, t task) { plan[day] = append(plan[day], t) }
 	on("2013-01-02", r.importOrganizations)
 	r.planProjects(on)
+	r.planCampaign(on)
 	r.planReportIn(on)
 	r.planCircle(on)
 	r.planHonors(on)

@@ -21,6 +21,7 @@ type notes struct {
 	Call         string            `json:"call"`
 	Applications map[string]string `json:"applications"`
 	Cycle        string            `json:"cycle"`
+	Campaign     string            `json:"campaign"`
 	// Conflicts are sheets refused because of the tree.
 	Conflicts int `json:"conflicts"`
 	// Twelve are the numbers selected, by aggregation and as decided.
@@ -46,6 +47,19 @@ type notes struct {
 		Case      string    `json:"case"`
 		Aid       string    `json:"aid"`
 	} `json:"hardship"`
+	// Round is what happened around the review.
+	Round struct {
+		Eligible  int    `json:"eligible"`
+		Returned  int    `json:"returned"`
+		ByZScore  string `json:"by_z_score"`
+		Notice    string `json:"notice"`
+		Noticed   int    `json:"noticed"`
+		Until     string `json:"until"`
+		Objection string `json:"objection"`
+		Letters   int    `json:"letters"`
+		// Congratulated counts letters that say selected.
+		Congratulated int `json:"congratulated"`
+	} `json:"round"`
 	// Replies are letters that their home organizations answered.
 	Replies int `json:"replies"`
 	// Polls and Surveys of December, by community; Unbalanced counts the polls

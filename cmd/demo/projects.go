@@ -27,13 +27,10 @@ func (r *run) planProjects(on func(string, task)) {
 	for i, a := range r.records.round.Applications {
 		on(a.SubmittedAt[:10], func(ctx context.Context, _ string) error { return r.apply(ctx, i) })
 	}
-	on(reviewDay, func(ctx context.Context, _ string) error {
-		return r.client.call(ctx, r.districtOfficer(), http.MethodPost, "/v1/calls/"+r.notes.Call+":startReview",
-			"demo-start-review", &projectsv1.StartReviewRequest{Id: r.notes.Call}, nil)
-	})
 	on(sheetDay, r.submitSheets)
 	on(sheetDay, r.trySheetsInConflict)
 	on(decideDay, r.decide)
+	r.planNotice(on)
 }
 
 func (r *run) openCall(ctx context.Context, _ string) error {
@@ -157,7 +154,7 @@ func (r *run) decide(ctx context.Context, _ string) error {
 	var out projectsv1.Ranking
 	err := r.client.call(ctx, r.districtOfficer(), http.MethodPost, "/v1/calls/"+r.notes.Call+":decide",
 		"demo-decide", &projectsv1.DecideCallRequest{Id: r.notes.Call}, &out)
-	r.notes.Twelve["decided"] = selected(&out)
+	r.notes.Twelve["decided"], r.notes.Round.ByZScore = selected(&out), byZScore(&out)
 	return err
 }
 

@@ -54,7 +54,7 @@ func (c *comparison) atLeast(what string, says, linli int64) {
 func (r *run) report(ctx context.Context, out io.Writer, took time.Duration) error {
 	c := &comparison{}
 	for _, scenario := range []func(context.Context, *comparison) error{
-		r.reportReportIn, r.reportHardship, r.reportCircle, r.reportProjects, r.reportYearEnd,
+		r.reportReportIn, r.reportCampaign, r.reportHardship, r.reportCircle, r.reportProjects, r.reportYearEnd,
 	} {
 		if err := scenario(ctx, c); err != nil {
 			return err
@@ -245,11 +245,14 @@ func (r *run) reportProjects(ctx context.Context, c *comparison) error {
 	c.count("applications", "article", 23, int64(len(r.notes.Applications)))
 	c.count("sheets refused because of the tree", "records",
 		int64(len(round.Reviewers)*len(round.Applications)-len(round.Reviews)), int64(r.notes.Conflicts))
-	c.count("key projects", "article", 12, int64(len(r.notes.Twelve["decided"])))
+	c.count("selected", "article", 12, int64(len(r.notes.Twelve["decided"])))
 	c.same("by the mean", "records", twelve, short(r.notes.Twelve["AGGREGATION_MEAN"]))
 	c.same("by drop high and low", "records", twelve, short(r.notes.Twelve["AGGREGATION_DROP_HIGH_LOW"]))
 	c.same("as decided", "records", twelve, short(r.notes.Twelve["decided"]))
-	return r.recount(ctx, c)
+	if err := r.recount(ctx, c); err != nil {
+		return err
+	}
+	return r.reportNotice(ctx, c)
 }
 
 // recount counts the selection file again, as anybody can.

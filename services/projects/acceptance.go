@@ -49,7 +49,7 @@ func (s acceptances) OpenAcceptance(ctx context.Context, req *pb.OpenAcceptanceR
 			return nil, err
 		}
 		p := row.Value.GetKeyProject()
-		if err := s.checkPanel(tx, req.GetPanel(), p.GetApplicantId()); err != nil {
+		if err := s.checkPanel(tx, req.GetPanel(), p); err != nil {
 			return nil, err
 		}
 		next := proto.CloneOf(row.Value)
@@ -103,9 +103,9 @@ func (s *Service) readNow(ctx context.Context, projectID string, today int) (rea
 	return readings, err
 }
 
-// checkPanel answers CONFLICT_OF_INTEREST for a member on the applicant's line
-// of the tree, and INVALID_FIELD for one who is named twice.
-func (s acceptances) checkPanel(r kv.Reader, panel []*pb.Reviewer, applicant string) error {
+// checkPanel answers CONFLICT_OF_INTEREST for a member in conflict, and
+// INVALID_FIELD for one who is named twice.
+func (s acceptances) checkPanel(r kv.Reader, panel []*pb.Reviewer, p *pb.KeyProject) error {
 	seen := map[string]bool{}
 	for i, m := range panel {
 		if seen[m.GetPerson()] {
@@ -113,7 +113,18 @@ func (s acceptances) checkPanel(r kv.Reader, panel []*pb.Reviewer, applicant str
 			return rule.New(rule.Invalid, "INVALID_FIELD", field, "field", field, "rule", "each person once")
 		}
 		seen[m.GetPerson()] = true
-		if err := s.checkConflict(r, m.GetOrganizationId(), applicant); err != nil {
+		if err := s.checkMember(r, m, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkMember answers CONFLICT_OF_INTEREST for a member of a panel on one line
+// of the tree with the applicant, or with a co-applicant.
+func (s acceptances) checkMember(r kv.Reader, member *pb.Reviewer, p *pb.KeyProject) error {
+	for _, applicant := range append([]string{p.GetApplicantId()}, p.GetCoApplicantIds()...) {
+		if err := s.checkConflict(r, member.GetOrganizationId(), applicant); err != nil {
 			return err
 		}
 	}
@@ -186,7 +197,7 @@ func (s acceptances) ScorePanel(ctx context.Context, req *pb.ScorePanelRequest) 
 		if i < 0 {
 			return nil, rule.Absent("acceptance", req.GetProjectId())
 		}
-		if err := s.checkConflict(tx, a.GetPanel()[i].GetOrganizationId(), project.Value.GetKeyProject().GetApplicantId()); err != nil {
+		if err := s.checkMember(tx, a.GetPanel()[i], project.Value.GetKeyProject()); err != nil {
 			return nil, err
 		}
 		if _, scored := scoreOf(a, c.Person); scored {

@@ -11,6 +11,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/services/projects"
 )
 
 func panel() []*pb.Reviewer {
@@ -109,6 +110,22 @@ func TestAcceptance_SelfBesideThePanelAndWhoSeesWhat(t *testing.T) {
 	wrongState(t, "a target of what was accepted", err)
 	_, err = y.indicators().RecordReading(y.applicant(community), &pb.RecordReadingRequest{ProjectId: p.GetId(), Value: 5, AsOf: "2013-04-01", Proof: "表"})
 	wrongState(t, "a reading of what was accepted", err)
+}
+
+// A co-applicant counts like the applicant: the street above it is not on the
+// panel.
+func TestAcceptance_NobodyAboveACoApplicantIsOnThePanel(t *testing.T) {
+	y := newYard(t)
+	req := application(y.call.GetId(), "W00003", "2013-01")
+	req.CoApplicantIds = []string{otherPlace}
+	a := must[*pb.DraftApplicationResponse](y.house)(y.DraftApplication(y.applicant("W00003"), req)).GetApplication()
+	must[*pb.SubmitApplicationResponse](y.house)(y.SubmitApplication(y.applicant("W00003"), &pb.SubmitApplicationRequest{Id: a.GetId()}))
+	if err := projects.MakeKeyProject(t.Context(), y.svc, a.GetId()); err != nil {
+		t.Fatal(err)
+	}
+	p := must[*pb.BeginProjectResponse](y.house)(y.delivery().BeginProject(y.officer(), plan(a.GetId()))).GetKeyProject()
+	_, err := y.acceptance().OpenAcceptance(y.officer(), &pb.OpenAcceptanceRequest{ProjectId: p.GetId(), Panel: []*pb.Reviewer{{Person: "E4", OrganizationId: "430101004"}}})
+	refused(t, "the street above the co-applicant", err, codes.PermissionDenied, "CONFLICT_OF_INTEREST", "")
 }
 
 // A letter of supervision takes points off, by the policy.

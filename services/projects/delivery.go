@@ -69,7 +69,7 @@ func (s deliveries) beginning(tx *store.Tx, id string, origin *pb.ApplicationRow
 	}
 	out := &pb.KeyProject{
 		Id: id, ApplicationId: a.GetId(), CallId: a.GetCallId(), Number: a.GetNumber(), Title: a.GetTitle(),
-		ApplicantId: a.GetApplicantId(), Year: round.Value.GetCall().GetYear(),
+		ApplicantId: a.GetApplicantId(), CoApplicantIds: a.GetCoApplicantIds(), Year: round.Value.GetCall().GetYear(),
 		State: pb.KeyProjectState(keyproject.Running), BeganOn: today,
 	}
 	for i, p := range req.GetPromises() {

@@ -87,7 +87,8 @@ func (s *Service) Reactions() []events.Consumer {
 	return append(s.figureConsumers(), s.organizations.Consumer(s.Name()), s.policies.Consumer(s.Name()))
 }
 
-// Jobs end notices, write letters and climb the ladder of indicators.
+// Jobs end notices, write letters, and look at key projects until their context
+// ends.
 func (s *Service) Jobs() []run.Job {
 	return []run.Job{
 		{Name: "projects-notices", Run: notices{Service: s}.work},

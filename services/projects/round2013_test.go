@@ -236,6 +236,9 @@ func (h *house) checkAudit() {
 	err := h.Store("projects").View(h.t.Context(), func(r kv.Reader) error {
 		rows, err := store.AuditRows(r, 1000)
 		for _, row := range rows {
+			if strings.HasPrefix(row.GetPerson(), "house/") {
+				continue // a job's, which comes when it comes
+			}
 			lines[row.GetMethod()[strings.LastIndexByte(row.GetMethod(), '/')+1:]]++
 			if row.GetPerson() == "" || row.GetRole() == "" || row.GetOutcome() != "done" || len(row.GetRows()) == 0 {
 				h.t.Errorf("audit line %v", row)

@@ -9,7 +9,9 @@ import (
 
 	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
+	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/store"
 )
 
@@ -197,6 +199,11 @@ func TestHideApplicants_WhileInReview(t *testing.T) {
 	e1 := h.reviewer("E1", "W00001")
 	if got := seen(e1); got != "" {
 		t.Errorf("a reviewer learns %s", got)
+	}
+	both := h.As("E1", access.Grant{Role: typev1.Role_ROLE_REVIEWER, Path: h.paths["W00001"]},
+		access.Grant{Role: typev1.Role_ROLE_DISTRICT_OFFICER, Path: district})
+	if got := seen(both); got != "" {
+		t.Errorf("an officer who reviews learns %s", got)
 	}
 	if got := seen(h.officer()); got != community+" "+otherPlace {
 		t.Errorf("the district learns %q", got)

@@ -196,9 +196,13 @@ func (h *house) sendRoster(ctx context.Context, from string, accept bool, text s
 
 func (h *house) beginRoster(ctx context.Context, from string, accept bool, text string) grpc.ClientStreamingClient[pb.ImportRosterRequest, pb.ImportRosterResponse] {
 	h.t.Helper()
+	return h.beginFile(ctx, &pb.ImportRosterHeader{OrganizationId: from, AcceptReportIns: accept}, text)
+}
+
+func (h *house) beginFile(ctx context.Context, header *pb.ImportRosterHeader, text string) grpc.ClientStreamingClient[pb.ImportRosterRequest, pb.ImportRosterResponse] {
+	h.t.Helper()
 	stream, err := h.ImportRoster(ctx)
 	must(h.t, err)
-	header := &pb.ImportRosterHeader{OrganizationId: from, AcceptReportIns: accept}
 	err = stream.Send(&pb.ImportRosterRequest{Part: &pb.ImportRosterRequest_Header{Header: header}})
 	for chunk := range chunks(text) {
 		if err == nil {

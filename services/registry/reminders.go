@@ -25,7 +25,7 @@ const (
 	// remindSlice is how many members one commit looks at: it bounds what it
 	// announces, and the messages that one event becomes.
 	remindSlice = 100
-	// campaignsAtOnce bounds one look at the campaigns under way.
+	// campaignsAtOnce bounds one read of the campaigns under way.
 	campaignsAtOnce = 100
 )
 
@@ -47,14 +47,7 @@ func (s campaigns) watch(ctx context.Context) error {
 
 // remind does what every campaign asks for today.
 func (s campaigns) remind(ctx context.Context) error {
-	var open []string
-	err := s.store.View(ctx, func(r kv.Reader) error {
-		page, err := s.campaigns.List(r, scope.All(), table.Query{Index: byWatch, Limit: campaignsAtOnce})
-		for _, row := range page.Rows {
-			open = append(open, row.Value.GetCampaign().GetId())
-		}
-		return err
-	})
+	open, err := s.openCampaigns(ctx)
 	if err != nil {
 		return err
 	}
@@ -66,6 +59,26 @@ func (s campaigns) remind(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// openCampaigns are those that have a reminder left.
+func (s campaigns) openCampaigns(ctx context.Context) (ids []string, err error) {
+	err = s.store.View(ctx, func(r kv.Reader) error {
+		q := table.Query{Index: byWatch, Limit: campaignsAtOnce}
+		for {
+			page, err := s.campaigns.List(r, scope.All(), q)
+			if err != nil {
+				return err
+			}
+			for _, row := range page.Rows {
+				ids = append(ids, row.Value.GetCampaign().GetId())
+			}
+			if q.After = page.Last; q.After == nil {
+				return nil
+			}
+		}
+	})
+	return ids, err
 }
 
 // remindSome begins a rung of a campaign's ladder or does one slice of it; more

@@ -116,7 +116,7 @@ const (
 )
 
 func (s ModelState) String() string {
-	names := [...]string{"not published", "published", "brand", "withdrawn"}
+	names := [...]string{"not published", "published", "brand", "taken down"}
 	if s < 0 || int(s) >= len(names) {
 		return "unknown"
 	}
@@ -127,7 +127,7 @@ func (s ModelState) String() string {
 const (
 	Publish   = "publish"
 	NameBrand = "name brand"
-	Withdraw  = "withdraw"
+	Withdraw  = "take down"
 )
 
 // ModelMachine is the table of allowed steps.

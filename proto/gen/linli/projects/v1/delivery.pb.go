@@ -778,10 +778,11 @@ type KeyProject struct {
 	// Entries that wait for confirmation.
 	WaitingEntries int32 `protobuf:"varint,25,opt,name=waiting_entries,json=waitingEntries,proto3" json:"waiting_entries,omitempty"`
 	// At most 100.
-	Returns       []*ReturnedMoney `protobuf:"bytes,26,rep,name=returns,proto3" json:"returns,omitempty"`
-	Etag          string           `protobuf:"bytes,24,opt,name=etag,proto3" json:"etag,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Returns        []*ReturnedMoney `protobuf:"bytes,26,rep,name=returns,proto3" json:"returns,omitempty"`
+	CoApplicantIds []string         `protobuf:"bytes,27,rep,name=co_applicant_ids,json=coApplicantIds,proto3" json:"co_applicant_ids,omitempty"`
+	Etag           string           `protobuf:"bytes,24,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *KeyProject) Reset() {
@@ -985,6 +986,13 @@ func (x *KeyProject) GetWaitingEntries() int32 {
 func (x *KeyProject) GetReturns() []*ReturnedMoney {
 	if x != nil {
 		return x.Returns
+	}
+	return nil
+}
+
+func (x *KeyProject) GetCoApplicantIds() []string {
+	if x != nil {
+		return x.CoApplicantIds
 	}
 	return nil
 }
@@ -2436,7 +2444,7 @@ const file_linli_projects_v1_delivery_proto_rawDesc = "" +
 	"\x03day\x18\x02 \x01(\tR\x03day\x12\x1a\n" +
 	"\bdocument\x18\x03 \x01(\tR\bdocument\x12\x1f\n" +
 	"\vrecorded_by\x18\x04 \x01(\tR\n" +
-	"recordedBy\"\x9a\a\n" +
+	"recordedBy\"\xc4\a\n" +
 	"\n" +
 	"KeyProject\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
@@ -2467,7 +2475,8 @@ const file_linli_projects_v1_delivery_proto_rawDesc = "" +
 	"\texcellent\x18\x16 \x01(\bR\texcellent\x12\x1b\n" +
 	"\tclosed_on\x18\x17 \x01(\tR\bclosedOn\x12'\n" +
 	"\x0fwaiting_entries\x18\x19 \x01(\x05R\x0ewaitingEntries\x12:\n" +
-	"\areturns\x18\x1a \x03(\v2 .linli.projects.v1.ReturnedMoneyR\areturns\x12\x17\n" +
+	"\areturns\x18\x1a \x03(\v2 .linli.projects.v1.ReturnedMoneyR\areturns\x12(\n" +
+	"\x10co_applicant_ids\x18\x1b \x03(\tR\x0ecoApplicantIds\x12\x17\n" +
 	"\x04etag\x18\x18 \x01(\tB\x03\xe0A\x03R\x04etag\"\xf4\x01\n" +
 	"\x13BeginProjectRequest\x123\n" +
 	"\x0eapplication_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\rapplicationId\x12\x1b\n" +

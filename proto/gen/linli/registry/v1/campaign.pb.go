@@ -616,7 +616,7 @@ type CampaignOfKind struct {
 	// Due and not accepted.
 	Missing int64             `protobuf:"varint,8,opt,name=missing,proto3" json:"missing,omitempty"`
 	Reasons []*ExclusionCount `protobuf:"bytes,9,rep,name=reasons,proto3" json:"reasons,omitempty"`
-	// Of those missing: submitted, and not decided.
+	// Submitted, and not decided yet.
 	Waiting       int64 `protobuf:"varint,10,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

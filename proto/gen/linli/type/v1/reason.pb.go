@@ -440,7 +440,7 @@ const (
 	// An export is approved by another person than who asked.
 	Reason_REASON_EXPORT_OWN_APPROVAL Reason = 1661
 	// The export could be read until `until`.
-	Reason_REASON_EXPORT_OVER Reason = 1662 // Key projects.
+	Reason_REASON_EXPORT_OVER Reason = 1662
 	// No stored query is called `name`.
 	Reason_REASON_UNKNOWN_QUERY Reason = 1530
 	// The lines sum up to `sum_fen`, the tranches to `promised_fen`.
