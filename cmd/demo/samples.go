@@ -72,7 +72,7 @@ func (r *run) planSamples(on func(string, task)) {
 	for month := 2; month <= 11; month++ {
 		on(fmt.Sprintf("2013-%02d-18", month), r.postWhatIsNotSolved)
 	}
-	on("2013-12-20", r.excludeFromRates)
+	on("2013-12-20", r.excludeUnsolved)
 	on("2014-01-06", r.decideRelief)
 	on("2014-01-07", r.endCase)
 }
@@ -179,9 +179,9 @@ func (r *run) postWhatIsNotSolved(ctx context.Context, day string) error {
 		step(unsolved, "closeUnsolved", "unsolved", &requestsv1.CloseUnsolvedRequest{Id: unsolved, Answer: "部分住户不同意,暂时无法加装"}))
 }
 
-// excludeFromRates takes three of what was not solved out of the rates: the street, with
+// excludeUnsolved takes three of what was not solved out of the rates: the street, with
 // a reason.
-func (r *run) excludeFromRates(ctx context.Context, _ string) error {
+func (r *run) excludeUnsolved(ctx context.Context, _ string) error {
 	var all []error
 	for _, id := range r.notes.Samples.IDs[:3] {
 		r.notes.Samples.Excluded++

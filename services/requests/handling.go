@@ -83,7 +83,7 @@ func (s handling) linkMerged(tx *store.Tx, sees scope.Scope, merged *pb.Request,
 		return err
 	}
 	stays := row.Value.GetRequest()
-	if into == merged.GetId() || stays.GetCommunityId() != merged.GetCommunityId() || !request.Open(request.State(stays.GetState())) {
+	if into == merged.GetId() || stays.GetCommunityId() != merged.GetCommunityId() || public(stays) != public(merged) || !requestOpen(stays) {
 		return rule.New(rule.Precondition, "NOT_MERGEABLE", "into_id")
 	}
 	next := proto.CloneOf(row.Value)
@@ -234,6 +234,9 @@ func (s handling) ExtendRequest(ctx context.Context, req *pb.ExtendRequestReques
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ExtendRequestResponse, error) {
 		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), extended, func(row *pb.RequestRow, now time.Time) error {
+			if err := request.MayMoveClock(actorOf(call, row), row.GetRequest().GetEscalation()); err != nil {
+				return err
+			}
 			until, err := time.ParseInLocation(time.DateOnly, req.GetUntil(), clock.Shanghai())
 			due := row.GetRequest().GetDueAt()
 			switch {
@@ -259,6 +262,9 @@ func (s handling) PauseRequest(ctx context.Context, req *pb.PauseRequestRequest)
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.PauseRequestResponse, error) {
 		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), paused, func(row *pb.RequestRow, now time.Time) error {
+			if err := request.MayMoveClock(actorOf(call, row), row.GetRequest().GetEscalation()); err != nil {
+				return err
+			}
 			due := row.GetRequest().GetDueAt()
 			if due == nil {
 				return rule.New(rule.Precondition, "CLOCK_STANDS", "")
@@ -284,6 +290,9 @@ func (s handling) ResumeRequest(ctx context.Context, req *pb.ResumeRequestReques
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ResumeRequestResponse, error) {
 		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), resumed, func(row *pb.RequestRow, now time.Time) error {
+			if err := request.MayMoveClock(actorOf(call, row), row.GetRequest().GetEscalation()); err != nil {
+				return err
+			}
 			left := int(row.GetRequest().GetDaysLeft())
 			if left == 0 {
 				return rule.New(rule.Precondition, "CLOCK_RUNS", "")

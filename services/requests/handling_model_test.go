@@ -50,7 +50,8 @@ var everybody = map[string][]string{
 	"close unsolved": {"staff", "other", "street", "district"},
 	"rate":           {"author", "neighbour", "m1", "staff", "other"}, "reopen": {"author", "neighbour", "m1", "staff", "other"},
 	"close": {"staff", "other"}, "join": {"author", "neighbour", "m1"}, "message": {"author", "neighbour", "m1", "staff", "other"},
-	"extend": {"staff", "other", "street"}, "pause": {"staff", "other", "street"}, "resume": {"staff", "other", "street"},
+	"extend": {"staff", "other", "street", "district"}, "pause": {"staff", "other", "street", "district"},
+	"resume":  {"staff", "other", "street", "district"},
 	"exclude": {"street", "district"},
 }
 
@@ -133,15 +134,24 @@ func (m *requestModel) wants(who, command string) string {
 		return refuse(who != "author", "NOT_THE_AUTHOR")
 	case "join":
 		return refuse(who == "author" || !m.open(), "NOT_OPEN_TO_ALL")
-	case "extend":
-		if m.clock != runs {
-			return "CLOCK_STANDS"
-		}
-		return refuse(m.extended, "INVALID_FIELD")
-	case "pause":
-		return refuse(m.clock != runs, "CLOCK_STANDS")
-	case "resume":
-		return refuse(m.clock != stands, "CLOCK_RUNS")
+	case "extend", "pause", "resume":
+		return m.wantsOfClock(who, command)
+	}
+	return ""
+}
+
+// wantsOfClock: the clock is moved by the office it runs on.
+func (m *requestModel) wantsOfClock(who, command string) string {
+	if m.with == 0 && who != "staff" || m.with > 0 && !m.above(who) {
+		return "NOT_WITH_THIS_OFFICE"
+	}
+	switch {
+	case command == "resume" && m.clock != stands:
+		return "CLOCK_RUNS"
+	case command != "resume" && m.clock != runs:
+		return "CLOCK_STANDS"
+	case command == "extend" && m.extended:
+		return "INVALID_FIELD"
 	}
 	return ""
 }

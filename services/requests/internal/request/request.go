@@ -262,6 +262,11 @@ func MayEscalate(a Actor, with int32) error {
 // MayHandBack lets the office decide that a request is with.
 func MayHandBack(a Actor) error { return notWithThisOffice(a.Above) }
 
+// MayMoveClock lets the office extend or stop the clock that runs on it.
+func MayMoveClock(a Actor, with int32) error {
+	return notWithThisOffice(with == WithCommunity && a.Staff || with != WithCommunity && a.Above)
+}
+
 // MayEnd lets staff end a request, and an office above what is with it.
 func MayEnd(a Actor) error { return notWithThisOffice(a.Staff || a.Above) }
 

@@ -2144,7 +2144,7 @@ const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12 \n" +
 	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x06reason\"N\n" +
 	"\x14ReadMessagesResponse\x126\n" +
-	"\bmessages\x18\x01 \x03(\v2\x1a.linli.requests.v1.MessageR\bmessages2\xbd\x16\n" +
+	"\bmessages\x18\x01 \x03(\v2\x1a.linli.requests.v1.MessageR\bmessages2\xc0\x16\n" +
 	"\x0fHandlingService\x12\x9f\x01\n" +
 	"\x0eDeclineRequest\x12(.linli.requests.v1.DeclineRequestRequest\x1a).linli.requests.v1.DeclineRequestResponse\"8\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\arequest\"\x19/v1/requests/{id}:decline\x12\x9b\x01\n" +
@@ -2170,13 +2170,13 @@ const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\x03\x04\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02-:\x01*b\arequest\"\x1f/v1/requests/{id}:closeUnsolved\x12\x9d\x01\n" +
 	"\rReopenRequest\x12'.linli.requests.v1.ReopenRequestRequest\x1a(.linli.requests.v1.ReopenRequestResponse\"9\xea\xdb\x18\t\n" +
 	"\x03\n" +
-	"\t\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:reopen\x12\x9c\x01\n" +
-	"\rExtendRequest\x12'.linli.requests.v1.ExtendRequestRequest\x1a(.linli.requests.v1.ExtendRequestResponse\"8\xea\xdb\x18\b\n" +
-	"\x02\x04\x03\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:extend\x12\x98\x01\n" +
-	"\fPauseRequest\x12&.linli.requests.v1.PauseRequestRequest\x1a'.linli.requests.v1.PauseRequestResponse\"7\xea\xdb\x18\b\n" +
-	"\x02\x04\x03\x10\x02(\x01\x82\xd3\xe4\x93\x02%:\x01*b\arequest\"\x17/v1/requests/{id}:pause\x12\x9c\x01\n" +
-	"\rResumeRequest\x12'.linli.requests.v1.ResumeRequestRequest\x1a(.linli.requests.v1.ResumeRequestResponse\"8\xea\xdb\x18\b\n" +
-	"\x02\x04\x03\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:resume\x12\xa0\x01\n" +
+	"\t\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:reopen\x12\x9d\x01\n" +
+	"\rExtendRequest\x12'.linli.requests.v1.ExtendRequestRequest\x1a(.linli.requests.v1.ExtendRequestResponse\"9\xea\xdb\x18\t\n" +
+	"\x03\x04\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:extend\x12\x99\x01\n" +
+	"\fPauseRequest\x12&.linli.requests.v1.PauseRequestRequest\x1a'.linli.requests.v1.PauseRequestResponse\"8\xea\xdb\x18\t\n" +
+	"\x03\x04\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02%:\x01*b\arequest\"\x17/v1/requests/{id}:pause\x12\x9d\x01\n" +
+	"\rResumeRequest\x12'.linli.requests.v1.ResumeRequestRequest\x1a(.linli.requests.v1.ResumeRequestResponse\"9\xea\xdb\x18\t\n" +
+	"\x03\x04\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:resume\x12\xa0\x01\n" +
 	"\x0eExcludeRequest\x12(.linli.requests.v1.ExcludeRequestRequest\x1a).linli.requests.v1.ExcludeRequestResponse\"9\xea\xdb\x18\b\n" +
 	"\x02\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\arequest\"\x19/v1/requests/{id}:exclude\x12\x96\x01\n" +
 	"\n" +

@@ -55,7 +55,7 @@ type HandlingServiceClient interface {
 	PassOnRequest(ctx context.Context, in *PassOnRequestRequest, opts ...grpc.CallOption) (*PassOnRequestResponse, error)
 	// MergeRequest links a request to an earlier open one about the same, both ways. Its author
 	// stands with the other from then on. Committee staff.
-	// FAILED_PRECONDITION NOT_MERGEABLE: another community, closed, or itself.
+	// FAILED_PRECONDITION NOT_MERGEABLE: another community, closed, itself, or one of them for staff only.
 	MergeRequest(ctx context.Context, in *MergeRequestRequest, opts ...grpc.CallOption) (*MergeRequestResponse, error)
 	// VerifyRequest records what a visit found. Committee staff.
 	// FAILED_PRECONDITION FACTS_IN_CASE: what is found about a household belongs sealed into its hardship case.
@@ -83,14 +83,14 @@ type HandlingServiceClient interface {
 	// ReopenRequest is the author's word that it is not solved.
 	// FAILED_PRECONDITION REOPEN_OVER: later than the policy allows; TOO_MANY_OPEN, NUISANCE_PAUSED as for a new one. INVALID_ARGUMENT ALLEGATION. PERMISSION_DENIED NOT_THE_AUTHOR.
 	ReopenRequest(ctx context.Context, in *ReopenRequestRequest, opts ...grpc.CallOption) (*ReopenRequestResponse, error)
-	// ExtendRequest sets a later limit, asked for before the present one, with a reason the author sees. Committee staff, street officer.
-	// FAILED_PRECONDITION LIMIT_PASSED.
+	// ExtendRequest sets a later limit, asked for before the present one, with a reason the author sees. The office that the clock runs on: committee staff, or for an escalated request the street or district officer.
+	// FAILED_PRECONDITION LIMIT_PASSED. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	ExtendRequest(ctx context.Context, in *ExtendRequestRequest, opts ...grpc.CallOption) (*ExtendRequestResponse, error)
-	// PauseRequest stops the clock while somebody else is waited for. Committee staff, street officer.
-	// FAILED_PRECONDITION LIMIT_PASSED; CLOCK_STANDS: it stands still already.
+	// PauseRequest stops the clock while somebody else is waited for. The office that the clock runs on, as for an extension.
+	// FAILED_PRECONDITION LIMIT_PASSED; CLOCK_STANDS: it stands still already. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	PauseRequest(ctx context.Context, in *PauseRequestRequest, opts ...grpc.CallOption) (*PauseRequestResponse, error)
-	// ResumeRequest lets the clock go on with the working days it had left. Committee staff, street officer.
-	// FAILED_PRECONDITION CLOCK_RUNS.
+	// ResumeRequest lets the clock go on with the working days it had left. The office that the clock runs on, as for an extension.
+	// FAILED_PRECONDITION CLOCK_RUNS. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	ResumeRequest(ctx context.Context, in *ResumeRequestRequest, opts ...grpc.CallOption) (*ResumeRequestResponse, error)
 	// ExcludeRequest takes a request out of the rates, with a reason. Street or district officer: never the office that is measured.
 	ExcludeRequest(ctx context.Context, in *ExcludeRequestRequest, opts ...grpc.CallOption) (*ExcludeRequestResponse, error)
@@ -305,7 +305,7 @@ type HandlingServiceServer interface {
 	PassOnRequest(context.Context, *PassOnRequestRequest) (*PassOnRequestResponse, error)
 	// MergeRequest links a request to an earlier open one about the same, both ways. Its author
 	// stands with the other from then on. Committee staff.
-	// FAILED_PRECONDITION NOT_MERGEABLE: another community, closed, or itself.
+	// FAILED_PRECONDITION NOT_MERGEABLE: another community, closed, itself, or one of them for staff only.
 	MergeRequest(context.Context, *MergeRequestRequest) (*MergeRequestResponse, error)
 	// VerifyRequest records what a visit found. Committee staff.
 	// FAILED_PRECONDITION FACTS_IN_CASE: what is found about a household belongs sealed into its hardship case.
@@ -333,14 +333,14 @@ type HandlingServiceServer interface {
 	// ReopenRequest is the author's word that it is not solved.
 	// FAILED_PRECONDITION REOPEN_OVER: later than the policy allows; TOO_MANY_OPEN, NUISANCE_PAUSED as for a new one. INVALID_ARGUMENT ALLEGATION. PERMISSION_DENIED NOT_THE_AUTHOR.
 	ReopenRequest(context.Context, *ReopenRequestRequest) (*ReopenRequestResponse, error)
-	// ExtendRequest sets a later limit, asked for before the present one, with a reason the author sees. Committee staff, street officer.
-	// FAILED_PRECONDITION LIMIT_PASSED.
+	// ExtendRequest sets a later limit, asked for before the present one, with a reason the author sees. The office that the clock runs on: committee staff, or for an escalated request the street or district officer.
+	// FAILED_PRECONDITION LIMIT_PASSED. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	ExtendRequest(context.Context, *ExtendRequestRequest) (*ExtendRequestResponse, error)
-	// PauseRequest stops the clock while somebody else is waited for. Committee staff, street officer.
-	// FAILED_PRECONDITION LIMIT_PASSED; CLOCK_STANDS: it stands still already.
+	// PauseRequest stops the clock while somebody else is waited for. The office that the clock runs on, as for an extension.
+	// FAILED_PRECONDITION LIMIT_PASSED; CLOCK_STANDS: it stands still already. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	PauseRequest(context.Context, *PauseRequestRequest) (*PauseRequestResponse, error)
-	// ResumeRequest lets the clock go on with the working days it had left. Committee staff, street officer.
-	// FAILED_PRECONDITION CLOCK_RUNS.
+	// ResumeRequest lets the clock go on with the working days it had left. The office that the clock runs on, as for an extension.
+	// FAILED_PRECONDITION CLOCK_RUNS. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	ResumeRequest(context.Context, *ResumeRequestRequest) (*ResumeRequestResponse, error)
 	// ExcludeRequest takes a request out of the rates, with a reason. Street or district officer: never the office that is measured.
 	ExcludeRequest(context.Context, *ExcludeRequestRequest) (*ExcludeRequestResponse, error)
