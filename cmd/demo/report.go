@@ -252,7 +252,10 @@ func (r *run) reportProjects(ctx context.Context, c *comparison) error {
 	if err := r.recount(ctx, c); err != nil {
 		return err
 	}
-	return r.reportNotice(ctx, c)
+	if err := r.reportNotice(ctx, c); err != nil {
+		return err
+	}
+	return r.reportDelivery(ctx, c)
 }
 
 // recount counts the selection file again, as anybody can.
