@@ -16,6 +16,7 @@ import (
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	requestsv1 "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 
+	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/services/projects/selection"
 )
 
@@ -166,6 +167,9 @@ func (r *run) reportHardship(ctx context.Context, c *comparison) error {
 	c.scenario = "3 hardship"
 	c.same("for staff only, text sealed", "article", "true", strconv.FormatBool(r.notes.Hardship.StaffOnly))
 	c.same("read by the committee with a reason", "article", "true", strconv.FormatBool(r.notes.Hardship.Revealed))
+	posted := r.notes.Hardship.Posted.In(clock.Shanghai())
+	c.same("posted on a Sunday evening", "article", "2013-12-29 Sunday", posted.Format("2006-01-02 Monday"))
+	c.same("after six o'clock", "article", "true", strconv.FormatBool(posted.Hour() >= 18))
 	c.same("seen to on", "article", "2013-12-30", r.notes.Hardship.Day)
 	return r.checkHelp(ctx, c)
 }
@@ -189,7 +193,14 @@ func (r *run) reportCircle(ctx context.Context, c *comparison) error {
 	}
 	authors, participants := map[string]bool{}, map[string]bool{}
 	for _, p := range r.records.posts {
-		authors[p.Resident], participants[p.Resident] = true, true
+		author := p.Resident
+		if p.OnBehalfOf {
+			author = r.notes.Hardship.Poster
+		}
+		authors[author], participants[author] = true, true
+		if mergedAgain(p) {
+			authors[p.Supporters[0]] = true
+		}
 		for _, s := range p.Supporters {
 			participants[s] = true
 		}
@@ -216,11 +227,8 @@ func (r *run) reportRates(ctx context.Context, c *comparison) error {
 			satisfied++
 		}
 	}
-	all := int64(len(r.records.posts))
-	c.count("answered", "records", all, rates.GetResponse().GetDenominator())
-	c.same("resolution rate", "sample", "100.0", rates.GetResolution().GetPercent())
 	c.count("satisfied", "sample", satisfied, rates.GetSatisfaction().GetNumerator())
-	return nil
+	return r.reportSamples(ctx, c, &rates)
 }
 
 func (r *run) reportProjects(ctx context.Context, c *comparison) error {
@@ -244,7 +252,10 @@ func (r *run) reportProjects(ctx context.Context, c *comparison) error {
 	if err := r.recount(ctx, c); err != nil {
 		return err
 	}
-	return r.reportNotice(ctx, c)
+	if err := r.reportNotice(ctx, c); err != nil {
+		return err
+	}
+	return r.reportDelivery(ctx, c)
 }
 
 // recount counts the selection file again, as anybody can.
@@ -281,6 +292,7 @@ func (r *run) reportYearEnd(ctx context.Context, c *comparison) error {
 	if err != nil {
 		return err
 	}
+	ofCircle := services + int64(honoredOfCommunity*len(activityDays()))
 	activities := int64(honoredOfCommunity * len(r.communities()) * len(activityDays()))
 	services, quarters = services+activities+lateServices, quarters+activities*activityHours+lateServices*lateHours
 	c.count("members on the frozen roster", "records", roster, cycle.GetMembers())
@@ -290,7 +302,10 @@ func (r *run) reportYearEnd(ctx context.Context, c *comparison) error {
 	c.count("lines in the letters", "records", roster, int64(r.notes.LetterLines))
 	c.count("lines with a name when rendered", "records", roster, int64(r.notes.LetterNames))
 	c.same("closed after signatures of community and street", "sample", "CYCLE_STATE_CLOSED", cycle.GetState().String())
-	return r.reportReplies(ctx, c, cycle.GetLetters())
+	if err := r.reportReplies(ctx, c, cycle.GetLetters()); err != nil {
+		return err
+	}
+	return r.reportBranch(ctx, c, ofCircle)
 }
 
 // reportReplies compares who has not answered with who has.

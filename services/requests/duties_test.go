@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
@@ -189,6 +190,21 @@ func TestOffice_TicketFindingsAndRatings(t *testing.T) {
 	}
 }
 
+// What has ended opens no case and asks nobody.
+func TestEnded_NoCaseAndNoOffer(t *testing.T) {
+	h := newMatchingHouse(t)
+	h.says(t, "m1", &pb.Availability{Consent: true})
+	declined := h.post(h.resident("r1"), t, hardshipPost()).GetId()
+	resolved := h.admitted(t, problem()).GetId()
+	ok[*pb.DeclineRequestResponse](t)(h.handling().DeclineRequest(h.staff(), &pb.DeclineRequestRequest{Id: declined, Reason: "重复"}))
+	ok[*pb.ResolveRequestResponse](t)(h.client.ResolveRequest(h.staff(), &pb.ResolveRequestRequest{Id: resolved, Answer: "修好了"}))
+	_, err := pb.NewAidServiceClient(h.Conn()).OpenHardshipCase(h.staff(), &pb.OpenHardshipCaseRequest{RequestId: declined})
+	refused(t, "the case of a declined one", err, codes.FailedPrecondition, "REQUEST_ENDED")
+	_, err = h.match.MakeOffer(h.staff(), &pb.MakeOfferRequest{
+		RequestId: resolved, MemberId: "m1", QuarterHours: 4, StartsAt: timestamppb.New(shanghai("2013-09-03 19:00"))})
+	refused(t, "an offer for a resolved one", err, codes.FailedPrecondition, "REQUEST_ENDED")
+}
+
 func (h house) proposed(t *testing.T, change func(*pb.ProposeProviderRequest)) (*pb.Provider, error) {
 	t.Helper()
 	in := &pb.ProposeProviderRequest{
@@ -257,6 +273,25 @@ func TestProviders_TheRegister(t *testing.T) {
 	ok[*pb.WithdrawProviderResponse](t)(h.providers().WithdrawProvider(h.staff(), &pb.WithdrawProviderRequest{Id: p.GetId(), Reason: "已停业"}))
 	_, err = h.providers().ListProviderRegister(h.resident("r1"), &pb.ListProviderRegisterRequest{CommunityId: "C1", State: 2})
 	refused(t, "the register for a resident", err, codes.PermissionDenied, "ROLE_NOT_ALLOWED")
+}
+
+// A person who serves is shown by name with consent only.
+func TestProviders_APersonsNameNeedsConsent(t *testing.T) {
+	h := newHouse(t, inMemory())
+	for name, consents := range map[string]bool{"李师傅": true, "不愿留名": false} {
+		p, err := h.proposed(t, func(r *pb.ProposeProviderRequest) {
+			r.Kind, r.Name, r.Registration, r.PapersUntil, r.NameConsent = pb.ProviderKind_PROVIDER_KIND_PERSON, name, "", "", consents
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ok[*pb.ApproveProviderResponse](t)(h.providers().ApproveProvider(
+			h.as(typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, "head", c1), &pb.ApproveProviderRequest{Id: p.GetId()}))
+	}
+	list := ok[*pb.ListProvidersResponse](t)(h.providers().ListProviders(h.resident("r1"), &pb.ListProvidersRequest{CommunityId: "C1"})).GetProviders()
+	if len(list) != 2 || list[0].GetName()+list[1].GetName() != "李师傅" || len(list[0].GetServices()) == 0 || len(list[1].GetServices()) == 0 {
+		t.Errorf("shown %v", list)
+	}
 }
 
 // A request is handed to a provider of the register, who takes it on and

@@ -78,22 +78,6 @@ func (s *Service) checkSaid(r kv.Reader, row *pb.RequestRow, field, text string)
 	return hardship.CheckPublic(field, text, names)
 }
 
-// checkHandBack lets the office that a request is with push it down, if by the
-// register it is the community's.
-func (s handling) checkHandBack(tx *store.Tx, call access.Call, row *pb.RequestRow, reason string) error {
-	if err := request.MayHandBack(actorOf(call, row)); err != nil {
-		return err
-	}
-	duty, err := s.dutyOf(tx, row)
-	if err != nil {
-		return err
-	}
-	if err := duty.CheckCommunity(); err != nil {
-		return err
-	}
-	return s.checkSaid(tx, row, "reason", reason)
-}
-
 // PassOnRequest gives a posted request to whose duty it is by the register.
 func (s handling) PassOnRequest(ctx context.Context, req *pb.PassOnRequestRequest) (*pb.PassOnRequestResponse, error) {
 	call := access.From(ctx)
@@ -136,6 +120,21 @@ func (s handling) HandRequest(ctx context.Context, req *pb.HandRequestRequest) (
 			},
 		})
 		return &pb.HandRequestResponse{Request: out}, err
+	})
+}
+
+// BeginRequest says that who took a request on has begun.
+func (s handling) BeginRequest(ctx context.Context, req *pb.BeginRequestRequest) (*pb.BeginRequestResponse, error) {
+	call := access.From(ctx)
+	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.BeginRequestResponse, error) {
+		out, err := s.take(tx, call, step{
+			command: request.Begin, id: req.GetId(), etag: req.GetEtag(), scope: own(call),
+			change: func(_ *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+				row.Request.BegunAt = now
+				return request.MayTakeOn(actorOf(call, row), helperOf(row.GetRequest()))
+			},
+		})
+		return &pb.BeginRequestResponse{Request: out}, err
 	})
 }
 

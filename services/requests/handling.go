@@ -14,7 +14,6 @@ import (
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
-	"github.com/linli-project/linli/services/requests/internal/cover"
 	"github.com/linli-project/linli/services/requests/internal/request"
 )
 
@@ -84,7 +83,7 @@ func (s handling) linkMerged(tx *store.Tx, sees scope.Scope, merged *pb.Request,
 		return err
 	}
 	stays := row.Value.GetRequest()
-	if into == merged.GetId() || stays.GetCommunityId() != merged.GetCommunityId() || !request.Open(request.State(stays.GetState())) {
+	if into == merged.GetId() || stays.GetCommunityId() != merged.GetCommunityId() || public(stays) != public(merged) || !requestOpen(stays) {
 		return rule.New(rule.Precondition, "NOT_MERGEABLE", "into_id")
 	}
 	next := proto.CloneOf(row.Value)
@@ -185,74 +184,6 @@ func (s handling) RecallRequest(ctx context.Context, req *pb.RecallRequestReques
 	})
 }
 
-// EscalateRequest gives a request to the street, or from there to the
-// department; the clock begins anew on them.
-func (s handling) EscalateRequest(ctx context.Context, req *pb.EscalateRequestRequest) (*pb.EscalateRequestResponse, error) {
-	call := access.From(ctx)
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.EscalateRequestResponse, error) {
-		out, err := s.take(tx, call, step{
-			command: request.Escalate, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
-			change: func(tx *store.Tx, row *pb.RequestRow, _ *timestamppb.Timestamp) error {
-				return s.escalate(tx, call, row, req)
-			},
-		})
-		return &pb.EscalateRequestResponse{Request: out}, err
-	})
-}
-
-// escalate gives a request one office up and takes it from its helper. The
-// department is the register's, or who the street says it is.
-func (s handling) escalate(tx *store.Tx, call access.Call, row *pb.RequestRow, req *pb.EscalateRequestRequest) error {
-	r := row.GetRequest()
-	if r.GetEscalation() >= request.WithDepartment {
-		return rule.New(rule.Precondition, "WRONG_STATE", "", "entity", "request",
-			"state", request.Escalated.String(), "command", request.Escalate, "allowed", request.HandBack)
-	}
-	if err := request.MayEscalate(actorOf(call, row), r.GetEscalation()); err != nil {
-		return err
-	}
-	if err := s.checkSaid(tx, row, "reason", req.GetReason()); err != nil {
-		return err
-	}
-	giveBack(r)
-	r.Escalation++
-	r.Reason = req.GetReason()
-	if err := s.startClock(tx, row, solveLimit); err != nil || r.GetEscalation() != request.WithDepartment {
-		return err
-	}
-	duty, err := s.duty(tx, row)
-	switch {
-	case err != nil || duty.GetOwner() == pb.Owner_OWNER_DEPARTMENT:
-		return err
-	case req.GetDepartment() == "":
-		return invalid("department", "not blank")
-	}
-	r.OwnerName = req.GetDepartment()
-	return nil
-}
-
-// HandBackRequest decides that an escalated request is the community's.
-func (s handling) HandBackRequest(ctx context.Context, req *pb.HandBackRequestRequest) (*pb.HandBackRequestResponse, error) {
-	call := access.From(ctx)
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.HandBackRequestResponse, error) {
-		out, err := s.take(tx, call, step{
-			command: request.HandBack, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
-			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
-				if err := s.checkHandBack(tx, call, row, req.GetReason()); err != nil {
-					return err
-				}
-				r := row.GetRequest()
-				r.Escalation, r.Returns, r.Reason = request.WithCommunity, 0, req.GetReason()
-				if r.GetAdmittedAt() == nil {
-					r.AdmittedAt = now
-				}
-				return s.startClock(tx, row, solveLimit)
-			},
-		})
-		return &pb.HandBackRequestResponse{Request: out}, err
-	})
-}
-
 // CloseUnsolved ends a request honestly.
 func (s handling) CloseUnsolved(ctx context.Context, req *pb.CloseUnsolvedRequest) (*pb.CloseUnsolvedResponse, error) {
 	call := access.From(ctx)
@@ -273,59 +204,6 @@ func (s handling) CloseUnsolved(ctx context.Context, req *pb.CloseUnsolvedReques
 		})
 		return &pb.CloseUnsolvedResponse{Request: out}, err
 	})
-}
-
-// ReopenRequest is the author's word that it is not solved.
-func (s handling) ReopenRequest(ctx context.Context, req *pb.ReopenRequestRequest) (*pb.ReopenRequestResponse, error) {
-	call := access.From(ctx)
-	own := scope.Scope{Paths: staffScope(call).Paths, Person: call.Person}
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ReopenRequestResponse, error) {
-		out, err := s.take(tx, call, step{
-			command: request.Reopen, id: req.GetId(), etag: req.GetEtag(), scope: own,
-			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
-				if err := request.MayReopen(actorOf(call, row), row.GetRequest().GetAuthor()); err != nil {
-					return err
-				}
-				return s.reopen(tx, row, req.GetReason(), now.AsTime())
-			},
-		})
-		return &pb.ReopenRequestResponse{Request: out}, err
-	})
-}
-
-// reopen takes a request back to the community, as if nobody had seen to it
-// yet. A nuisance counts among its author's open ones again.
-func (s handling) reopen(tx *store.Tx, row *pb.RequestRow, reason string, now time.Time) error {
-	r := row.GetRequest()
-	p, err := s.policy(tx, row)
-	if err != nil {
-		return err
-	}
-	if err := request.CheckReopen(endOf(r), now, p.Int("requests.reopen_days")); err != nil {
-		return err
-	}
-	if err := request.CheckAllegation(cover.Allegation(reason), "reason"); err != nil {
-		return err
-	}
-	if err := s.openNuisance(tx, row, now); err != nil {
-		return err
-	}
-	giveBack(r)
-	r.ReopenedAt, r.Reason = timestamppb.New(now), cover.Text(reason)
-	r.Escalation, r.Returns, r.ResolvedAt = request.WithCommunity, 0, nil
-	r.RatedAt, r.Rating, r.Solved, r.ClosedAt, r.QuarterHours = nil, 0, false, nil, 0
-	if r.GetAdmittedAt() == nil {
-		r.AdmittedAt = r.GetReopenedAt()
-	}
-	return s.startClock(tx, row, solveLimit)
-}
-
-// endOf is when a request got its answer.
-func endOf(r *pb.Request) time.Time {
-	if r.GetResolvedAt() != nil {
-		return r.GetResolvedAt().AsTime()
-	}
-	return r.GetClosedAt().AsTime()
 }
 
 // touch changes a request without a move along its way, and announces it.
@@ -356,6 +234,9 @@ func (s handling) ExtendRequest(ctx context.Context, req *pb.ExtendRequestReques
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ExtendRequestResponse, error) {
 		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), extended, func(row *pb.RequestRow, now time.Time) error {
+			if err := request.MayMoveClock(actorOf(call, row), row.GetRequest().GetEscalation()); err != nil {
+				return err
+			}
 			until, err := time.ParseInLocation(time.DateOnly, req.GetUntil(), clock.Shanghai())
 			due := row.GetRequest().GetDueAt()
 			switch {
@@ -380,6 +261,9 @@ func (s handling) PauseRequest(ctx context.Context, req *pb.PauseRequestRequest)
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.PauseRequestResponse, error) {
 		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), paused, func(row *pb.RequestRow, now time.Time) error {
+			if err := request.MayMoveClock(actorOf(call, row), row.GetRequest().GetEscalation()); err != nil {
+				return err
+			}
 			due := row.GetRequest().GetDueAt()
 			if due == nil {
 				return rule.New(rule.Precondition, "CLOCK_STANDS", "")
@@ -405,6 +289,9 @@ func (s handling) ResumeRequest(ctx context.Context, req *pb.ResumeRequestReques
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ResumeRequestResponse, error) {
 		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), resumed, func(row *pb.RequestRow, now time.Time) error {
+			if err := request.MayMoveClock(actorOf(call, row), row.GetRequest().GetEscalation()); err != nil {
+				return err
+			}
 			left := int(row.GetRequest().GetDaysLeft())
 			if left == 0 {
 				return rule.New(rule.Precondition, "CLOCK_RUNS", "")

@@ -43,13 +43,15 @@ const (
 var everybody = map[string][]string{
 	"admit": {"staff", "other"}, "admit beyond duty": {"staff", "other"}, "pass on": {"staff", "other"}, "decline": {"staff", "other"},
 	"merge": {"staff", "other"}, "verify": {"staff", "other"}, "dispatch": {"staff", "other"}, "hand": {"staff", "other"},
-	"yes": {"m1", "shop", "staff", "other"}, "no": {"m1", "shop", "staff", "other"}, "recall": {"staff", "other"},
+	"begin": {"m1", "shop", "staff", "other"},
+	"yes":   {"m1", "shop", "staff", "other"}, "no": {"m1", "shop", "staff", "other"}, "recall": {"staff", "other"},
 	"escalate": {"staff", "other", "street"}, "hand back": {"street", "district"},
 	"resolve":        {"staff", "other", "m1", "shop", "street", "district"},
 	"close unsolved": {"staff", "other", "street", "district"},
 	"rate":           {"author", "neighbour", "m1", "staff", "other"}, "reopen": {"author", "neighbour", "m1", "staff", "other"},
 	"close": {"staff", "other"}, "join": {"author", "neighbour", "m1"}, "message": {"author", "neighbour", "m1", "staff", "other"},
-	"extend": {"staff", "other", "street"}, "pause": {"staff", "other", "street"}, "resume": {"staff", "other", "street"},
+	"extend": {"staff", "other", "street", "district"}, "pause": {"staff", "other", "street", "district"},
+	"resume":  {"staff", "other", "street", "district"},
 	"exclude": {"street", "district"},
 }
 
@@ -57,7 +59,7 @@ var everybody = map[string][]string{
 // everybody's to stand with.
 func (m *requestModel) sees(who, command string) bool {
 	switch command {
-	case "yes", "no":
+	case "yes", "no", "begin":
 		return who == m.helper
 	case "message":
 		return who == "staff" || who == "author"
@@ -71,7 +73,7 @@ func (m *requestModel) in(states ...string) bool { return slices.Contains(states
 
 // open: somebody still has to see to it.
 func (m *requestModel) open() bool {
-	return m.in("posted", "admitted", "dispatched", "taken on", "escalated")
+	return m.in("posted", "admitted", "dispatched", "taken on", "in progress", "escalated")
 }
 
 // from answers the states in which a command is taken; nil for any.
@@ -79,9 +81,11 @@ func from(command string) []string {
 	return map[string][]string{
 		"admit": {"posted"}, "admit beyond duty": {"posted"}, "pass on": {"posted"}, "decline": {"posted", "admitted"},
 		"merge": {"posted", "admitted"}, "verify": {"admitted"}, "dispatch": {"admitted"}, "hand": {"admitted"},
-		"yes": {"dispatched"}, "no": {"dispatched"}, "recall": {"dispatched"}, "escalate": {"admitted", "taken on", "escalated"},
-		"hand back": {"escalated"}, "resolve": {"admitted", "taken on", "escalated"}, "close unsolved": {"admitted", "taken on", "escalated"},
-		"rate": {"resolved"}, "close": {"resolved", "rated"}, "reopen": {"resolved", "rated", "closed", "unsolved"},
+		"yes": {"dispatched"}, "no": {"dispatched"}, "recall": {"dispatched"}, "begin": {"taken on"},
+		"escalate":  {"admitted", "taken on", "in progress", "escalated"},
+		"hand back": {"escalated"}, "resolve": {"admitted", "taken on", "in progress", "escalated"},
+		"close unsolved": {"admitted", "taken on", "in progress", "escalated"},
+		"rate":           {"resolved"}, "close": {"resolved", "rated"}, "reopen": {"resolved", "rated", "closed", "unsolved"},
 	}[command]
 }
 
@@ -130,15 +134,24 @@ func (m *requestModel) wants(who, command string) string {
 		return refuse(who != "author", "NOT_THE_AUTHOR")
 	case "join":
 		return refuse(who == "author" || !m.open(), "NOT_OPEN_TO_ALL")
-	case "extend":
-		if m.clock != runs {
-			return "CLOCK_STANDS"
-		}
-		return refuse(m.extended, "INVALID_FIELD")
-	case "pause":
-		return refuse(m.clock != runs, "CLOCK_STANDS")
-	case "resume":
-		return refuse(m.clock != stands, "CLOCK_RUNS")
+	case "extend", "pause", "resume":
+		return m.wantsOfClock(who, command)
+	}
+	return ""
+}
+
+// wantsOfClock: the clock is moved by the office it runs on.
+func (m *requestModel) wantsOfClock(who, command string) string {
+	if m.with == 0 && who != "staff" || m.with > 0 && !m.above(who) {
+		return "NOT_WITH_THIS_OFFICE"
+	}
+	switch {
+	case command == "resume" && m.clock != stands:
+		return "CLOCK_RUNS"
+	case command != "resume" && m.clock != runs:
+		return "CLOCK_STANDS"
+	case command == "extend" && m.extended:
+		return "INVALID_FIELD"
 	}
 	return ""
 }
@@ -168,6 +181,8 @@ func (m *requestModel) does(who, command string) {
 		m.state, m.helper = "dispatched", "shop"
 	case "yes":
 		m.state = "taken on"
+	case "begin":
+		m.state = "in progress"
 	case "no":
 		m.no()
 	case "recall":
@@ -215,67 +230,6 @@ func (m *requestModel) no() {
 	if m.returns++; m.returns == 2 {
 		m.state, m.with, m.clock, m.extended = "escalated", 1, runs, false
 	}
-}
-
-// send calls the service.
-func (h house) send(ctx context.Context, command string, m *requestModel, provider string) (err error) {
-	id := m.id
-	switch command {
-	case "admit", "admit beyond duty":
-		_, err = h.client.AdmitRequest(ctx, &pb.AdmitRequestRequest{Id: id, BeyondDuty: command != "admit"})
-	case "pass on":
-		_, err = h.handling().PassOnRequest(ctx, &pb.PassOnRequestRequest{Id: id})
-	case "decline":
-		_, err = h.handling().DeclineRequest(ctx, &pb.DeclineRequestRequest{Id: id, Reason: "不属于受理范围"})
-	case "merge":
-		_, err = h.handling().MergeRequest(ctx, &pb.MergeRequestRequest{Id: id, IntoId: m.target})
-	case "verify":
-		_, err = h.handling().VerifyRequest(ctx, &pb.VerifyRequestRequest{Id: id, Found: "属实"})
-	case "dispatch":
-		_, err = h.client.DispatchRequest(ctx, &pb.DispatchRequestRequest{Id: id, MemberId: "m1"})
-	case "hand":
-		_, err = h.handling().HandRequest(ctx, &pb.HandRequestRequest{Id: id, ProviderId: provider})
-	case "yes", "no":
-		_, err = h.handling().AnswerOffer(ctx, &pb.AnswerOfferRequest{Id: id, TakeOn: command == "yes", Reason: "不属本店范围"})
-	case "recall":
-		_, err = h.handling().RecallRequest(ctx, &pb.RecallRequestRequest{Id: id})
-	case "escalate":
-		_, err = h.handling().EscalateRequest(ctx, &pb.EscalateRequestRequest{Id: id, Reason: "需要协调", Department: "区住建局"})
-	case "hand back":
-		_, err = h.handling().HandBackRequest(ctx, &pb.HandBackRequestRequest{Id: id, Reason: "由社区办理"})
-	case "resolve":
-		_, err = h.client.ResolveRequest(ctx, &pb.ResolveRequestRequest{Id: id, Answer: "修好了"})
-	case "close unsolved":
-		_, err = h.handling().CloseUnsolved(ctx, &pb.CloseUnsolvedRequest{Id: id, Answer: "产权单位不同意"})
-	case "rate":
-		_, err = h.client.RateRequest(ctx, &pb.RateRequestRequest{Id: id, Rating: 4, Solved: true})
-	case "close":
-		_, err = h.client.CloseRequest(ctx, &pb.CloseRequestRequest{Id: id})
-	default:
-		err = h.sendBeside(ctx, command, id)
-	}
-	return err
-}
-
-// sendBeside sends what moves nothing along the way.
-func (h house) sendBeside(ctx context.Context, command, id string) (err error) {
-	switch command {
-	case "reopen":
-		_, err = h.handling().ReopenRequest(ctx, &pb.ReopenRequestRequest{Id: id, Reason: "又坏了"})
-	case "join":
-		_, err = h.circle().JoinRequest(ctx, &pb.JoinRequestRequest{Id: id})
-	case "message":
-		_, err = h.handling().AddMessage(ctx, &pb.AddMessageRequest{Id: id, Text: "什么时候来看"})
-	case "extend":
-		_, err = h.handling().ExtendRequest(ctx, &pb.ExtendRequestRequest{Id: id, Until: "2013-12-31", Reason: "等材料到货"})
-	case "pause":
-		_, err = h.handling().PauseRequest(ctx, &pb.PauseRequestRequest{Id: id, Reason: "等鉴定结果"})
-	case "resume":
-		_, err = h.handling().ResumeRequest(ctx, &pb.ResumeRequestRequest{Id: id})
-	case "exclude":
-		_, err = h.handling().ExcludeRequest(ctx, &pb.ExcludeRequestRequest{Id: id, Reason: "等待法院判决"})
-	}
-	return err
 }
 
 // Commands of everybody in any order: the service takes and refuses what the
@@ -363,7 +317,7 @@ func (h house) compareRequest(t *rapid.T, m *requestModel) {
 	}
 	r := got.GetRequest()
 	states := map[pb.RequestState]string{1: "posted", 2: "admitted", 3: "dispatched", 4: "taken on", 5: "resolved", 6: "rated", 7: "closed",
-		8: "declined", 9: "merged", 10: "escalated", 11: "unsolved"}
+		8: "declined", 9: "merged", 10: "escalated", 11: "unsolved", 12: "in progress"}
 	helper := r.GetMemberId() + r.GetHandedTo()
 	if states[r.GetState()] != m.state || r.GetEscalation() != m.with || helper != m.helper || r.GetReturns() != m.returns ||
 		int(r.GetJoined()) != len(m.joined) || r.GetExcluded() != m.excluded || r.GetRating() != m.rating || (r.GetVerifiedAt() != nil) != m.verified ||

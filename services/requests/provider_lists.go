@@ -34,10 +34,10 @@ func (s providers) ListProviders(ctx context.Context, req *pb.ListProvidersReque
 			Method: call.Method, Scope: scope.Scope{Paths: []scope.Path{o.Path}}, Filter: []string{req.GetCommunityId(), req.GetCategory()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
-		rows, next, err := table.Page(s.pager, s.Service.providers, r, page, q)
+		rows, next, err := table.Page(s.pager, s.providers, r, page, q)
 		for _, row := range rows {
 			if p := row.Value.GetProvider(); papersOf(p).Hold(today) {
-				reply.Providers = append(reply.Providers, &pb.PublicProvider{Id: p.GetId(), Kind: p.GetKind(), Name: p.GetName(), Services: p.GetServices()})
+				reply.Providers = append(reply.Providers, publicProvider(p))
 			}
 		}
 		reply.NextPageToken = next
@@ -61,7 +61,7 @@ func (s providers) ListProviderRegister(ctx context.Context, req *pb.ListProvide
 			Method: call.Method, Scope: office(call), Filter: []string{req.GetCommunityId(), req.GetState().String()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
-		rows, next, err := table.Page(s.pager, s.Service.providers, r, page,
+		rows, next, err := table.Page(s.pager, s.providers, r, page,
 			table.Query{Index: byName, Prefix: key.Key(nil).String(string(community)).Uint(uint64(req.GetState()))})
 		for _, row := range rows {
 			reply.Providers = append(reply.Providers, providerProto(row))

@@ -76,7 +76,7 @@ func (s providers) ProposeProvider(ctx context.Context, req *pb.ProposeProviderR
 	next := &pb.Provider{
 		Id: id, CommunityId: req.GetCommunityId(), Kind: req.GetKind(), State: pb.ProviderState(provider.Proposed), Name: req.GetName(),
 		Services: req.GetServices(), Registration: req.GetRegistration(), PapersUntil: req.GetPapersUntil(), Person: req.GetPerson(),
-		ProposedBy: call.Person, ProposedAt: timestamppb.New(now),
+		ProposedBy: call.Person, ProposedAt: timestamppb.New(now), NameConsent: req.GetNameConsent(),
 	}
 	if err := checkProvider(next); err != nil {
 		return nil, err
@@ -112,6 +112,15 @@ func checkProvider(p *pb.Provider) error {
 		}
 	}
 	return nil
+}
+
+// publicProvider is what everybody sees; a person by name only with consent.
+func publicProvider(p *pb.Provider) *pb.PublicProvider {
+	out := &pb.PublicProvider{Id: p.GetId(), Kind: p.GetKind(), Name: p.GetName(), Services: p.GetServices()}
+	if papersOf(p).Person && !p.GetNameConsent() {
+		out.Name = ""
+	}
+	return out
 }
 
 func providerProto(row table.Row[*pb.ProviderRow]) *pb.Provider {

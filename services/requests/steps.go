@@ -146,7 +146,8 @@ func (s *Service) checkHere(r kv.Reader, row *pb.RequestRow, member string) erro
 
 // giveBack takes a request from whom it was dispatched to.
 func giveBack(r *pb.Request) {
-	r.MemberId, r.HandedTo, r.ProviderId, r.DispatchedAt, r.TakenOnAt = "", "", "", nil, nil
+	r.MemberId, r.HandedTo, r.ProviderId = "", "", ""
+	r.DispatchedAt, r.TakenOnAt, r.BegunAt = nil, nil, nil
 }
 
 // TakeOnRequest is the member's yes.

@@ -11,6 +11,7 @@ import (
 	pb "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
+	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/kv/memkv"
 	"github.com/linli-project/linli/pkg/rpc"
@@ -142,6 +143,25 @@ func TestMerge_IntoEachOtherAtOnce(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What is for staff only is not merged with what is public, either way, nor
+// anything across communities.
+func TestMerge_OnlyWhatIsAlike(t *testing.T) {
+	h := newHouse(t, inMemory())
+	sealed := problem()
+	sealed.Visibility = pb.Visibility_VISIBILITY_STAFF_ONLY
+	elsewhere := problem()
+	elsewhere.CommunityId = "C2"
+	a, b := h.post(h.resident("r1"), t, problem()).GetId(), h.post(h.resident("r2"), t, sealed).GetId()
+	c := h.post(h.as(typev1.Role_ROLE_RESIDENT, "r3", c2), t, elsewhere).GetId()
+	both := h.As("both", access.Grant{Role: typev1.Role_ROLE_COMMITTEE_STAFF, Path: c1}, access.Grant{Role: typev1.Role_ROLE_COMMITTEE_STAFF, Path: c2})
+	for _, pair := range [][2]string{{a, b}, {b, a}, {a, a}, {a, c}} {
+		_, err := h.handling().MergeRequest(both, &pb.MergeRequestRequest{Id: pair[0], IntoId: pair[1]})
+		refused(t, "merged", err, codes.FailedPrecondition, "NOT_MERGEABLE")
+	}
+	_, err := h.handling().MergeRequest(h.staff(), &pb.MergeRequestRequest{Id: a, IntoId: c})
+	refused(t, "into what one may not know of", err, codes.NotFound, "NOT_FOUND")
 }
 
 // Me too of many at once: each counts once.

@@ -25,12 +25,13 @@ const (
 	Merged
 	Escalated
 	Unsolved
+	InProgress
 )
 
 func (s State) String() string {
 	names := [...]string{
 		"new", "posted", "admitted", "dispatched", "taken on", "resolved", "rated", "closed",
-		"declined", "merged", "escalated", "unsolved",
+		"declined", "merged", "escalated", "unsolved", "in progress",
 	}
 	if s < 0 || int(s) >= len(names) {
 		return "unknown"
@@ -48,6 +49,7 @@ const (
 	Verify        = "verify"
 	Dispatch      = "dispatch"
 	TakeOn        = "take on"
+	Begin         = "begin"
 	DeclineOffer  = "decline offer"
 	Return        = "return"
 	ReturnAgain   = "return again"
@@ -86,9 +88,13 @@ func Machine() rule.Machine[State] {
 			{From: Dispatched, Command: Return, To: Admitted},
 			{From: Dispatched, Command: ReturnAgain, To: Escalated},
 			{From: Dispatched, Command: Recall, To: Admitted},
+			{From: TakenOn, Command: Begin, To: InProgress},
 			{From: TakenOn, Command: Escalate, To: Escalated},
 			{From: TakenOn, Command: Resolve, To: Resolved},
 			{From: TakenOn, Command: CloseUnsolved, To: Unsolved},
+			{From: InProgress, Command: Escalate, To: Escalated},
+			{From: InProgress, Command: Resolve, To: Resolved},
+			{From: InProgress, Command: CloseUnsolved, To: Unsolved},
 			{From: Escalated, Command: Escalate, To: Escalated},
 			{From: Escalated, Command: HandBack, To: Admitted},
 			{From: Escalated, Command: Resolve, To: Resolved},
@@ -122,7 +128,7 @@ func Answer(takeOn, member bool, returns int) string {
 // Open says whether somebody still has to see to a request.
 func Open(s State) bool {
 	switch s {
-	case Posted, Admitted, Dispatched, TakenOn, Escalated:
+	case Posted, Admitted, Dispatched, TakenOn, InProgress, Escalated:
 		return true
 	}
 	return false
@@ -255,6 +261,11 @@ func MayEscalate(a Actor, with int32) error {
 
 // MayHandBack lets the office decide that a request is with.
 func MayHandBack(a Actor) error { return notWithThisOffice(a.Above) }
+
+// MayMoveClock lets the office extend or stop the clock that runs on it.
+func MayMoveClock(a Actor, with int32) error {
+	return notWithThisOffice(with == WithCommunity && a.Staff || with != WithCommunity && a.Above)
+}
 
 // MayEnd lets staff end a request, and an office above what is with it.
 func MayEnd(a Actor) error { return notWithThisOffice(a.Staff || a.Above) }

@@ -25,6 +25,7 @@ const (
 	HandlingService_VerifyRequest_FullMethodName   = "/linli.requests.v1.HandlingService/VerifyRequest"
 	HandlingService_HandRequest_FullMethodName     = "/linli.requests.v1.HandlingService/HandRequest"
 	HandlingService_AnswerOffer_FullMethodName     = "/linli.requests.v1.HandlingService/AnswerOffer"
+	HandlingService_BeginRequest_FullMethodName    = "/linli.requests.v1.HandlingService/BeginRequest"
 	HandlingService_RecallRequest_FullMethodName   = "/linli.requests.v1.HandlingService/RecallRequest"
 	HandlingService_EscalateRequest_FullMethodName = "/linli.requests.v1.HandlingService/EscalateRequest"
 	HandlingService_HandBackRequest_FullMethodName = "/linli.requests.v1.HandlingService/HandBackRequest"
@@ -54,7 +55,7 @@ type HandlingServiceClient interface {
 	PassOnRequest(ctx context.Context, in *PassOnRequestRequest, opts ...grpc.CallOption) (*PassOnRequestResponse, error)
 	// MergeRequest links a request to an earlier open one about the same, both ways. Its author
 	// stands with the other from then on. Committee staff.
-	// FAILED_PRECONDITION NOT_MERGEABLE: another community, closed, or itself.
+	// FAILED_PRECONDITION NOT_MERGEABLE: another community, closed, itself, or one of them for staff only.
 	MergeRequest(ctx context.Context, in *MergeRequestRequest, opts ...grpc.CallOption) (*MergeRequestResponse, error)
 	// VerifyRequest records what a visit found. Committee staff.
 	// FAILED_PRECONDITION FACTS_IN_CASE: what is found about a household belongs sealed into its hardship case.
@@ -65,6 +66,9 @@ type HandlingServiceClient interface {
 	// AnswerOffer is the yes or no of whom a request was given to. A no is counted, not kept by person; who is not a member may say no once to a dispatch, then the street decides.
 	// The member, staff or provider it was dispatched to. FAILED_PRECONDITION MEMBER_NOT_IN_COMMUNITY: the member has moved away since.
 	AnswerOffer(ctx context.Context, in *AnswerOfferRequest, opts ...grpc.CallOption) (*AnswerOfferResponse, error)
+	// BeginRequest says that who took a request on has begun. The member, staff or provider who took it on.
+	// PERMISSION_DENIED NOT_THE_DISPATCHED_MEMBER.
+	BeginRequest(ctx context.Context, in *BeginRequestRequest, opts ...grpc.CallOption) (*BeginRequestResponse, error)
 	// RecallRequest takes a request back that nobody has taken on. Committee staff.
 	RecallRequest(ctx context.Context, in *RecallRequestRequest, opts ...grpc.CallOption) (*RecallRequestResponse, error)
 	// EscalateRequest gives a request to the street, or from there to the department; the clock runs on them from then on. Committee staff; from the street on the street officer.
@@ -79,14 +83,14 @@ type HandlingServiceClient interface {
 	// ReopenRequest is the author's word that it is not solved.
 	// FAILED_PRECONDITION REOPEN_OVER: later than the policy allows; TOO_MANY_OPEN, NUISANCE_PAUSED as for a new one. INVALID_ARGUMENT ALLEGATION. PERMISSION_DENIED NOT_THE_AUTHOR.
 	ReopenRequest(ctx context.Context, in *ReopenRequestRequest, opts ...grpc.CallOption) (*ReopenRequestResponse, error)
-	// ExtendRequest sets a later limit, asked for before the present one, with a reason the author sees. Committee staff, street officer.
-	// FAILED_PRECONDITION LIMIT_PASSED.
+	// ExtendRequest sets a later limit, asked for before the present one, with a reason the author sees. The office that the clock runs on: committee staff, or for an escalated request the street or district officer.
+	// FAILED_PRECONDITION LIMIT_PASSED. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	ExtendRequest(ctx context.Context, in *ExtendRequestRequest, opts ...grpc.CallOption) (*ExtendRequestResponse, error)
-	// PauseRequest stops the clock while somebody else is waited for. Committee staff, street officer.
-	// FAILED_PRECONDITION LIMIT_PASSED; CLOCK_STANDS: it stands still already.
+	// PauseRequest stops the clock while somebody else is waited for. The office that the clock runs on, as for an extension.
+	// FAILED_PRECONDITION LIMIT_PASSED; CLOCK_STANDS: it stands still already. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	PauseRequest(ctx context.Context, in *PauseRequestRequest, opts ...grpc.CallOption) (*PauseRequestResponse, error)
-	// ResumeRequest lets the clock go on with the working days it had left. Committee staff, street officer.
-	// FAILED_PRECONDITION CLOCK_RUNS.
+	// ResumeRequest lets the clock go on with the working days it had left. The office that the clock runs on, as for an extension.
+	// FAILED_PRECONDITION CLOCK_RUNS. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	ResumeRequest(ctx context.Context, in *ResumeRequestRequest, opts ...grpc.CallOption) (*ResumeRequestResponse, error)
 	// ExcludeRequest takes a request out of the rates, with a reason. Street or district officer: never the office that is measured.
 	ExcludeRequest(ctx context.Context, in *ExcludeRequestRequest, opts ...grpc.CallOption) (*ExcludeRequestResponse, error)
@@ -159,6 +163,16 @@ func (c *handlingServiceClient) AnswerOffer(ctx context.Context, in *AnswerOffer
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(AnswerOfferResponse)
 	err := c.cc.Invoke(ctx, HandlingService_AnswerOffer_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *handlingServiceClient) BeginRequest(ctx context.Context, in *BeginRequestRequest, opts ...grpc.CallOption) (*BeginRequestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BeginRequestResponse)
+	err := c.cc.Invoke(ctx, HandlingService_BeginRequest_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -291,7 +305,7 @@ type HandlingServiceServer interface {
 	PassOnRequest(context.Context, *PassOnRequestRequest) (*PassOnRequestResponse, error)
 	// MergeRequest links a request to an earlier open one about the same, both ways. Its author
 	// stands with the other from then on. Committee staff.
-	// FAILED_PRECONDITION NOT_MERGEABLE: another community, closed, or itself.
+	// FAILED_PRECONDITION NOT_MERGEABLE: another community, closed, itself, or one of them for staff only.
 	MergeRequest(context.Context, *MergeRequestRequest) (*MergeRequestResponse, error)
 	// VerifyRequest records what a visit found. Committee staff.
 	// FAILED_PRECONDITION FACTS_IN_CASE: what is found about a household belongs sealed into its hardship case.
@@ -302,6 +316,9 @@ type HandlingServiceServer interface {
 	// AnswerOffer is the yes or no of whom a request was given to. A no is counted, not kept by person; who is not a member may say no once to a dispatch, then the street decides.
 	// The member, staff or provider it was dispatched to. FAILED_PRECONDITION MEMBER_NOT_IN_COMMUNITY: the member has moved away since.
 	AnswerOffer(context.Context, *AnswerOfferRequest) (*AnswerOfferResponse, error)
+	// BeginRequest says that who took a request on has begun. The member, staff or provider who took it on.
+	// PERMISSION_DENIED NOT_THE_DISPATCHED_MEMBER.
+	BeginRequest(context.Context, *BeginRequestRequest) (*BeginRequestResponse, error)
 	// RecallRequest takes a request back that nobody has taken on. Committee staff.
 	RecallRequest(context.Context, *RecallRequestRequest) (*RecallRequestResponse, error)
 	// EscalateRequest gives a request to the street, or from there to the department; the clock runs on them from then on. Committee staff; from the street on the street officer.
@@ -316,14 +333,14 @@ type HandlingServiceServer interface {
 	// ReopenRequest is the author's word that it is not solved.
 	// FAILED_PRECONDITION REOPEN_OVER: later than the policy allows; TOO_MANY_OPEN, NUISANCE_PAUSED as for a new one. INVALID_ARGUMENT ALLEGATION. PERMISSION_DENIED NOT_THE_AUTHOR.
 	ReopenRequest(context.Context, *ReopenRequestRequest) (*ReopenRequestResponse, error)
-	// ExtendRequest sets a later limit, asked for before the present one, with a reason the author sees. Committee staff, street officer.
-	// FAILED_PRECONDITION LIMIT_PASSED.
+	// ExtendRequest sets a later limit, asked for before the present one, with a reason the author sees. The office that the clock runs on: committee staff, or for an escalated request the street or district officer.
+	// FAILED_PRECONDITION LIMIT_PASSED. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	ExtendRequest(context.Context, *ExtendRequestRequest) (*ExtendRequestResponse, error)
-	// PauseRequest stops the clock while somebody else is waited for. Committee staff, street officer.
-	// FAILED_PRECONDITION LIMIT_PASSED; CLOCK_STANDS: it stands still already.
+	// PauseRequest stops the clock while somebody else is waited for. The office that the clock runs on, as for an extension.
+	// FAILED_PRECONDITION LIMIT_PASSED; CLOCK_STANDS: it stands still already. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	PauseRequest(context.Context, *PauseRequestRequest) (*PauseRequestResponse, error)
-	// ResumeRequest lets the clock go on with the working days it had left. Committee staff, street officer.
-	// FAILED_PRECONDITION CLOCK_RUNS.
+	// ResumeRequest lets the clock go on with the working days it had left. The office that the clock runs on, as for an extension.
+	// FAILED_PRECONDITION CLOCK_RUNS. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	ResumeRequest(context.Context, *ResumeRequestRequest) (*ResumeRequestResponse, error)
 	// ExcludeRequest takes a request out of the rates, with a reason. Street or district officer: never the office that is measured.
 	ExcludeRequest(context.Context, *ExcludeRequestRequest) (*ExcludeRequestResponse, error)
@@ -359,6 +376,9 @@ func (UnimplementedHandlingServiceServer) HandRequest(context.Context, *HandRequ
 }
 func (UnimplementedHandlingServiceServer) AnswerOffer(context.Context, *AnswerOfferRequest) (*AnswerOfferResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method AnswerOffer not implemented")
+}
+func (UnimplementedHandlingServiceServer) BeginRequest(context.Context, *BeginRequestRequest) (*BeginRequestResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BeginRequest not implemented")
 }
 func (UnimplementedHandlingServiceServer) RecallRequest(context.Context, *RecallRequestRequest) (*RecallRequestResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RecallRequest not implemented")
@@ -518,6 +538,24 @@ func _HandlingService_AnswerOffer_Handler(srv interface{}, ctx context.Context, 
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(HandlingServiceServer).AnswerOffer(ctx, req.(*AnswerOfferRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _HandlingService_BeginRequest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BeginRequestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HandlingServiceServer).BeginRequest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HandlingService_BeginRequest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HandlingServiceServer).BeginRequest(ctx, req.(*BeginRequestRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -750,6 +788,10 @@ var HandlingService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "AnswerOffer",
 			Handler:    _HandlingService_AnswerOffer_Handler,
+		},
+		{
+			MethodName: "BeginRequest",
+			Handler:    _HandlingService_BeginRequest_Handler,
 		},
 		{
 			MethodName: "RecallRequest",

@@ -219,8 +219,10 @@ type Provider struct {
 	ApprovedAt  *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=approved_at,json=approvedAt,proto3" json:"approved_at,omitempty"`
 	WithdrawnAt *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=withdrawn_at,json=withdrawnAt,proto3" json:"withdrawn_at,omitempty"`
 	// Why it was withdrawn.
-	Reason        string `protobuf:"bytes,15,opt,name=reason,proto3" json:"reason,omitempty"`
-	Etag          string `protobuf:"bytes,16,opt,name=etag,proto3" json:"etag,omitempty"`
+	Reason string `protobuf:"bytes,15,opt,name=reason,proto3" json:"reason,omitempty"`
+	Etag   string `protobuf:"bytes,16,opt,name=etag,proto3" json:"etag,omitempty"`
+	// A person agreed to be shown by name.
+	NameConsent   bool `protobuf:"varint,17,opt,name=name_consent,json=nameConsent,proto3" json:"name_consent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -367,13 +369,21 @@ func (x *Provider) GetEtag() string {
 	return ""
 }
 
+func (x *Provider) GetNameConsent() bool {
+	if x != nil {
+		return x.NameConsent
+	}
+	return false
+}
+
 // What everybody sees of a provider.
 type PublicProvider struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Kind          ProviderKind           `protobuf:"varint,2,opt,name=kind,proto3,enum=linli.requests.v1.ProviderKind" json:"kind,omitempty"`
-	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	Services      []*ProvidedService     `protobuf:"bytes,4,rep,name=services,proto3" json:"services,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Kind  ProviderKind           `protobuf:"varint,2,opt,name=kind,proto3,enum=linli.requests.v1.ProviderKind" json:"kind,omitempty"`
+	// Empty for a person who did not agree to be shown by it.
+	Name          string             `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Services      []*ProvidedService `protobuf:"bytes,4,rep,name=services,proto3" json:"services,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -447,7 +457,9 @@ type ProposeProviderRequest struct {
 	PapersUntil  string                 `protobuf:"bytes,6,opt,name=papers_until,json=papersUntil,proto3" json:"papers_until,omitempty"`
 	Person       string                 `protobuf:"bytes,7,opt,name=person,proto3" json:"person,omitempty"`
 	// Who is spoken to, phone, address; kept sealed.
-	Contact       string `protobuf:"bytes,8,opt,name=contact,proto3" json:"contact,omitempty"`
+	Contact string `protobuf:"bytes,8,opt,name=contact,proto3" json:"contact,omitempty"`
+	// A person agrees to be shown by name.
+	NameConsent   bool `protobuf:"varint,9,opt,name=name_consent,json=nameConsent,proto3" json:"name_consent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -536,6 +548,13 @@ func (x *ProposeProviderRequest) GetContact() string {
 		return x.Contact
 	}
 	return ""
+}
+
+func (x *ProposeProviderRequest) GetNameConsent() bool {
+	if x != nil {
+		return x.NameConsent
+	}
+	return false
 }
 
 // The proposed provider.
@@ -1139,7 +1158,7 @@ const file_linli_requests_v1_provider_proto_rawDesc = "" +
 	"\x0fProvidedService\x12%\n" +
 	"\bcategory\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(R\bcategory\x12\x1e\n" +
 	"\x04what\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x04what\"\x89\x05\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x04what\"\xac\x05\n" +
 	"\bProvider\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fcommunity_id\x18\x02 \x01(\tR\vcommunityId\x123\n" +
@@ -1161,12 +1180,13 @@ const file_linli_requests_v1_provider_proto_rawDesc = "" +
 	"approvedAt\x12=\n" +
 	"\fwithdrawn_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\vwithdrawnAt\x12\x16\n" +
 	"\x06reason\x18\x0f \x01(\tR\x06reason\x12\x17\n" +
-	"\x04etag\x18\x10 \x01(\tB\x03\xe0A\x03R\x04etag\"\xa9\x01\n" +
+	"\x04etag\x18\x10 \x01(\tB\x03\xe0A\x03R\x04etag\x12!\n" +
+	"\fname_consent\x18\x11 \x01(\bR\vnameConsent\"\xa9\x01\n" +
 	"\x0ePublicProvider\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x123\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1f.linli.requests.v1.ProviderKindR\x04kind\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12>\n" +
-	"\bservices\x18\x04 \x03(\v2\".linli.requests.v1.ProvidedServiceR\bservices\"\x99\x03\n" +
+	"\bservices\x18\x04 \x03(\v2\".linli.requests.v1.ProvidedServiceR\bservices\"\xbc\x03\n" +
 	"\x16ProposeProviderRequest\x12/\n" +
 	"\fcommunity_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\x12B\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1f.linli.requests.v1.ProviderKindB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04kind\x12 \n" +
@@ -1177,7 +1197,8 @@ const file_linli_requests_v1_provider_proto_rawDesc = "" +
 	"\fpapers_until\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18\n" +
 	"R\vpapersUntil\x12\x1f\n" +
 	"\x06person\x18\a \x01(\tB\a\xbaH\x04r\x02\x18@R\x06person\x12\"\n" +
-	"\acontact\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\acontact\"R\n" +
+	"\acontact\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\acontact\x12!\n" +
+	"\fname_consent\x18\t \x01(\bR\vnameConsent\"R\n" +
 	"\x17ProposeProviderResponse\x127\n" +
 	"\bprovider\x18\x01 \x01(\v2\x1b.linli.requests.v1.ProviderR\bprovider\"S\n" +
 	"\x16ApproveProviderRequest\x12\x1c\n" +
