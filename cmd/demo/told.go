@@ -113,7 +113,7 @@ func (r *run) toldOfLetters(ctx context.Context, c *comparison) (twice, more int
 	district, err := r.inbox(ctx, r.districtOfficer(), "/v1/organizations/"+districtID+"/messages")
 	c.count("home organizations told of their letter", "records", int64(len(letters))-printed, told)
 	c.count("letters that the department is to print", "records", printed, count(district, "letter.to_print", ""))
-	c.count("answers that the department was told of", "sample", int64(r.notes.Replies), count(district, "letter.answered", ""))
+	c.count("letters whose answer the department was told of", "sample", int64(r.notes.Replies), things(district, "letter.answered"))
 	c.count("home organizations with receipts", "records", r.homesReported(), receipts)
 	return twice, repeated(district), err
 }
@@ -196,6 +196,18 @@ func count(all []*registryv1.Message, topic, about string) (n int64) {
 		}
 	}
 	return n
+}
+
+// things counts what messages of a topic are about: a letter that was issued
+// again is answered again.
+func things(all []*registryv1.Message, topic string) int64 {
+	about := map[string]bool{}
+	for _, m := range all {
+		if m.GetTopic() == topic {
+			about[m.GetAbout()] = true
+		}
+	}
+	return int64(len(about))
 }
 
 // repeated counts messages that say again what another said.
