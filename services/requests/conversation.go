@@ -95,7 +95,7 @@ func (s handling) nextMessage(tx *store.Tx, id string) (int32, error) {
 // at the request.
 func (s handling) noteMessage(tx *store.Tx, row table.Row[*pb.RequestRow], fromOffice bool, now *timestamppb.Timestamp) error {
 	if !fromOffice {
-		tx.Audit(store.Record{Rows: []string{row.Value.GetRequest().GetId()}})
+		tx.Audit(traceOf(row.Value.GetRequest(), request.Post))
 		return nil
 	}
 	next := proto.CloneOf(row.Value)
@@ -131,7 +131,9 @@ func (s handling) ReadMessages(ctx context.Context, req *pb.ReadMessagesRequest)
 			}
 			out.Messages = append(out.Messages, messageProto(row.Value, m.Value, string(text)))
 		}
-		tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
+		if fromOffice {
+			tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
+		}
 		return nil
 	})
 	if err != nil {

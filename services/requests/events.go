@@ -27,7 +27,7 @@ func eventName(command string) string {
 // announce emits a step. previous is unspecified for a new request.
 func (s *Service) announce(tx *store.Tx, command string, row table.Row[*pb.RequestRow], previous pb.RequestState, first firstTime) error {
 	r := row.Value.GetRequest()
-	tx.Audit(store.Record{Rows: []string{r.GetId()}})
+	tx.Audit(traceOf(r, command))
 	st := standingOf(row.Value)
 	level := r.GetEscalation()
 	if command == foundOverdue {
@@ -45,6 +45,15 @@ func (s *Service) announce(tx *store.Tx, command string, row table.Row[*pb.Reque
 			Rated: st.Rated, Satisfied: st.Satisfied, Excluded: st.Excluded, Level: level,
 		},
 	})
+}
+
+// traceOf is what a step leaves in the audit. The steps of an author lead from
+// nobody to a nuisance post.
+func traceOf(r *pb.Request, command string) store.Record {
+	if anonymous(r) && (command == request.Post || command == request.Rate || command == request.Reopen) {
+		return store.Record{}
+	}
+	return store.Record{Rows: []string{r.GetId()}}
 }
 
 // firstTime says whether somebody posts, or takes part, here for the first
