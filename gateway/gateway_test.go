@@ -91,7 +91,7 @@ func (e evaluation) Register(s grpc.ServiceRegistrar) {
 	evaluationv1.RegisterCardServiceServer(s, evaluationv1.UnimplementedCardServiceServer{})
 	evaluationv1.RegisterBranchServiceServer(s, evaluationv1.UnimplementedBranchServiceServer{})
 	evaluationv1.RegisterConductServiceServer(s, evaluationv1.UnimplementedConductServiceServer{})
-	evaluationv1.RegisterLedgerExportServiceServer(s, evaluationv1.UnimplementedLedgerExportServiceServer{})
+	evaluationv1.RegisterLedgerExportServiceServer(s, ledgerExport{})
 }
 func (e evaluation) OrganizationPath(context.Context, string) (scope.Path, bool, error) {
 	return "", false, nil
@@ -99,6 +99,16 @@ func (e evaluation) OrganizationPath(context.Context, string) (scope.Path, bool,
 
 func (e evaluation) RenderLetter(_ context.Context, in *evaluationv1.RenderLetterRequest) (*evaluationv1.RenderLetterResponse, error) {
 	return &evaluationv1.RenderLetterResponse{ContentType: "text/csv; charset=utf-8", FileName: "信.csv", Content: []byte(in.GetId())}, nil
+}
+
+type ledgerExport struct {
+	evaluationv1.UnimplementedLedgerExportServiceServer
+}
+
+func (ledgerExport) RenderLedgerExport(_ context.Context, in *evaluationv1.RenderLedgerExportRequest) (*evaluationv1.RenderLedgerExportResponse, error) {
+	return &evaluationv1.RenderLedgerExportResponse{
+		ContentType: "text/csv; charset=utf-8", FileName: "服务.csv", Content: []byte(in.GetFormat().String() + in.GetId()),
+	}, nil
 }
 
 type fixture struct {
@@ -358,6 +368,17 @@ func TestLetter_IsAnAttachment(t *testing.T) {
 	if got.status != 200 || string(got.body) != "let_1" || !strings.HasPrefix(got.header.Get("Content-Disposition"), "attachment") ||
 		got.header.Get("Content-Type") != "text/csv; charset=utf-8" {
 		t.Errorf("%d %v %s", got.status, got.header, got.body)
+	}
+}
+
+func TestLedgerExport_IsAnAttachment(t *testing.T) {
+	f := newFixture(t)
+	for route, want := range map[string]string{"csv": "LETTER_FORMAT_CSVexp_1", "xlsx": "LETTER_FORMAT_XLSXexp_1"} {
+		got := f.do(t, "GET", "/v1/ledgerExports/exp_1/"+route, "")
+		if got.status != 200 || string(got.body) != want || !strings.HasPrefix(got.header.Get("Content-Disposition"), "attachment") ||
+			got.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %d %v %s", route, got.status, got.header, got.body)
+		}
 	}
 }
 

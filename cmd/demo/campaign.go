@@ -43,7 +43,7 @@ func rungs() map[string]int32 {
 // of the first.
 func (r *run) planCampaign(on func(string, task)) {
 	on(campaignOpens, r.openCampaign)
-	on(excludeDay, r.eachChosen(r.excluded, r.exclude))
+	on(excludeDay, r.eachChosen(r.excluded, r.excludeMember))
 	on(approveDay, r.eachChosen(r.excluded, r.approve))
 	on(unitDay, r.reportUnits)
 	for day, rung := range rungs() {
@@ -137,7 +137,7 @@ func (r *run) eachChosen(all func() []chosen, do func(ctx context.Context, c cho
 	}
 }
 
-func (r *run) exclude(ctx context.Context, c chosen, id string) error {
+func (r *run) excludeMember(ctx context.Context, c chosen, id string) error {
 	reason := registryv1.ExclusionReason(1 + chance(c.n, "reason")%5)
 	req := &registryv1.ProposeExclusionRequest{CampaignId: r.notes.Campaign, MemberId: id, Reason: reason}
 	if reason >= registryv1.ExclusionReason_EXCLUSION_REASON_POSTED_AWAY {

@@ -110,6 +110,7 @@ func (r *run) plan() map[string][]task {
 	r.planPolls(on)
 	r.planSheets(on)
 	r.planYearEnd(on)
+	r.planBranch(on)
 	return plan
 }
 

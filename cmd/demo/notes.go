@@ -60,6 +60,18 @@ type notes struct {
 		// Congratulated counts letters that say selected.
 		Congratulated int `json:"congratulated"`
 	} `json:"round"`
+	Branch branchNotes `json:"branch"`
+	// Delivery is what became of the key projects, by number.
+	Delivery struct {
+		Projects  map[string]string `json:"projects"`
+		Entry     string            `json:"entry"`
+		Change    string            `json:"change"`
+		Letter    string            `json:"letter"`
+		Dinners   int               `json:"dinners"`
+		Stopped   int               `json:"stopped"`
+		Excellent int               `json:"excellent"`
+		Most      int               `json:"most"`
+	} `json:"delivery"`
 	// Replies are letters that their home organizations answered.
 	Replies int `json:"replies"`
 	// Polls and Surveys of December, by community; Unbalanced counts the polls
@@ -78,6 +90,7 @@ func openNotes(folder string) (*notes, error) {
 		Requests: map[int]string{}, Providers: map[string]string{}, Applications: map[string]string{}, Twelve: map[string][]string{},
 		path: filepath.Join(folder, "demo-notes.json"),
 	}
+	n.Delivery.Projects = map[string]string{}
 	text, err := os.ReadFile(n.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return n, nil

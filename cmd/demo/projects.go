@@ -31,6 +31,7 @@ func (r *run) planProjects(on func(string, task)) {
 	on(sheetDay, r.trySheetsInConflict)
 	on(decideDay, r.decide)
 	r.planNotice(on)
+	r.planDelivery(on)
 }
 
 func (r *run) openCall(ctx context.Context, _ string) error {

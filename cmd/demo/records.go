@@ -74,24 +74,8 @@ type round struct {
 		ID           string `json:"id"`
 		Organization string `json:"organization"`
 	} `json:"reviewers"`
-	Applications []struct {
-		Number     string `json:"no"`
-		Title      string `json:"title"`
-		Applicant  string `json:"applicant"`
-		Category   string `json:"category"`
-		Budget     int64  `json:"budget_yuan"`
-		Staff      int32  `json:"staff_requested"`
-		Indicators []struct {
-			Name     string  `json:"name"`
-			Unit     string  `json:"unit"`
-			Baseline float64 `json:"baseline"`
-			Target   float64 `json:"target"`
-			Due      string  `json:"due"`
-			Source   string  `json:"source"`
-		} `json:"indicators"`
-		SubmittedAt string `json:"submitted_at"`
-	} `json:"applications"`
-	Reviews []struct {
+	Applications []application `json:"applications"`
+	Reviews      []struct {
 		Application string             `json:"application"`
 		Reviewer    string             `json:"reviewer"`
 		Scores      map[string]float64 `json:"scores"`
@@ -198,4 +182,26 @@ func (r *records) readPosts() error {
 		r.posts = append(r.posts, p)
 	}
 	return lines.Err()
+}
+
+// application is one of the round.
+type application struct {
+	Number      string      `json:"no"`
+	Title       string      `json:"title"`
+	Applicant   string      `json:"applicant"`
+	Category    string      `json:"category"`
+	Budget      int64       `json:"budget_yuan"`
+	Staff       int32       `json:"staff_requested"`
+	Indicators  []indicator `json:"indicators"`
+	SubmittedAt string      `json:"submitted_at"`
+}
+
+// indicator is one promise of an application.
+type indicator struct {
+	Name     string  `json:"name"`
+	Unit     string  `json:"unit"`
+	Baseline float64 `json:"baseline"`
+	Target   float64 `json:"target"`
+	Due      string  `json:"due"`
+	Source   string  `json:"source"`
 }

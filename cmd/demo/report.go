@@ -252,7 +252,10 @@ func (r *run) reportProjects(ctx context.Context, c *comparison) error {
 	if err := r.recount(ctx, c); err != nil {
 		return err
 	}
-	return r.reportNotice(ctx, c)
+	if err := r.reportNotice(ctx, c); err != nil {
+		return err
+	}
+	return r.reportDelivery(ctx, c)
 }
 
 // recount counts the selection file again, as anybody can.
@@ -289,6 +292,7 @@ func (r *run) reportYearEnd(ctx context.Context, c *comparison) error {
 	if err != nil {
 		return err
 	}
+	ofCircle := services + int64(honoredOfCommunity*len(activityDays()))
 	activities := int64(honoredOfCommunity * len(r.communities()) * len(activityDays()))
 	services, quarters = services+activities+lateServices, quarters+activities*activityHours+lateServices*lateHours
 	c.count("members on the frozen roster", "records", roster, cycle.GetMembers())
@@ -298,7 +302,10 @@ func (r *run) reportYearEnd(ctx context.Context, c *comparison) error {
 	c.count("lines in the letters", "records", roster, int64(r.notes.LetterLines))
 	c.count("lines with a name when rendered", "records", roster, int64(r.notes.LetterNames))
 	c.same("closed after signatures of community and street", "sample", "CYCLE_STATE_CLOSED", cycle.GetState().String())
-	return r.reportReplies(ctx, c, cycle.GetLetters())
+	if err := r.reportReplies(ctx, c, cycle.GetLetters()); err != nil {
+		return err
+	}
+	return r.reportBranch(ctx, c, ofCircle)
 }
 
 // reportReplies compares who has not answered with who has.

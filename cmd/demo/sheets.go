@@ -115,7 +115,7 @@ func (r *run) correct(ctx context.Context, _ string) error {
 	}
 	_, reader := r.officerOf(again.GetHomeOrganizationId())
 	return r.client.call(ctx, reader, http.MethodPost, "/v1/letters/"+again.GetId()+"/reply", "demo-reply-again-"+again.GetId(),
-		&evaluationv1.ReplyToLetterRequest{LetterId: again.GetId(), UsedInAppraisal: true, Why: "按更正后的反馈作为参考"}, nil)
+		&evaluationv1.ReplyToLetterRequest{LetterId: again.GetId(), Issue: again.GetIssue(), UsedInAppraisal: true, Why: "按更正后的反馈作为参考"}, nil)
 }
 
 // recomputed is a member's composite from the demo's own choices: hours, marks

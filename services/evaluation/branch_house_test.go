@@ -59,14 +59,14 @@ func (h branchHouse) ofBranch(formal, probationary int) {
 	h.Drain()
 }
 
-func (h branchHouse) awaitBranch(t *testing.T, id string, state pb.BranchCycleState) *pb.BranchCycle {
+func (h branchHouse) awaitBranch(as context.Context, t *testing.T, id string, state pb.BranchCycleState) *pb.BranchCycle {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		reply, err := h.branches.GetBranchCycle(h.secretary(), &pb.GetBranchCycleRequest{Id: id})
+		reply, err := h.branches.GetBranchCycle(as, &pb.GetBranchCycleRequest{Id: id})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func (h branchHouse) opened(t *testing.T, year int32) *pb.BranchCycle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return h.awaitBranch(t, reply.GetCycle().GetId(), pb.BranchCycleState_BRANCH_CYCLE_STATE_OPEN)
+	return h.awaitBranch(h.secretary(), t, reply.GetCycle().GetId(), pb.BranchCycleState_BRANCH_CYCLE_STATE_OPEN)
 }
 
 // polled holds the poll of the branch: each of `ballots` marks member i+1 with
@@ -126,7 +126,7 @@ func (h branchHouse) computed(t *testing.T, c *pb.BranchCycle) *pb.BranchCycle {
 	if _, err := h.branches.ComputeBranchCycle(h.secretary(), &pb.ComputeBranchCycleRequest{Id: c.GetId()}); err != nil {
 		t.Fatal(err)
 	}
-	return h.awaitBranch(t, c.GetId(), pb.BranchCycleState_BRANCH_CYCLE_STATE_COMPUTED)
+	return h.awaitBranch(h.secretary(), t, c.GetId(), pb.BranchCycleState_BRANCH_CYCLE_STATE_COMPUTED)
 }
 
 func (h branchHouse) grades(t *testing.T, id string) map[string]*pb.BranchGrade {

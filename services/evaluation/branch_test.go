@@ -188,6 +188,46 @@ func TestBranch_ExceptionWithAndWithoutConsent(t *testing.T) {
 	}
 }
 
+// After the close too, a grade above the third takes consent; it counts as a
+// correction once it is there.
+func TestBranch_CorrectionAboveTheThird(t *testing.T) {
+	h := newBranchHouse(t)
+	h.ofBranch(2, 1)
+	c := h.opened(t, 2013)
+	h.polled(t, c, 2, good, good)
+	h.computed(t, c)
+	for _, id := range []string{"m1", "m2"} {
+		if err := h.decide(h.secretary(), c, id, qualified, "支部大会讨论"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	correct := &pb.CorrectGradeRequest{CycleId: c.GetId(), MemberId: "m1", Grade: excellent, Reason: "事后查明立功"}
+	_, err := h.branches.CorrectGrade(h.secretary(), correct)
+	refused(t, "before the close", err, codes.FailedPrecondition, "WRONG_STATE")
+	if _, err := h.branches.ShowBranchGrades(h.secretary(), &pb.ShowBranchGradesRequest{Id: c.GetId()}); err != nil {
+		t.Fatal(err)
+	}
+	waiting, err := h.branches.GetMyGrade(h.me("m3"), &pb.GetMyGradeRequest{Year: 2013})
+	if err != nil || !waiting.GetGrade().GetProbationary() || waiting.GetGrade().GetDecided() != 0 {
+		t.Errorf("a probationary member: %v, %v", waiting, err)
+	}
+	h.afterObjections()
+	if _, err := h.branches.CloseBranchCycle(h.secretary(), &pb.CloseBranchCycleRequest{Id: c.GetId()}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = h.branches.CorrectGrade(h.secretary(), correct)
+	refused(t, "above the third", err, codes.FailedPrecondition, "BRANCH_THIRD_USED")
+	correct.Exception = true
+	asked, err := h.branches.CorrectGrade(h.secretary(), correct)
+	if err != nil || asked.GetGrade().GetDecided() != qualified || asked.GetGrade().GetCorrectedAt() != nil {
+		t.Fatalf("asked: %v, %v", asked, err)
+	}
+	given, err := h.branches.AnswerException(h.above(), &pb.AnswerExceptionRequest{CycleId: c.GetId(), MemberId: "m1", Consents: true})
+	if err != nil || given.GetGrade().GetDecided() != excellent || given.GetGrade().GetCorrectedBy() != "secretary" || given.GetGrade().GetCorrectedAt() == nil {
+		t.Errorf("consented: %v, %v", given, err)
+	}
+}
+
 // Two formal members: no third, and a poll of two says nothing. The committee
 // decides with a reason.
 func TestBranch_OfTwoHasNoThird(t *testing.T) {
@@ -296,37 +336,6 @@ func TestBranch_TwoOfficersAtOnce(t *testing.T) {
 	}
 	_, err := h.branches.DecideGrade(h.deputy(), &pb.DecideGradeRequest{CycleId: c.GetId(), MemberId: "m3", Etag: etag, Grade: basic, Reason: "另有意见"})
 	refused(t, "over the other's decision", err, codes.Aborted, "STALE_ETAG")
-}
-
-// The roster of a large branch is frozen and proposed in slices; sub-branches
-// and members of another branch's cycle of the year are not on it.
-func TestBranch_LargeRosterInSlices(t *testing.T) {
-	h := newBranchHouse(t)
-	h.big("x", w1, 420)
-	h.ofBranch(3, 0)
-	b := h.opened(t, 2013)
-	w := h.as(typev1.Role_ROLE_WORKPLACE_OFFICER, "o", w1)
-	opened, err := h.branches.OpenBranchCycle(w, &pb.OpenBranchCycleRequest{OrganizationId: "W1", Year: 2013})
-	if err != nil || b.GetMembers() != 3 {
-		t.Fatal(b, err)
-	}
-	id := opened.GetCycle().GetId()
-	for {
-		c, err := h.branches.GetBranchCycle(w, &pb.GetBranchCycleRequest{Id: id})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if c.GetCycle().GetState() == pb.BranchCycleState_BRANCH_CYCLE_STATE_OPEN {
-			_, err := h.branches.GetBranchCycle(h.officer(), &pb.GetBranchCycleRequest{Id: id})
-			if err != nil {
-				t.Errorf("the district is directly above W1: %v", err)
-			}
-			if c.GetCycle().GetVoters() != 420 || c.GetCycle().GetThird() != 140 {
-				t.Errorf("roster %v", c)
-			}
-			return
-		}
-	}
 }
 
 // The community's opinion stands beside the grade once the letter was issued.

@@ -32,8 +32,8 @@ type branches struct {
 
 var _ pb.BranchServiceServer = branches{}
 
-// mostBranchPolls is how many polls a branch holds in a year.
-const mostBranchPolls = 50
+// branchPollsAtOnce bounds one read of a branch's polls of a year.
+const branchPollsAtOnce = 100
 
 // standing is what somebody is to a branch.
 type standing int
@@ -182,20 +182,26 @@ func (s branches) ComputeBranchCycle(ctx context.Context, req *pb.ComputeBranchC
 // branchPolls answers whether a poll of the branch and year is under way, and
 // how many members stand on the ballots of those that are closed.
 func (s *Service) branchPolls(r kv.Reader, c *pb.BranchCycleRow) (open bool, onBallots int32, err error) {
-	page, err := s.pollTables.polls.List(r, scope.All(), table.Query{
-		Index: byKeeper, Prefix: branchYearKey(c.GetOrganizationPath(), c.GetCycle().GetYear()), Limit: mostBranchPolls,
-	})
-	for _, row := range page.Rows {
-		p := row.Value.GetPoll()
-		switch {
-		case p.GetKind() != pb.PollKind_POLL_KIND_BRANCH || p.GetState() == pb.PollState_POLL_STATE_ANNULLED:
-		case p.GetState() == pb.PollState_POLL_STATE_CLOSED:
-			onBallots += int32(len(p.GetMemberIds()))
-		default:
-			open = true
+	q := table.Query{Index: byKeeper, Prefix: branchYearKey(c.GetOrganizationPath(), c.GetCycle().GetYear()), Limit: branchPollsAtOnce}
+	for {
+		page, err := s.pollTables.polls.List(r, scope.All(), q)
+		if err != nil {
+			return false, 0, err
+		}
+		for _, row := range page.Rows {
+			p := row.Value.GetPoll()
+			switch {
+			case p.GetKind() != pb.PollKind_POLL_KIND_BRANCH || p.GetState() == pb.PollState_POLL_STATE_ANNULLED:
+			case p.GetState() == pb.PollState_POLL_STATE_CLOSED:
+				onBallots += int32(len(p.GetMemberIds()))
+			default:
+				open = true
+			}
+		}
+		if q.After = page.Last; page.Last == nil {
+			return open, onBallots, nil
 		}
 	}
-	return open, onBallots, err
 }
 
 // ShowBranchGrades lets members see their grades.

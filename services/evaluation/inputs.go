@@ -197,50 +197,75 @@ func (g reading) readSurvey(community string) (surveyOf, error) {
 	return out, nil
 }
 
+// measure is the policy as members are measured by it, read once for many.
+type measure struct {
+	policy    policy.Policy
+	quotesID  string
+	weights   composite.Weights
+	byTimes   bool
+	fullMarks *big.Rat // hours, or times
+	lines     sheet.Lines
+}
+
+// measure keeps what the policy says beside a cycle, and answers how its members
+// are measured.
+func (s *Service) measure(tx *store.Tx, cycleID string, p policy.Policy) (measure, error) {
+	m := measure{
+		policy: p, byTimes: p.On("evaluation.ledger_by_times"), fullMarks: p.Rat("evaluation.full_marks_hours"),
+		weights: composite.Weights{
+			Appraisal: p.Rat("evaluation.weight.appraisal"), Ledger: p.Rat("evaluation.weight.ledger"),
+			Satisfaction: p.Rat("evaluation.weight.satisfaction"),
+		},
+		lines: sheet.Lines{Good: p.Rat("evaluation.opinion.good"), FairlyGood: p.Rat("evaluation.opinion.fairly_good")},
+	}
+	if m.byTimes {
+		m.fullMarks = p.Rat("evaluation.full_marks_times")
+	}
+	var err error
+	m.quotesID, err = s.keepQuotes(tx, cycleID, p)
+	return m, err
+}
+
 // summed answers a result with the facts of its year, the composite they make,
 // and what that proposes.
-func summed(row *pb.ResultRow, f yearFacts, p policy.Policy, quotesID string) *pb.ResultRow {
+func (m measure) summed(row *pb.ResultRow, f yearFacts) *pb.ResultRow {
 	next := proto.CloneOf(row)
 	next.Times, next.Cases, next.QuarterHours = f.sum.Times, f.sum.Cases, f.sum.QuarterHours
-	made, result := compositeRow(next, f, p)
-	made.QuotesId = quotesID
+	made, result := m.compositeRow(next, f)
 	next.Composite = made
 	next.Proposed = pb.Opinion(sheet.Propose(sheet.Year{
 		HasCommunity: row.GetCommunityPath() != "", Exempt: f.exempt, Composite: result.Rounded,
 		Served: f.sum.Times > 0 || f.sum.Cases > 0 || f.sum.QuarterHours > 0,
-	}, sheet.Lines{Good: p.Rat("evaluation.opinion.good"), FairlyGood: p.Rat("evaluation.opinion.fairly_good")}))
+	}, m.lines))
 	return next
 }
 
 // compositeRow makes the composite of a member's year.
-func compositeRow(row *pb.ResultRow, f yearFacts, p policy.Policy) (*pb.CompositeRow, composite.Result) {
+func (m measure) compositeRow(row *pb.ResultRow, f yearFacts) (*pb.CompositeRow, composite.Result) {
 	out := &pb.CompositeRow{
 		Appraisal: &pb.InputRow{RecordId: f.poll.id, Missing: f.poll.missing}, Ledger: &pb.InputRow{},
 		Satisfaction:  &pb.InputRow{RecordId: f.survey.id, Missing: f.survey.missing},
-		PolicyVersion: p.Version, LedgerByTimes: p.On("evaluation.ledger_by_times"),
+		PolicyVersion: m.policy.Version, LedgerByTimes: m.byTimes, QuotesId: m.quotesID,
 	}
 	var in composite.Inputs
 	if f.poll.missing == pb.InputMissing_INPUT_MISSING_UNSPECIFIED {
-		if in.Appraisal = appraisal(f.poll.tally, p); in.Appraisal == nil {
+		if in.Appraisal = appraisal(f.poll.tally, m.policy); in.Appraisal == nil {
 			out.Appraisal.Missing = pb.InputMissing_INPUT_MISSING_TOO_FEW_MARKS
 		} else {
-			out.Poll = pollResult(row.GetMemberId(), f.poll.tally, p)
+			out.Poll = pollResult(row.GetMemberId(), f.poll.tally, m.policy)
 		}
 	}
-	if in.Ledger = ledgerInput(f, p); in.Ledger == nil {
+	if in.Ledger = m.ledgerInput(f); in.Ledger == nil {
 		out.Ledger.Missing = pb.InputMissing_INPUT_MISSING_EXEMPT
 	}
 	if f.survey.missing == pb.InputMissing_INPUT_MISSING_UNSPECIFIED {
-		if in.Satisfaction = satisfaction(f.survey.tally, p); in.Satisfaction == nil {
+		if in.Satisfaction = satisfaction(f.survey.tally, m.policy); in.Satisfaction == nil {
 			out.Satisfaction.Missing = pb.InputMissing_INPUT_MISSING_TOO_FEW_ANSWERS
 		} else {
-			out.Survey = surveyResult(row.GetMemberId(), f.survey.tally, p)
+			out.Survey = surveyResult(row.GetMemberId(), f.survey.tally, m.policy)
 		}
 	}
-	result := composite.Of(in, composite.Weights{
-		Appraisal: p.Rat("evaluation.weight.appraisal"), Ledger: p.Rat("evaluation.weight.ledger"),
-		Satisfaction: p.Rat("evaluation.weight.satisfaction"),
-	})
+	result := composite.Of(in, m.weights)
 	out.Appraisal.Exact, out.Appraisal.Share = composite.Fraction(in.Appraisal), composite.Fraction(result.Weights.Appraisal)
 	out.Ledger.Exact, out.Ledger.Share = composite.Fraction(in.Ledger), composite.Fraction(result.Weights.Ledger)
 	out.Satisfaction.Exact, out.Satisfaction.Share = composite.Fraction(in.Satisfaction), composite.Fraction(result.Weights.Satisfaction)
@@ -250,11 +275,12 @@ func compositeRow(row *pb.ResultRow, f yearFacts, p policy.Policy) (*pb.Composit
 
 // ledgerInput is what the year's confirmed services make, by hours or by times;
 // nil for who is exempt.
-func ledgerInput(f yearFacts, p policy.Policy) *big.Rat {
-	if p.On("evaluation.ledger_by_times") {
-		return composite.Ledger(big.NewRat(int64(f.sum.Times), 1), p.Rat("evaluation.full_marks_times"), f.exempt)
+func (m measure) ledgerInput(f yearFacts) *big.Rat {
+	done := big.NewRat(int64(f.sum.QuarterHours), 4)
+	if m.byTimes {
+		done = big.NewRat(int64(f.sum.Times), 1)
 	}
-	return composite.Ledger(big.NewRat(int64(f.sum.QuarterHours), 4), p.Rat("evaluation.full_marks_hours"), f.exempt)
+	return composite.Ledger(done, m.fullMarks, f.exempt)
 }
 
 // quoted are the values of the policy that a result rests on.

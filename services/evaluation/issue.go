@@ -249,11 +249,11 @@ func (s *Service) sumAgain(tx *store.Tx, row table.Row[*pb.ResultRow], change fu
 	if err != nil {
 		return err
 	}
-	quotes, err := s.keepQuotes(tx, row.Value.GetCycleId(), p)
+	by, err := s.measure(tx, row.Value.GetCycleId(), p)
 	if err != nil {
 		return err
 	}
-	next := summed(row.Value, f, p, quotes)
+	next := by.summed(row.Value, f)
 	change(next)
 	if _, err := s.tables.results.Replace(tx, row, next); err != nil {
 		return err

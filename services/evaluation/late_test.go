@@ -98,6 +98,10 @@ func TestCorrectResult_TheOldReplyCountsNoMore(t *testing.T) {
 	if waiting, err := h.replies().ListUnanswered(h.officer(), &pb.ListUnansweredRequest{CycleId: c.GetId()}); err != nil || len(waiting.GetLetters()) != 2 {
 		t.Errorf("unanswered: %v, %v", waiting, err)
 	}
+	reply.Issue = first.GetIssue()
+	_, err = h.replies().ReplyToLetter(h.home("o"), reply)
+	refused(t, "who has read the first letter only", err, codes.Aborted, "LETTER_ISSUED_AGAIN")
+	reply.Issue = l.GetIssue()
 	if _, err := h.replies().ReplyToLetter(h.home("o"), reply); err != nil {
 		t.Fatal(err)
 	}

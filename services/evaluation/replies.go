@@ -18,6 +18,7 @@ import (
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/evaluation/internal/sheet"
 )
 
 // replies answers linli.evaluation.v1.ReplyService.
@@ -78,6 +79,9 @@ func (s replies) ReplyToLetter(ctx context.Context, req *pb.ReplyToLetterRequest
 			return nil, err
 		}
 		if err := s.notSubject(tx, call.Person, row.Value); err != nil {
+			return nil, err
+		}
+		if err := sheet.CheckReply(req.GetIssue(), row.Value.GetLetter().GetIssue()); err != nil {
 			return nil, err
 		}
 		next := proto.CloneOf(row.Value)

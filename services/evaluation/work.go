@@ -206,14 +206,14 @@ func (s *Service) sumSlice(ctx context.Context, row table.Row[*pb.CycleRow]) err
 		if err != nil {
 			return err
 		}
-		quotes, err := s.keepQuotes(tx, next.GetCycle().GetId(), p)
+		by, err := s.measure(tx, next.GetCycle().GetId(), p)
 		if err != nil {
 			return err
 		}
 		letters := map[string]*pb.LetterRow{}
 		communities := map[string]int64{}
 		for i, result := range page.Rows {
-			changed := summed(result.Value, year[i], p, quotes)
+			changed := by.summed(result.Value, year[i])
 			if changed.GetCommunityPath() != "" {
 				communities[changed.GetCommunityPath()]++
 			}

@@ -54,15 +54,6 @@ const (
 	foundFailed   = pb.AcceptanceState_ACCEPTANCE_STATE_FAILED
 )
 
-func (y *yard) accepted(applicant, number string, total int32) *pb.KeyProject {
-	y.t.Helper()
-	p := y.begun(applicant, number, manual(1, "2013-12-31"))
-	y.deliverAll(p.GetId())
-	y.score(p, total)
-	must[*pb.DecideAcceptanceResponse](y.house)(y.decide(p.GetId(), foundAccepted, "", ""))
-	return y.project(p.GetId())
-}
-
 func TestAcceptance_SelfBesideThePanelAndWhoSeesWhat(t *testing.T) {
 	y := newYard(t)
 	p := y.begun(community, "2013-01", manual(1, "2013-12-31"))

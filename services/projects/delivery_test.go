@@ -243,6 +243,29 @@ func TestSpending_TwoOfficersAtOnce(t *testing.T) {
 	}
 }
 
+// Two officers at once: the one who read the project before the other's step
+// is told so.
+func TestDelivery_TheSecondOfficerIsTold(t *testing.T) {
+	y := newYard(t)
+	p := y.begun(community, "2013-01")
+	first := must[*pb.DeliverPromiseResponse](y.house)(y.delivery().DeliverPromise(y.officer(),
+		&pb.DeliverPromiseRequest{Id: p.GetId(), PromiseId: "p1", Etag: p.GetEtag(), Document: "d"})).GetKeyProject()
+	_, err := y.delivery().DeliverPromise(y.officer(), &pb.DeliverPromiseRequest{Id: p.GetId(), PromiseId: "p2", Etag: p.GetEtag(), Document: "d"})
+	refused(t, "with the etag of before", err, codes.Aborted, "STALE_ETAG", "etag")
+	must[*pb.DeliverPromiseResponse](y.house)(y.delivery().DeliverPromise(y.officer(),
+		&pb.DeliverPromiseRequest{Id: p.GetId(), PromiseId: "p2", Etag: first.GetEtag(), Document: "d"}))
+	done := make(chan error, 2)
+	for range 2 {
+		go func() {
+			_, err := y.delivery().DeliverPromise(y.officer(), &pb.DeliverPromiseRequest{Id: p.GetId(), PromiseId: "p3", Document: "d"})
+			done <- err
+		}()
+	}
+	if a, b := <-done, <-done; (a == nil) == (b == nil) || y.project(p.GetId()).GetReceivedFen() != 100000 {
+		t.Errorf("the same tranche twice: %v, %v", a, b)
+	}
+}
+
 // Events carry no amounts, papers, reasons or persons.
 func TestDelivery_EventsCarryNothingPersonal(t *testing.T) {
 	y := newYard(t)

@@ -1,6 +1,7 @@
 package projects
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -105,21 +106,23 @@ func countIf(does bool, c counted) []counted {
 	return []counted{c}
 }
 
-// countRequest: a problem counts where it is resolved, and no longer once it is
-// reopened, unless it had been closed unsolved.
+// countRequest: what asks for a solution counts where it is resolved, and no
+// longer once it is reopened, unless it had been closed unsolved; suggestions
+// and praise count where they are posted.
 func countRequest(subject string, ev *requestsv1.RequestChanged) []counted {
 	at := func(query string, n int64) counted { return counted{query, ev.GetCommunityPath(), ev.GetDay(), n} }
-	problem := ev.GetKind() == requestsv1.RequestKind_REQUEST_KIND_PROBLEM
+	said := slices.Contains([]requestsv1.RequestKind{
+		requestsv1.RequestKind_REQUEST_KIND_SUGGESTION, requestsv1.RequestKind_REQUEST_KIND_PRAISE,
+	}, ev.GetKind())
 	switch subject[strings.LastIndexByte(subject, '.')+1:] {
 	case "posted":
-		suggestion := ev.GetKind() == requestsv1.RequestKind_REQUEST_KIND_SUGGESTION
-		return append(countIf(suggestion, at(indicator.RequestsSuggestions, 1)),
+		return append(countIf(said, at(indicator.RequestsSuggestions, 1)),
 			countIf(ev.GetParticipantIsNewInYear(), at(indicator.RequestsResidents, 1))...)
 	case "resolved":
-		return countIf(problem, at(indicator.RequestsResolved, 1))
+		return countIf(!said, at(indicator.RequestsResolved, 1))
 	case "reopened":
 		unsolved := ev.GetPreviousState() == requestsv1.RequestState_REQUEST_STATE_UNSOLVED
-		return countIf(problem && !unsolved, at(indicator.RequestsResolved, -1))
+		return countIf(!said && !unsolved, at(indicator.RequestsResolved, -1))
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package projects_test
 
 import (
+	"bytes"
 	"context"
 	"testing"
 
@@ -174,6 +175,9 @@ func TestCoApplicant_CountsLikeTheApplicant(t *testing.T) {
 	}
 	_, err = h.GetApplication(h.applicant("W00003"), &pb.GetApplicationRequest{Id: a.GetId()})
 	refused(t, "somebody else", err, codes.NotFound, "NOT_FOUND", "")
+	if !bytes.Contains(h.Events("projects"), []byte(h.paths[otherPlace])) {
+		t.Error("no event names the co-applicant")
+	}
 }
 
 // While a call hides its applicants, whoever reviews does not learn them, an

@@ -162,6 +162,15 @@ func CheckClose(waiting int) error {
 	return rule.New(rule.Precondition, "NOT_ALL_CONSENTED", "", "waiting", strconv.Itoa(waiting))
 }
 
+// CheckReply refuses a reply to an issue of a letter that another has taken the
+// place of; 0 answers the present one.
+func CheckReply(read, present int32) error {
+	if read == 0 || read == present {
+		return nil
+	}
+	return rule.New(rule.Stale, "LETTER_ISSUED_AGAIN", "issue", "issue", strconv.Itoa(int(present)))
+}
+
 // lastDay is the day that ends at a midnight.
 func lastDay(end time.Time) string { return end.Add(-time.Nanosecond).Format(time.DateOnly) }
 

@@ -392,7 +392,9 @@ const (
 	// The member `id` stands on the form twice.
 	Reason_REASON_SURVEY_MEMBER_TWICE Reason = 1603
 	// The member is exempt in `year`.
-	Reason_REASON_EXEMPTION_EXISTS Reason = 1604 // The whole way of a request, and providers.
+	Reason_REASON_EXEMPTION_EXISTS Reason = 1604
+	// The letter was corrected: its issue `issue` is the one to answer.
+	Reason_REASON_LETTER_ISSUED_AGAIN Reason = 1605
 	// By the register the category is the duty of `owner`.
 	Reason_REASON_NOT_COMMUNITY_DUTY Reason = 1720
 	// The register names nobody else for the category.
@@ -673,6 +675,7 @@ var (
 		1602: "REASON_SURVEY_ON_ONESELF",
 		1603: "REASON_SURVEY_MEMBER_TWICE",
 		1604: "REASON_EXEMPTION_EXISTS",
+		1605: "REASON_LETTER_ISSUED_AGAIN",
 		1720: "REASON_NOT_COMMUNITY_DUTY",
 		1721: "REASON_NO_OTHER_OWNER",
 		1722: "REASON_NOT_WITH_THIS_OFFICE",
@@ -903,6 +906,7 @@ var (
 		"REASON_SURVEY_ON_ONESELF":         1602,
 		"REASON_SURVEY_MEMBER_TWICE":       1603,
 		"REASON_EXEMPTION_EXISTS":          1604,
+		"REASON_LETTER_ISSUED_AGAIN":       1605,
 		"REASON_NOT_COMMUNITY_DUTY":        1720,
 		"REASON_NO_OTHER_OWNER":            1721,
 		"REASON_NOT_WITH_THIS_OFFICE":      1722,
@@ -984,7 +988,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x815\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xa25\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1181,7 +1185,8 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x1aREASON_SURVEY_NOT_BALANCED\x10\xc1\f\x12\x1d\n" +
 	"\x18REASON_SURVEY_ON_ONESELF\x10\xc2\f\x12\x1f\n" +
 	"\x1aREASON_SURVEY_MEMBER_TWICE\x10\xc3\f\x12\x1c\n" +
-	"\x17REASON_EXEMPTION_EXISTS\x10\xc4\f\x12\x1e\n" +
+	"\x17REASON_EXEMPTION_EXISTS\x10\xc4\f\x12\x1f\n" +
+	"\x1aREASON_LETTER_ISSUED_AGAIN\x10\xc5\f\x12\x1e\n" +
 	"\x19REASON_NOT_COMMUNITY_DUTY\x10\xb8\r\x12\x1a\n" +
 	"\x15REASON_NO_OTHER_OWNER\x10\xb9\r\x12 \n" +
 	"\x1bREASON_NOT_WITH_THIS_OFFICE\x10\xba\r\x12\x1c\n" +
