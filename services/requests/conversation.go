@@ -96,7 +96,7 @@ func (s handling) nextMessage(tx *store.Tx, id string) (table.Row[*pb.Conversati
 func (s handling) noteMessage(tx *store.Tx, row table.Row[*pb.RequestRow], said table.Row[*pb.ConversationRow], fromOffice bool, now *timestamppb.Timestamp) error {
 	if !fromOffice {
 		id := row.Value.GetRequest().GetId()
-		tx.Audit(store.Record{Rows: []string{id}})
+		tx.Audit(traceOf(row.Value.GetRequest(), request.Post))
 		return tx.Emit(store.Event{
 			Name: "conversation.written", EntityID: id, Revision: said.Revision,
 			Data: &pb.ConversationWritten{
@@ -138,7 +138,9 @@ func (s handling) ReadMessages(ctx context.Context, req *pb.ReadMessagesRequest)
 			}
 			out.Messages = append(out.Messages, messageProto(row.Value, m.Value, string(text)))
 		}
-		tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
+		if fromOffice {
+			tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
+		}
 		return nil
 	})
 	if err != nil {

@@ -26,7 +26,7 @@ func eventName(command string) string {
 
 // announce emits a step. previous is unspecified for a new request.
 func (s *Service) announce(tx *store.Tx, command string, row table.Row[*pb.RequestRow], previous pb.RequestState, first firstTime) error {
-	return s.emit(tx, command, s.changed(command, row, previous, first))
+	return s.emit(tx, command, row, s.changed(command, row, previous, first))
 }
 
 // announceStep emits a step along the way. Whom a request is taken back from is
@@ -36,11 +36,11 @@ func (s *Service) announceStep(tx *store.Tx, command string, before, row table.R
 	if command == request.Recall || command == request.Reopen {
 		ev.Helper = helperOf(before.Value.GetRequest())
 	}
-	return s.emit(tx, command, ev)
+	return s.emit(tx, command, row, ev)
 }
 
-func (s *Service) emit(tx *store.Tx, command string, ev *pb.RequestChanged) error {
-	tx.Audit(store.Record{Rows: []string{ev.GetId()}})
+func (s *Service) emit(tx *store.Tx, command string, row table.Row[*pb.RequestRow], ev *pb.RequestChanged) error {
+	tx.Audit(traceOf(row.Value.GetRequest(), command))
 	return tx.Emit(store.Event{Name: eventName(command), EntityID: ev.GetId(), Revision: ev.GetRevision(), Data: ev})
 }
 
@@ -65,6 +65,15 @@ func levelOf(command string, r *pb.Request) int32 {
 		return min(r.GetEscalation()+r.GetOverdueLevel(), ladderTop)
 	}
 	return r.GetEscalation()
+}
+
+// traceOf is what a step leaves in the audit. The steps of an author lead from
+// nobody to a nuisance post.
+func traceOf(r *pb.Request, command string) store.Record {
+	if anonymous(r) && (command == request.Post || command == request.Rate || command == request.Reopen) {
+		return store.Record{}
+	}
+	return store.Record{Rows: []string{r.GetId()}}
 }
 
 // firstTime says whether somebody posts, or takes part, here for the first
