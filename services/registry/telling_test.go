@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/kv/boltkv"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
@@ -273,6 +275,37 @@ func TestDeliveries_SentAfterAKill(t *testing.T) {
 	if len(got) != 2 || got[0] != got[1] || len(x.queued()) != 0 {
 		t.Errorf("sent %v, %d left", got, len(x.queued()))
 	}
+}
+
+// What was queued lies in the file: another process sends it, once.
+func TestDeliveries_OutliveTheProcess(t *testing.T) {
+	var mu sync.Mutex
+	var got []string
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		got = append(got, r.Header.Get(webhook.HeaderWebhookID))
+	}))
+	defer receiver.Close()
+	file := filepath.Join(t.TempDir(), "registry.db")
+	open := func() *teller {
+		engine, err := boltkv.Open(file, boltkv.Options{})
+		must(t, err)
+		return openTeller(t, kv.New(engine, kv.Options{}), func(d *Deps) { d.OwnNetwork = true })
+	}
+	before := open()
+	before.hook("whk_1", receiver.URL)
+	before.hear(before.posted("req_1"))
+	must(t, before.store.Close())
+	after := open()
+	for range 2 {
+		_, err := after.sendDue(t.Context())
+		must(t, err)
+	}
+	if len(got) != 1 || len(after.queued()) != 0 {
+		t.Errorf("sent %v, %d left", got, len(after.queued()))
+	}
+	must(t, after.store.Close())
 }
 
 func (x *teller) hook(id, url string) {
