@@ -63,7 +63,7 @@ func newDocument(dev bool) (http.Handler, error) {
 // plainPaths describes the routes that are not generated.
 func plainPaths() map[string]any {
 	object := map[string]any{"200": map[string]any{"description": "A successful response."}}
-	csv := map[string]any{"name": "body", "in": "body", "required": true, "description": "CSV, UTF-8 or GB18030.",
+	csv := map[string]any{"name": "body", "in": "body", "required": true, "description": "CSV in UTF-8 or GB18030, or a workbook where it is taken.",
 		"schema": map[string]any{"type": "string", "format": "binary"}}
 	id := map[string]any{"name": "id", "in": "path", "required": true, "type": "string"}
 	query := func(name, what string) map[string]any {
@@ -71,17 +71,21 @@ func plainPaths() map[string]any {
 	}
 	operation := func(name, tag, summary string, parameters ...any) map[string]any {
 		return map[string]any{"operationId": name, "tags": []string{tag}, "summary": summary,
-			"parameters": parameters, "responses": object, "consumes": []string{"text/csv"}}
+			"parameters": parameters, "responses": object, "consumes": []string{mediaCSV}}
 	}
+	roster := operation("ImportRoster", "RegistryService",
+		"Takes a roster in CSV or XLSX: good rows come in, every fault is answered by line and column.",
+		id, query("acceptReportIns", "Take a date in 报到日期 as an accepted report-in."), query("dryRun", "Check everything and change nothing."), csv)
+	roster["consumes"] = []string{mediaCSV, mediaXLSX}
 	return map[string]any{
 		"/v1/organizations:import": map[string]any{"post": operation("ImportOrganizations", "RegistryService",
 			"Registers organizations from a CSV; sent again, it changes nothing.", query("dryRun", "Check and change nothing."), csv)},
-		"/v1/organizations/{id}/rosters:import": map[string]any{"post": operation("ImportRoster", "RegistryService",
-			"Takes a roster in CSV: good rows come in, every fault is answered by line and column.",
-			id, query("acceptReportIns", "Take a date in 报到日期 as an accepted report-in."), csv)},
+		"/v1/organizations/{id}/rosters:import": map[string]any{"post": roster},
 		"/v1/letters/{id}/csv": map[string]any{"get": operation("RenderLetter", "EvaluationService",
 			"A letter as CSV, with the names as they are in the registry now.", id)},
 		"/v1/applications/{id}/letter/xlsx": map[string]any{"get": operation("RenderApplicationLetter", "LetterService",
 			"The latest letter to an applicant as XLSX.", id)},
+		"/v1/ledgerExports/{id}/csv": map[string]any{"get": operation("RenderLedgerExport", "LedgerExportService",
+			"An approved export as CSV, with the names that its reader may see in the registry now.", id)},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"google.golang.org/grpc"
@@ -33,7 +34,7 @@ func (f *files) importOrganizations(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	upload(w, r, func(ctx context.Context) (uploadStream, error) {
+	upload(w, r, []string{mediaCSV}, func(ctx context.Context) (uploadStream, error) {
 		s, err := registryv1.NewRegistryServiceClient(f.conn).ImportOrganizations(ctx)
 		return uploadStream{
 			header: func() error {
@@ -48,19 +49,29 @@ func (f *files) importOrganizations(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// importRoster: POST /v1/organizations/{id}/rosters:import?acceptReportIns=true,
-// body text/csv.
+// What files are. What a roster really is the service tells by its bytes.
+const (
+	mediaCSV  = "text/csv"
+	mediaXLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+)
+
+// importRoster: POST /v1/organizations/{id}/rosters:import?acceptReportIns=true
+// &dryRun=true, body CSV or XLSX.
 func (f *files) importRoster(w http.ResponseWriter, r *http.Request) {
 	accept, ok := flag(w, r, "acceptReportIns")
 	if !ok {
 		return
 	}
-	upload(w, r, func(ctx context.Context) (uploadStream, error) {
+	dryRun, ok := flag(w, r, "dryRun")
+	if !ok {
+		return
+	}
+	upload(w, r, []string{mediaCSV, mediaXLSX}, func(ctx context.Context) (uploadStream, error) {
 		s, err := registryv1.NewRegistryServiceClient(f.conn).ImportRoster(ctx)
 		return uploadStream{
 			header: func() error {
 				return s.Send(&registryv1.ImportRosterRequest{Part: &registryv1.ImportRosterRequest_Header{
-					Header: &registryv1.ImportRosterHeader{OrganizationId: r.PathValue("id"), AcceptReportIns: accept}}})
+					Header: &registryv1.ImportRosterHeader{OrganizationId: r.PathValue("id"), AcceptReportIns: accept, DryRun: dryRun}}})
 			},
 			chunk: func(b []byte) error {
 				return s.Send(&registryv1.ImportRosterRequest{Part: &registryv1.ImportRosterRequest_Chunk{Chunk: b}})
@@ -91,8 +102,8 @@ type uploadStream struct {
 	end    func() (proto.Message, error)
 }
 
-func upload(w http.ResponseWriter, r *http.Request, open func(context.Context) (uploadStream, error)) {
-	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "text/csv" {
+func upload(w http.ResponseWriter, r *http.Request, taken []string, open func(context.Context) (uploadStream, error)) {
+	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || !slices.Contains(taken, mediaType) {
 		writeProblem(w, r, problem{Status: http.StatusUnsupportedMediaType, Reason: "UNSUPPORTED_ENCODING"})
 		return
 	}
@@ -169,6 +180,20 @@ func (f *files) letter(format evaluationv1.LetterFormat) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		reply, err := evaluationv1.NewEvaluationServiceClient(f.conn).
 			RenderLetter(outgoing(r), &evaluationv1.RenderLetterRequest{Id: r.PathValue("id"), Format: format})
+		if err != nil {
+			writeProblem(w, r, problemOf(err))
+			return
+		}
+		attach(w, reply.GetContentType(), reply.GetFileName(), reply.GetContent())
+	}
+}
+
+// ledgerExport: GET /v1/ledgerExports/{id}/csv and /xlsx, the services of an
+// approved export as a file.
+func (f *files) ledgerExport(format evaluationv1.LetterFormat) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		reply, err := evaluationv1.NewLedgerExportServiceClient(f.conn).
+			RenderLedgerExport(outgoing(r), &evaluationv1.RenderLedgerExportRequest{Id: r.PathValue("id"), Format: format})
 		if err != nil {
 			writeProblem(w, r, problemOf(err))
 			return

@@ -62,6 +62,8 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("POST /v1/organizations/{id}/rosters:import", files.importRoster)
 	mux.HandleFunc("GET /v1/letters/{id}/csv", files.letter(evaluationv1.LetterFormat_LETTER_FORMAT_CSV))
 	mux.HandleFunc("GET /v1/letters/{id}/xlsx", files.letter(evaluationv1.LetterFormat_LETTER_FORMAT_XLSX))
+	mux.HandleFunc("GET /v1/ledgerExports/{id}/csv", files.ledgerExport(evaluationv1.LetterFormat_LETTER_FORMAT_CSV))
+	mux.HandleFunc("GET /v1/ledgerExports/{id}/xlsx", files.ledgerExport(evaluationv1.LetterFormat_LETTER_FORMAT_XLSX))
 	mux.HandleFunc("GET /v1/calls/{id}/selection", files.selection)
 	mux.HandleFunc("GET /v1/applications/{id}/letter/xlsx", files.applicationLetter)
 	mux.Handle("GET /v1/changes", &changes{conn: c.Conn, log: c.Log, wall: c.Wall})
@@ -117,11 +119,13 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 		registryv1.RegisterRegistryServiceHandlerClient(ctx, mux, registryv1.NewRegistryServiceClient(conn)),
 		registryv1.RegisterPolicyServiceHandlerClient(ctx, mux, registryv1.NewPolicyServiceClient(conn)),
 		registryv1.RegisterInboxServiceHandlerClient(ctx, mux, registryv1.NewInboxServiceClient(conn)),
+		registryv1.RegisterCampaignServiceHandlerClient(ctx, mux, registryv1.NewCampaignServiceClient(conn)),
 		requestsv1.RegisterRequestsServiceHandlerClient(ctx, mux, requestsv1.NewRequestsServiceClient(conn)),
 		requestsv1.RegisterHandlingServiceHandlerClient(ctx, mux, requestsv1.NewHandlingServiceClient(conn)),
 		requestsv1.RegisterCircleServiceHandlerClient(ctx, mux, requestsv1.NewCircleServiceClient(conn)),
 		requestsv1.RegisterAidServiceHandlerClient(ctx, mux, requestsv1.NewAidServiceClient(conn)),
 		requestsv1.RegisterMatchingServiceHandlerClient(ctx, mux, requestsv1.NewMatchingServiceClient(conn)),
+		requestsv1.RegisterProviderServiceHandlerClient(ctx, mux, requestsv1.NewProviderServiceClient(conn)),
 		projectsv1.RegisterProjectsServiceHandlerClient(ctx, mux, projectsv1.NewProjectsServiceClient(conn)),
 		projectsv1.RegisterCheckServiceHandlerClient(ctx, mux, projectsv1.NewCheckServiceClient(conn)),
 		projectsv1.RegisterNoticeServiceHandlerClient(ctx, mux, projectsv1.NewNoticeServiceClient(conn)),
@@ -137,6 +141,11 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 		evaluationv1.RegisterSheetServiceHandlerClient(ctx, mux, evaluationv1.NewSheetServiceClient(conn)),
 		evaluationv1.RegisterReplyServiceHandlerClient(ctx, mux, evaluationv1.NewReplyServiceClient(conn)),
 		evaluationv1.RegisterCardServiceHandlerClient(ctx, mux, evaluationv1.NewCardServiceClient(conn)),
+		evaluationv1.RegisterSurveyServiceHandlerClient(ctx, mux, evaluationv1.NewSurveyServiceClient(conn)),
+		evaluationv1.RegisterExemptionServiceHandlerClient(ctx, mux, evaluationv1.NewExemptionServiceClient(conn)),
+		evaluationv1.RegisterBranchServiceHandlerClient(ctx, mux, evaluationv1.NewBranchServiceClient(conn)),
+		evaluationv1.RegisterConductServiceHandlerClient(ctx, mux, evaluationv1.NewConductServiceClient(conn)),
+		evaluationv1.RegisterLedgerExportServiceHandlerClient(ctx, mux, evaluationv1.NewLedgerExportServiceClient(conn)),
 		evaluationv1.RegisterHonorServiceHandlerClient(ctx, mux, evaluationv1.NewHonorServiceClient(conn)),
 	)
 }

@@ -38,8 +38,11 @@ type registry struct {
 	header  *registryv1.ImportRosterHeader
 }
 
-func (r *registry) Name() string                     { return "registry" }
-func (r *registry) Register(s grpc.ServiceRegistrar) { registryv1.RegisterRegistryServiceServer(s, r) }
+func (r *registry) Name() string { return "registry" }
+func (r *registry) Register(s grpc.ServiceRegistrar) {
+	registryv1.RegisterRegistryServiceServer(s, r)
+	registryv1.RegisterCampaignServiceServer(s, registryv1.UnimplementedCampaignServiceServer{})
+}
 func (r *registry) OrganizationPath(context.Context, string) (scope.Path, bool, error) {
 	return "/C1/", true, nil
 }
@@ -86,6 +89,9 @@ func (e evaluation) Register(s grpc.ServiceRegistrar) {
 	evaluationv1.RegisterSheetServiceServer(s, evaluationv1.UnimplementedSheetServiceServer{})
 	evaluationv1.RegisterReplyServiceServer(s, evaluationv1.UnimplementedReplyServiceServer{})
 	evaluationv1.RegisterCardServiceServer(s, evaluationv1.UnimplementedCardServiceServer{})
+	evaluationv1.RegisterBranchServiceServer(s, evaluationv1.UnimplementedBranchServiceServer{})
+	evaluationv1.RegisterConductServiceServer(s, evaluationv1.UnimplementedConductServiceServer{})
+	evaluationv1.RegisterLedgerExportServiceServer(s, ledgerExport{})
 }
 func (e evaluation) OrganizationPath(context.Context, string) (scope.Path, bool, error) {
 	return "", false, nil
@@ -93,6 +99,16 @@ func (e evaluation) OrganizationPath(context.Context, string) (scope.Path, bool,
 
 func (e evaluation) RenderLetter(_ context.Context, in *evaluationv1.RenderLetterRequest) (*evaluationv1.RenderLetterResponse, error) {
 	return &evaluationv1.RenderLetterResponse{ContentType: "text/csv; charset=utf-8", FileName: "信.csv", Content: []byte(in.GetId())}, nil
+}
+
+type ledgerExport struct {
+	evaluationv1.UnimplementedLedgerExportServiceServer
+}
+
+func (ledgerExport) RenderLedgerExport(_ context.Context, in *evaluationv1.RenderLedgerExportRequest) (*evaluationv1.RenderLedgerExportResponse, error) {
+	return &evaluationv1.RenderLedgerExportResponse{
+		ContentType: "text/csv; charset=utf-8", FileName: "服务.csv", Content: []byte(in.GetFormat().String() + in.GetId()),
+	}, nil
 }
 
 type fixture struct {
@@ -262,8 +278,14 @@ func TestUpload_StreamsThroughTheDoor(t *testing.T) {
 	f := newFixture(t)
 	file := strings.Repeat("姓名,性别\n", 100_000)
 	got := f.do(t, "POST", "/v1/organizations/C1/rosters:import?acceptReportIns=true", file, "Content-Type", "text/csv; charset=utf-8")
-	if got.status != 200 || string(f.imports) != file || f.header.GetOrganizationId() != "C1" || !f.header.GetAcceptReportIns() {
+	if got.status != 200 || string(f.imports) != file || f.header.GetOrganizationId() != "C1" || !f.header.GetAcceptReportIns() || f.header.GetDryRun() {
 		t.Errorf("%d %s, %d bytes arrived, header %v", got.status, got.body, len(f.imports), f.header)
+	}
+	f.imports = nil
+	const workbook = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+	got = f.do(t, "POST", "/v1/organizations/C1/rosters:import?dryRun=true", "PK\x03\x04\x00\xff", "Content-Type", workbook)
+	if got.status != 200 || string(f.imports) != "PK\x03\x04\x00\xff" || f.header.GetAcceptReportIns() || !f.header.GetDryRun() {
+		t.Errorf("%d %s, %q arrived, header %v", got.status, got.body, f.imports, f.header)
 	}
 	for name, c := range map[string]struct {
 		path, contentType, token string
@@ -271,10 +293,12 @@ func TestUpload_StreamsThroughTheDoor(t *testing.T) {
 		status                   int
 		reason                   string
 	}{
-		"not CSV":  {"/v1/organizations/C1/rosters:import", "application/json", token(), nil, 415, "UNSUPPORTED_ENCODING"},
-		"bad flag": {"/v1/organizations/C1/rosters:import?acceptReportIns=maybe", "text/csv", token(), nil, 400, "INVALID_FIELD"},
-		"no token": {"/v1/organizations/C1/rosters:import", "text/csv", "", nil, 401, "UNAUTHENTICATED"},
-		"refused":  {"/v1/organizations/C1/rosters:import", "text/csv", token(), rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "organization_id", "id", "C1"), 404, "UNKNOWN_ORGANIZATION"},
+		"not CSV":                      {"/v1/organizations/C1/rosters:import", "application/json", token(), nil, 415, "UNSUPPORTED_ENCODING"},
+		"bad dry run":                  {"/v1/organizations/C1/rosters:import?dryRun=maybe", workbook, token(), nil, 400, "INVALID_FIELD"},
+		"no workbook of organizations": {"/v1/organizations:import", workbook, token(), nil, 415, "UNSUPPORTED_ENCODING"},
+		"bad flag":                     {"/v1/organizations/C1/rosters:import?acceptReportIns=maybe", "text/csv", token(), nil, 400, "INVALID_FIELD"},
+		"no token":                     {"/v1/organizations/C1/rosters:import", "text/csv", "", nil, 401, "UNAUTHENTICATED"},
+		"refused":                      {"/v1/organizations/C1/rosters:import", "text/csv", token(), rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "organization_id", "id", "C1"), 404, "UNKNOWN_ORGANIZATION"},
 	} {
 		f.err = c.err
 		got := f.do(t, "POST", c.path, file, "Content-Type", c.contentType, "Authorization", "Bearer "+c.token)
@@ -344,6 +368,17 @@ func TestLetter_IsAnAttachment(t *testing.T) {
 	if got.status != 200 || string(got.body) != "let_1" || !strings.HasPrefix(got.header.Get("Content-Disposition"), "attachment") ||
 		got.header.Get("Content-Type") != "text/csv; charset=utf-8" {
 		t.Errorf("%d %v %s", got.status, got.header, got.body)
+	}
+}
+
+func TestLedgerExport_IsAnAttachment(t *testing.T) {
+	f := newFixture(t)
+	for route, want := range map[string]string{"csv": "LETTER_FORMAT_CSVexp_1", "xlsx": "LETTER_FORMAT_XLSXexp_1"} {
+		got := f.do(t, "GET", "/v1/ledgerExports/exp_1/"+route, "")
+		if got.status != 200 || string(got.body) != want || !strings.HasPrefix(got.header.Get("Content-Disposition"), "attachment") ||
+			got.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %d %v %s", route, got.status, got.header, got.body)
+		}
 	}
 }
 

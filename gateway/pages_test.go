@@ -54,7 +54,8 @@ func TestOpenAPI_EveryRouteIsServed(t *testing.T) {
 	for path, methods := range doc.Paths {
 		for method := range methods {
 			if !strings.Contains(path, "reportIns") && !strings.Contains(path, "members") && !strings.Contains(path, "letters") &&
-				!strings.Contains(path, "import") && !strings.Contains(path, "cycles") && !strings.Contains(path, "entries") {
+				!strings.Contains(path, "import") && !strings.Contains(path, "cycles") && !strings.Contains(path, "entries") &&
+				!strings.Contains(path, "campaigns") && !strings.Contains(path, "places") && !strings.Contains(path, "receipts") {
 				continue // of services that this fixture does not have
 			}
 			if path == "/v1/letters:verify" {

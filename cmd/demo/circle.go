@@ -19,20 +19,28 @@ import (
 const yearEnd = "2013-12-31"
 
 // planCircle: a post is admitted the next day, solved the day after, rated and
-// filed a day later, all by the end of the year. The hardship case is read and
-// seen to the morning after.
+// filed a day later, all by the end of the year. The hardship case is posted in
+// the evening, after everything else of its day, and read and seen to the
+// morning after.
 func (r *run) planCircle(on func(string, task)) {
 	by := func(p post, days int) string { return min(later(p.day(), days), yearEnd) }
+	var evenings []post
 	for _, p := range r.records.posts {
 		solve := 2
 		if p.OnBehalfOf {
 			solve = 1
+			evenings = append(evenings, p)
+		} else {
+			on(p.day(), func(ctx context.Context, _ string) error { return errors.Join(r.post(ctx, p), r.join(ctx, p)) })
 		}
-		on(p.day(), func(ctx context.Context, _ string) error { return errors.Join(r.post(ctx, p), r.join(ctx, p)) })
 		on(by(p, 1), func(ctx context.Context, _ string) error { return r.admit(ctx, p) })
 		on(by(p, solve), func(ctx context.Context, day string) error { return r.solve(ctx, p, day) })
 		on(by(p, 3), func(ctx context.Context, _ string) error { return r.rateAndClose(ctx, p) })
 	}
+	for _, p := range evenings {
+		on(p.day(), func(ctx context.Context, _ string) error { return r.postInTheEvening(ctx, p) })
+	}
+	r.planSamples(on)
 	for day := "2013-08-02"; day <= later(yearEnd, 1); day = next(day) {
 		on(day, r.confirmEntries)
 	}
@@ -54,6 +62,9 @@ func kindOf(category string) requestsv1.RequestKind {
 }
 
 func (r *run) resident(p post) who {
+	if p.OnBehalfOf && r.notes.Hardship.Poster != "" {
+		return as(typev1.Role_ROLE_MEMBER, r.notes.Hardship.Poster, r.records.path(p.Community))
+	}
 	return as(typev1.Role_ROLE_RESIDENT, p.Resident, r.records.path(p.Community))
 }
 
@@ -82,6 +93,7 @@ func (r *run) post(ctx context.Context, p post) error {
 	r.notes.Requests[p.No] = out.GetId()
 	if p.OnBehalfOf {
 		r.notes.Hardship.StaffOnly = out.GetTextSealed() && out.GetText() == ""
+		r.notes.Hardship.Code, r.notes.Hardship.Posted = out.GetCode(), out.GetPostedAt().AsTime()
 	}
 	return nil
 }
@@ -119,14 +131,18 @@ func staffOnly(p post) bool {
 func (r *run) admit(ctx context.Context, p post) error {
 	if p.OnBehalfOf {
 		var out requestsv1.RevealRequestTextResponse
-		err := r.step(ctx, r.committee(), p, "revealText",
+		err := r.step(ctx, r.head(), p, "revealText",
 			&requestsv1.RevealRequestTextRequest{Id: r.notes.Requests[p.No], Reason: "上门核实前了解情况"}, &out)
 		if err != nil {
 			return err
 		}
 		r.notes.Hardship.Revealed = out.GetText() == p.Text
 	}
-	return r.step(ctx, r.committee(), p, "admit", &requestsv1.AdmitRequestRequest{Id: r.notes.Requests[p.No]}, nil)
+	if passedOn(p) {
+		return r.step(ctx, r.committee(), p, "passOn", &requestsv1.PassOnRequestRequest{Id: r.notes.Requests[p.No]}, nil)
+	}
+	in := &requestsv1.AdmitRequestRequest{Id: r.notes.Requests[p.No], BeyondDuty: departmentOf(p.Category) != ""}
+	return errors.Join(r.step(ctx, r.committee(), p, "admit", in, nil), r.extend(ctx, p))
 }
 
 // solve has a member see to a problem where members have reported in, and the
@@ -141,6 +157,9 @@ func (r *run) solve(ctx context.Context, p post, day string) error {
 		resolve.Answer = "已上门核实,并转介公益组织。"
 		r.notes.Hardship.Day = day
 	}
+	if passedOn(p) || escalated(p) {
+		return r.solveAbove(ctx, p, resolve)
+	}
 	kind := kindOf(p.Category)
 	helper := ""
 	if kind == requestsv1.RequestKind_REQUEST_KIND_PROBLEM || kind == requestsv1.RequestKind_REQUEST_KIND_NUISANCE {
@@ -148,6 +167,9 @@ func (r *run) solve(ctx context.Context, p post, day string) error {
 		if helper, err = r.helper(ctx, p, day); err != nil {
 			return err
 		}
+	}
+	if helper == "" && p.Category == repairs && r.notes.Providers[repairShop] != "" && chance(p.No, "provider")%20 == 0 {
+		return r.solveByShop(ctx, p, resolve)
 	}
 	if helper == "" {
 		return r.step(ctx, r.committee(), p, "resolve", resolve, nil)
@@ -164,7 +186,7 @@ func (r *run) solve(ctx context.Context, p post, day string) error {
 // helper picks a member who had reported in to the circle's community before
 // the day; empty while there is none.
 func (r *run) helper(ctx context.Context, p post, day string) (string, error) {
-	if day <= rosterDay {
+	if day <= rosterDay || passedOn(p) || escalated(p) {
 		return "", nil
 	}
 	var here []member

@@ -17,22 +17,22 @@ import (
 // how much is the records'; days, papers, values recorded by hand and points
 // are sample.
 const (
-	supportDay   = "2013-04-26"
-	lateDay      = "2013-05-10" // ten days after it was due
-	policyDay    = "2013-05-27"
-	spendDay     = "2013-06-03"
-	reverseDay   = "2013-06-05"
-	askDay       = "2013-09-10"
-	approveDay   = "2013-09-16"
-	secondDay    = "2013-09-27"
-	lastSpendDay = "2013-11-04"
-	stoppedDay   = "2013-12-12"
-	caughtUpDay  = "2013-12-20"
-	freedDay     = "2013-12-24"
-	panelDay     = "2014-01-06"
-	secondLook   = "2014-01-14"
-	settleDay    = "2014-01-15"
-	modelDay     = "2014-01-16"
+	supportDay     = "2013-04-26"
+	lateTrancheDay = "2013-05-10" // ten days after it was due
+	policyDay      = "2013-05-27"
+	spendDay       = "2013-06-03"
+	reverseDay     = "2013-06-05"
+	askDay         = "2013-09-10"
+	approvalDay    = "2013-09-16"
+	secondDay      = "2013-09-27"
+	lastSpendDay   = "2013-11-04"
+	stoppedDay     = "2013-12-12"
+	caughtUpDay    = "2013-12-20"
+	freedDay       = "2013-12-24"
+	panelDay       = "2014-01-06"
+	secondLook     = "2014-01-14"
+	settleDay      = "2014-01-15"
+	modelDay       = "2014-01-16"
 
 	lateNumber    = "2013-05" // whose first tranche comes late
 	behindNumber  = "2013-07" // which gets a letter of supervision
@@ -46,12 +46,12 @@ const (
 func (r *run) planDelivery(on func(string, task)) {
 	on(keyProjectDay, r.eachKeyProject(r.beginProject))
 	on(supportDay, r.eachKeyProject(r.giveStaffAndFunds))
-	on(lateDay, func(ctx context.Context, _ string) error { return r.keepPromise(ctx, lateNumber, "p2") })
+	on(lateTrancheDay, func(ctx context.Context, _ string) error { return r.keepPromise(ctx, lateNumber, "p2") })
 	on(policyDay, r.eachKeyProject(func(ctx context.Context, a application, _ string) error { return r.keepPromise(ctx, a.Number, "p4") }))
 	on(spendDay, r.eachKeyProject(r.spend))
 	on(reverseDay, r.correctSpending)
 	on(askDay, r.askForTarget)
-	on(approveDay, r.approveTarget)
+	on(approvalDay, r.approveTarget)
 	on(secondDay, r.eachKeyProject(func(ctx context.Context, a application, _ string) error {
 		if a.Number == behindNumber {
 			return nil // is due in December
@@ -221,7 +221,7 @@ func (r *run) correctSpending(ctx context.Context, _ string) error {
 // plan has it, and the whole of it once less than two weeks are left.
 func (r *run) recordValues(ctx context.Context, a application, day string) error {
 	for i, n := range a.Indicators {
-		if n.Source != "manual" || a.Number == behindNumber && i == 0 && day > lateDay && day < caughtUpDay {
+		if n.Source != "manual" || a.Number == behindNumber && i == 0 && day > lateTrancheDay && day < caughtUpDay {
 			continue
 		}
 		part := math.Min(1, days(keyProjectDay, day)/days(keyProjectDay, n.Due))

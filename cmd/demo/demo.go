@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -53,6 +54,7 @@ type run struct {
 	records *records
 	notes   *notes
 	ids     map[string]string // roster key → member id, fetched when first needed
+	mu      sync.Mutex        // guards the notes where tasks run at once
 }
 
 // Run lives through the year and prints the report. ErrDiffers when a figure
@@ -101,10 +103,14 @@ func (r *run) plan() map[string][]task {
 	on := func(day string, t task) { plan[day] = append(plan[day], t) }
 	on("2013-01-02", r.importOrganizations)
 	r.planProjects(on)
+	r.planCampaign(on)
 	r.planReportIn(on)
 	r.planCircle(on)
 	r.planHonors(on)
+	r.planPolls(on)
+	r.planSheets(on)
 	r.planYearEnd(on)
+	r.planBranch(on)
 	return plan
 }
 

@@ -53,6 +53,17 @@ func (r *run) everywhere(do func(ctx context.Context, community, day string) err
 
 // honored are the first members who reported in to a community from elsewhere.
 func (r *run) honored(ctx context.Context, community string) (ids []string, err error) {
+	for _, m := range r.firstHere(community) {
+		id, err := r.memberID(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+func (r *run) firstHere(community string) []member {
 	var here []member
 	for _, m := range r.records.members {
 		if m.community == community && m.reportedOn != "" && m.reportedOn < activityDays()[0] &&
@@ -61,14 +72,7 @@ func (r *run) honored(ctx context.Context, community string) (ids []string, err 
 		}
 	}
 	slices.SortStableFunc(here, func(a, b member) int { return strings.Compare(a.reportedOn, b.reportedOn) })
-	for _, m := range here[:min(len(here), honoredOfCommunity)] {
-		id, err := r.memberID(ctx, m)
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, nil
+	return here[:min(len(here), honoredOfCommunity)]
 }
 
 func (r *run) streetOf(community string) who {

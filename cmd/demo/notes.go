@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // notes are what the demo, as a client, remembers between days: the ids that
@@ -20,6 +21,7 @@ type notes struct {
 	Call         string            `json:"call"`
 	Applications map[string]string `json:"applications"`
 	Cycle        string            `json:"cycle"`
+	Campaign     string            `json:"campaign"`
 	// Conflicts are sheets refused because of the tree.
 	Conflicts int `json:"conflicts"`
 	// Twelve are the numbers selected, by aggregation and as decided.
@@ -30,12 +32,20 @@ type notes struct {
 	LetterLines int                 `json:"letter_lines"`
 	// LetterNames counts lines of rendered letters with a name.
 	LetterNames int `json:"letter_names"`
-	Hardship    struct {
-		StaffOnly bool   `json:"staff_only"`
-		Revealed  bool   `json:"revealed"`
-		Day       string `json:"day"`
-		Case      string `json:"case"`
-		Aid       string `json:"aid"`
+	// Providers of the circle's register, by name.
+	Providers map[string]string `json:"providers"`
+	// Samples are ids and counts of what the records do not have.
+	Samples  samples `json:"samples"`
+	Hardship struct {
+		// Poster is the member who posts for a neighbour.
+		Poster    string    `json:"poster"`
+		Code      string    `json:"code"`
+		Posted    time.Time `json:"posted"`
+		StaffOnly bool      `json:"staff_only"`
+		Revealed  bool      `json:"revealed"`
+		Day       string    `json:"day"`
+		Case      string    `json:"case"`
+		Aid       string    `json:"aid"`
 	} `json:"hardship"`
 	// Round is what happened around the review.
 	Round struct {
@@ -50,6 +60,7 @@ type notes struct {
 		// Congratulated counts letters that say selected.
 		Congratulated int `json:"congratulated"`
 	} `json:"round"`
+	Branch branchNotes `json:"branch"`
 	// Delivery is what became of the key projects, by number.
 	Delivery struct {
 		Projects  map[string]string `json:"projects"`
@@ -63,12 +74,20 @@ type notes struct {
 	} `json:"delivery"`
 	// Replies are letters that their home organizations answered.
 	Replies int `json:"replies"`
-	path    string
+	// Polls and Surveys of December, by community; Unbalanced counts the polls
+	// that were refused once.
+	Polls      map[string]box `json:"polls"`
+	Surveys    map[string]box `json:"surveys"`
+	Unbalanced int            `json:"unbalanced"`
+	// Late are entries that are confirmed late, by member.
+	Late      map[string]string `json:"late"`
+	Objection string            `json:"objection"`
+	path      string
 }
 
 func openNotes(folder string) (*notes, error) {
 	n := &notes{
-		Requests: map[int]string{}, Applications: map[string]string{}, Twelve: map[string][]string{},
+		Requests: map[int]string{}, Providers: map[string]string{}, Applications: map[string]string{}, Twelve: map[string][]string{},
 		path: filepath.Join(folder, "demo-notes.json"),
 	}
 	n.Delivery.Projects = map[string]string{}

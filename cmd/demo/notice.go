@@ -18,18 +18,18 @@ import (
 // What happens around the review is sample; how many apply, what the reviewers
 // gave and who is selected is the records'.
 const (
-	returnedNumber   = "2013-08" // goes back to its applicant once
-	returnUntil      = "2013-03-04"
-	resubmitDay      = "2013-03-04"
-	judgeDay         = "2013-03-05"
-	conflictReviewer = "E2" // says so before anybody asks
-	conflictNumber   = "2013-17"
-	noticedNumber    = "2013-12" // whose selection somebody objects to
-	objectDay        = "2013-03-22"
-	answerDay        = "2013-03-25"
-	noticeDays       = 5
-	noticeEnds       = "2013-03-27" // five working days after Wednesday 20 March
-	keyProjectDay    = "2013-03-28"
+	returnedNumber        = "2013-08" // goes back to its applicant once
+	returnUntil           = "2013-03-04"
+	resubmitDay           = "2013-03-04"
+	judgeDay              = "2013-03-05"
+	conflictReviewer      = "E2" // says so before anybody asks
+	conflictNumber        = "2013-17"
+	noticedNumber         = "2013-12" // whose selection somebody objects to
+	selectionObjectionDay = "2013-03-22"
+	answerDay             = "2013-03-25"
+	noticeDays            = 5
+	noticeEnds            = "2013-03-27" // five working days after Wednesday 20 March
+	keyProjectDay         = "2013-03-28"
 )
 
 func (r *run) planNotice(on func(string, task)) {
@@ -37,7 +37,7 @@ func (r *run) planNotice(on func(string, task)) {
 	on(resubmitDay, r.resubmit)
 	on(judgeDay, r.judge)
 	on(decideDay, r.giveNotice)
-	on(objectDay, r.object)
+	on(selectionObjectionDay, r.objectToSelection)
 	on(answerDay, r.answerObjection)
 	on(keyProjectDay, r.awaitKeyProjects)
 	on(keyProjectDay, r.readApplicants)
@@ -102,17 +102,17 @@ func (r *run) giveNotice(ctx context.Context, _ string) error {
 	return err
 }
 
-func (r *run) object(ctx context.Context, _ string) error {
+func (r *run) objectToSelection(ctx context.Context, _ string) error {
 	id := r.notes.Applications[noticedNumber]
 	var out projectsv1.SelectionObjection
-	err := r.client.call(ctx, r.objector(), http.MethodPost, "/v1/applications/"+id+"/objections", "demo-object",
+	err := r.client.call(ctx, r.selectionObjector(), http.MethodPost, "/v1/applications/"+id+"/objections", "demo-object",
 		&projectsv1.ObjectToSelectionRequest{ApplicationId: id, Text: "该项目的受益人数与实际不符,请核实"}, &out)
 	r.notes.Round.Objection = out.GetId()
 	return err
 }
 
-func (r *run) objector() who {
-	return as(typev1.Role_ROLE_RESIDENT, "demo-objector", r.records.path(circleID))
+func (r *run) selectionObjector() who {
+	return as(typev1.Role_ROLE_RESIDENT, "demo-selectionObjector", r.records.path(circleID))
 }
 
 func (r *run) answerObjection(ctx context.Context, _ string) error {
@@ -129,7 +129,7 @@ func (r *run) answerObjection(ctx context.Context, _ string) error {
 // shownNotice is the notice as a resident reads it.
 func (r *run) shownNotice(ctx context.Context) (*projectsv1.ShowNoticeResponse, error) {
 	var out projectsv1.ShowNoticeResponse
-	err := r.client.call(ctx, r.objector(), http.MethodGet, "/v1/notices/"+r.notes.Round.Notice, "", nil, &out)
+	err := r.client.call(ctx, r.selectionObjector(), http.MethodGet, "/v1/notices/"+r.notes.Round.Notice, "", nil, &out)
 	return &out, err
 }
 
@@ -219,7 +219,7 @@ func (r *run) reportNotice(ctx context.Context, c *comparison) error {
 		return err
 	}
 	var mine projectsv1.ListMySelectionObjectionsResponse
-	if err := r.client.call(ctx, r.objector(), http.MethodGet, "/v1/me/selection-objections", "", nil, &mine); err != nil {
+	if err := r.client.call(ctx, r.selectionObjector(), http.MethodGet, "/v1/me/selection-objections", "", nil, &mine); err != nil {
 		return err
 	}
 	var conflicts projectsv1.ListConflictsResponse

@@ -16,6 +16,7 @@ import (
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	requestsv1 "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 
+	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/services/projects/selection"
 )
 
@@ -53,7 +54,7 @@ func (c *comparison) atLeast(what string, says, linli int64) {
 func (r *run) report(ctx context.Context, out io.Writer, took time.Duration) error {
 	c := &comparison{}
 	for _, scenario := range []func(context.Context, *comparison) error{
-		r.reportReportIn, r.reportHardship, r.reportCircle, r.reportProjects, r.reportYearEnd,
+		r.reportReportIn, r.reportCampaign, r.reportHardship, r.reportCircle, r.reportProjects, r.reportYearEnd,
 	} {
 		if err := scenario(ctx, c); err != nil {
 			return err
@@ -166,6 +167,9 @@ func (r *run) reportHardship(ctx context.Context, c *comparison) error {
 	c.scenario = "3 hardship"
 	c.same("for staff only, text sealed", "article", "true", strconv.FormatBool(r.notes.Hardship.StaffOnly))
 	c.same("read by the committee with a reason", "article", "true", strconv.FormatBool(r.notes.Hardship.Revealed))
+	posted := r.notes.Hardship.Posted.In(clock.Shanghai())
+	c.same("posted on a Sunday evening", "article", "2013-12-29 Sunday", posted.Format("2006-01-02 Monday"))
+	c.same("after six o'clock", "article", "true", strconv.FormatBool(posted.Hour() >= 18))
 	c.same("seen to on", "article", "2013-12-30", r.notes.Hardship.Day)
 	return r.checkHelp(ctx, c)
 }
@@ -189,7 +193,14 @@ func (r *run) reportCircle(ctx context.Context, c *comparison) error {
 	}
 	authors, participants := map[string]bool{}, map[string]bool{}
 	for _, p := range r.records.posts {
-		authors[p.Resident], participants[p.Resident] = true, true
+		author := p.Resident
+		if p.OnBehalfOf {
+			author = r.notes.Hardship.Poster
+		}
+		authors[author], participants[author] = true, true
+		if mergedAgain(p) {
+			authors[p.Supporters[0]] = true
+		}
 		for _, s := range p.Supporters {
 			participants[s] = true
 		}
@@ -216,11 +227,8 @@ func (r *run) reportRates(ctx context.Context, c *comparison) error {
 			satisfied++
 		}
 	}
-	all := int64(len(r.records.posts))
-	c.count("answered", "records", all, rates.GetResponse().GetDenominator())
-	c.same("resolution rate", "sample", "100.0", rates.GetResolution().GetPercent())
 	c.count("satisfied", "sample", satisfied, rates.GetSatisfaction().GetNumerator())
-	return nil
+	return r.reportSamples(ctx, c, &rates)
 }
 
 func (r *run) reportProjects(ctx context.Context, c *comparison) error {
@@ -284,8 +292,9 @@ func (r *run) reportYearEnd(ctx context.Context, c *comparison) error {
 	if err != nil {
 		return err
 	}
+	ofCircle := services + int64(honoredOfCommunity*len(activityDays()))
 	activities := int64(honoredOfCommunity * len(r.communities()) * len(activityDays()))
-	services, quarters = services+activities, quarters+activities*activityHours
+	services, quarters = services+activities+lateServices, quarters+activities*activityHours+lateServices*lateHours
 	c.count("members on the frozen roster", "records", roster, cycle.GetMembers())
 	c.count("confirmed services of members", "sample", services, cycle.GetTimes())
 	c.count("their hours, in quarters", "sample", quarters, cycle.GetQuarterHours())
@@ -293,7 +302,10 @@ func (r *run) reportYearEnd(ctx context.Context, c *comparison) error {
 	c.count("lines in the letters", "records", roster, int64(r.notes.LetterLines))
 	c.count("lines with a name when rendered", "records", roster, int64(r.notes.LetterNames))
 	c.same("closed after signatures of community and street", "sample", "CYCLE_STATE_CLOSED", cycle.GetState().String())
-	return r.reportReplies(ctx, c, cycle.GetLetters())
+	if err := r.reportReplies(ctx, c, cycle.GetLetters()); err != nil {
+		return err
+	}
+	return r.reportBranch(ctx, c, ofCircle)
 }
 
 // reportReplies compares who has not answered with who has.
@@ -312,6 +324,9 @@ func (r *run) reportReplies(ctx context.Context, c *comparison, letters int64) e
 		}
 	}
 	c.count("letters still waited for", "sample", letters-int64(r.notes.Replies), waiting)
+	if err := r.reportPolls(ctx, c); err != nil {
+		return err
+	}
 	return r.reportHonors(ctx, c)
 }
 

@@ -86,11 +86,16 @@ func (r *run) closeYear(ctx context.Context, _ string) error {
 // answer is the home organization's reply; one in ten is still waited for
 // (sample), and those outside the city, whose letters the district prints.
 func (r *run) answer(ctx context.Context, reader who, l *evaluationv1.Letter) (answered int, err error) {
-	if r.records.organizations[l.GetHomeOrganizationId()].kind == "external" || chance(0, "reply "+l.GetHomeOrganizationId())%10 == 0 {
+	if !r.answers(l.GetHomeOrganizationId()) {
 		return 0, nil
 	}
 	return 1, r.client.call(ctx, reader, http.MethodPost, "/v1/letters/"+l.GetId()+"/reply", "demo-reply-"+l.GetId(),
 		&evaluationv1.ReplyToLetterRequest{LetterId: l.GetId(), UsedInAppraisal: true, Why: "作为民主评议的参考"}, nil)
+}
+
+// answers says whether a home organization answers its letter.
+func (r *run) answers(home string) bool {
+	return r.records.organizations[home].kind != "external" && chance(0, "reply "+home)%10 != 0
 }
 
 func (r *run) sumYear(ctx context.Context, _ string) error {

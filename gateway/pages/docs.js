@@ -45,6 +45,8 @@ function tryForm(doc, path, method, operation) {
   const body = (operation.parameters || []).find((p) => p.in === "body");
   const text = body && el("textarea", { title: "body",
     value: body.schema.format === "binary" ? "" : JSON.stringify(sample(doc, body.schema), null, 2) });
+  const binary = body?.schema.format === "binary";
+  const file = binary ? el("input", { type: "file", title: "file", accept: (operation.consumes || []).join(",") }) : "";
   const answer = el("pre", { hidden: true });
   const send = el("button", { type: "button" }, "Send");
   send.addEventListener("click", async () => {
@@ -56,9 +58,11 @@ function tryForm(doc, path, method, operation) {
       if (p.in === "query" && value) query.set(p.name, value);
     });
     const headers = { Authorization: "Bearer " + byId("token").value };
-    if (text) headers["Content-Type"] = body.schema.format === "binary" ? "text/csv" : "application/json";
+    const chosen = binary ? file.files[0] : null;
+    const workbook = (operation.consumes || []).find((type) => type.includes("spreadsheetml"));
+    if (text) headers["Content-Type"] = binary ? (workbook && chosen?.name.toLowerCase().endsWith(".xlsx") ? workbook : "text/csv") : "application/json";
     if (method !== "get") headers["Idempotency-Key"] = crypto.randomUUID();
-    const reply = await fetch(url + (query.size ? "?" + query : ""), { method: method.toUpperCase(), headers, body: text?.value });
+    const reply = await fetch(url + (query.size ? "?" + query : ""), { method: method.toUpperCase(), headers, body: chosen || text?.value });
     const got = await reply.text();
     answer.hidden = false;
     try {
@@ -70,7 +74,7 @@ function tryForm(doc, path, method, operation) {
   const reply = operation.responses["200"]?.schema;
   const shape = reply ? el("details", {}, el("summary", {}, "Answer"),
     el("pre", {}, JSON.stringify(sample(doc, reply, 0, true), null, 2))) : "";
-  return [rows.length ? el("table", {}, ...rows) : "", text || "", el("p", {}, send), answer, shape];
+  return [rows.length ? el("table", {}, ...rows) : "", text || "", file, el("p", {}, send), answer, shape];
 }
 
 function show(doc) {

@@ -85,15 +85,22 @@ func (m *Members) ByHome(r kv.Reader, under scope.Path, after key.Key, limit int
 	return m.walk(r, byHome, under, after, limit)
 }
 
+// AtHome walks the members whose home organization is the one at a path itself.
+func (m *Members) AtHome(r kv.Reader, home scope.Path, after key.Key, limit int) (Slice, error) {
+	return m.list(r, byHome, key.Key(nil).String(string(home)), after, limit)
+}
+
 // ByReported walks the members who reported in to a community under a path.
 func (m *Members) ByReported(r kv.Reader, under scope.Path, after key.Key, limit int) (Slice, error) {
 	return m.walk(r, byReported, under, after, limit)
 }
 
 func (m *Members) walk(r kv.Reader, index string, under scope.Path, after key.Key, limit int) (Slice, error) {
-	page, err := m.table.List(r, scope.All(), table.Query{
-		Index: index, Prefix: key.Key(nil).Prefix(string(under)), After: after, Limit: limit,
-	})
+	return m.list(r, index, key.Key(nil).Prefix(string(under)), after, limit)
+}
+
+func (m *Members) list(r kv.Reader, index string, prefix, after key.Key, limit int) (Slice, error) {
+	page, err := m.table.List(r, scope.All(), table.Query{Index: index, Prefix: prefix, After: after, Limit: limit})
 	if err != nil {
 		return Slice{}, err
 	}

@@ -22,5 +22,9 @@ func evaluationKeys() []Key {
 		{Name: "evaluation.objection_days", Default: "7", Min: "1", Max: "30"},
 		// Fewer answers make no satisfaction input.
 		{Name: "evaluation.survey_least_answers", Default: "5", Min: "5", Max: "100"},
+		// 基本满意 counts as satisfied.
+		{Name: "evaluation.survey_basically_counts", Kind: Switch, Default: "true"},
+		// Households of one survey.
+		{Name: "evaluation.survey_most_households", Default: "6000", Min: "1", Max: "50000"},
 	}
 }

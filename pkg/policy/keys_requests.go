@@ -20,6 +20,11 @@ func requestsKeys() []Key {
 		{Name: "requests.rate_least_cases", Default: "5", Min: "5", Max: "100"},
 		// Nuisance posts of one author that may be open at a time.
 		{Name: "requests.nuisance_open", Default: "2", Min: "1", Max: "10"},
+		// Unfounded nuisance posts that pause their author, and for how many months.
+		{Name: "requests.nuisance_unfounded", Default: "2", Min: "2", Max: "10"},
+		{Name: "requests.nuisance_pause_months", Default: "3", Min: "1", Max: "12"},
+		// A count of nuisance posts of a building under it is not shown.
+		{Name: "requests.nuisance_least_cell", Default: "5", Min: "5", Max: "100"},
 		// Suggestions: factors in percent, what halves the factor of load, and over how many days load is counted.
 		{Name: "requests.matching.building", Default: "100", Min: "1", Max: "100"},
 		{Name: "requests.matching.community", Default: "80", Min: "1", Max: "100"},

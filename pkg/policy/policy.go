@@ -33,6 +33,7 @@ type Key struct {
 	Kind    Kind
 	Default string
 	// Min and Max bound integers and decimals, both included; empty = unbounded.
+	// The elements of a list with bounds are integers.
 	Min, Max string
 	// OneOf, when not empty, are the only values of a list's elements.
 	OneOf []string
@@ -59,7 +60,7 @@ type Policy struct {
 
 // Keys are all values that a document may hold, by name.
 func Keys() []Key {
-	all := slices.Concat(registryKeys(), requestsKeys(), projectsKeys(), deliveryKeys(), evaluationKeys(), ledgerKeys(), pollKeys())
+	all := slices.Concat(registryKeys(), requestsKeys(), projectsKeys(), deliveryKeys(), evaluationKeys(), ledgerKeys(), pollKeys(), branchKeys())
 	slices.SortFunc(all, func(a, b Key) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
@@ -137,6 +138,10 @@ func (k Key) check(text string) error {
 		for _, e := range split(text) {
 			if len(k.OneOf) > 0 && !slices.Contains(k.OneOf, e) {
 				return fmt.Errorf("%s", strings.Join(k.OneOf, ", "))
+			}
+			n, err := strconv.ParseInt(e, 10, 64)
+			if k.Min+k.Max != "" && (err != nil || !k.within(new(big.Rat).SetInt64(n))) {
+				return fmt.Errorf("%s–%s", k.Min, k.Max)
 			}
 		}
 	}

@@ -192,7 +192,7 @@ func (s polls) tryUrn(tx *store.Tx, id string, change func(*poll.Urn) error, aft
 func (s polls) GetPollResults(ctx context.Context, req *pb.GetPollResultsRequest) (*pb.GetPollResultsResponse, error) {
 	reply := &pb.GetPollResultsResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
-		row, err := s.poll(r, access.From(ctx).Scope, req.GetId())
+		row, err := s.poll(ctx, r, access.From(ctx).Scope, req.GetId())
 		if err != nil {
 			return err
 		}

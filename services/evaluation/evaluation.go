@@ -22,12 +22,16 @@ import (
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/evaluation/internal/branch"
 	"github.com/linli-project/linli/services/evaluation/internal/card"
+	"github.com/linli-project/linli/services/evaluation/internal/conduct"
 	"github.com/linli-project/linli/services/evaluation/internal/cycle"
 	"github.com/linli-project/linli/services/evaluation/internal/honor"
 	"github.com/linli-project/linli/services/evaluation/internal/ledger"
 	"github.com/linli-project/linli/services/evaluation/internal/poll"
 	"github.com/linli-project/linli/services/evaluation/internal/sheet"
+	"github.com/linli-project/linli/services/evaluation/internal/survey"
+	"github.com/linli-project/linli/services/evaluation/internal/volunteer"
 )
 
 // Deps of the service. The store is closed by whoever opened it.
@@ -53,14 +57,19 @@ type Service struct {
 	cycleWay      rule.Machine[cycle.State]
 	pollWay       rule.Machine[poll.State]
 	honorWay      rule.Machine[honor.State]
+	surveyWay     rule.Machine[survey.State]
 	tables        tables
 	organizations *copies.Organizations
 	members       *copies.Members
 	policies      *copies.Policies
 	pollTables    pollTables
 	sheetTables   sheetTables
+	surveyTables  surveyTables
+	branchTables  branchTables
 	pager         *table.Pager
 	wake          chan struct{} // a cycle has work to do
+	wakeErase     chan struct{} // a survey has ended
+	branchWork    chan struct{} // a branch's cycle has work to do
 }
 
 var _ pb.EvaluationServiceServer = (*Service)(nil)
@@ -73,9 +82,11 @@ func New(d Deps) (*Service, error) {
 	return &Service{
 		store: d.Store, ids: d.IDs, log: d.Log, registry: d.Registry,
 		entryWay: ledger.Machine(), cycleWay: cycle.Machine(), pollWay: poll.Machine(), honorWay: honor.Machine(),
+		surveyWay: survey.Machine(), surveyTables: newSurveyTables(), branchTables: newBranchTables(),
 		tables: newTables(), pollTables: newPollTables(), sheetTables: newSheetTables(),
 		organizations: copies.NewOrganizations(), members: copies.NewMembers(), policies: copies.NewPolicies(),
-		pager: table.NewPager(d.Store.Keyring()), wake: make(chan struct{}, 1),
+		pager: table.NewPager(d.Store.Keyring()), wake: make(chan struct{}, 1), wakeErase: make(chan struct{}, 1),
+		branchWork: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -91,6 +102,11 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterSheetServiceServer(r, sheets{Service: s})
 	pb.RegisterReplyServiceServer(r, replies{Service: s})
 	pb.RegisterCardServiceServer(r, cards{Service: s})
+	pb.RegisterSurveyServiceServer(r, surveys{Service: s})
+	pb.RegisterExemptionServiceServer(r, exemptions{Service: s})
+	pb.RegisterBranchServiceServer(r, branches{Service: s})
+	pb.RegisterConductServiceServer(r, conducts{Service: s})
+	pb.RegisterLedgerExportServiceServer(r, exports{Service: s})
 }
 
 // OrganizationPath answers from the copy of the tree.
@@ -119,7 +135,9 @@ func (s *Service) Jobs() []run.Job {
 	return []run.Job{
 		{Name: "evaluation-cycles", Run: s.workOnCycles},
 		{Name: "evaluation-honors", Run: s.workOnHonors},
+		{Name: "evaluation-branches", Run: s.workOnBranches},
 		{Name: "evaluation-reminders", Run: replies{Service: s}.remind},
+		{Name: "evaluation-surveys", Run: surveys{Service: s}.eraseAnswers},
 	}
 }
 
@@ -128,7 +146,7 @@ func (s *Service) Tables() []table.Checker {
 	return slices.Concat([]table.Checker{
 		s.tables.entries, s.tables.cycles, s.tables.results, s.tables.letters,
 		s.organizations.Table(), s.members.Table(), s.policies.Table(),
-	}, s.ledgerCheckers(), s.honorCheckers(), s.pollTables.all(), s.sheetTables.all())
+	}, s.ledgerCheckers(), s.honorCheckers(), s.pollTables.all(), s.sheetTables.all(), s.surveyTables.all(), s.branchTables.all())
 }
 
 // Charts are the service's state machines.
@@ -136,5 +154,7 @@ func Charts() []rule.Chart {
 	return []rule.Chart{
 		ledger.Machine().Chart(), cycle.Machine().Chart(), poll.Machine().Chart(), honor.Machine().Chart(),
 		sheet.Signatures().Chart(), sheet.Objections().Chart(), card.Machine().Chart(),
+		survey.Machine().Chart(),
+		branch.Machine().Chart(), branch.Exceptions().Chart(), conduct.Machine().Chart(), volunteer.Machine().Chart(),
 	}
 }

@@ -1,8 +1,13 @@
 package evaluation
 
 import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	pb "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
 
+	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/evaluation/internal/ledger"
@@ -47,25 +52,34 @@ func reversalEvent(row table.Row[*pb.EntryRow], source pb.EntrySource) store.Eve
 }
 
 // cycleEvent: linli.evaluation.cycle.opened.v1, .computed.v1 and .closed.v1.
-func cycleEvent(name string, row table.Row[*pb.CycleRow]) store.Event {
+func cycleEvent(name string, row table.Row[*pb.CycleRow], now time.Time) store.Event {
 	c := row.Value.GetCycle()
 	return store.Event{
 		Name: name, EntityID: c.GetId(), Revision: row.Revision,
 		Data: &pb.CycleChanged{
 			Id: c.GetId(), Revision: row.Revision, DistrictPath: row.Value.GetDistrictPath(),
-			Year: c.GetYear(), State: c.GetState(),
+			Year: c.GetYear(), State: c.GetState(), Day: clock.Day(now), ObjectUntil: lastDayBefore(c.GetObjectUntil()),
 		},
 	}
 }
 
+// lastDayBefore is the Shanghai day that ends at a midnight; empty for none.
+func lastDayBefore(end *timestamppb.Timestamp) string {
+	if end == nil {
+		return ""
+	}
+	return clock.Day(end.AsTime().Add(-time.Nanosecond))
+}
+
 // letterEvent: linli.evaluation.letter.issued.v1, .reminded.v1 and .answered.v1.
-func letterEvent(name string, row table.Row[*pb.LetterRow]) store.Event {
+func letterEvent(name string, row table.Row[*pb.LetterRow], now time.Time) store.Event {
 	l := row.Value.GetLetter()
 	return store.Event{
 		Name: name, EntityID: l.GetId(), Revision: row.Revision,
 		Data: &pb.LetterChanged{
 			Id: l.GetId(), Revision: row.Revision, HomePath: row.Value.GetHomePath(), DistrictPath: row.Value.GetDistrictPath(),
 			Year: l.GetYear(), Issue: l.GetIssue(), Reminders: l.GetReminders(),
+			CycleId: l.GetCycleId(), Day: clock.Day(now), ReplyUntil: lastDayBefore(row.Value.GetRemindAt()),
 		},
 	}
 }
@@ -83,12 +97,13 @@ func sheetsEvent(command string, year int32, row table.Row[*pb.SignatureRow]) st
 }
 
 // objectionEvent: linli.evaluation.objection.made.v1 and .answered.v1.
-func objectionEvent(name string, row table.Row[*pb.ObjectionRow]) store.Event {
+func objectionEvent(name string, row table.Row[*pb.ObjectionRow], now time.Time) store.Event {
 	o := row.Value.GetObjection()
 	return store.Event{
 		Name: name, EntityID: o.GetId(), Revision: row.Revision,
 		Data: &pb.ObjectionChanged{
 			Id: o.GetId(), Revision: row.Revision, MemberId: o.GetMemberId(), CommunityPath: row.Value.GetCommunityPath(), State: o.GetState(),
+			CycleId: o.GetCycleId(), Line: o.GetLine(), Day: clock.Day(now),
 		},
 	}
 }

@@ -1,6 +1,12 @@
 package evaluation
 
-import "testing"
+import (
+	"testing"
+
+	pb "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
+
+	"github.com/linli-project/linli/pkg/kv"
+)
 
 // RemindDue reminds of every letter whose reply is due, as the job does.
 func (s *Service) RemindDue(t *testing.T) {
@@ -14,4 +20,29 @@ func (s *Service) RemindDue(t *testing.T) {
 			return
 		}
 	}
+}
+
+// EraseAnswers erases what households said in surveys that have ended, as the
+// job does.
+func (s *Service) EraseAnswers(t *testing.T) {
+	t.Helper()
+	for more := true; more; {
+		var err error
+		if more, err = (surveys{Service: s}).eraseSlice(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// StandingNotes are the notes that a member's sheet and letter show on a day.
+func (s *Service) StandingNotes(t *testing.T, member, day string) (notes []*pb.StandingNote) {
+	t.Helper()
+	err := s.store.View(t.Context(), func(r kv.Reader) (err error) {
+		notes, err = s.standingNotes(r, member, day)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return notes
 }

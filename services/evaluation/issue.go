@@ -85,7 +85,7 @@ func (s *Service) issueSlice(ctx context.Context, row table.Row[*pb.CycleRow]) e
 		if err != nil {
 			return err
 		}
-		return tx.Emit(cycleEvent("cycle.closed", closed))
+		return tx.Emit(cycleEvent("cycle.closed", closed, now))
 	})
 }
 
@@ -113,7 +113,7 @@ func (s *Service) issue(tx *store.Tx, p policy.Policy, row table.Row[*pb.LetterR
 	if err != nil {
 		return row, err
 	}
-	return kept, tx.Emit(letterEvent("letter.issued", kept))
+	return kept, tx.Emit(letterEvent("letter.issued", kept, now))
 }
 
 // supersede marks the present issue of a letter.
@@ -232,15 +232,16 @@ func (s sheets) issueAgain(ctx context.Context, tx *store.Tx, c *pb.CycleRow, ch
 	return s.issue(tx, p, letter, code, reason, digest, now)
 }
 
-// sumAgain sums a member's year anew and puts the difference into the letter
-// and the cycle.
+// sumAgain sums a member's year anew, by what the ledger, the poll and the
+// survey say now and by the policy that holds now, and puts the difference into
+// the letter and the cycle.
 func (s *Service) sumAgain(tx *store.Tx, row table.Row[*pb.ResultRow], change func(*pb.ResultRow)) error {
 	c, err := s.cycle(tx, scope.All(), row.Value.GetCycleId())
 	if err != nil {
 		return err
 	}
 	year := c.Value.GetCycle().GetYear()
-	sum, err := s.sumMember(tx, row.Value.GetMemberId(), cycle.YearPrefix(year))
+	f, err := s.reading(tx, year).of(row.Value)
 	if err != nil {
 		return err
 	}
@@ -248,11 +249,11 @@ func (s *Service) sumAgain(tx *store.Tx, row table.Row[*pb.ResultRow], change fu
 	if err != nil {
 		return err
 	}
-	next := proto.CloneOf(row.Value)
-	next.Times, next.Cases, next.QuarterHours = sum.Times, sum.Cases, sum.QuarterHours
-	if next.Proposed, err = s.proposeOpinion(tx, p, year, next); err != nil {
+	by, err := s.measure(tx, row.Value.GetCycleId(), p)
+	if err != nil {
 		return err
 	}
+	next := by.summed(row.Value, f)
 	change(next)
 	if _, err := s.tables.results.Replace(tx, row, next); err != nil {
 		return err

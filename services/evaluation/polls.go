@@ -50,6 +50,9 @@ func (s polls) PreparePoll(ctx context.Context, req *pb.PreparePollRequest) (*pb
 		if err := s.refusePolled(tx, req.GetKind(), members, req.GetYear()); err != nil {
 			return nil, err
 		}
+		if err := s.checkBranchPoll(tx, call, organization.Path, req, members); err != nil {
+			return nil, err
+		}
 		row, err := s.pollTables.polls.Insert(tx, &pb.PollRow{
 			Poll: &pb.Poll{
 				Id: id, OrganizationId: req.GetOrganizationId(), Kind: req.GetKind(), Year: req.GetYear(),
@@ -61,7 +64,7 @@ func (s polls) PreparePoll(ctx context.Context, req *pb.PreparePollRequest) (*pb
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{id}})
-		return &pb.PreparePollResponse{Poll: pollProto(row, nil)}, tx.Emit(pollEvent("poll.prepared", row, nil))
+		return &pb.PreparePollResponse{Poll: pollProto(row, nil)}, tx.Emit(pollEvent("poll.prepared", row, nil, now.AsTime()))
 	})
 }
 
@@ -82,7 +85,7 @@ func (s polls) refusePolled(r kv.Reader, kind pb.PollKind, members []string, yea
 // IssueBallots makes the codes of a poll. It does not remember its reply, as
 // that would keep the codes.
 func (s polls) IssueBallots(ctx context.Context, req *pb.IssueBallotsRequest) (*pb.IssueBallotsResponse, error) {
-	codes := newCodes(int(req.GetCodes()))
+	codes, now := newCodes(int(req.GetCodes())), s.store.Civil().Now()
 	var reply *pb.IssueBallotsResponse
 	err := s.store.Update(ctx, func(tx *store.Tx) error {
 		row, err := s.pollToRun(ctx, tx, req.GetId(), req.GetEtag())
@@ -109,7 +112,7 @@ func (s polls) IssueBallots(ctx context.Context, req *pb.IssueBallotsRequest) (*
 		}
 		tx.Audit(store.Record{Rows: []string{req.GetId()}})
 		reply = &pb.IssueBallotsResponse{Poll: pollProto(row, nil), Codes: codes}
-		return tx.Emit(pollEvent("poll.issued", row, nil))
+		return tx.Emit(pollEvent("poll.issued", row, nil, now))
 	})
 	if err != nil {
 		return nil, err
@@ -136,7 +139,7 @@ func (s polls) OpenPoll(ctx context.Context, req *pb.OpenPollRequest) (*pb.OpenP
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{req.GetId()}})
-		return &pb.OpenPollResponse{Poll: pollProto(row, urn)}, tx.Emit(pollEvent("poll.opened", row, nil))
+		return &pb.OpenPollResponse{Poll: pollProto(row, urn)}, tx.Emit(pollEvent("poll.opened", row, nil, now.AsTime()))
 	})
 }
 
@@ -162,7 +165,7 @@ func (s polls) ClosePoll(ctx context.Context, req *pb.ClosePollRequest) (*pb.Clo
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{req.GetId()}})
-		return &pb.ClosePollResponse{Poll: pollProto(row, urn.Value)}, tx.Emit(pollEvent("poll.closed", row, urn.Value))
+		return &pb.ClosePollResponse{Poll: pollProto(row, urn.Value)}, tx.Emit(pollEvent("poll.closed", row, urn.Value, now.AsTime()))
 	})
 }
 
@@ -179,7 +182,7 @@ func (s polls) AnnulPoll(ctx context.Context, req *pb.AnnulPollRequest) (*pb.Ann
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason()})
-		return &pb.AnnulPollResponse{Poll: pollProto(row, nil)}, tx.Emit(pollEvent("poll.annulled", row, nil))
+		return &pb.AnnulPollResponse{Poll: pollProto(row, nil)}, tx.Emit(pollEvent("poll.annulled", row, nil, now.AsTime()))
 	})
 }
 
@@ -187,7 +190,7 @@ func (s polls) AnnulPoll(ctx context.Context, req *pb.AnnulPollRequest) (*pb.Ann
 func (s polls) GetPoll(ctx context.Context, req *pb.GetPollRequest) (*pb.GetPollResponse, error) {
 	reply := &pb.GetPollResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
-		row, err := s.poll(r, access.From(ctx).Scope, req.GetId())
+		row, err := s.poll(ctx, r, access.From(ctx).Scope, req.GetId())
 		if err != nil {
 			return err
 		}
@@ -216,7 +219,9 @@ func (s polls) ListPolls(ctx context.Context, req *pb.ListPollsRequest) (*pb.Lis
 		rows, next, err := table.Page(s.pager, s.pollTables.polls, r, page,
 			table.Query{Index: byKeeper, Prefix: key.Key(nil).String(string(organization.Path))})
 		for _, row := range rows {
-			reply.Polls = append(reply.Polls, pollProto(row, nil))
+			if !pollHidden(call, row.Value) {
+				reply.Polls = append(reply.Polls, pollProto(row, nil))
+			}
 		}
 		reply.NextPageToken = next
 		return err
@@ -224,9 +229,9 @@ func (s polls) ListPolls(ctx context.Context, req *pb.ListPollsRequest) (*pb.Lis
 	return reply, err
 }
 
-func (s *Service) poll(r kv.Reader, sc scope.Scope, id string) (table.Row[*pb.PollRow], error) {
+func (s *Service) poll(ctx context.Context, r kv.Reader, sc scope.Scope, id string) (table.Row[*pb.PollRow], error) {
 	row, ok, err := s.pollTables.polls.Get(r, sc, pollKey(id))
-	if err == nil && !ok {
+	if err == nil && (!ok || pollHidden(access.From(ctx), row.Value)) {
 		err = rule.Absent("poll", id)
 	}
 	return row, err
@@ -236,7 +241,7 @@ func (s *Service) poll(r kv.Reader, sc scope.Scope, id string) (table.Row[*pb.Po
 // appraised does.
 func (s polls) pollToRun(ctx context.Context, r kv.Reader, id, etag string) (table.Row[*pb.PollRow], error) {
 	call := access.From(ctx)
-	row, err := s.poll(r, scope.Scope{Paths: call.Scope.Paths}, id)
+	row, err := s.poll(ctx, r, scope.Scope{Paths: call.Scope.Paths}, id)
 	if err != nil {
 		return row, err
 	}

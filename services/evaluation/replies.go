@@ -18,6 +18,7 @@ import (
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/evaluation/internal/sheet"
 )
 
 // replies answers linli.evaluation.v1.ReplyService.
@@ -80,6 +81,9 @@ func (s replies) ReplyToLetter(ctx context.Context, req *pb.ReplyToLetterRequest
 		if err := s.notSubject(tx, call.Person, row.Value); err != nil {
 			return nil, err
 		}
+		if err := sheet.CheckReply(req.GetIssue(), row.Value.GetLetter().GetIssue()); err != nil {
+			return nil, err
+		}
 		next := proto.CloneOf(row.Value)
 		next.Letter.RepliedAt, next.RemindAt = now, nil
 		next.Reply = &pb.Reply{
@@ -92,7 +96,7 @@ func (s replies) ReplyToLetter(ctx context.Context, req *pb.ReplyToLetterRequest
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{req.GetLetterId()}})
-		return &pb.ReplyToLetterResponse{Reply: proto.CloneOf(kept.Value.GetReply())}, tx.Emit(letterEvent("letter.answered", kept))
+		return &pb.ReplyToLetterResponse{Reply: proto.CloneOf(kept.Value.GetReply())}, tx.Emit(letterEvent("letter.answered", kept, now.AsTime()))
 	})
 }
 
@@ -198,5 +202,5 @@ func (s replies) remindOf(tx *store.Tx, id string, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return tx.Emit(letterEvent("letter.reminded", kept))
+	return tx.Emit(letterEvent("letter.reminded", kept, now))
 }

@@ -52,7 +52,7 @@ func (s sheets) ObjectToSheet(ctx context.Context, req *pb.ObjectToSheetRequest)
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{id}})
-		return &pb.ObjectToSheetResponse{Objection: proto.CloneOf(kept.Value.GetObjection())}, tx.Emit(objectionEvent("objection.made", kept))
+		return &pb.ObjectToSheetResponse{Objection: proto.CloneOf(kept.Value.GetObjection())}, tx.Emit(objectionEvent("objection.made", kept, now))
 	})
 }
 
@@ -107,7 +107,7 @@ func (s sheets) AnswerObjection(ctx context.Context, req *pb.AnswerObjectionRequ
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{req.GetId()}})
-		return &pb.AnswerObjectionResponse{Objection: proto.CloneOf(kept.Value.GetObjection())}, tx.Emit(objectionEvent("objection.answered", kept))
+		return &pb.AnswerObjectionResponse{Objection: proto.CloneOf(kept.Value.GetObjection())}, tx.Emit(objectionEvent("objection.answered", kept, now.AsTime()))
 	})
 }
 

@@ -2,7 +2,6 @@ package evaluation
 
 import (
 	"context"
-	"math/big"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -13,7 +12,6 @@ import (
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/kv/key"
-	"github.com/linli-project/linli/pkg/policy"
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
@@ -43,25 +41,6 @@ const (
 func endOfDays(t time.Time, n int) time.Time {
 	local := t.In(clock.Shanghai())
 	return time.Date(local.Year(), local.Month(), local.Day()+n+1, 0, 0, 0, 0, local.Location())
-}
-
-// proposeOpinion answers what the figures of a year propose.
-func (s *Service) proposeOpinion(r kv.Reader, p policy.Policy, year int32, row *pb.ResultRow) (pb.Opinion, error) {
-	composite, err := s.compositeOf(r, p, year, row)
-	served := row.GetTimes() > 0 || row.GetCases() > 0 || row.GetQuarterHours() > 0
-	return pb.Opinion(sheet.Propose(row.GetCommunityPath() != "", served, composite, sheet.Lines{
-		Good: p.Rat("evaluation.opinion.good"), FairlyGood: p.Rat("evaluation.opinion.fairly_good"),
-	})), err
-}
-
-// compositeOf answers the composite of a member's year; nil without any input.
-func (s *Service) compositeOf(_ kv.Reader, p policy.Policy, _ int32, row *pb.ResultRow) (*big.Rat, error) {
-	hours := big.NewRat(100*int64(row.GetQuarterHours()), 4)
-	score := hours.Quo(hours, p.Rat("evaluation.full_marks_hours"))
-	if most := big.NewRat(100, 1); score.Cmp(most) > 0 {
-		score = most
-	}
-	return score, nil
 }
 
 // opinionOf is the opinion that stands: what somebody wrote, else what the
@@ -138,14 +117,19 @@ func (s *Service) result(r kv.Reader, sees scope.Scope, cycleID, member string) 
 }
 
 // sheetProto is a sheet as it is shown.
-func (s *Service) sheetProto(r kv.Reader, c *pb.CycleRow, row *pb.ResultRow) (*pb.MemberSheet, error) {
+func (s *Service) sheetProto(r kv.Reader, c *pb.CycleRow, kept table.Row[*pb.ResultRow]) (*pb.MemberSheet, error) {
+	row := kept.Value
 	out := &pb.MemberSheet{
 		CycleId: row.GetCycleId(), Year: c.GetCycle().GetYear(), MemberId: row.GetMemberId(),
 		CommunityId: scope.Path(row.GetCommunityPath()).ID(),
 		Times:       row.GetTimes(), Cases: row.GetCases(), QuarterHours: row.GetQuarterHours(),
 		Opinion: opinionOf(row), OpinionText: row.GetOpinionText(), OpinionBy: row.GetOpinionBy(),
 		OpinionProposed: row.GetOpinion() == pb.Opinion_OPINION_UNSPECIFIED,
-		ObjectUntil:     c.GetCycle().GetObjectUntil(), CorrectedAt: row.GetCorrectedAt(),
+		ObjectUntil:     c.GetCycle().GetObjectUntil(), CorrectedAt: row.GetCorrectedAt(), Etag: kept.Etag(),
+	}
+	var err error
+	if out.Composite, err = s.compositeProto(r, row); err != nil {
+		return nil, err
 	}
 	page, err := s.sheetTables.objections.List(r, scope.All(), table.Query{
 		Index: byMember, Prefix: memberCycleKey(row.GetMemberId(), row.GetCycleId()), Limit: mostObjections,
@@ -188,7 +172,7 @@ func (s sheets) GetMySheet(ctx context.Context, req *pb.GetMySheetRequest) (*pb.
 		if err != nil {
 			return err
 		}
-		out.Sheet, err = s.sheetProto(r, c.Value, row.Value)
+		out.Sheet, err = s.sheetProto(r, c.Value, row)
 		return err
 	})
 	return out, err
@@ -219,14 +203,36 @@ func (s sheets) ListSheets(ctx context.Context, req *pb.ListSheetsRequest) (*pb.
 			return err
 		}
 		for _, row := range rows {
-			shown, err := s.sheetProto(r, c.Value, row.Value)
+			shown, err := s.sheetProto(r, c.Value, row)
 			if err != nil {
 				return err
+			}
+			if shown.Composite != nil {
+				shown.Composite.Policy = nil
 			}
 			out.Sheets = append(out.Sheets, shown)
 		}
 		out.NextPageToken = next
 		return nil
+	})
+	return out, err
+}
+
+// GetSheet answers one sheet in full.
+func (s sheets) GetSheet(ctx context.Context, req *pb.GetSheetRequest) (*pb.GetSheetResponse, error) {
+	call := access.From(ctx)
+	out := &pb.GetSheetResponse{}
+	err := s.store.View(ctx, func(r kv.Reader) error {
+		c, err := s.computed(r, req.GetCycleId())
+		if err != nil {
+			return err
+		}
+		row, err := s.result(r, sheetScope(call), req.GetCycleId(), req.GetMemberId())
+		if err != nil {
+			return err
+		}
+		out.Sheet, err = s.sheetProto(r, c.Value, row)
+		return err
 	})
 	return out, err
 }
@@ -274,6 +280,9 @@ func (s sheets) SetOpinion(ctx context.Context, req *pb.SetOpinionRequest) (*pb.
 		if err != nil {
 			return nil, err
 		}
+		if err := row.Match(req.GetEtag()); err != nil {
+			return nil, err
+		}
 		if req.GetMemberId() == call.Person {
 			return nil, rule.New(rule.Denied, "OPINION_ON_ONESELF", "")
 		}
@@ -287,7 +296,7 @@ func (s sheets) SetOpinion(ctx context.Context, req *pb.SetOpinionRequest) (*pb.
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{req.GetCycleId(), req.GetMemberId()}})
-		shown, err := s.sheetProto(tx, c.Value, kept.Value)
+		shown, err := s.sheetProto(tx, c.Value, kept)
 		return &pb.SetOpinionResponse{Sheet: shown}, err
 	})
 }

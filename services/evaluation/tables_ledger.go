@@ -50,6 +50,7 @@ func originKey(source pb.EntrySource, id, member string) key.Key {
 // ledgerIndexes are those of the entries that the ledger's rules need.
 func ledgerIndexes() []table.Index[*pb.EntryRow] {
 	return []table.Index[*pb.EntryRow]{
+		entryDayIndex(),
 		{Number: indexEntryOrigin, Name: byOrigin, Unique: true, Keys: func(r *pb.EntryRow) []key.Key {
 			e := r.GetEntry()
 			return []key.Key{originKey(e.GetSource(), e.GetSourceId(), e.GetMemberId())}

@@ -124,6 +124,7 @@ const (
 
 // freezeSlice copies one page of members onto the roster.
 func (s *Service) freezeSlice(ctx context.Context, row table.Row[*pb.CycleRow]) error {
+	now := s.store.Civil().Now()
 	return s.store.Update(ctx, func(tx *store.Tx) error {
 		next := proto.CloneOf(row.Value)
 		page, err := s.rosterPage(tx, next)
@@ -148,7 +149,7 @@ func (s *Service) freezeSlice(ctx context.Context, row table.Row[*pb.CycleRow]) 
 		if err != nil {
 			return err
 		}
-		return tx.Emit(cycleEvent("cycle.opened", opened))
+		return tx.Emit(cycleEvent("cycle.opened", opened, now))
 	})
 }
 
@@ -187,10 +188,10 @@ func (s *Service) rosterPage(r kv.Reader, row *pb.CycleRow) (copies.Slice, error
 }
 
 // sumSlice sums the year of one page of the roster, and adds the page to its
-// letters. The ledger is read on one snapshot; what is confirmed after it
-// belongs to a correction.
+// letters. Ledger, polls and surveys are read on one snapshot; what is confirmed
+// or closed after it belongs to an objection or a correction.
 func (s *Service) sumSlice(ctx context.Context, row table.Row[*pb.CycleRow]) error {
-	page, sums, err := s.readYear(ctx, row.Value)
+	page, year, err := s.readYear(ctx, row.Value)
 	if err != nil {
 		return err
 	}
@@ -205,27 +206,27 @@ func (s *Service) sumSlice(ctx context.Context, row table.Row[*pb.CycleRow]) err
 		if err != nil {
 			return err
 		}
+		by, err := s.measure(tx, next.GetCycle().GetId(), p)
+		if err != nil {
+			return err
+		}
 		letters := map[string]*pb.LetterRow{}
 		communities := map[string]int64{}
 		for i, result := range page.Rows {
-			changed := proto.CloneOf(result.Value)
-			changed.Times, changed.Cases, changed.QuarterHours = sums[i].Times, sums[i].Cases, sums[i].QuarterHours
-			if changed.Proposed, err = s.proposeOpinion(tx, p, next.GetCycle().GetYear(), changed); err != nil {
-				return err
-			}
+			changed := by.summed(result.Value, year[i])
 			if changed.GetCommunityPath() != "" {
 				communities[changed.GetCommunityPath()]++
 			}
 			if _, err := s.tables.results.Replace(tx, result, changed); err != nil {
 				return err
 			}
-			addToCycle(next.GetCycle(), sums[i])
+			addToCycle(next.GetCycle(), year[i].sum)
 			letter, ok := letters[changed.GetHomePath()]
 			if !ok {
 				letter = newLetter(next, changed.GetHomePath(), letterIDs[i], now)
 				letters[changed.GetHomePath()] = letter
 			}
-			addToLetter(letter.GetLetter(), sums[i])
+			addToLetter(letter.GetLetter(), year[i].sum)
 		}
 		if err := s.countCommunities(tx, next, communities); err != nil {
 			return err
@@ -254,13 +255,12 @@ func (s *Service) finishSum(tx *store.Tx, row table.Row[*pb.CycleRow], summed *p
 	if err != nil {
 		return err
 	}
-	return tx.Emit(cycleEvent("cycle.computed", computed))
+	return tx.Emit(cycleEvent("cycle.computed", computed, now.AsTime()))
 }
 
-// readYear reads a page of the roster and the confirmed services of the year
-// of each of its members.
-func (s *Service) readYear(ctx context.Context, row *pb.CycleRow) (page table.Listing[*pb.ResultRow], sums []ledger.Sum, err error) {
-	year := cycle.YearPrefix(row.GetCycle().GetYear())
+// readYear reads a page of the roster and the facts of the year of each of its
+// members.
+func (s *Service) readYear(ctx context.Context, row *pb.CycleRow) (page table.Listing[*pb.ResultRow], year []yearFacts, err error) {
 	err = s.store.View(ctx, func(r kv.Reader) error {
 		page, err = s.tables.results.List(r, scope.All(), table.Query{
 			Prefix: cycleKey(row.GetCycle().GetId()), After: row.GetCursor(), Limit: sliceMembers,
@@ -268,15 +268,16 @@ func (s *Service) readYear(ctx context.Context, row *pb.CycleRow) (page table.Li
 		if err != nil {
 			return err
 		}
-		sums = make([]ledger.Sum, len(page.Rows))
+		year = make([]yearFacts, len(page.Rows))
+		of := s.reading(r, row.GetCycle().GetYear())
 		for i, result := range page.Rows {
-			if sums[i], err = s.sumMember(r, result.Value.GetMemberId(), year); err != nil {
+			if year[i], err = of.of(result.Value); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	return page, sums, err
+	return page, year, err
 }
 
 // entriesAtOnce bounds one read of a member's year.

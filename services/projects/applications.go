@@ -3,6 +3,7 @@ package projects
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -55,6 +56,7 @@ func (s *Service) DraftApplication(ctx context.Context, req *pb.DraftApplication
 // place notes where those who apply stand, if they may apply with that theme.
 func (s *Service) place(tx *store.Tx, called *pb.Call, a *pb.ApplicationRow) error {
 	applicant, others := a.GetApplication().GetApplicantId(), a.GetApplication().GetCoApplicantIds()
+	a.Application.Category = strings.TrimSpace(a.GetApplication().GetCategory())
 	if err := application.CheckTheme(a.GetApplication().GetCategory(), called.GetThemes()); err != nil {
 		return err
 	}

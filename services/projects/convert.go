@@ -102,6 +102,7 @@ func draftCall(id string, req *pb.CreateCallRequest) (*pb.Call, error) {
 		Window:    call.Window{Opens: req.GetOpensAt().AsTime(), Closes: req.GetClosesAt().AsTime()},
 		Reviewers: reviewersOf(req.GetReviewers()),
 		Quota:     int(req.GetQuota()),
+		Themes:    req.GetThemes(),
 	})
 	if err != nil {
 		return nil, err
@@ -125,7 +126,7 @@ func draftCall(id string, req *pb.CreateCallRequest) (*pb.Call, error) {
 		Criteria: req.GetCriteria(), Reviewers: req.GetReviewers(), Quota: req.GetQuota(), Aggregation: req.GetAggregation(),
 		TrimPercent: cmp.Or(req.GetTrimPercent(), defaultTrimPercent), TieLadder: req.GetTieLadder(), Reserves: req.GetReserves(),
 		MostPerApplicant: cmp.Or(req.GetMostPerApplicant(), defaultPerApplicant),
-		Themes:           req.GetThemes(), ApplicantKinds: req.GetApplicantKinds(), BudgetYuan: req.GetBudgetYuan(),
+		Themes:           c.Themes, ApplicantKinds: req.GetApplicantKinds(), BudgetYuan: req.GetBudgetYuan(),
 		HideApplicants: req.GetHideApplicants(),
 	}, nil
 }

@@ -1,6 +1,7 @@
 package projects_test
 
 import (
+	"bytes"
 	"context"
 	"testing"
 
@@ -9,7 +10,9 @@ import (
 
 	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
+	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/store"
 )
 
@@ -172,6 +175,9 @@ func TestCoApplicant_CountsLikeTheApplicant(t *testing.T) {
 	}
 	_, err = h.GetApplication(h.applicant("W00003"), &pb.GetApplicationRequest{Id: a.GetId()})
 	refused(t, "somebody else", err, codes.NotFound, "NOT_FOUND", "")
+	if !bytes.Contains(h.Events("projects"), []byte(h.paths[otherPlace])) {
+		t.Error("no event names the co-applicant")
+	}
 }
 
 // While a call hides its applicants, whoever reviews does not learn them, an
@@ -197,6 +203,11 @@ func TestHideApplicants_WhileInReview(t *testing.T) {
 	e1 := h.reviewer("E1", "W00001")
 	if got := seen(e1); got != "" {
 		t.Errorf("a reviewer learns %s", got)
+	}
+	both := h.As("E1", access.Grant{Role: typev1.Role_ROLE_REVIEWER, Path: h.paths["W00001"]},
+		access.Grant{Role: typev1.Role_ROLE_DISTRICT_OFFICER, Path: district})
+	if got := seen(both); got != "" {
+		t.Errorf("an officer who reviews learns %s", got)
 	}
 	if got := seen(h.officer()); got != community+" "+otherPlace {
 		t.Errorf("the district learns %q", got)

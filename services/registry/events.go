@@ -9,6 +9,7 @@ import (
 
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/registry/internal/reportin"
 )
 
 // largestEvent in bytes of data; with its envelope an event stays a value of
@@ -51,16 +52,30 @@ func emitMembers(tx *store.Tx, importID string, number int, members []*pb.Member
 	})
 }
 
-// reportInChange is the state of a report-in after a step. The day is that of
-// the step in Shanghai.
-func reportInChange(row table.Row[*pb.ReportInRow], m *pb.MemberRow, before pb.ReportInState, day string) *pb.ReportInStateChange {
+// reportInChange is the state of a report-in after a step; before is nil for a
+// new one. The day is that of the step in Shanghai.
+func reportInChange(row table.Row[*pb.ReportInRow], m *pb.MemberRow, before *pb.ReportInRow, day string) *pb.ReportInStateChange {
 	r := row.Value.GetReportIn()
-	return &pb.ReportInStateChange{
+	c := &pb.ReportInStateChange{
 		Id: r.GetId(), Revision: row.Revision, MemberId: r.GetMemberId(),
 		MemberKind: row.Value.GetMemberKind(), HomePath: row.Value.GetHomePath(),
 		CommunityPath: row.Value.GetCommunityPath(), ResidencePath: m.GetCommunityPath(),
-		State: r.GetState(), PreviousState: before, Day: day,
+		State: r.GetState(), PreviousState: before.GetReportIn().GetState(), Day: day,
+		CountedOn: countedOn(row.Value), PreviousCountedOn: countedOn(before),
 	}
+	if before.GetCommunityPath() != c.GetCommunityPath() {
+		c.PreviousCommunityPath = before.GetCommunityPath()
+	}
+	return c
+}
+
+// countedOn is the day on which a report-in counts now: only where it is
+// accepted.
+func countedOn(r *pb.ReportInRow) string {
+	if reportInState(r.GetReportIn().GetState()) != reportin.Accepted {
+		return ""
+	}
+	return r.GetReportIn().GetCountedOn()
 }
 
 // emitReportIns announces steps of one kind ("accepted") in one event, or in

@@ -3,6 +3,8 @@ package registry
 import (
 	"context"
 
+	"google.golang.org/protobuf/proto"
+
 	pb "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 
 	"github.com/linli-project/linli/pkg/kv"
@@ -48,13 +50,8 @@ func (s *Service) GetCompletion(ctx context.Context, req *pb.GetCompletionReques
 }
 
 func (s *Service) sumFigures(r kv.Reader, prefix key.Key, sums map[pb.MemberKind]*pb.CompletionOfKind) error {
-	q := table.Query{Prefix: prefix, Limit: figurePage}
-	for {
-		page, err := s.figures.List(r, scope.All(), q)
-		if err != nil {
-			return err
-		}
-		for _, row := range page.Rows {
+	return eachRow(r, s.figures, table.Query{Prefix: prefix}, func(rows []table.Row[*pb.FigureRow]) error {
+		for _, row := range rows {
 			f := row.Value
 			sum, ok := sums[f.GetKind()]
 			if !ok {
@@ -62,6 +59,21 @@ func (s *Service) sumFigures(r kv.Reader, prefix key.Key, sums map[pb.MemberKind
 				sums[f.GetKind()] = sum
 			}
 			add(sum, f)
+		}
+		return nil
+	})
+}
+
+// eachRow walks a range on one snapshot, page by page.
+func eachRow[T proto.Message](r kv.Reader, t *table.Table[T], q table.Query, do func([]table.Row[T]) error) error {
+	q.Limit = figurePage
+	for {
+		page, err := t.List(r, scope.All(), q)
+		if err != nil {
+			return err
+		}
+		if err := do(page.Rows); err != nil {
+			return err
 		}
 		if q.After = page.Last; q.After == nil {
 			return nil

@@ -145,12 +145,13 @@ func TestGetCompletion_WhoSees(t *testing.T) {
 // imagined is a member as the model knows one.
 type imagined struct {
 	home, community, kind string
-	state                 int // 0 none, 1 submitted, 2 accepted, 3 returned
+	state                 int // 0 none, 1 submitted, 2 accepted, 3 returned, 4 ended
 	id, reportIn          string
+	away                  bool // transferred once
 }
 
 // TestFigures_FollowTheModel lets members be imported, moved, reported in,
-// accepted and returned at random and compares every completion with a model.
+// accepted, returned, transferred and ended at random and compares every completion with a model.
 func TestFigures_FollowTheModel(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
@@ -183,7 +184,7 @@ func (m *model) step() {
 		return
 	}
 	staff := m.staff(district)
-	switch m.random.IntN(5) {
+	switch m.random.IntN(7) {
 	case 0, 1:
 		reply, err := m.SubmitReportIn(m.member(who.id), &pb.SubmitReportInRequest{MemberId: who.id, CommunityId: m.pick("", "430101001001")})
 		m.follow(err, who.state == 0, func() { who.state, who.reportIn = 1, reply.GetReportIn().GetId() })
@@ -193,9 +194,15 @@ func (m *model) step() {
 	case 3:
 		_, err := m.ReturnReportIn(staff, &pb.ReturnReportInRequest{Id: who.reportInOr(), Reason: "补充"})
 		m.follow(err, who.state == 1, func() { who.state = 3 })
+	case 4:
+		_, err := m.TransferReportIn(m.officer(district), &pb.TransferReportInRequest{Id: who.reportInOr(), CommunityId: "430101001002"})
+		m.follow(err, who.state == 2 && who.reportIn != "" && !who.away, func() { who.state, who.away = 1, true })
+	case 5:
+		_, err := m.EndReportIn(m.officer(district), &pb.EndReportInRequest{Id: who.reportInOr(), Reason: "搬离"})
+		m.follow(err, who.state == 2 && who.reportIn != "", func() { who.state = 4 })
 	default:
 		_, err := m.ResubmitReportIn(m.member(who.id), &pb.ResubmitReportInRequest{Id: who.reportInOr()})
-		m.follow(err, who.state == 3, func() { who.state = 1 })
+		m.follow(err, who.state >= 3, func() { who.state = 1 })
 	}
 }
 
@@ -232,7 +239,7 @@ func (m *model) send(n int) {
 	}
 	before, known := m.members[n]
 	if known {
-		next.id, next.state, next.reportIn = before.id, before.state, before.reportIn
+		next.id, next.state, next.reportIn, next.away = before.id, before.state, before.reportIn, before.away
 	}
 	m.members[n] = &next
 	if !known {
@@ -264,7 +271,7 @@ func (m *model) compare() {
 		want := tally{"UNSPECIFIED": {}}
 		for _, who := range m.members {
 			by := [4]int64{1, 0, 0, 0}
-			if who.state > 0 {
+			if who.state > 0 && who.state < len(by) {
 				by[who.state] = 1
 			}
 			home := organizationKind(o.GetKind()).CountsByHome()

@@ -42,6 +42,7 @@ import (
 // reactions.
 type house struct {
 	pb.RegistryServiceClient
+	pb.CampaignServiceClient
 	*testkit.House
 
 	t       testing.TB
@@ -69,14 +70,21 @@ func startBolt(t testing.TB) *house {
 
 func startOn(t testing.TB, db kv.DB) *house {
 	t.Helper()
+	return startAt(t, db, lastDay)
+}
+
+// startAt runs it on another civil day.
+func startAt(t testing.TB, db kv.DB, at time.Time) *house {
+	t.Helper()
 	h := &house{House: testkit.New(t), t: t}
-	h.Civil.Advance(lastDay)
+	h.Civil.Advance(at)
 	h.store = h.StoreOn("registry", db)
 	var err error
 	h.service, err = New(Deps{Store: h.store, IDs: ids.New, Log: h.Logger()})
 	must(t, err)
 	h.Start(h.service)
 	h.RegistryServiceClient = pb.NewRegistryServiceClient(h.Conn())
+	h.CampaignServiceClient = pb.NewCampaignServiceClient(h.Conn())
 	return h
 }
 
@@ -188,9 +196,13 @@ func (h *house) sendRoster(ctx context.Context, from string, accept bool, text s
 
 func (h *house) beginRoster(ctx context.Context, from string, accept bool, text string) grpc.ClientStreamingClient[pb.ImportRosterRequest, pb.ImportRosterResponse] {
 	h.t.Helper()
+	return h.beginFile(ctx, &pb.ImportRosterHeader{OrganizationId: from, AcceptReportIns: accept}, text)
+}
+
+func (h *house) beginFile(ctx context.Context, header *pb.ImportRosterHeader, text string) grpc.ClientStreamingClient[pb.ImportRosterRequest, pb.ImportRosterResponse] {
+	h.t.Helper()
 	stream, err := h.ImportRoster(ctx)
 	must(h.t, err)
-	header := &pb.ImportRosterHeader{OrganizationId: from, AcceptReportIns: accept}
 	err = stream.Send(&pb.ImportRosterRequest{Part: &pb.ImportRosterRequest_Header{Header: header}})
 	for chunk := range chunks(text) {
 		if err == nil {

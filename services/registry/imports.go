@@ -41,7 +41,7 @@ type importing[T any] struct {
 	service *Service
 	// id is made of the idempotency key, or minted where there is none.
 	id     string
-	reader *roster.Reader
+	reader roster.Rows
 	// under is what else decides what the rows mean; other content or another
 	// header under the same key is refused.
 	under []string

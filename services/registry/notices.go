@@ -70,12 +70,16 @@ func noticesOf(e *typev1.EventRow) ([]notice, error) {
 		return requestNotices(e)
 	case string(proto.MessageName(&evaluationv1.EntryChanged{})):
 		return entryNotices(e)
+	case string(proto.MessageName(&pb.CampaignReminded{})), string(proto.MessageName(&pb.MembersReminded{})),
+		string(proto.MessageName(&pb.ExclusionChanged{})), string(proto.MessageName(&pb.PlaceChanged{})):
+		return campaignNotices(e)
 	}
 	return nil, nil
 }
 
-// reportInNotices: the community of what waits for it; the member of the
-// answer; the home organization of the receipts, once for each announcement.
+// reportInNotices: the community of what waits for it and of who left; the
+// member of the answer; the home organization of the receipts, once for each
+// announcement, and of what ended.
 func reportInNotices(e *typev1.EventRow) ([]notice, error) {
 	var ev pb.ReportInsChanged
 	if err := events.Decode(e, &ev); err != nil {
@@ -89,6 +93,10 @@ func reportInNotices(e *typev1.EventRow) ([]notice, error) {
 		switch r.GetState() {
 		case pb.ReportInState_REPORT_IN_STATE_SUBMITTED:
 			out = append(out, notice{toOffice(r.GetCommunityPath()), "report_in.submitted", r.GetId(), revision(r.GetRevision()), facts})
+			if left := r.GetPreviousCommunityPath(); left != "" {
+				out = append(out, notice{toOffice(left), "report_in.left", r.GetId(), revision(r.GetRevision()),
+					map[string]string{"community": leaf(left), "day": r.GetDay()}})
+			}
 		case pb.ReportInState_REPORT_IN_STATE_ACCEPTED:
 			out = append(out, notice{toPerson(r.GetMemberId()), "report_in.accepted", r.GetId(), revision(r.GetRevision()), facts})
 			if receipts[r.GetHomePath()]++; receipts[r.GetHomePath()] == 1 {
@@ -96,6 +104,10 @@ func reportInNotices(e *typev1.EventRow) ([]notice, error) {
 			}
 		case pb.ReportInState_REPORT_IN_STATE_RETURNED:
 			out = append(out, notice{toPerson(r.GetMemberId()), "report_in.returned", r.GetId(), revision(r.GetRevision()), facts})
+		case pb.ReportInState_REPORT_IN_STATE_ENDED:
+			out = append(out,
+				notice{toPerson(r.GetMemberId()), "report_in.ended", r.GetId(), revision(r.GetRevision()), facts},
+				notice{toOffice(r.GetHomePath()), "report_in.ended", r.GetId(), revision(r.GetRevision()), facts})
 		default: // nothing anybody waits for
 		}
 	}
@@ -159,7 +171,7 @@ func (s *Service) inboxConsumers() []events.Consumer {
 		}
 	}
 	return []events.Consumer{
-		consumer("registry", "linli.registry.report_in.*"),
+		consumer("registry", "linli.registry.report_in.*", "linli.registry.campaign.*", "linli.registry.exclusion.*", "linli.registry.place.*"),
 		consumer("requests", "linli.requests.>"),
 		consumer("evaluation", "linli.evaluation.>"),
 	}

@@ -189,7 +189,7 @@ func TestEvents_StayValues(t *testing.T) {
 	slice := &pb.MembersImported{ImportId: "imp_" + strings.Repeat("0", 32)}
 	for range sliceRows {
 		slice.Members = append(slice.Members, &pb.MemberState{Id: id, Revision: 1 << 40, Kind: 4, Status: 2, HomePath: path, CommunityPath: path,
-			PreviousKind: 1, PreviousHomePath: path, PreviousCommunityPath: path, ReportInState: 2})
+			PreviousKind: 1, PreviousHomePath: path, PreviousCommunityPath: path, ReportInState: 2, CountedOn: "2013-08-05"})
 	}
 	if n := proto.Size(slice); n > largestEvent {
 		t.Errorf("a slice announces %d bytes", n)
@@ -198,7 +198,8 @@ func TestEvents_StayValues(t *testing.T) {
 	var changes []*pb.ReportInStateChange
 	for range 200 {
 		changes = append(changes, &pb.ReportInStateChange{Id: id, Revision: 1 << 40, MemberId: id, MemberKind: 4, HomePath: path,
-			CommunityPath: path, ResidencePath: path, State: 2, PreviousState: 1, Day: "2013-08-05"})
+			CommunityPath: path, ResidencePath: path, State: 2, PreviousState: 1, Day: "2013-08-05",
+			CountedOn: "2013-08-05", PreviousCountedOn: "2013-08-05", PreviousCommunityPath: path})
 	}
 	must(t, h.store.Update(t.Context(), func(tx *store.Tx) error { return emitReportIns(tx, "accepted", changes) }))
 	total := 0

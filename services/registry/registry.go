@@ -24,6 +24,7 @@ import (
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/registry/internal/campaign"
 	"github.com/linli-project/linli/services/registry/internal/reportin"
 )
 
@@ -54,6 +55,7 @@ type Service struct {
 	tables
 	policyTables
 	inboxTables
+	campaignTables
 }
 
 // New makes the service over its store.
@@ -65,7 +67,8 @@ func New(d Deps) (*Service, error) {
 		store: d.Store, ids: d.IDs, log: d.Log, pager: table.NewPager(d.Store.Keyring()),
 		shanghai: clock.Shanghai(), tables: newTables(),
 		policyTables: newPolicyTables(), inboxTables: newInboxTables(),
-		mailer: d.Mailer, outside: outside{own: d.OwnNetwork}, http: webhookClient(outside{own: d.OwnNetwork}),
+		campaignTables: newCampaignTables(),
+		mailer:         d.Mailer, outside: outside{own: d.OwnNetwork}, http: webhookClient(outside{own: d.OwnNetwork}),
 	}, nil
 }
 
@@ -77,6 +80,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterRegistryServiceServer(r, s)
 	pb.RegisterPolicyServiceServer(r, policies{Service: s})
 	pb.RegisterInboxServiceServer(r, inbox{Service: s})
+	pb.RegisterCampaignServiceServer(r, campaigns{Service: s})
 }
 
 // OrganizationPath answers where an organization stands, for the door.
@@ -91,26 +95,32 @@ func (s *Service) OrganizationPath(ctx context.Context, id string) (path scope.P
 	return path, known, err
 }
 
-// Reactions are the figures, from the room's own events, and the inboxes, from
-// everybody's.
+// Reactions are the figures and what follows a member's move, from the room's
+// own events, and the inboxes, from everybody's.
 func (s *Service) Reactions() []events.Consumer {
 	return append(s.inboxConsumers(), events.Consumer{
 		Name: "registry-figures", From: "registry", Kind: events.Fact,
 		Subjects: []string{"linli.registry.member.*", "linli.registry.report_in.*"},
 		Apply:    s.applyFigures,
+	}, events.Consumer{
+		Name: "registry-moves", From: "registry", Kind: events.Fact,
+		Subjects: []string{"linli.registry.member.*"},
+		Apply:    s.applyMoves,
 	})
 }
 
-// Jobs are what goes out by mail and webhook.
+// Jobs are what goes out by mail and webhook, and reminders of campaigns.
 func (s *Service) Jobs() []run.Job {
-	return []run.Job{{Name: "registry-deliveries", Run: s.sendOut}}
+	return []run.Job{{Name: "registry-deliveries", Run: s.sendOut}, {Name: "registry-reminders", Run: campaigns{Service: s}.watch}}
 }
 
 // Charts are the room's state machines.
-func Charts() []rule.Chart { return []rule.Chart{reportin.Machine().Chart()} }
+func Charts() []rule.Chart {
+	return []rule.Chart{reportin.Machine().Chart(), campaign.Exclusions().Chart()}
+}
 
 // Tables are what fsck walks.
 func (s *Service) Tables() []table.Checker {
 	return []table.Checker{s.organizations, s.members, s.reportIns, s.imports, s.slices, s.figures, s.policies, s.policyVersions,
-		s.messages, s.contacts, s.webhooks, s.deliveries, s.templates}
+		s.messages, s.contacts, s.webhooks, s.deliveries, s.templates, s.campaigns, s.exclusions, s.places, s.days}
 }

@@ -65,12 +65,13 @@ func (s *Service) SubmitReportIn(ctx context.Context, req *pb.SubmitReportInRequ
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{id}})
-		changes := []*pb.ReportInStateChange{reportInChange(row, m.Value, 0, s.day(now))}
+		changes := []*pb.ReportInStateChange{reportInChange(row, m.Value, nil, s.day(now))}
 		return &pb.SubmitReportInResponse{ReportIn: reportInProto(row)}, emitReportIns(tx, "submitted", changes)
 	})
 }
 
-// ResubmitReportIn submits a returned report-in again.
+// ResubmitReportIn submits a returned or ended report-in again, to another
+// community if one is named.
 func (s *Service) ResubmitReportIn(ctx context.Context, req *pb.ResubmitReportInRequest) (*pb.ResubmitReportInResponse, error) {
 	call, now := access.From(ctx), s.store.Civil().Now()
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ResubmitReportInResponse, error) {
@@ -81,8 +82,13 @@ func (s *Service) ResubmitReportIn(ctx context.Context, req *pb.ResubmitReportIn
 		if sc := homeOffices(call); !sc.Owns(row.Value.GetReportIn().GetMemberId()) && !sc.Covers(scope.Path(row.Value.GetHomePath())) {
 			return nil, rule.New(rule.Denied, "OUTSIDE_SCOPE", "") // the community sees it too
 		}
-		row, err = s.step(tx, row, reportin.Resubmit, now, func(r *pb.ReportIn) {
-			r.SubmittedAt, r.DecidedAt, r.DecidedBy, r.ReturnReason = timestamppb.New(now), nil, "", ""
+		where, err := s.communityOr(tx, req.GetCommunityId(), row.Value)
+		if err != nil {
+			return nil, err
+		}
+		row, err = s.step(tx, row, reportin.Resubmit, now, func(r *pb.ReportInRow) {
+			submitTo(r, where, now)
+			r.ReportIn.EndReason = ""
 		})
 		return &pb.ResubmitReportInResponse{ReportIn: reportInProto(row)}, err
 	})
@@ -143,9 +149,9 @@ func (s *Service) ReturnReportIn(ctx context.Context, req *pb.ReturnReportInRequ
 		if err != nil {
 			return nil, err
 		}
-		row, err = s.step(tx, row, reportin.Return, now, func(r *pb.ReportIn) {
+		row, err = s.step(tx, row, reportin.Return, now, func(r *pb.ReportInRow) {
 			decidedBy(call.Person, now)(r)
-			r.ReturnReason = reason
+			r.ReportIn.ReturnReason = reason
 		})
 		return &pb.ReturnReportInResponse{ReportIn: reportInProto(row)}, err
 	})
@@ -236,6 +242,20 @@ func (s *Service) community(r kv.Reader, id string) (*pb.Organization, error) {
 	return row.Value, nil
 }
 
+// communityOr answers the named community, or where the report-in is.
+func (s *Service) communityOr(r kv.Reader, id string, row *pb.ReportInRow) (*pb.Organization, error) {
+	if id == "" {
+		id = row.GetReportIn().GetCommunityId()
+	}
+	return s.community(r, id)
+}
+
+// submitTo makes a report-in one that waits for a community.
+func submitTo(r *pb.ReportInRow, community *pb.Organization, now time.Time) {
+	r.CommunityPath, r.ReportIn.CommunityId = community.GetPath(), community.GetId()
+	r.ReportIn.SubmittedAt, r.ReportIn.DecidedAt, r.ReportIn.DecidedBy, r.ReportIn.ReturnReason = timestamppb.New(now), nil, "", ""
+}
+
 // refuseSecond: a member has one report-in; a returned one is submitted again
 // by its id.
 func (s *Service) refuseSecond(tx *store.Tx, memberID string) error {
@@ -258,31 +278,41 @@ func newReportIn(id string, m *pb.MemberRow, community *pb.Organization, state r
 	}
 }
 
-func decidedBy(person string, now time.Time) func(*pb.ReportIn) {
-	return func(r *pb.ReportIn) { r.DecidedAt, r.DecidedBy = timestamppb.New(now), person }
+func decidedBy(person string, now time.Time) func(*pb.ReportInRow) {
+	return func(r *pb.ReportInRow) { r.ReportIn.DecidedAt, r.ReportIn.DecidedBy = timestamppb.New(now), person }
+}
+
+// announced is the past tense of a command: the state it leads to, but for a
+// transfer, which others must not take for a first submission.
+func announced(command string, state reportin.State) string {
+	if command == reportin.Transfer {
+		return "transferred"
+	}
+	return string(state)
 }
 
 // step leads one report-in a step on, announces and audits it.
-func (s *Service) step(tx *store.Tx, row table.Row[*pb.ReportInRow], command string, now time.Time, set func(*pb.ReportIn)) (table.Row[*pb.ReportInRow], error) {
+func (s *Service) step(tx *store.Tx, row table.Row[*pb.ReportInRow], command string, now time.Time, set func(*pb.ReportInRow)) (table.Row[*pb.ReportInRow], error) {
 	next, change, err := s.change(tx, row, command, now, set)
 	if err != nil {
 		return row, err
 	}
 	tx.Audit(store.Record{Rows: []string{change.GetId()}})
-	return next, emitReportIns(tx, string(reportInState(change.GetState())), []*pb.ReportInStateChange{change})
+	return next, emitReportIns(tx, announced(command, reportInState(change.GetState())), []*pb.ReportInStateChange{change})
 }
 
 // change writes one step of a report-in. Accepting opens the member's row to
-// the staff of the community.
-func (s *Service) change(tx *store.Tx, row table.Row[*pb.ReportInRow], command string, now time.Time, set func(*pb.ReportIn)) (table.Row[*pb.ReportInRow], *pb.ReportInStateChange, error) {
-	before := row.Value.GetReportIn()
+// the staff of the community; leaving closes it.
+func (s *Service) change(tx *store.Tx, row table.Row[*pb.ReportInRow], command string, now time.Time, set func(*pb.ReportInRow)) (table.Row[*pb.ReportInRow], *pb.ReportInStateChange, error) {
+	from, before := row.Value, row.Value.GetReportIn()
 	state, err := reportin.Machine().Next(reportInState(before.GetState()), command)
 	if err != nil {
 		return row, nil, naming(err, before.GetId())
 	}
 	next := proto.CloneOf(row.Value)
 	next.ReportIn.State = reportInStateProto(state)
-	set(next.ReportIn)
+	next.ReportIn.CountedOn = reportin.CountedOn(command, before.GetCountedOn(), s.day(before.GetSubmittedAt().AsTime()))
+	set(next)
 	if row, err = s.reportIns.Replace(tx, row, next); err != nil {
 		return row, nil, err
 	}
@@ -290,14 +320,16 @@ func (s *Service) change(tx *store.Tx, row table.Row[*pb.ReportInRow], command s
 	if err != nil {
 		return row, nil, err
 	}
-	if state == reportin.Accepted {
+	if wasIn := reportInState(before.GetState()) == reportin.Accepted; state == reportin.Accepted || wasIn {
 		opened := proto.CloneOf(m.Value)
-		opened.ReportedPath = next.GetCommunityPath()
+		if opened.ReportedPath = ""; state == reportin.Accepted {
+			opened.ReportedPath = next.GetCommunityPath()
+		}
 		if m, err = s.members.Replace(tx, m, opened); err != nil {
 			return row, nil, err
 		}
 	}
-	return row, reportInChange(row, m.Value, before.GetState(), s.day(now)), nil
+	return row, reportInChange(row, m.Value, from, s.day(now)), nil
 }
 
 // naming adds to a refused step which report-in refused it; in a bulk step the

@@ -92,6 +92,7 @@ func theWholeWay(t *testing.T, h *house) {
 	accepted, err := h.AcceptReportIn(staff, &pb.AcceptReportInRequest{Id: r.GetId(), Etag: "3"})
 	must(t, err)
 	want.State, want.DecidedAt, want.DecidedBy, want.Etag = pb.ReportInState_REPORT_IN_STATE_ACCEPTED, now, "staff of "+communityA, "4"
+	want.CountedOn = "2013-12-31"
 	if diff := diffProto(want, accepted.GetReportIn()); diff != "" {
 		t.Error(diff)
 	}

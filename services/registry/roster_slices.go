@@ -56,16 +56,16 @@ type found struct {
 
 // find looks the person of a row up: by the ID number, else by name and phone
 // together. Somebody known without an ID number is the same when it comes.
-func (s *rosterSlice) find(row *rosterRow) (f found, err error) {
+func (i *rosterImport) find(r kv.Reader, row *rosterRow) (f found, err error) {
 	if len(row.idNumber) > 0 {
-		if f.row, f.ok, err = s.memberBy(s.tx, byIDNumber, row.idNumber); f.ok || err != nil {
+		if f.row, f.ok, err = i.memberBy(r, byIDNumber, row.idNumber); f.ok || err != nil {
 			return f, err
 		}
 	}
 	if len(row.person) == 0 {
 		return f, nil
 	}
-	f.row, f.ok, err = s.memberBy(s.tx, byPerson, row.person)
+	f.row, f.ok, err = i.memberBy(r, byPerson, row.person)
 	if f.ok && len(row.idNumber) > 0 && len(f.row.Value.GetIdNumberHash()) > 0 {
 		return found{taken: true}, err
 	}
@@ -76,28 +76,61 @@ func (s *Service) memberBy(r kv.Reader, index string, hash []byte) (table.Row[*p
 	return s.members.By(r, scope.All(), index, key.Key(nil).String(string(hash)))
 }
 
+// effect is what a row does to the member it speaks of.
+type effect int
+
+const (
+	creates effect = iota
+	leaves
+	changes
+	contradicts
+)
+
+// judge answers what a row does to whom it was found to speak of.
+func (i *rosterImport) judge(f found, row *rosterRow) effect {
+	switch {
+	case !f.ok:
+		return creates
+	case says(f.row.Value, row):
+		return leaves
+	case f.row.Value.GetSourceOrganizationId() != i.header.GetOrganizationId():
+		return contradicts
+	}
+	return changes
+}
+
+// contradicted counts out a row that says something else than another source.
+func contradicted(slice *pb.ImportSliceRow, f found, row *rosterRow) {
+	refuse(slice, row.line, rule.New(rule.Invalid, "ROSTER_CONTRADICTS_SOURCE", "", "source", f.row.Value.GetSourceOrganizationId()))
+}
+
 // bring makes, changes, leaves or refuses the member of a row.
 func (s *rosterSlice) bring(row *rosterRow) error {
-	f, err := s.find(row)
+	f, err := s.find(s.tx, row)
 	if err != nil {
 		return err
 	}
 	m := f.row
-	switch {
-	case !f.ok:
+	switch s.judge(f, row) {
+	case creates:
 		m, err = s.create(row, f.taken)
-	case says(f.row.Value, row):
+	case leaves:
 		s.done.Unchanged++
-	case f.row.Value.GetSourceOrganizationId() != s.header.GetOrganizationId():
-		refuse(s.done, row.line, rule.New(rule.Invalid, "ROSTER_CONTRADICTS_SOURCE", "", "source", f.row.Value.GetSourceOrganizationId()))
+	case contradicts:
+		contradicted(s.done, f, row)
 		return nil
-	default:
+	case changes:
 		m, err = s.update(row, f.row)
 	}
-	if err != nil || !s.header.GetAcceptReportIns() || row.facts.ReportedOn == "" {
+	if err != nil || !s.takesDate(row) {
 		return err
 	}
 	return s.report(row, m)
+}
+
+// takesDate: the date of a row is to be taken as an accepted report-in.
+func (i *rosterImport) takesDate(row *rosterRow) bool {
+	return i.header.GetAcceptReportIns() && row.facts.ReportedOn != ""
 }
 
 // says: the row says of the member what is known already.
@@ -134,9 +167,11 @@ func (s *rosterSlice) update(row *rosterRow, before table.Row[*pb.MemberRow]) (t
 		return m, err
 	}
 	state := memberState(m, before.Value)
-	if state.ReportInState, err = s.moveReportIn(m.Value); err != nil {
+	moved, err := s.moveReportIn(m.Value)
+	if err != nil {
 		return m, err
 	}
+	state.ReportInState, state.CountedOn = moved.GetReportIn().GetState(), countedOn(moved)
 	s.done.Updated++
 	s.states = append(s.states, state)
 	return m, nil
@@ -180,21 +215,21 @@ func (s *rosterSlice) fill(m *pb.MemberRow, row *rosterRow) {
 }
 
 // moveReportIn lets the member's report-in follow to another home or kind, and
-// answers where it stands.
-func (s *rosterSlice) moveReportIn(m *pb.MemberRow) (pb.ReportInState, error) {
+// answers it; nil for none.
+func (s *rosterSlice) moveReportIn(m *pb.MemberRow) (*pb.ReportInRow, error) {
 	row, ok, err := s.reportIns.By(s.tx, scope.All(), byMember, idKey(m.GetMember().GetId()))
 	if err != nil || !ok {
-		return 0, err
+		return nil, err
 	}
 	if row.Value.GetHomePath() != m.GetHomePath() || row.Value.GetMemberKind() != m.GetMember().GetKind() {
 		next := proto.CloneOf(row.Value)
 		next.HomePath, next.MemberKind = m.GetHomePath(), m.GetMember().GetKind()
 		next.ReportIn.HomeOrganizationId = m.GetMember().GetHomeOrganizationId()
 		if row, err = s.reportIns.Replace(s.tx, row, next); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
-	return row.Value.GetReportIn().GetState(), nil
+	return row.Value, nil
 }
 
 // report takes the date of a row as an accepted report-in, if the member has
@@ -210,6 +245,7 @@ func (s *rosterSlice) report(row *rosterRow, m table.Row[*pb.MemberRow]) error {
 	}
 	fresh := newReportIn(row.reportInID, m.Value, row.where, reportin.Accepted)
 	fresh.ReportIn.SubmittedAt, fresh.ReportIn.DecidedAt, fresh.ReportIn.DecidedBy = at, at, s.call.Person
+	fresh.ReportIn.CountedOn = string(row.facts.ReportedOn)
 	r, err := s.reportIns.Insert(s.tx, fresh)
 	if err != nil {
 		return err
@@ -220,6 +256,6 @@ func (s *rosterSlice) report(row *rosterRow, m table.Row[*pb.MemberRow]) error {
 		return err
 	}
 	s.done.ReportIns++
-	s.changes = append(s.changes, reportInChange(r, m.Value, 0, string(row.facts.ReportedOn)))
+	s.changes = append(s.changes, reportInChange(r, m.Value, nil, string(row.facts.ReportedOn)))
 	return nil
 }

@@ -43,7 +43,8 @@ func rosterColumns() []roster.Column {
 	}
 }
 
-// ImportRoster takes a roster: good rows come in, every fault is answered.
+// ImportRoster takes a roster: good rows come in, every fault is answered. A
+// rehearsal answers the same and changes nothing.
 func (s *Service) ImportRoster(stream grpc.ClientStreamingServer[pb.ImportRosterRequest, pb.ImportRosterResponse]) error {
 	ctx, call := stream.Context(), access.From(stream.Context())
 	first, err := firstMessage(stream.Recv)
@@ -61,7 +62,7 @@ func (s *Service) ImportRoster(stream grpc.ClientStreamingServer[pb.ImportRoster
 	if err != nil {
 		return err
 	}
-	reader, encoding, err := openCSV(&upload[*pb.ImportRosterRequest]{
+	reader, encoding, err := openRows(&upload[*pb.ImportRosterRequest]{
 		recv:     unbroken(ctx, stream.Recv),
 		isHeader: func(m *pb.ImportRosterRequest) bool { return m.GetHeader() != nil },
 	}, rosterColumns())
@@ -69,10 +70,17 @@ func (s *Service) ImportRoster(stream grpc.ClientStreamingServer[pb.ImportRoster
 		return err
 	}
 	rows := s.newRosterImport(call, id, header)
-	total, err := (&importing[*rosterRow]{
+	file := &importing[*rosterRow]{
 		service: s, id: id, reader: reader, workers: rosterWorkers, check: rows.check, apply: rows.apply,
 		under: []string{"roster", header.GetOrganizationId(), strconv.FormatBool(header.GetAcceptReportIns())},
-	}).run(ctx, header.GetOrganizationId())
+	}
+	var total *pb.ImportSliceRow
+	if header.GetDryRun() {
+		id = ""
+		total, err = rows.rehearse(ctx, file)
+	} else {
+		total, err = file.run(ctx, header.GetOrganizationId())
+	}
 	if err != nil {
 		return err
 	}

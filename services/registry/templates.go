@@ -27,9 +27,13 @@ type topic struct {
 func topics() []topic {
 	place := []string{"community", "day"}
 	step := []string{"community", "day", "code"}
+	office := []string{"organization", "day"}
 	return []topic{
 		{"report_in.submitted", place}, {"report_in.accepted", place}, {"report_in.returned", place},
-		{"report_in.receipts", []string{"count", "day"}},
+		{"report_in.receipts", []string{"count", "day"}}, {"report_in.left", place}, {"report_in.ended", place},
+		{"campaign.missing", []string{"count", "deadline"}}, {"campaign.reminded", []string{"deadline"}},
+		{"exclusion.proposed", office}, {"exclusion.approved", office}, {"exclusion.rejected", office}, {"exclusion.lapsed", office},
+		{"place.added", []string{"community", "organization", "day"}},
 		{"request.posted", step}, {"request.admitted", step}, {"request.offered", step}, {"request.dispatched", step},
 		{"request.taken_on", step}, {"request.resolved", step}, {"request.closed", step},
 		{"entry.proposed", []string{"community", "day", "hours"}}, {"entry.confirmed", []string{"community", "day", "hours"}},

@@ -72,13 +72,46 @@ func errNoHeader() error {
 	return rule.New(rule.Invalid, "INVALID_FIELD", "header", "field", "header", "rule", "first message")
 }
 
+// openRows tells what a file is by its beginning and reads its header. A
+// workbook is held packed, since its table of contents stands at its end; CSV is
+// read as it comes.
+func openRows(file io.Reader, columns []roster.Column) (roster.Rows, roster.Encoding, error) {
+	in, head, err := sniff(file)
+	if err != nil {
+		return nil, "", err
+	}
+	if !roster.IsWorkbook(head) {
+		return openText(in, head, columns)
+	}
+	limits := roster.DefaultLimits()
+	packed, err := io.ReadAll(io.LimitReader(in, limits.Packed+1))
+	if err != nil {
+		return nil, "", err
+	}
+	book, err := roster.NewWorkbook(packed, columns, limits)
+	return book, roster.XLSX, err
+}
+
 // openCSV tells a file's encoding and reads its header.
-func openCSV(file io.Reader, columns []roster.Column) (*roster.Reader, roster.Encoding, error) {
+func openCSV(file io.Reader, columns []roster.Column) (roster.Rows, roster.Encoding, error) {
+	in, head, err := sniff(file)
+	if err != nil {
+		return nil, "", err
+	}
+	return openText(in, head, columns)
+}
+
+// sniff answers the beginning of a file, which is still to be read.
+func sniff(file io.Reader) (*bufio.Reader, []byte, error) {
 	in := bufio.NewReaderSize(file, roster.SniffBytes)
 	head, err := in.Peek(roster.SniffBytes)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, "", err
+		return nil, nil, err
 	}
+	return in, head, nil
+}
+
+func openText(in *bufio.Reader, head []byte, columns []roster.Column) (roster.Rows, roster.Encoding, error) {
 	encoding, mark, err := roster.Detect(head)
 	if err != nil {
 		return nil, "", err

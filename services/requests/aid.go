@@ -42,7 +42,7 @@ func (a aid) OpenHardshipCase(ctx context.Context, req *pb.OpenHardshipCaseReque
 		if r.GetKind() != pb.RequestKind_REQUEST_KIND_HARDSHIP && !r.GetOnBehalfOf() {
 			return nil, rule.New(rule.Precondition, "NOT_A_HARDSHIP_REQUEST", "request_id")
 		}
-		if r.GetState() == pb.RequestState_REQUEST_STATE_CLOSED {
+		if !requestOpen(r) {
 			return nil, rule.New(rule.Precondition, "REQUEST_ENDED", "request_id")
 		}
 		due, err := a.limit(tx, request.Value.GetCommunityPath(), r.GetPostedAt().AsTime(), "requests.hardship_visit_days")

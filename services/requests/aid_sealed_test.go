@@ -158,6 +158,7 @@ func (h aidHouse) everyAnswer(t *testing.T) string {
 	say := all.say
 	keyed := func(n string) context.Context { return testkit.Keyed(h.staff(), n) }
 	id := h.post(h.resident("r1"), t, hardshipPost()).GetId()
+	h.everyWord(t, all, id)
 	opened, err := h.aid.OpenHardshipCase(keyed("1"), &pb.OpenHardshipCaseRequest{RequestId: id})
 	say(opened, err)
 	c := opened.GetHardshipCase().GetId()
@@ -196,6 +197,38 @@ func (h aidHouse) everyAnswer(t *testing.T) string {
 	closed, err := h.aid.CloseHardshipCase(keyed("11"), &pb.CloseHardshipCaseRequest{Id: c})
 	say(closed, err)
 	return all.String()
+}
+
+// everyWord has author and office talk about the family, reads it, and sees the
+// request go on beside its case.
+func (h aidHouse) everyWord(t *testing.T, all *said, id string) {
+	t.Helper()
+	for i, text := range []string{"金丝雀的电话13874809991", "百灵鸟患糖尿病,每年三万六千"} {
+		who := []context.Context{h.resident("r1"), h.staff()}[i]
+		m, err := h.handling().AddMessage(testkit.Keyed(who, "word"), &pb.AddMessageRequest{Id: id, Text: text})
+		all.say(m, err)
+	}
+	for _, who := range []context.Context{h.resident("r1"), h.staff()} {
+		if r, err := h.handling().ReadMessages(testkit.Keyed(who, "read"), &pb.ReadMessagesRequest{Id: id, Reason: "约时间"}); err != nil || len(r.GetMessages()) != 2 {
+			t.Fatal(r, err)
+		}
+	}
+	if r, err := h.client.RevealRequestText(testkit.Keyed(h.staff(), "text"), &pb.RevealRequestTextRequest{Id: id, Reason: "上门前了解"}); err != nil || r.GetText() == "" {
+		t.Fatal(r, err)
+	}
+	admitted, err := h.client.AdmitRequest(h.staff(), &pb.AdmitRequestRequest{Id: id})
+	all.say(admitted, err)
+	looked, err := h.circle().LookUpRequest(t.Context(), &pb.LookUpRequestRequest{Code: admitted.GetRequest().GetCode()})
+	all.say(looked, err)
+	browsed, err := h.circle().BrowseRequests(h.resident("r9"), &pb.BrowseRequestsRequest{CommunityId: "C1"})
+	all.say(browsed, err)
+	if len(browsed.GetRequests()) != 0 {
+		t.Errorf("in public: %v", browsed)
+	}
+	mine, err := h.client.ListMyRequests(h.resident("r1"), &pb.ListMyRequestsRequest{})
+	all.say(mine, err)
+	similar, err := h.circle().PreviewRequest(h.resident("r9"), preview("邻居下岗有困难要帮忙"))
+	all.say(similar, err)
 }
 
 // everyList reads a case and what belongs to it in every way.

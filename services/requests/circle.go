@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -53,10 +54,10 @@ func (s circle) PreviewRequest(ctx context.Context, req *pb.PreviewRequestReques
 	posting := postingOf(&pb.PostRequestRequest{
 		Kind: req.GetKind(), Visibility: req.GetVisibility(), Text: req.GetText(), Building: req.GetBuilding(), OnBehalfOf: req.GetOnBehalfOf(),
 	})
-	out := &pb.Preview{MustBeStaffOnly: posting.MustBeStaffOnly(), EmergencyNumbers: []string{"110", "119", "120"}}
-	if posting.Allegation {
-		return nil, posting.Check()
+	if err := request.CheckAllegation(posting.Allegation, "text"); err != nil {
+		return nil, err
 	}
+	out := &pb.Preview{MustBeStaffOnly: posting.MustBeStaffOnly(), EmergencyNumbers: request.Emergencies()}
 	if out.GetMustBeStaffOnly() {
 		out.Why = texts.Text(call.Language, "MUST_BE_STAFF_ONLY")
 	} else if !posting.StaffOnly {
@@ -218,18 +219,27 @@ func (s circle) JoinRequest(ctx context.Context, req *pb.JoinRequestRequest) (*p
 	})
 }
 
+// readCode reads a code as people write it down: small letters, dashes, and the
+// letters that look like digits (Crockford's base 32).
+func readCode(code string) string {
+	return strings.NewReplacer("O", "0", "I", "1", "L", "1", "-", "", " ", "").Replace(strings.ToUpper(code))
+}
+
 // LookUpRequest answers the steps of a request by its code.
 func (s circle) LookUpRequest(ctx context.Context, req *pb.LookUpRequestRequest) (*pb.LookUpRequestResponse, error) {
 	out := &pb.LookUpRequestResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
-		row, ok, err := s.tables.requests.By(r, scope.All(), byCode, key.Key(nil).String(req.GetCode()))
+		row, ok, err := s.tables.requests.By(r, scope.All(), byCode, key.Key(nil).String(readCode(req.GetCode())))
 		if err == nil && !ok {
 			err = rule.Absent("request", "")
 		}
 		q := row.Value.GetRequest()
 		out.Steps = &pb.RequestSteps{
 			State: q.GetState(), PostedAt: q.GetPostedAt(), AdmittedAt: q.GetAdmittedAt(), ResolvedAt: q.GetResolvedAt(),
-			ClosedAt: q.GetClosedAt(), DueAt: q.GetDueAt(), ExtensionReason: cover.Text(q.GetClockReason()),
+			ClosedAt: q.GetClosedAt(), DueAt: q.GetDueAt(),
+		}
+		if !q.GetTextSealed() {
+			out.Steps.ExtensionReason = cover.Text(q.GetClockReason())
 		}
 		return err
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/requests/internal/cover"
 	"github.com/linli-project/linli/services/requests/internal/request"
 )
 
@@ -45,6 +46,9 @@ func (s handling) talks(tx *store.Tx, call access.Call, id string) (row table.Ro
 // answer.
 func (s handling) AddMessage(ctx context.Context, req *pb.AddMessageRequest) (*pb.AddMessageResponse, error) {
 	call, now := access.From(ctx), timestamppb.New(s.store.Civil().Now())
+	if err := request.CheckAllegation(cover.Allegation(req.GetText()), "text"); err != nil {
+		return nil, err
+	}
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.AddMessageResponse, error) {
 		row, fromOffice, err := s.talks(tx, call, req.GetId())
 		if err != nil {
@@ -64,7 +68,8 @@ func (s handling) AddMessage(ctx context.Context, req *pb.AddMessageRequest) (*p
 		if err := s.noteMessage(tx, row, fromOffice, now); err != nil {
 			return nil, err
 		}
-		return &pb.AddMessageResponse{Message: messageProto(row.Value, kept.Value, req.GetText())}, nil
+		// The reply is remembered, and holds nothing that may have to be erased.
+		return &pb.AddMessageResponse{Message: messageProto(row.Value, kept.Value, "")}, nil
 	})
 }
 
@@ -102,32 +107,37 @@ func (s handling) noteMessage(tx *store.Tx, row table.Row[*pb.RequestRow], fromO
 	return s.announce(tx, saidSomething, kept, row.Value.GetRequest().GetState(), firstTime{})
 }
 
-// ReadMessages opens the conversation.
+// ReadMessages opens the conversation. Like a sealed text, the answer is
+// remembered nowhere.
 func (s handling) ReadMessages(ctx context.Context, req *pb.ReadMessagesRequest) (*pb.ReadMessagesResponse, error) {
-	call := access.From(ctx)
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ReadMessagesResponse, error) {
+	call, out := access.From(ctx), &pb.ReadMessagesResponse{}
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
 		row, fromOffice, err := s.talks(tx, call, req.GetId())
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if fromOffice && req.GetReason() == "" && row.Value.GetRequest().GetTextSealed() {
-			return nil, rule.New(rule.Invalid, "INVALID_FIELD", "reason", "field", "reason", "rule", "not blank")
+			return invalid("reason", "not blank")
 		}
 		page, err := s.tables.messages.List(tx, scope.All(), table.Query{Prefix: requestKey(req.GetId()), Limit: mostMessages})
 		if err != nil {
-			return nil, err
+			return err
 		}
-		out := &pb.ReadMessagesResponse{}
+		out.Messages = nil
 		for _, m := range page.Rows {
 			text, err := s.store.Keyring().Open(m.Value.GetSealedText(), sealedMessage(req.GetId(), m.Value.GetSequence())...)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			out.Messages = append(out.Messages, messageProto(row.Value, m.Value, string(text)))
 		}
 		tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
-		return out, nil
+		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // forgetMessages deletes what was said about a request.
@@ -164,6 +174,6 @@ func standingOf(row *pb.RequestRow) request.Standing {
 		Solved:    request.Solved(state),
 		Rated:     r.GetRatedAt() != nil,
 		Satisfied: r.GetRatedAt() != nil && request.Satisfied(int(r.GetRating()), r.GetSolved()),
-		Excluded:  r.GetExcluded() || state == request.Merged,
+		Excluded:  r.GetExcluded(),
 	}
 }

@@ -5,17 +5,27 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/requests/internal/request"
 )
 
 // requestProto is a request as the API shows it to somebody. A sealed text is
-// not in it, nor who reported a nuisance.
-func requestProto(viewer string, row table.Row[*pb.RequestRow]) *pb.Request {
+// not in it, nor who reported a nuisance. A helper sees what is to be done, not
+// who asked, unless the author chose the name, nor what is the office's.
+func requestProto(call access.Call, row table.Row[*pb.RequestRow]) *pb.Request {
 	out := proto.CloneOf(row.Value.GetRequest())
 	out.Etag = row.Etag()
-	if anonymous(out) && out.GetAuthor() != viewer {
+	if out.GetAuthor() == call.Person {
+		return out
+	}
+	office := call.ScopeOf(officeRoles()...).Covers(scope.Path(row.Value.GetCommunityPath()))
+	if anonymous(out) || !office && out.GetVisibility() != pb.Visibility_VISIBILITY_PUBLIC {
 		out.Author = ""
+	}
+	if !office {
+		out.Code, out.Ticket, out.Found = "", "", ""
 	}
 	return out
 }

@@ -14,8 +14,8 @@ import (
 func eventName(command string) string {
 	return "request." + map[string]string{
 		request.Post: "posted", request.Admit: "admitted", request.Dispatch: "dispatched",
-		request.TakeOn: "taken_on", request.Resolve: "resolved", request.Rate: "rated", request.Close: "closed",
-		request.Decline: "declined", request.Merge: "merged", request.Verify: "verified", request.Recall: "recalled",
+		request.TakeOn: "taken_on", request.Begin: "begun", request.Resolve: "resolved", request.Rate: "rated", request.Close: "closed",
+		request.Decline: "declined", request.PassOn: "escalated", request.Merge: "merged", request.Verify: "verified", request.Recall: "recalled",
 		request.DeclineOffer: "offer_declined", request.Return: "returned", request.ReturnAgain: "escalated",
 		request.Escalate: "escalated", request.HandBack: "handed_back", request.CloseUnsolved: "unsolved",
 		request.Reopen: "reopened",

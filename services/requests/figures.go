@@ -37,8 +37,9 @@ func measureOf(kind pb.RequestKind, what string) string { return kind.String() +
 func (s *Service) figuresConsumer() events.Consumer {
 	return events.Consumer{
 		Name: "requests-figures", From: "requests", Kind: events.Fact,
-		Subjects: subjects("posted", "resolved", "closed", "unsolved", "reopened", "offer_declined", "joined"),
-		Apply:    s.count,
+		Subjects: subjects("posted", "resolved", "closed", "unsolved", "reopened", "offer_declined", "joined",
+			"declined", "merged"),
+		Apply: s.count,
 	}
 }
 
@@ -54,7 +55,11 @@ func (s *Service) count(tx *store.Tx, e *typev1.EventRow) error {
 	if err := events.Decode(e, &ev); err != nil {
 		return err
 	}
-	for measure, n := range counts(strings.TrimPrefix(e.GetSubject(), "linli.requests.request."), &ev) {
+	step := strings.TrimPrefix(e.GetSubject(), "linli.requests.request.")
+	if err := s.countPlace(tx, step, &ev); err != nil {
+		return err
+	}
+	for measure, n := range counts(step, &ev) {
 		if err := s.add(tx, ev.GetCommunityPath(), measure, n); err != nil {
 			return err
 		}

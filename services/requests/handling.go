@@ -25,13 +25,6 @@ type handling struct {
 
 var _ pb.HandlingServiceServer = handling{}
 
-// The levels that see to an escalated request.
-const (
-	levelCommunity = iota
-	levelStreet
-	levelDepartment
-)
-
 // office is the scope of the offices that a method takes: a row that is
 // somebody's own opens no step of an office.
 func office(call access.Call) scope.Scope { return scope.Scope{Paths: call.Scope.Paths} }
@@ -46,6 +39,12 @@ func (s handling) DeclineRequest(ctx context.Context, req *pb.DeclineRequestRequ
 				answered(row, now)
 				stopClock(row)
 				row.Request.Reason, row.Request.ClosedAt = req.GetReason(), now
+				row.Exclusion = &pb.Exclusion{
+					RequestId: req.GetId(), Reason: req.GetReason(), Approver: call.Person, ExcludedAt: now, NotToSolve: true,
+				}
+				if err := s.checkSaid(tx, row, "reason", req.GetReason()); err != nil {
+					return err
+				}
 				return s.settleNuisance(tx, row, req.GetUnfounded())
 			},
 		})
@@ -63,6 +62,9 @@ func (s handling) MergeRequest(ctx context.Context, req *pb.MergeRequestRequest)
 				answered(row, now)
 				stopClock(row)
 				row.Request.MergedInto, row.Request.ClosedAt = req.GetIntoId(), now
+				row.Exclusion = &pb.Exclusion{
+					RequestId: req.GetId(), Approver: call.Person, ExcludedAt: now, NotToSolve: true, MergedInto: req.GetIntoId(),
+				}
 				if err := s.settleNuisance(tx, row, false); err != nil {
 					return err
 				}
@@ -81,7 +83,7 @@ func (s handling) linkMerged(tx *store.Tx, sees scope.Scope, merged *pb.Request,
 		return err
 	}
 	stays := row.Value.GetRequest()
-	if into == merged.GetId() || stays.GetCommunityId() != merged.GetCommunityId() || !request.Open(request.State(stays.GetState())) {
+	if into == merged.GetId() || stays.GetCommunityId() != merged.GetCommunityId() || public(stays) != public(merged) || !requestOpen(stays) {
 		return rule.New(rule.Precondition, "NOT_MERGEABLE", "into_id")
 	}
 	next := proto.CloneOf(row.Value)
@@ -106,32 +108,14 @@ func (s handling) VerifyRequest(ctx context.Context, req *pb.VerifyRequestReques
 		out, err := s.take(tx, call, step{
 			command: request.Verify, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
 			change: func(_ *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+				if aboutHousehold(row.GetRequest()) {
+					return rule.New(rule.Precondition, "FACTS_IN_CASE", "found")
+				}
 				row.Request.Found, row.Request.VerifiedAt = req.GetFound(), now
 				return nil
 			},
 		})
 		return &pb.VerifyRequestResponse{Request: out}, err
-	})
-}
-
-// HandRequest gives a request to staff or to a provider.
-func (s handling) HandRequest(ctx context.Context, req *pb.HandRequestRequest) (*pb.HandRequestResponse, error) {
-	call := access.From(ctx)
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.HandRequestResponse, error) {
-		if _, ok, err := s.organizations.Get(tx, req.GetOrganizationId()); err != nil || !ok {
-			if err == nil {
-				err = rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "organization_id", "id", req.GetOrganizationId())
-			}
-			return nil, err
-		}
-		out, err := s.take(tx, call, step{
-			command: request.Dispatch, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
-			change: func(_ *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
-				row.Request.HandedTo, row.Request.MemberId, row.Request.DispatchedAt = req.GetPerson(), "", now
-				return nil
-			},
-		})
-		return &pb.HandRequestResponse{Request: out}, err
 	})
 }
 
@@ -164,18 +148,24 @@ func (s handling) answerOffer(tx *store.Tx, row *pb.RequestRow, req *pb.AnswerOf
 	r := row.GetRequest()
 	if req.GetTakeOn() {
 		r.TakenOnAt = now
-		return nil
+		return s.checkTakesOn(tx, row)
 	}
 	member := r.GetMemberId() != ""
-	r.MemberId, r.HandedTo, r.DispatchedAt = "", "", nil
+	giveBack(r)
 	if member {
 		return nil
+	}
+	if req.GetReason() == "" {
+		return invalid("reason", "not blank")
+	}
+	if err := s.checkSaid(tx, row, "reason", req.GetReason()); err != nil {
+		return err
 	}
 	r.Reason = req.GetReason()
 	if r.Returns++; r.GetState() != pb.RequestState_REQUEST_STATE_ESCALATED {
 		return nil
 	}
-	r.Escalation = levelStreet
+	r.Escalation = request.WithStreet
 	return s.startClock(tx, row, solveLimit)
 }
 
@@ -186,47 +176,11 @@ func (s handling) RecallRequest(ctx context.Context, req *pb.RecallRequestReques
 		out, err := s.take(tx, call, step{
 			command: request.Recall, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
 			change: func(_ *store.Tx, row *pb.RequestRow, _ *timestamppb.Timestamp) error {
-				row.Request.MemberId, row.Request.HandedTo, row.Request.DispatchedAt = "", "", nil
+				giveBack(row.GetRequest())
 				return nil
 			},
 		})
 		return &pb.RecallRequestResponse{Request: out}, err
-	})
-}
-
-// EscalateRequest gives a request to the street, or from there to the
-// department; the clock begins anew on them.
-func (s handling) EscalateRequest(ctx context.Context, req *pb.EscalateRequestRequest) (*pb.EscalateRequestResponse, error) {
-	call := access.From(ctx)
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.EscalateRequestResponse, error) {
-		out, err := s.take(tx, call, step{
-			command: request.Escalate, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
-			change: func(tx *store.Tx, row *pb.RequestRow, _ *timestamppb.Timestamp) error {
-				if row.GetRequest().GetEscalation() >= levelDepartment {
-					return rule.New(rule.Precondition, "WRONG_STATE", "", "entity", "request",
-						"state", request.Escalated.String(), "command", request.Escalate, "allowed", request.HandBack)
-				}
-				row.Request.Escalation++
-				row.Request.Reason = req.GetReason()
-				return s.startClock(tx, row, solveLimit)
-			},
-		})
-		return &pb.EscalateRequestResponse{Request: out}, err
-	})
-}
-
-// HandBackRequest decides that an escalated request is the community's.
-func (s handling) HandBackRequest(ctx context.Context, req *pb.HandBackRequestRequest) (*pb.HandBackRequestResponse, error) {
-	call := access.From(ctx)
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.HandBackRequestResponse, error) {
-		out, err := s.take(tx, call, step{
-			command: request.HandBack, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
-			change: func(tx *store.Tx, row *pb.RequestRow, _ *timestamppb.Timestamp) error {
-				row.Request.Escalation, row.Request.Returns, row.Request.Reason = levelCommunity, 0, req.GetReason()
-				return s.startClock(tx, row, solveLimit)
-			},
-		})
-		return &pb.HandBackRequestResponse{Request: out}, err
 	})
 }
 
@@ -239,48 +193,17 @@ func (s handling) CloseUnsolved(ctx context.Context, req *pb.CloseUnsolvedReques
 			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
 				stopClock(row)
 				row.Request.Answer, row.Request.ClosedAt = req.GetAnswer(), now
+				if err := request.MayEnd(actorOf(call, row)); err != nil {
+					return err
+				}
+				if err := s.checkSaid(tx, row, "answer", req.GetAnswer()); err != nil {
+					return err
+				}
 				return s.settleNuisance(tx, row, false)
 			},
 		})
 		return &pb.CloseUnsolvedResponse{Request: out}, err
 	})
-}
-
-// ReopenRequest is the author's word that it is not solved.
-func (s handling) ReopenRequest(ctx context.Context, req *pb.ReopenRequestRequest) (*pb.ReopenRequestResponse, error) {
-	call := access.From(ctx)
-	own := scope.Scope{Paths: staffScope(call).Paths, Person: call.Person}
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ReopenRequestResponse, error) {
-		out, err := s.take(tx, call, step{
-			command: request.Reopen, id: req.GetId(), etag: req.GetEtag(), scope: own,
-			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
-				r := row.GetRequest()
-				if err := request.MayRate(actorOf(call, row), r.GetAuthor()); err != nil {
-					return err
-				}
-				p, err := s.policy(tx, row)
-				if err != nil {
-					return err
-				}
-				if err := request.CheckReopen(endOf(r), now.AsTime(), p.Int("requests.reopen_days")); err != nil {
-					return err
-				}
-				r.ReopenedAt, r.Reason = now, req.GetReason()
-				r.MemberId, r.HandedTo, r.DispatchedAt, r.TakenOnAt, r.ResolvedAt = "", "", nil, nil, nil
-				r.RatedAt, r.Rating, r.Solved, r.ClosedAt, r.QuarterHours = nil, 0, false, nil, 0
-				return s.startClock(tx, row, solveLimit)
-			},
-		})
-		return &pb.ReopenRequestResponse{Request: out}, err
-	})
-}
-
-// endOf is when a request got its answer.
-func endOf(r *pb.Request) time.Time {
-	if r.GetResolvedAt() != nil {
-		return r.GetResolvedAt().AsTime()
-	}
-	return r.GetClosedAt().AsTime()
 }
 
 // touch changes a request without a move along its way, and announces it.
@@ -303,7 +226,7 @@ func (s handling) touch(tx *store.Tx, call access.Call, id, etag, what string, c
 	if err := s.announce(tx, what, kept, row.Value.GetRequest().GetState(), firstTime{}); err != nil {
 		return nil, err
 	}
-	return requestProto(call.Person, kept), nil
+	return requestProto(call, kept), nil
 }
 
 // ExtendRequest sets a later limit, with a reason the author sees.
@@ -311,6 +234,9 @@ func (s handling) ExtendRequest(ctx context.Context, req *pb.ExtendRequestReques
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ExtendRequestResponse, error) {
 		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), extended, func(row *pb.RequestRow, now time.Time) error {
+			if err := request.MayMoveClock(actorOf(call, row), row.GetRequest().GetEscalation()); err != nil {
+				return err
+			}
 			until, err := time.ParseInLocation(time.DateOnly, req.GetUntil(), clock.Shanghai())
 			due := row.GetRequest().GetDueAt()
 			switch {
@@ -336,6 +262,9 @@ func (s handling) PauseRequest(ctx context.Context, req *pb.PauseRequestRequest)
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.PauseRequestResponse, error) {
 		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), paused, func(row *pb.RequestRow, now time.Time) error {
+			if err := request.MayMoveClock(actorOf(call, row), row.GetRequest().GetEscalation()); err != nil {
+				return err
+			}
 			due := row.GetRequest().GetDueAt()
 			if due == nil {
 				return rule.New(rule.Precondition, "CLOCK_STANDS", "")
@@ -361,6 +290,9 @@ func (s handling) ResumeRequest(ctx context.Context, req *pb.ResumeRequestReques
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ResumeRequestResponse, error) {
 		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), resumed, func(row *pb.RequestRow, now time.Time) error {
+			if err := request.MayMoveClock(actorOf(call, row), row.GetRequest().GetEscalation()); err != nil {
+				return err
+			}
 			left := int(row.GetRequest().GetDaysLeft())
 			if left == 0 {
 				return rule.New(rule.Precondition, "CLOCK_RUNS", "")

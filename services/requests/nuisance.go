@@ -71,7 +71,12 @@ func (s *Service) settleNuisance(tx *store.Tx, row *pb.RequestRow, unfounded boo
 	if err != nil || !ok || !slices.Contains(kept.Value.GetOpen(), row.GetRequest().GetId()) {
 		return err
 	}
-	after := postsOf(kept.Value).Ended(unfounded, s.store.Civil().Now())
+	p, err := s.policy(tx, row)
+	if err != nil {
+		return err
+	}
+	pause := request.Pause{After: p.Int("requests.nuisance_unfounded"), Months: p.Int("requests.nuisance_pause_months")}
+	after := postsOf(kept.Value).Ended(unfounded, pause, s.store.Civil().Now())
 	next := proto.CloneOf(kept.Value)
 	next.Open = slices.DeleteFunc(next.Open, func(id string) bool { return id == row.GetRequest().GetId() })
 	next.Unfounded = int32(after.Unfounded)

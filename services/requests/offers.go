@@ -43,7 +43,7 @@ func (m matcher) MakeOffer(ctx context.Context, req *pb.MakeOfferRequest) (*pb.M
 			return nil, err
 		}
 		r := request.Value.GetRequest()
-		if r.GetState() == pb.RequestState_REQUEST_STATE_CLOSED {
+		if !requestOpen(r) {
 			return nil, rule.New(rule.Precondition, "REQUEST_ENDED", "request_id")
 		}
 		j, err := m.newJob(tx, request.Value, req.GetSpecialty(), req.GetStartsAt().AsTime(), req.GetQuarterHours())

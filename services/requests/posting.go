@@ -3,6 +3,7 @@ package requests
 import (
 	"context"
 	"crypto/rand"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -32,8 +33,8 @@ func (s *Service) PostRequest(ctx context.Context, req *pb.PostRequestRequest) (
 		return nil, err
 	}
 	row := &pb.RequestRow{Request: &pb.Request{
-		Id: id, Code: code, CommunityId: req.GetCommunityId(), Kind: req.GetKind(), Category: req.GetCategory(),
-		Visibility: req.GetVisibility(), State: pb.RequestState(request.Posted), Building: req.GetBuilding(),
+		Id: id, Code: code, CommunityId: req.GetCommunityId(), Kind: req.GetKind(), Category: posting.Kind,
+		Visibility: req.GetVisibility(), State: pb.RequestState(request.Posted), Building: posting.Place,
 		OnBehalfOf: req.GetOnBehalfOf(), Author: call.Person, PostedAt: timestamppb.New(now), Ticket: req.GetTicket(),
 	}}
 	s.putText(row, req.GetText(), posting.Sealed())
@@ -43,6 +44,9 @@ func (s *Service) PostRequest(ctx context.Context, req *pb.PostRequestRequest) (
 			return nil, err
 		}
 		row.CommunityPath = string(community)
+		if req.GetTicket() != "" && !staffScope(call).Covers(community) {
+			return nil, invalid("ticket", "committee staff")
+		}
 		if err := s.startClock(tx, row, admitLimit); err != nil {
 			return nil, err
 		}
@@ -60,7 +64,7 @@ func (s *Service) PostRequest(ctx context.Context, req *pb.PostRequestRequest) (
 		if err := s.announce(tx, request.Post, kept, pb.RequestState_REQUEST_STATE_UNSPECIFIED, first); err != nil {
 			return nil, err
 		}
-		return &pb.PostRequestResponse{Request: requestProto(call.Person, kept)}, nil
+		return &pb.PostRequestResponse{Request: requestProto(call, kept)}, nil
 	})
 }
 
@@ -73,7 +77,8 @@ func postingOf(req *pb.PostRequestRequest) request.Posting {
 		Household:  cover.Household(req.GetText()),
 		Allegation: cover.Allegation(req.GetText()),
 		Nuisance:   req.GetKind() == pb.RequestKind_REQUEST_KIND_NUISANCE,
-		Place:      req.GetBuilding(),
+		Place:      strings.TrimSpace(req.GetBuilding()), Kind: strings.TrimSpace(req.GetCategory()),
+		PlacePrivate: len(cover.Find(req.GetBuilding())) > 0, KindPrivate: len(cover.Find(req.GetCategory())) > 0,
 	}
 }
 
@@ -93,9 +98,11 @@ func (s *Service) putText(row *pb.RequestRow, text string, staffOnly bool) {
 // codeLetters have no two that look alike (Crockford's base 32).
 const codeLetters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-// newCode answers ten letters, 50 bits, that nobody guesses.
+// newCode answers twelve letters, 60 bits: with a million codes given out, a
+// thousand guesses a second find one in some forty years, and then the days of
+// its steps.
 func newCode() string {
-	random := make([]byte, 10)
+	random := make([]byte, 12)
 	_, _ = rand.Read(random) // never fails
 	for i, b := range random {
 		random[i] = codeLetters[int(b)%len(codeLetters)]
@@ -148,7 +155,7 @@ func (s *Service) GetRequest(ctx context.Context, req *pb.GetRequestRequest) (*p
 	if err != nil {
 		return nil, err
 	}
-	return &pb.GetRequestResponse{Request: requestProto(call.Person, row)}, nil
+	return &pb.GetRequestResponse{Request: requestProto(call, row)}, nil
 }
 
 // officeScope is what a caller may read: as an office, or as author or helper.
@@ -167,22 +174,28 @@ func (s *Service) read(r kv.Reader, sc scope.Scope, id string) (table.Row[*pb.Re
 }
 
 // RevealRequestText opens a sealed text for staff and leaves the reason in the
-// audit. It answers only once that is stored.
+// audit. It answers only once that is stored. The answer is remembered nowhere:
+// what is erased must not be had by asking again.
 func (s *Service) RevealRequestText(ctx context.Context, req *pb.RevealRequestTextRequest) (*pb.RevealRequestTextResponse, error) {
-	call := access.From(ctx)
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.RevealRequestTextResponse, error) {
+	call, out := access.From(ctx), &pb.RevealRequestTextResponse{}
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
 		row, err := s.read(tx, scope.Scope{Paths: call.Scope.Paths}, req.GetId())
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if !row.Value.GetRequest().GetTextSealed() && !row.Value.GetRequest().GetTextCovered() {
-			return nil, rule.New(rule.Precondition, "NOTHING_SEALED", "")
+			return rule.New(rule.Precondition, "NOTHING_SEALED", "")
 		}
 		text, err := s.store.Keyring().Open(row.Value.GetSealedText(), sealedText(req.GetId())...)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
-		return &pb.RevealRequestTextResponse{Text: string(text)}, nil
+		out.Text = string(text)
+		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }

@@ -30,6 +30,8 @@ const (
 	rateRated     = "rated"
 	rateSatisfied = "satisfied"
 	rateExcluded  = "excluded"
+
+	rateNotToSolve = "not_to_solve"
 )
 
 func rateOf(year int32, what string) string { return strconv.Itoa(int(year)) + "/" + what }
@@ -39,7 +41,7 @@ func (s *Service) ratesConsumer() events.Consumer {
 		Name: "requests-rates", From: "requests", Kind: events.Copy,
 		Subjects: subjects(
 			"posted", "admitted", "resolved", "rated", "closed", "declined", "merged", "unsolved", "reopened",
-			"excluded", "answered", "overdue"),
+			"excluded", "answered", "overdue", "escalated", "handed_back"),
 		Apply: s.countStanding,
 	}
 }
@@ -67,9 +69,10 @@ func (s *Service) countStanding(tx *store.Tx, e *typev1.EventRow) error {
 		RequestId: ev.GetId(), CommunityPath: ev.GetCommunityPath(), Year: ev.GetYear(), Revision: ev.GetRevision(),
 		Answered: ev.GetAnswered(), InTime: ev.GetInTime(), Admitted: ev.GetAdmitted(), Solved: ev.GetSolved(),
 		Rated: ev.GetRated(), Satisfied: ev.GetSatisfied(), Excluded: ev.GetExcluded(),
+		NotToSolve: ev.GetState() == pb.RequestState_REQUEST_STATE_DECLINED || ev.GetState() == pb.RequestState_REQUEST_STATE_MERGED,
 	}
 	before, after := adds(row.Value), adds(next)
-	for _, what := range []string{rateDue, rateInTime, rateAdmitted, rateSolved, rateRated, rateSatisfied, rateExcluded} {
+	for _, what := range []string{rateDue, rateInTime, rateAdmitted, rateSolved, rateRated, rateSatisfied, rateExcluded, rateNotToSolve} {
 		if err := s.add(tx, ev.GetCommunityPath(), rateOf(ev.GetYear(), what), after[what]-before[what]); err != nil {
 			return err
 		}
@@ -92,6 +95,7 @@ func adds(s *pb.StandingRow) map[string]int64 {
 	for what, holds := range map[string]bool{
 		rateDue: s.GetAnswered(), rateInTime: s.GetInTime(), rateAdmitted: s.GetAdmitted(),
 		rateSolved: s.GetAdmitted() && s.GetSolved(), rateRated: s.GetRated(), rateSatisfied: s.GetSatisfied(),
+		rateNotToSolve: s.GetNotToSolve(),
 	} {
 		if holds {
 			out[what] = 1
@@ -134,6 +138,6 @@ func (s circle) GetRates(ctx context.Context, req *pb.GetRatesRequest) (*pb.GetR
 	return &pb.GetRatesResponse{Rates: &pb.Rates{
 		OrganizationId: req.GetOrganizationId(), Year: req.GetYear(),
 		Response: rate(rateInTime, rateDue), Resolution: rate(rateSolved, rateAdmitted), Satisfaction: rate(rateSatisfied, rateRated),
-		Excluded: int32(sums[rateOf(req.GetYear(), rateExcluded)]),
+		Excluded: int32(sums[rateOf(req.GetYear(), rateExcluded)]), NotToSolve: int32(sums[rateOf(req.GetYear(), rateNotToSolve)]),
 	}}, nil
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/requests/internal/hardship"
 	"github.com/linli-project/linli/services/requests/internal/matching"
+	"github.com/linli-project/linli/services/requests/internal/provider"
 	"github.com/linli-project/linli/services/requests/internal/request"
 )
 
@@ -48,6 +49,9 @@ type Service struct {
 	aidTables     aidTables
 	ladder        rule.Machine[hardship.State]
 
+	providers   *table.Table[*pb.ProviderRow]
+	providerWay rule.Machine[provider.State]
+
 	matchingTables matchingTables
 	offerWay       rule.Machine[matching.State]
 }
@@ -67,6 +71,7 @@ func New(d Deps) (*Service, error) {
 		policies:  copies.NewPolicies(),
 		aidTables: newAidTables(), ladder: hardship.Machine(),
 		matchingTables: newMatchingTables(), offerWay: matching.Machine(),
+		providers: newProvidersTable(), providerWay: provider.Machine(),
 	}, nil
 }
 
@@ -80,6 +85,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterCircleServiceServer(r, circle{Service: s})
 	pb.RegisterAidServiceServer(r, aid{Service: s})
 	pb.RegisterMatchingServiceServer(r, matcher{Service: s})
+	pb.RegisterProviderServiceServer(r, providers{Service: s})
 }
 
 // OrganizationPath answers from the copy of the tree.
@@ -114,6 +120,7 @@ func (s *Service) Jobs() []run.Job {
 func (s *Service) Tables() []table.Checker {
 	checkers := append(s.tables.all(), s.organizations.Table(), s.members.Table(), s.policies.Table())
 	checkers = append(checkers, s.aidTables.all()...)
+	checkers = append(checkers, s.providers)
 	return append(checkers, s.matchingTables.all()...)
 }
 
@@ -121,6 +128,6 @@ func (s *Service) Tables() []table.Checker {
 func Charts() []rule.Chart {
 	charts := []rule.Chart{request.Machine().Chart()}
 	charts = append(charts, hardship.Machine().Chart())
-	charts = append(charts, matching.Machine().Chart())
+	charts = append(charts, matching.Machine().Chart(), provider.Machine().Chart())
 	return charts
 }

@@ -11,6 +11,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
@@ -23,6 +24,12 @@ func officeRoles() []typev1.Role {
 		typev1.Role_ROLE_COMMITTEE_STAFF, typev1.Role_ROLE_COMMUNITY_PARTY_STAFF,
 		typev1.Role_ROLE_STREET_OFFICER, typev1.Role_ROLE_DISTRICT_OFFICER,
 	}
+}
+
+// handlingRoles see to requests: the committee, and the offices above what is
+// escalated to them.
+func handlingRoles() []typev1.Role {
+	return []typev1.Role{typev1.Role_ROLE_COMMITTEE_STAFF, typev1.Role_ROLE_STREET_OFFICER, typev1.Role_ROLE_DISTRICT_OFFICER}
 }
 
 // step is one move of a request: which row, under which command, and what it
@@ -61,7 +68,7 @@ func (s *Service) take(tx *store.Tx, call access.Call, st step) (*pb.Request, er
 	if err := s.announce(tx, st.command, kept, previous, firstTime{}); err != nil {
 		return nil, err
 	}
-	return requestProto(call.Person, kept), nil
+	return requestProto(call, kept), nil
 }
 
 // staffScope is the office's alone: that a row is somebody's own opens no
@@ -71,10 +78,20 @@ func staffScope(call access.Call) scope.Scope {
 }
 
 func actorOf(call access.Call, row *pb.RequestRow) request.Actor {
-	return request.Actor{
-		Person: call.Person,
-		Staff:  staffScope(call).Covers(scope.Path(row.GetCommunityPath())),
+	path := scope.Path(row.GetCommunityPath())
+	return request.Actor{Person: call.Person, Staff: staffScope(call).Covers(path), Above: withThis(call, row.GetRequest(), path)}
+}
+
+// withThis says whether the caller's office is the one above that an escalated
+// request is with.
+func withThis(call access.Call, r *pb.Request, path scope.Path) bool {
+	switch r.GetEscalation() {
+	case request.WithStreet:
+		return officesOf(call, typev1.Role_ROLE_STREET_OFFICER).Covers(path)
+	case request.WithDepartment:
+		return officesOf(call, typev1.Role_ROLE_DISTRICT_OFFICER).Covers(path)
 	}
+	return false
 }
 
 // helperOf is who a request was dispatched to: a member, or staff or provider.
@@ -89,6 +106,9 @@ func (s *Service) AdmitRequest(ctx context.Context, req *pb.AdmitRequestRequest)
 			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
 				answered(row, now)
 				row.Request.AdmittedAt = now
+				if err := s.checkAdmission(tx, row, req); err != nil {
+					return err
+				}
 				return s.startClock(tx, row, solveLimit)
 			},
 		})
@@ -103,19 +123,32 @@ func (s *Service) DispatchRequest(ctx context.Context, req *pb.DispatchRequestRe
 		out, err := s.take(tx, call, step{
 			command: request.Dispatch, id: req.GetId(), etag: req.GetEtag(), scope: staffScope(call),
 			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
-				m, ok, err := s.members.Get(tx, req.GetMemberId())
-				if err != nil {
+				if err := s.checkHere(tx, row, req.GetMemberId()); err != nil {
 					return err
 				}
-				if !ok || string(m.ReportedPath) != row.GetCommunityPath() {
-					return rule.New(rule.Precondition, "MEMBER_NOT_IN_COMMUNITY", "member_id")
-				}
-				row.Request.MemberId, row.Request.HandedTo, row.Request.DispatchedAt = m.ID, "", now
+				giveBack(row.GetRequest())
+				row.Request.MemberId, row.Request.DispatchedAt = req.GetMemberId(), now
 				return nil
 			},
 		})
 		return &pb.DispatchRequestResponse{Request: out}, err
 	})
+}
+
+// checkHere answers MEMBER_NOT_IN_COMMUNITY for a member who has not reported in
+// where the request is, or has moved away since.
+func (s *Service) checkHere(r kv.Reader, row *pb.RequestRow, member string) error {
+	m, ok, err := s.members.Get(r, member)
+	if err == nil && (!ok || string(m.ReportedPath) != row.GetCommunityPath()) {
+		err = rule.New(rule.Precondition, "MEMBER_NOT_IN_COMMUNITY", "member_id")
+	}
+	return err
+}
+
+// giveBack takes a request from whom it was dispatched to.
+func giveBack(r *pb.Request) {
+	r.MemberId, r.HandedTo, r.ProviderId = "", "", ""
+	r.DispatchedAt, r.TakenOnAt, r.BegunAt = nil, nil, nil
 }
 
 // TakeOnRequest is the member's yes.
@@ -124,9 +157,12 @@ func (s *Service) TakeOnRequest(ctx context.Context, req *pb.TakeOnRequestReques
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.TakeOnRequestResponse, error) {
 		out, err := s.take(tx, call, step{
 			command: request.TakeOn, id: req.GetId(), etag: req.GetEtag(), scope: scope.Scope{Person: call.Person},
-			change: func(_ *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
+			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
 				row.Request.TakenOnAt = now
-				return request.MayTakeOn(actorOf(call, row), helperOf(row.GetRequest()))
+				if err := request.MayTakeOn(actorOf(call, row), helperOf(row.GetRequest())); err != nil {
+					return err
+				}
+				return s.checkTakesOn(tx, row)
 			},
 		})
 		return &pb.TakeOnRequestResponse{Request: out}, err
@@ -136,7 +172,7 @@ func (s *Service) TakeOnRequest(ctx context.Context, req *pb.TakeOnRequestReques
 // ResolveRequest answers what was done.
 func (s *Service) ResolveRequest(ctx context.Context, req *pb.ResolveRequestRequest) (*pb.ResolveRequestResponse, error) {
 	call := access.From(ctx)
-	own := scope.Scope{Paths: staffScope(call).Paths, Person: call.Person}
+	own := scope.Scope{Paths: officesOf(call, handlingRoles()...).Paths, Person: call.Person}
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ResolveRequestResponse, error) {
 		out, err := s.take(tx, call, step{
 			command: request.Resolve, id: req.GetId(), etag: req.GetEtag(), scope: own,
@@ -145,6 +181,9 @@ func (s *Service) ResolveRequest(ctx context.Context, req *pb.ResolveRequestRequ
 				r.Answer, r.QuarterHours, r.ResolvedAt = req.GetAnswer(), req.GetQuarterHours(), now
 				stopClock(row)
 				if err := s.settleNuisance(tx, row, false); err != nil {
+					return err
+				}
+				if err := s.checkSaid(tx, row, "answer", req.GetAnswer()); err != nil {
 					return err
 				}
 				return request.MayResolve(actorOf(call, row), helperOf(r), r.GetMemberId(), req.GetQuarterHours())

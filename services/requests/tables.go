@@ -10,6 +10,7 @@ import (
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/requests/internal/request"
 )
 
 // The persistent layout. Numbers are never reused.
@@ -37,6 +38,14 @@ const (
 	indexByExcluded                                          // community path, year, posted at
 )
 
+// Those of places and providers.
+const (
+	tablePlaces          = store.FirstServiceTable + 110 + iota // community path, month, building
+	tableProviders                                              // id
+	indexProvidersByName                                        // community path, state, name
+	indexProvidersByWhat                                        // community path, category, name; while approved
+)
+
 // Names of the indexes.
 const (
 	byCommunity = "community"
@@ -59,6 +68,7 @@ type tables struct {
 	nuisance      *table.Table[*pb.NuisanceRow]
 	duties        *table.Table[*pb.DutyRow]
 	standings     *table.Table[*pb.StandingRow]
+	places        *table.Table[*pb.NuisancePlaceRow]
 }
 
 func newTables() tables {
@@ -91,6 +101,10 @@ func newTables() tables {
 		standings: table.New(table.Spec[*pb.StandingRow]{
 			Number: tableStandings, Name: "request_standing",
 			Key: func(s *pb.StandingRow) key.Key { return requestKey(s.GetRequestId()) },
+		}),
+		places: table.New(table.Spec[*pb.NuisancePlaceRow]{
+			Number: tablePlaces, Name: "nuisance_place",
+			Key: func(p *pb.NuisancePlaceRow) key.Key { return placeKey(p.GetPath(), p.GetMonth(), p.GetBuilding()) },
 		}),
 	}
 }
@@ -150,12 +164,16 @@ func requestTable() *table.Table[*pb.RequestRow] {
 func (t tables) all() []table.Checker {
 	return []table.Checker{
 		t.requests, t.figures, t.authors, t.participants, t.joined, t.messages, t.conversations, t.nuisance, t.duties, t.standings,
+		t.places,
 	}
 }
 
 func dutyKey(districtPath, category string) key.Key {
 	return key.Key(nil).String(districtPath).String(category)
 }
+
+// requestOpen says whether somebody still has to see to a request.
+func requestOpen(r *pb.Request) bool { return request.Open(request.State(r.GetState())) }
 
 // public says whether everybody in the community may see a request.
 func public(r *pb.Request) bool {

@@ -152,8 +152,9 @@ type meta struct {
 	txID      uint64
 }
 
-// readMeta reads the meta that begins at a page.
-func readMeta(f io.ReaderAt, at int64) (meta, error) {
+// readMeta reads the meta page of an id (0 or 1), which begins at a place. Its
+// page header is under no checksum: what it must hold is known.
+func readMeta(f io.ReaderAt, at int64, id uint64) (meta, error) {
 	buf := make([]byte, pageHeader+metaBytes)
 	if _, err := f.ReadAt(buf, at); err != nil {
 		return meta{}, fmt.Errorf("%w: its head cannot be read: %w", kv.ErrCorrupt, err)
@@ -167,6 +168,8 @@ func readMeta(f io.ReaderAt, at int64) (meta, error) {
 		freelist: order.Uint64(b[offFreelist:]), highWater: order.Uint64(b[offHighWater:]), txID: order.Uint64(b[offTxID:]),
 	}
 	switch {
+	case order.Uint64(buf) != id || order.Uint16(buf[offFlags:]) != metaPage:
+		return meta{}, fmt.Errorf("%w: the page of its head is damaged", kv.ErrCorrupt)
 	case order.Uint32(b) != metaMagic || order.Uint32(b[offVersion:]) != metaVersion:
 		return meta{}, fmt.Errorf("%w: its head is not that of a database", kv.ErrCorrupt)
 	case sum.Sum64() != order.Uint64(b[metaChecked:]), m.pageSize < smallestPage, m.pageSize > greatestPages:
@@ -179,9 +182,9 @@ func readMeta(f io.ReaderAt, at int64) (meta, error) {
 // go back one transaction, silently, when the newer is the damaged one. A crash
 // cannot leave it so: a meta fits into one sector of the disk.
 func readMetas(f io.ReaderAt) (metas [2]meta, err error) {
-	if metas[0], err = readMeta(f, 0); err != nil {
+	if metas[0], err = readMeta(f, 0, 0); err != nil {
 		return metas, err
 	}
-	metas[1], err = readMeta(f, int64(metas[0].pageSize))
+	metas[1], err = readMeta(f, int64(metas[0].pageSize), 1)
 	return metas, err
 }

@@ -20,6 +20,7 @@ const (
 
 	branchPage   = 0x01
 	leafPage     = 0x02
+	metaPage     = 0x04
 	freelistPage = 0x10
 
 	bucketElement = 0x01 // flag of a leaf element that holds a bucket

@@ -4,6 +4,7 @@ package sheet
 
 import (
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,14 +31,22 @@ func (o Opinion) String() string {
 // Lines are the least figures of the two upper opinions, 0 to 100.
 type Lines struct{ Good, FairlyGood *big.Rat }
 
+// Year is what an opinion is proposed from. Composite is nil in a year without
+// any input.
+type Year struct {
+	HasCommunity, Served, Exempt bool
+	Composite                    *big.Rat
+}
+
 // Propose answers what the figures propose: nothing for a member of no
-// community, 未参加 for one without a service, else by the composite; nil is a
-// year without any input. A named person signs.
-func Propose(hasCommunity, served bool, composite *big.Rat, l Lines) Opinion {
+// community and for an exempt one of whom nothing is known, 未参加 for one without
+// a service who is not exempt, else by the composite. A named person signs.
+func Propose(y Year, l Lines) Opinion {
+	composite := y.Composite
 	switch {
-	case !hasCommunity:
+	case !y.HasCommunity || y.Exempt && composite == nil:
 		return None
-	case !served:
+	case !y.Served && !y.Exempt:
 		return NotTakenPart
 	case composite == nil:
 		return Fair
@@ -90,6 +99,21 @@ func Signatures() rule.Machine[SignatureState] {
 	}
 }
 
+// MayExempt refuses to exempt oneself or members of the own unit: home is the
+// member's home organization, own the caller's, grants those that the caller
+// acts for, each with a closing slash.
+func MayExempt(person, member, home string, grants []string, own string) error {
+	if person == member {
+		return rule.New(rule.Denied, "EXEMPTS_OWN", "")
+	}
+	for _, g := range append(slices.Clone(grants), own) {
+		if home != "" && strings.HasPrefix(g, home) {
+			return rule.New(rule.Denied, "EXEMPTS_OWN", "")
+		}
+	}
+	return nil
+}
+
 // CheckEditable answers WRONG_STATE for sheets that are signed.
 func CheckEditable(s SignatureState, command string) error {
 	if s == Open || s == SentBack {
@@ -136,6 +160,15 @@ func CheckClose(waiting int) error {
 		return nil
 	}
 	return rule.New(rule.Precondition, "NOT_ALL_CONSENTED", "", "waiting", strconv.Itoa(waiting))
+}
+
+// CheckReply refuses a reply to an issue of a letter that another has taken the
+// place of; 0 answers the present one.
+func CheckReply(read, present int32) error {
+	if read == 0 || read == present {
+		return nil
+	}
+	return rule.New(rule.Stale, "LETTER_ISSUED_AGAIN", "issue", "issue", strconv.Itoa(int(present)))
 }
 
 // lastDay is the day that ends at a midnight.

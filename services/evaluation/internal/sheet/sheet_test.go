@@ -24,20 +24,46 @@ func lines() Lines { return Lines{Good: big.NewRat(85, 1), FairlyGood: big.NewRa
 
 func TestPropose(t *testing.T) {
 	for _, c := range []struct {
-		community, served bool
-		composite         *big.Rat
-		want              Opinion
+		year Year
+		want Opinion
 	}{
-		{false, true, big.NewRat(100, 1), None},
-		{true, false, big.NewRat(100, 1), NotTakenPart},
-		{true, true, nil, Fair},
-		{true, true, big.NewRat(85, 1), Good},
-		{true, true, big.NewRat(8499, 100), FairlyGood},
-		{true, true, big.NewRat(60, 1), FairlyGood},
-		{true, true, big.NewRat(5999, 100), Fair},
+		{Year{Served: true, Composite: big.NewRat(100, 1)}, None},
+		{Year{HasCommunity: true, Composite: big.NewRat(100, 1)}, NotTakenPart},
+		{Year{HasCommunity: true, Served: true}, Fair},
+		{Year{HasCommunity: true, Served: true, Composite: big.NewRat(85, 1)}, Good},
+		{Year{HasCommunity: true, Served: true, Composite: big.NewRat(8499, 100)}, FairlyGood},
+		{Year{HasCommunity: true, Served: true, Composite: big.NewRat(60, 1)}, FairlyGood},
+		{Year{HasCommunity: true, Served: true, Composite: big.NewRat(5999, 100)}, Fair},
+		{Year{HasCommunity: true, Exempt: true}, None},
+		{Year{HasCommunity: true, Exempt: true, Composite: big.NewRat(90, 1)}, Good},
 	} {
-		if got := Propose(c.community, c.served, c.composite, lines()); got != c.want {
+		if got := Propose(c.year, lines()); got != c.want {
 			t.Errorf("%+v: %s", c, got)
+		}
+	}
+}
+
+func propose(composite *big.Rat) Opinion {
+	return Propose(Year{HasCommunity: true, Served: true, Composite: composite}, lines())
+}
+
+// Nobody exempts oneself, nor members of the own unit: who belongs to it, or
+// acts for it or for a branch below it.
+func TestMayExempt(t *testing.T) {
+	for name, c := range map[string]struct {
+		person, own string
+		grants      []string
+		want        string
+	}{
+		"the street":             {"s", "", []string{"/1/11/111/"}, ""},
+		"oneself":                {"m", "", []string{"/1/11/111/"}, "EXEMPTS_OWN"},
+		"a colleague":            {"s", "/1/11/W1/", []string{"/1/11/111/"}, "EXEMPTS_OWN"},
+		"of a branch of the own": {"s", "/1/11/W1/B1/", []string{"/1/11/111/"}, "EXEMPTS_OWN"},
+		"acts for the workplace": {"s", "", []string{"/1/11/111/", "/1/11/W1/"}, "EXEMPTS_OWN"},
+		"of another workplace":   {"s", "/1/11/W2/", []string{"/1/11/111/"}, ""},
+	} {
+		if got := reason(MayExempt(c.person, "m", "/1/11/W1/", c.grants, c.own)); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
 }
@@ -47,7 +73,7 @@ func TestPropose_Monotone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := rapid.Int64Range(0, 10000).Draw(t, "a"), rapid.Int64Range(0, 10000).Draw(t, "b")
 		low, high := big.NewRat(min(a, b), 100), big.NewRat(max(a, b), 100)
-		if Propose(true, true, high, lines()) > Propose(true, true, low, lines()) { // 1 is the best
+		if propose(high) > propose(low) { // 1 is the best
 			t.Fatalf("%s proposes less than %s", high, low)
 		}
 	})

@@ -3,6 +3,7 @@
 package call
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -125,11 +126,13 @@ type Call struct {
 	Reviewers []Reviewer
 	// Quota is how many applications can be selected.
 	Quota int
+	// Themes are what an application may be about; none = anything.
+	Themes []string
 }
 
 // New answers the call with its texts trimmed, or INVALID_FIELD for one that
 // closes before it opens, has nobody to review or the same reviewer twice,
-// selects nobody, or has no title.
+// selects nobody, or has no title or a theme without a name.
 func New(c Call) (Call, error) {
 	c.Title = strings.TrimSpace(c.Title)
 	switch {
@@ -141,6 +144,12 @@ func New(c Call) (Call, error) {
 		return c, invalid("quota", "1 or more")
 	case len(c.Reviewers) == 0:
 		return c, invalid("reviewers", "1 or more")
+	}
+	c.Themes = slices.Clone(c.Themes)
+	for i, theme := range c.Themes {
+		if c.Themes[i] = strings.TrimSpace(theme); c.Themes[i] == "" {
+			return c, invalid("themes["+strconv.Itoa(i)+"]", "not blank")
+		}
 	}
 	seen := map[string]bool{}
 	for i, r := range c.Reviewers {

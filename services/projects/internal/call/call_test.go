@@ -98,12 +98,12 @@ func TestNames_FindsTheReviewer(t *testing.T) {
 func TestNew_RefusesNonsense(t *testing.T) {
 	good := func() Call {
 		return Call{
-			Title: " 项目申报 ", Window: window(), Quota: 12,
+			Title: " 项目申报 ", Window: window(), Quota: 12, Themes: []string{" 民生 ", "基层治理"},
 			Reviewers: []Reviewer{{Person: "E1", Organization: "W00001"}, {Person: "E2", Organization: "W00005"}},
 		}
 	}
 	got, err := New(good())
-	if err != nil || got.Title != "项目申报" {
+	if err != nil || got.Title != "项目申报" || got.Themes[0] != "民生" {
 		t.Fatalf("a good call: %+v, %v", got, err)
 	}
 	cases := map[string]func(*Call){
@@ -111,6 +111,7 @@ func TestNew_RefusesNonsense(t *testing.T) {
 		"closes_at":           func(c *Call) { c.Window.Closes = c.Window.Opens },
 		"quota":               func(c *Call) { c.Quota = 0 },
 		"reviewers":           func(c *Call) { c.Reviewers = nil },
+		"themes[1]":           func(c *Call) { c.Themes[1] = " " },
 		"reviewers[1].person": func(c *Call) { c.Reviewers[1].Person = "E1" },
 		"reviewers[0].person": func(c *Call) { c.Reviewers[0].Person = " " },
 	}

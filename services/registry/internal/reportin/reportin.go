@@ -17,6 +17,7 @@ const (
 	Submitted State = "submitted"
 	Accepted  State = "accepted"
 	Returned  State = "returned"
+	Ended     State = "ended"
 )
 
 // The commands.
@@ -25,6 +26,8 @@ const (
 	Resubmit = "resubmit"
 	Accept   = "accept"
 	Return   = "return"
+	Transfer = "transfer"
+	End      = "end"
 )
 
 // Machine is the table of allowed steps.
@@ -37,6 +40,9 @@ func Machine() rule.Machine[State] {
 			{From: Submitted, Command: Accept, To: Accepted},
 			{From: Submitted, Command: Return, To: Returned},
 			{From: Returned, Command: Resubmit, To: Submitted},
+			{From: Accepted, Command: Transfer, To: Submitted},
+			{From: Accepted, Command: End, To: Ended},
+			{From: Ended, Command: Resubmit, To: Submitted},
 		},
 	}
 }
@@ -48,12 +54,43 @@ func label(s State) string {
 	return string(s)
 }
 
+// CountedOn answers the day that counts after a command: of the submission that
+// was first accepted. Who moves to another community stays on time; who ended
+// and comes again counts from the new submission.
+func CountedOn(command, before, submitted string) string {
+	switch {
+	case command == End:
+		return ""
+	case command == Accept && before == "":
+		return submitted
+	}
+	return before
+}
+
+// CheckTransfer refuses a move to where the report-in is.
+func CheckTransfer(from, to string) error {
+	if from == to {
+		return rule.New(rule.Invalid, "INVALID_FIELD", "community_id", "field", "community_id", "rule", "another community")
+	}
+	return nil
+}
+
 // CheckReturnReason refuses an empty reason: the member must be able to act on
 // it. It answers the reason without blanks around it.
 func CheckReturnReason(reason string) (string, error) {
 	reason = strings.TrimSpace(reason)
 	if reason == "" {
 		return "", rule.New(rule.Invalid, "RETURN_REASON_MISSING", "reason")
+	}
+	return reason, nil
+}
+
+// CheckEndReason refuses an empty reason, and answers it without blanks around
+// it.
+func CheckEndReason(reason string) (string, error) {
+	reason = strings.TrimSpace(reason)
+	if reason == "" {
+		return "", rule.New(rule.Invalid, "INVALID_FIELD", "reason", "field", "reason", "rule", "required")
 	}
 	return reason, nil
 }

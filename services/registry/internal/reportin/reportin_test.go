@@ -11,10 +11,10 @@ import (
 )
 
 // TestMachine_FollowsTheModel runs random commands against the rules in words:
-// only what was submitted is decided, only what was returned is submitted
-// again, and what was accepted stays.
+// only what was submitted is decided, only what was returned or ended is
+// submitted again, and only what was accepted is moved or ended.
 func TestMachine_FollowsTheModel(t *testing.T) {
-	commands := []string{Submit, Resubmit, Accept, Return, "erase"}
+	commands := []string{Submit, Resubmit, Accept, Return, Transfer, End, "erase"}
 	rapid.Check(t, func(t *rapid.T) {
 		m := Machine()
 		state := None
@@ -22,7 +22,7 @@ func TestMachine_FollowsTheModel(t *testing.T) {
 		for _, c := range rapid.SliceOfN(rapid.SampledFrom(commands), 1, 30).Draw(t, "commands") {
 			allowed := c == Submit && !exists ||
 				c == Resubmit && exists && !waiting && !accepted ||
-				(c == Accept || c == Return) && waiting
+				(c == Accept || c == Return) && waiting || (c == Transfer || c == End) && accepted
 			next, err := m.Next(state, c)
 			if allowed != (err == nil) {
 				t.Fatalf("%s in %q: %v", c, state, err)
@@ -32,12 +32,45 @@ func TestMachine_FollowsTheModel(t *testing.T) {
 				continue
 			}
 			state, exists = next, true
-			waiting, accepted = c == Submit || c == Resubmit, c == Accept
+			waiting, accepted = c == Submit || c == Resubmit || c == Transfer, c == Accept
 			if Active(state) != (waiting || accepted) {
 				t.Fatalf("active in %q", state)
 			}
 		}
 	})
+}
+
+// TestCountedOn_FollowsTheModel: the day is that of the first submission that
+// was accepted since the last end, whatever moves come between.
+func TestCountedOn_FollowsTheModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		state, counted, submitted, want := None, "", "", ""
+		for day, c := range rapid.SliceOfN(rapid.SampledFrom([]string{Submit, Resubmit, Accept, Return, Transfer, End}), 1, 30).Draw(t, "commands") {
+			next, err := Machine().Next(state, c)
+			if err != nil {
+				continue
+			}
+			if next == Submitted {
+				submitted = string(rune('a' + day))
+			}
+			if c == Accept && want == "" {
+				want = submitted
+			}
+			if c == End {
+				want = ""
+			}
+			state, counted = next, CountedOn(c, counted, submitted)
+			if counted != want {
+				t.Fatalf("after %s: %q, want %q", c, counted, want)
+			}
+		}
+	})
+}
+
+func TestCheckTransfer(t *testing.T) {
+	if CheckTransfer("a", "b") != nil || CheckTransfer("a", "a") == nil {
+		t.Error("a transfer leads elsewhere")
+	}
 }
 
 func checkWrongState(t *rapid.T, err error, m rule.Machine[State], s State) {

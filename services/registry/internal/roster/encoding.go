@@ -14,7 +14,15 @@ type Encoding string
 const (
 	UTF8    Encoding = "UTF-8"
 	GB18030 Encoding = "GB18030"
+	XLSX    Encoding = "XLSX"
 )
+
+// zipMark is what a workbook begins with.
+const zipMark = "PK\x03\x04"
+
+// IsWorkbook says whether a file that begins so is an XLSX workbook, or nothing
+// that can be read.
+func IsWorkbook(head []byte) bool { return bytes.HasPrefix(head, []byte(zipMark)) }
 
 // SniffBytes is how much of a file Detect wants to see.
 const SniffBytes = 4096
@@ -24,7 +32,7 @@ const SniffBytes = 4096
 // the length of a byte order mark. UNSUPPORTED_ENCODING for UTF-16 and for
 // workbooks.
 func Detect(head []byte) (e Encoding, skip int, err error) {
-	foreign := [][]byte{{0xFF, 0xFE}, {0xFE, 0xFF}, []byte("PK\x03\x04"), {0xD0, 0xCF, 0x11, 0xE0}}
+	foreign := [][]byte{{0xFF, 0xFE}, {0xFE, 0xFF}, []byte(zipMark), {0xD0, 0xCF, 0x11, 0xE0}}
 	for _, mark := range foreign {
 		if bytes.HasPrefix(head, mark) {
 			return "", 0, rule.New(rule.Invalid, "UNSUPPORTED_ENCODING", "chunk")

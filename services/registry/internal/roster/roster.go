@@ -1,6 +1,6 @@
-// Package roster reads the CSV files that offices send: columns by name, in
-// any order, with extra ones ignored; every fault named by line and column; a
-// bad row never hides the good ones after it.
+// Package roster reads the CSV files and workbooks that offices send: columns by
+// name, in any order, with extra ones ignored; every fault named by line and
+// column; a bad row never hides the good ones after it.
 package roster
 
 import (
@@ -44,20 +44,34 @@ func (r Record) Cell(column string) string { return r.cells[column] }
 // Readable says whether the fields could be told apart.
 func (r Record) Readable() bool { return r.cells != nil }
 
-// Reader reads the rows of one file, one at a time.
+// Rows are those of one file, read one at a time.
+type Rows interface {
+	// Header answers the header as it stood in the file.
+	Header() string
+	// Next answers the next row, and io.EOF after the last. Rows without anything
+	// in them are passed over. Other errors are those of the file.
+	Next() (Record, error)
+}
+
+// Reader reads the rows of one CSV file.
 type Reader struct {
-	lines   *lines
+	layout
+	lines  *lines
+	header string
+}
+
+// layout is where the columns stand in a file.
+type layout struct {
 	columns []Column
 	at      map[string]int // position of each column
 	width   int
-	header  string
 }
 
 // NewReader reads the header of a file in UTF-8 without a byte order mark.
 // ROSTER_COLUMN_MISSING names the columns that are not there; ROSTER_UNREADABLE
 // when the header is no CSV or names a column twice.
 func NewReader(in io.Reader, columns []Column) (*Reader, error) {
-	r := &Reader{lines: newLines(in), columns: columns, at: map[string]int{}}
+	r := &Reader{lines: newLines(in)}
 	first, err := r.lines.next()
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
@@ -66,22 +80,29 @@ func NewReader(in io.Reader, columns []Column) (*Reader, error) {
 	if s != whole || first.tooLong {
 		return nil, rule.New(rule.Invalid, "ROSTER_UNREADABLE", "", "line", "1")
 	}
-	r.width, r.header = len(names), first.text
-	for i, name := range names {
-		name = Trim(name)
-		if _, twice := r.at[name]; twice && r.wants(name) {
-			return nil, rule.New(rule.Invalid, "ROSTER_UNREADABLE", name, "line", "1")
-		}
-		r.at[name] = i
-	}
-	return r, r.missing()
+	r.header = first.text
+	r.layout, err = newLayout(names, columns)
+	return r, err
 }
 
 // Header answers the header as it stood in the file.
 func (r *Reader) Header() string { return r.header }
 
-func (r *Reader) wants(name string) bool {
-	for _, c := range r.columns {
+// newLayout finds the columns in the names of a header.
+func newLayout(names []string, columns []Column) (layout, error) {
+	l := layout{columns: columns, at: map[string]int{}, width: len(names)}
+	for i, name := range names {
+		name = Trim(name)
+		if _, twice := l.at[name]; twice && l.wants(name) {
+			return l, rule.New(rule.Invalid, "ROSTER_UNREADABLE", name, "line", "1")
+		}
+		l.at[name] = i
+	}
+	return l, l.missing()
+}
+
+func (l layout) wants(name string) bool {
+	for _, c := range l.columns {
 		if c.Name == name {
 			return true
 		}
@@ -89,10 +110,10 @@ func (r *Reader) wants(name string) bool {
 	return false
 }
 
-func (r *Reader) missing() error {
+func (l layout) missing() error {
 	var names []string
-	for _, c := range r.columns {
-		if _, ok := r.at[c.Name]; !ok && !c.Optional {
+	for _, c := range l.columns {
+		if _, ok := l.at[c.Name]; !ok && !c.Optional {
 			names = append(names, c.Name)
 		}
 	}
@@ -160,10 +181,12 @@ func (r *Reader) record(first line) (Record, error) {
 	return rec, nil
 }
 
-func (r *Reader) fill(rec *Record, fields []string) {
-	rec.cells = make(map[string]string, len(r.columns))
-	for _, c := range r.columns {
-		at, ok := r.at[c.Name]
+// fill puts the fields where the columns are, and faults what cannot stand
+// there.
+func (l layout) fill(rec *Record, fields []string) {
+	rec.cells = make(map[string]string, len(l.columns))
+	for _, c := range l.columns {
+		at, ok := l.at[c.Name]
 		if !ok {
 			continue
 		}

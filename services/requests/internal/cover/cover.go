@@ -27,106 +27,82 @@ type Found struct {
 	Start, End int
 }
 
-// pattern finds candidates of one kind; holds decides which of them are.
-type pattern struct {
-	what  string
-	expr  *regexp.Regexp
-	holds func(string) bool
-}
-
-const (
-	digit = `[0-9０-９]`
-	han   = `[一二三四五六七八九十百]`
-	sep   = `[ \-－—.·]?`
-)
-
-// patterns in the order in which they claim a place: the longer, the more
-// certain first.
-var patterns = []pattern{
-	{IDNumber, regexp.MustCompile(`(?:` + digit + sep + `){17}[0-9０-９xXＸｘ]`), isIDNumber},
-	{IDNumber, regexp.MustCompile(`(?:` + digit + `){15}`), isOldIDNumber},
-	{BankCard, regexp.MustCompile(`(?:` + digit + sep + `){15,18}` + digit), isBankCard},
-	{Phone, regexp.MustCompile(`[1１][3-9３-９](?:` + sep + digit + `){9}`), always},
-	{Phone, regexp.MustCompile(`[0０]` + digit + `{2,3}` + sep + digit + `{7,8}`), always},
-	{Plate, regexp.MustCompile(`[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使领][A-Za-z][ ·.\-]?[A-Za-z0-9]{5,6}`), always},
-	{Room, regexp.MustCompile(`(?:` + digit + `{1,3}[-－—]){2}` + digit + `{1,4}`), always},
-	{Room, regexp.MustCompile(`(?:` + digit + `{1,2}|` + han + `{1,2})(?:单元|门)` + digit + `{1,4}(?:号|室|房|户)?`), always},
-	{Room, regexp.MustCompile(digit + `{3,4}(?:室|房|号房|户)`), always},
-	{Floor, regexp.MustCompile(`(?:` + digit + `{1,2}|` + han + `{1,3})(?:楼|层)`), always},
-}
-
-func always(string) bool { return true }
-
 // Find answers what is to be covered, in the order of the text; places do not
-// overlap.
+// overlap, the most certain of them stands. What is found is taken out and the rest is read again until nothing
+// is found, so that nothing hides behind a neighbour and covering a covered
+// text changes nothing.
 func Find(text string) []Found {
+	f := fold(text)
 	var out []Found
-	for _, p := range patterns {
-		for _, at := range p.expr.FindAllStringIndex(text, -1) {
-			f := Found{p.what, at[0], at[1]}
-			if partOfNumber(text, f) || !p.holds(plain(text[at[0]:at[1]])) || slices.ContainsFunc(out, f.overlaps) {
-				continue
+	for {
+		found := append(numbers(f), named(f)...)
+		if len(found) == 0 {
+			break
+		}
+		for _, p := range found {
+			if f.take(p) {
+				out = append(out, Found{p.What, f.at[p.Start], f.at[p.End]})
 			}
-			out = append(out, f)
 		}
 	}
 	slices.SortFunc(out, func(a, b Found) int { return cmp.Compare(a.Start, b.Start) })
 	return out
 }
 
-func (f Found) overlaps(o Found) bool { return f.Start < o.End && o.Start < f.End }
+const (
+	han  = `[0-9十百]`
+	sep  = `[~-]?`
+	unit = `(?:号房|号室|室|房|户|号)`
+)
+
+// shape is a pattern of what is named in words. A group, if there is one, is
+// the place; the rest is what makes it one.
+type shape struct {
+	what string
+	expr *regexp.Regexp
+}
+
+// shapes in the order in which they claim a place.
+var shapes = []shape{
+	{Plate, regexp.MustCompile(`[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使领]` + sep + `[A-Za-z](?:` + sep + `[A-Za-z0-9]){5,6}`)},
+	{Room, regexp.MustCompile(`(?:[0-9]{1,3}-){2}[A-Za-z]?[0-9]{1,4}` + unit + `?`)},
+	{Room, regexp.MustCompile(`[0-9]{1,2}-[A-Za-z]?[0-9]{3,4}` + unit + `?`)},
+	{Room, regexp.MustCompile(han + `{1,3}(?:单元|门)` + sep + `[A-Za-z]?` + han + `{1,5}` + unit + `?`)},
+	{Room, regexp.MustCompile(`(?:栋|幢|座|号楼|单元)` + sep + `([A-Za-z]?[0-9]{3,4}` + unit + `?)`)},
+	{Room, regexp.MustCompile(`[A-Za-z]?[0-9]{3,4}[A-Za-z]?(?:室|房|号房|号室)`)},
+	{Floor, regexp.MustCompile(han + `{1,4}(?:楼|层)`)},
+	{Phone, regexp.MustCompile(`(?:电话|座机|致电|拨打|手机|联系)[:是为]?` + sep + `([0-9]{3,4}` + sep + `[0-9]{4})`)},
+}
+
+// counted are what a number counts: then it is no room.
+const counted = "年月日元块个人次件户天米条份"
+
+// named answers what is named in words.
+func named(f folded) (out []Found) {
+	for _, s := range shapes {
+		for _, at := range s.expr.FindAllSubmatchIndex(f.text, -1) {
+			start, end := at[0], at[1]
+			if len(at) > 2 {
+				start, end = at[2], at[3]
+			}
+			next, _ := utf8.DecodeRune(f.text[end:])
+			if partOfNumber(f.text, start, end) || isDigit(f.text, end-1) && strings.ContainsRune(counted, next) {
+				continue
+			}
+			out = append(out, Found{s.what, start, end})
+		}
+	}
+	return out
+}
 
 // partOfNumber says whether a number goes on before or after a place: then it
 // is another number.
-func partOfNumber(text string, f Found) bool {
-	before, _ := utf8.DecodeLastRuneInString(text[:f.Start])
-	first, _ := utf8.DecodeRuneInString(text[f.Start:])
-	last, _ := utf8.DecodeLastRuneInString(text[:f.End])
-	after, _ := utf8.DecodeRuneInString(text[f.End:])
-	return isDigit(before) && isDigit(first) || isDigit(last) && isDigit(after)
+func partOfNumber(text []byte, start, end int) bool {
+	return isDigit(text, start-1) && isDigit(text, start) || isDigit(text, end-1) && isDigit(text, end)
 }
 
-func isDigit(r rune) bool { return '0' <= r && r <= '9' || '０' <= r && r <= '９' }
-
-// plain answers the letters and digits of a place in half width.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case '０' <= r && r <= '９':
-			return r - '０' + '0'
-		case r == 'Ｘ' || r == 'ｘ' || r == 'x':
-			return 'X'
-		case r == ' ' || r == '-' || r == '－' || r == '—' || r == '.' || r == '·':
-			return -1
-		}
-		return r
-	}, s)
-}
-
-// isIDNumber checks date and check digit by GB 11643-1999. One whose check
-// digit is wrong is covered too when its date can be one: people mistype.
-func isIDNumber(s string) bool { return len(s) == 18 && aDate(s[6:14]) }
-
-func isOldIDNumber(s string) bool { return len(s) == 15 && aDate("19"+s[6:12]) }
-
-func aDate(s string) bool {
-	year, month, day := s[:4], s[4:6], s[6:8]
-	return "1900" <= year && year <= "2099" && "01" <= month && month <= "12" && "01" <= day && day <= "31"
-}
-
-// isBankCard checks the length and the check digit by Luhn (ISO/IEC 7812-1).
-func isBankCard(s string) bool {
-	sum := 0
-	for i := range s {
-		d := int(s[len(s)-1-i] - '0')
-		if i%2 == 1 {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
-		}
-		sum += d
-	}
-	return len(s) >= 16 && sum%10 == 0
+func isDigit(text []byte, at int) bool {
+	return at >= 0 && at < len(text) && '0' <= text[at] && text[at] <= '9'
 }
 
 // mask stands for what was covered.
@@ -147,15 +123,16 @@ func Text(text string) string {
 
 var households = regexp.MustCompile(`那家|这家人|这户|那户|住户|一户|户主|家里人|邻居家|她家|他家|老两口|独居|夫妻俩`)
 
-// Household says whether a text points at a household: it names a room, or a
-// floor together with a word for those who live there.
+// What somebody says about the health or hardship of another.
+var suffering = regexp.MustCompile(`(?:邻居|老人|奶奶|爷爷|大爷|大妈|阿姨|叔叔|婆婆|女士|先生|孩子|老伴|丈夫|妻子|她|他).{0,12}` +
+	`(?:患|癌|糖尿病|尿毒症|白血病|精神病|抑郁|残疾|瘫痪|中风|艾滋|肝炎|下岗|低保|欠债|贫困|卧病|重病)`)
+
+// Household says whether a text points at a household: it names a room or a
+// floor together with a word for those who live there, or says how somebody
+// else suffers.
 func Household(text string) bool {
-	room, floor := false, false
-	for _, f := range Find(text) {
-		room = room || f.What == Room
-		floor = floor || f.What == Floor
-	}
-	return room && households.MatchString(text) || floor && households.MatchString(text)
+	return suffering.MatchString(text) || households.MatchString(text) &&
+		slices.ContainsFunc(Find(text), func(f Found) bool { return f.What == Room || f.What == Floor })
 }
 
 var (

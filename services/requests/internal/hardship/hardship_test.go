@@ -70,39 +70,43 @@ func TestCheckGiver(t *testing.T) {
 
 func TestCheckPublic(t *testing.T) {
 	for text, want := range map[string]string{
-		"大米2袋":                   "",
-		"一次性手套5盒":                "",
-		"每周三下午陪同复诊":              "",
-		"儿童棉衣 3 件":               "",
-		"接送去医院 2 小时":             "",
-		"轮椅一辆":                   "",
-		"电话13874801234":          noPhone,
-		"1 3 8-7480-1234":        noPhone,
-		"13874801234":            noPhone,
-		"一三八七四八零一二三四":            noPhone,
-		"幺三八七四八零幺二三四":            noPhone,
-		"0731-84441234":          noPhone,
-		"6222021901234567890":    noAccount,
-		"62220 21901 23456 7890": noAccount,
-		"430103197207155487":     noAccount,
-		"差500元":                  noAmount,
-		"5 0 0 元":                noAmount,
-		"五百元":                    noAmount,
-		"伍佰元":                    noAmount,
-		"每年数万元":                  noAmount,
-		"几千块钱":                   noAmount,
-		"¥300":                   noAmount,
-		"还缺3万":                   noAmount,
-		"人民币":                    noAmount,
-		"请扫二维码":                  noPayment,
-		"微 信 转 账":                noPayment,
-		"支.付.宝":                  noPayment,
-		"AliPay":                 noPayment,
-		"银行卡":                    noPayment,
-		"给杨女士的米":                 noName,
-		"帮帮王大爷":                  noName,
-		"赵某家用":                   noName,
-		"给丁香香买的":                 noName,
+		"大米2袋":                       "",
+		"一次性手套5盒":                    "",
+		"每周三下午陪同复诊":                  "",
+		"儿童棉衣 3 件":                   "",
+		"接送去医院 2 小时":                 "",
+		"轮椅一辆":                       "",
+		"电话13874801234":              noPhone,
+		"1 3 8-7480-1234":            noPhone,
+		"13874801234":                noPhone,
+		"一三八七四八零一二三四":                noPhone,
+		"幺三八七四八零幺二三四":                noPhone,
+		"0731-84441234":              noPhone,
+		"6222021901234567890":        noAccount,
+		"62220 21901 23456 7890":     noAccount,
+		"430103197207155487":         noAccount,
+		"差500元":                      noAmount,
+		"5 0 0 元":                    noAmount,
+		"五百元":                        noAmount,
+		"伍佰元":                        noAmount,
+		"每年数万元":                      noAmount,
+		"几千块钱":                       noAmount,
+		"¥300":                       noAmount,
+		"还缺3万":                       noAmount,
+		"人民币":                        noAmount,
+		"请扫二维码":                      noPayment,
+		"微 信 转 账":                    noPayment,
+		"支.付.宝":                      noPayment,
+		"AliPay":                     noPayment,
+		"银行卡":                        noPayment,
+		"给杨女士的米":                     noName,
+		"帮帮王大爷":                      noName,
+		"赵某家用":                       noName,
+		"给丁香香买的":                     noName,
+		fullWidth("13874801234"):     noPhone,
+		"差" + fullWidth("500") + "元": noAmount,
+		fullWidth("AliPay"):          noPayment,
+		"\uffe5300":                  noAmount,
 	} {
 		err := CheckPublic("goods[0].name", text, []string{"丁香香", "香"})
 		var e *rule.Error
@@ -115,6 +119,11 @@ func TestCheckPublic(t *testing.T) {
 			t.Errorf("%q: %v, want %s", text, e, want)
 		}
 	}
+}
+
+// fullWidth writes ASCII in the letters of Chinese input methods.
+func fullWidth(s string) string {
+	return strings.Map(func(r rune) rune { return r - '!' + '\uff01' }, s)
 }
 
 // A number that somebody hides among other characters is found however it is

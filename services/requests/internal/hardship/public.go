@@ -23,8 +23,8 @@ func digitOf(r rune) (rune, bool) {
 	switch {
 	case r >= '0' && r <= '9':
 		return r, true
-	case r >= '0' && r <= '9':
-		return r - '0' + '0', true
+	case r >= '\uff10' && r <= '\uff19': // full width
+		return r - '\uff10' + '0', true
 	case r >= '①' && r <= '⑨':
 		return r - '①' + '1', true
 	}
@@ -54,9 +54,9 @@ func plain(text string) string {
 			continue
 		}
 		switch {
-		case r >= 'a' && r <= 'z':
-			b.WriteRune(r - 'a' + 'a')
-		case strings.ContainsRune(" \t\r\n-–—_.·*、,,()()\u00a0\u200b\u200c\u200d\u2060\ufeff\u3000", r):
+		case r >= '\uff41' && r <= '\uff5a': // full width
+			b.WriteRune(r - '\uff41' + 'a')
+		case strings.ContainsRune(" \t\r\n-–—_.·*、,()\uff0c\uff08\uff09\uff0d\uff0e\uff0a\u00a0\u200b\u200c\u200d\u2060\ufeff\u3000", r):
 		default:
 			b.WriteRune(r)
 		}
@@ -70,7 +70,7 @@ var (
 	// A number of tens, hundreds or more with a unit of money; a unit alone
 	// behind "several"; a sign of money.
 	amount = regexp.MustCompile(`[\d十百千万亿两几数多半余][十百千万亿多余来几]*(元|块钱|圆|rmb|yuan|人民币|美元|美金)` +
-		`|\d[十百千]*万|[几数十百千]万|\d{2,}块|[几数百千万]块$|\d+[kw]($|[^a-z])|[¥¥$]|人民币`)
+		`|\d[十百千]*万|[几数十百千]万|\d{2,}块|[几数百千万]块$|\d+[kw]($|[^a-z])|[\x{a5}\x{ffe5}$\x{ff04}]|人民币`)
 	payment = regexp.MustCompile(`收款|付款|[2两]维码|扫码|支付|微信|wechat|alipay|paypal|转账|转帐|汇款|打款|捐款|捐钱|善款|` +
 		`银行|账号|帐号|账户|帐户|卡号|开户|红包|众筹|水滴筹|轻松筹|现金|存折|打钱|借钱|http|www|qr码|qrcode`)
 	titled = regexp.MustCompile(`[王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖萧田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤欧易文]` +

@@ -54,12 +54,9 @@ func CheckReopen(ended, now time.Time, days int) error {
 	return rule.New(rule.Precondition, "REOPEN_OVER", "", "days", strconv.Itoa(days))
 }
 
-// unfoundedToPause is how many unfounded nuisance posts pause their author,
-// and for how many months.
-const (
-	unfoundedToPause = 2
-	pauseMonths      = 3
-)
+// Pause is how many unfounded nuisance posts pause their author, and for how
+// many months.
+type Pause struct{ After, Months int }
 
 // Posts are an author's nuisance posts.
 type Posts struct {
@@ -81,13 +78,13 @@ func (p Posts) CheckAnother(most int, now time.Time) error {
 }
 
 // Ended answers the posts after one has ended.
-func (p Posts) Ended(unfounded bool, now time.Time) Posts {
+func (p Posts) Ended(unfounded bool, pause Pause, now time.Time) Posts {
 	p.Open = max(0, p.Open-1)
 	if !unfounded {
 		return p
 	}
-	if p.Unfounded++; p.Unfounded >= unfoundedToPause {
-		p.Unfounded, p.PausedUntil = 0, now.AddDate(0, pauseMonths, 0)
+	if p.Unfounded++; p.Unfounded >= pause.After {
+		p.Unfounded, p.PausedUntil = 0, now.AddDate(0, pause.Months, 0)
 	}
 	return p
 }

@@ -3,6 +3,8 @@
 package request
 
 import (
+	"strings"
+
 	"github.com/linli-project/linli/pkg/rule"
 )
 
@@ -23,12 +25,13 @@ const (
 	Merged
 	Escalated
 	Unsolved
+	InProgress
 )
 
 func (s State) String() string {
 	names := [...]string{
 		"new", "posted", "admitted", "dispatched", "taken on", "resolved", "rated", "closed",
-		"declined", "merged", "escalated", "unsolved",
+		"declined", "merged", "escalated", "unsolved", "in progress",
 	}
 	if s < 0 || int(s) >= len(names) {
 		return "unknown"
@@ -42,9 +45,11 @@ const (
 	Admit         = "admit"
 	Decline       = "decline"
 	Merge         = "merge"
+	PassOn        = "pass on"
 	Verify        = "verify"
 	Dispatch      = "dispatch"
 	TakeOn        = "take on"
+	Begin         = "begin"
 	DeclineOffer  = "decline offer"
 	Return        = "return"
 	ReturnAgain   = "return again"
@@ -70,6 +75,7 @@ func Machine() rule.Machine[State] {
 			{From: Posted, Command: Admit, To: Admitted},
 			{From: Posted, Command: Decline, To: Declined},
 			{From: Posted, Command: Merge, To: Merged},
+			{From: Posted, Command: PassOn, To: Escalated},
 			{From: Admitted, Command: Decline, To: Declined},
 			{From: Admitted, Command: Merge, To: Merged},
 			{From: Admitted, Command: Verify, To: Admitted},
@@ -82,9 +88,13 @@ func Machine() rule.Machine[State] {
 			{From: Dispatched, Command: Return, To: Admitted},
 			{From: Dispatched, Command: ReturnAgain, To: Escalated},
 			{From: Dispatched, Command: Recall, To: Admitted},
+			{From: TakenOn, Command: Begin, To: InProgress},
 			{From: TakenOn, Command: Escalate, To: Escalated},
 			{From: TakenOn, Command: Resolve, To: Resolved},
 			{From: TakenOn, Command: CloseUnsolved, To: Unsolved},
+			{From: InProgress, Command: Escalate, To: Escalated},
+			{From: InProgress, Command: Resolve, To: Resolved},
+			{From: InProgress, Command: CloseUnsolved, To: Unsolved},
 			{From: Escalated, Command: Escalate, To: Escalated},
 			{From: Escalated, Command: HandBack, To: Admitted},
 			{From: Escalated, Command: Resolve, To: Resolved},
@@ -118,7 +128,7 @@ func Answer(takeOn, member bool, returns int) string {
 // Open says whether somebody still has to see to a request.
 func Open(s State) bool {
 	switch s {
-	case Posted, Admitted, Dispatched, TakenOn, Escalated:
+	case Posted, Admitted, Dispatched, TakenOn, InProgress, Escalated:
 		return true
 	}
 	return false
@@ -137,25 +147,45 @@ type Posting struct {
 	// Allegation: the text accuses a person.
 	Allegation bool
 	// Nuisance has a place and a kind.
-	Nuisance bool
-	Place    string
+	Nuisance    bool
+	Place, Kind string
+	// PlacePrivate, KindPrivate: they hold what would be covered in a text.
+	PlacePrivate, KindPrivate bool
 }
 
-// WhereToTurn names who takes accusations against a person: discipline
-// inspection, the organization department, the police.
-const WhereToTurn = "12388 (纪检监察), 12380 (组织部门), 110 (公安)"
+// Emergencies are the numbers to call first: police, fire, ambulance.
+func Emergencies() []string { return []string{"110", "119", "120"} }
+
+// WhereToTurn are the numbers of those who take accusations against a person:
+// discipline inspection, the government's line, the police.
+func WhereToTurn() []string { return []string{"12388", "12345", "110"} }
+
+// CheckAllegation refuses what accuses a person, with where to turn.
+func CheckAllegation(accuses bool, field string) error {
+	if !accuses {
+		return nil
+	}
+	return rule.New(rule.Invalid, "ALLEGATION", field, "where", strings.Join(WhereToTurn(), ", "))
+}
 
 // Check refuses to show what must not be shown: hardship, and what concerns
 // somebody who was not asked yet, is for staff only. Accusations are refused
 // altogether.
 func (p Posting) Check() error {
+	if err := CheckAllegation(p.Allegation, "text"); err != nil {
+		return err
+	}
 	switch {
-	case p.Allegation:
-		return rule.New(rule.Invalid, "ALLEGATION", "text", "where", WhereToTurn)
 	case p.MustBeStaffOnly() && !p.StaffOnly:
 		return rule.New(rule.Invalid, "MUST_BE_STAFF_ONLY", "visibility")
 	case p.Nuisance && p.Place == "":
 		return rule.New(rule.Invalid, "INVALID_FIELD", "building", "field", "building", "rule", "not blank")
+	case p.Nuisance && p.Kind == "":
+		return rule.New(rule.Invalid, "INVALID_FIELD", "category", "field", "category", "rule", "not blank")
+	case p.PlacePrivate:
+		return rule.New(rule.Invalid, "INVALID_FIELD", "building", "field", "building", "rule", "nothing beyond the building")
+	case p.KindPrivate:
+		return rule.New(rule.Invalid, "INVALID_FIELD", "category", "field", "category", "rule", "a kind of request")
 	}
 	return nil
 }
@@ -171,6 +201,8 @@ type Actor struct {
 	Person string
 	// Staff: the grant holds the community.
 	Staff bool
+	// Above: the grant is of the office that an escalated request is with.
+	Above bool
 }
 
 // MayTakeOn refuses everybody but the member it was dispatched to.
@@ -181,10 +213,11 @@ func MayTakeOn(a Actor, member string) error {
 	return nil
 }
 
-// MayResolve lets staff resolve for everybody, and a helper what that helper
-// took on. Hours are a member's: the office books none for itself.
+// MayResolve lets staff resolve for everybody, an office above what is with it,
+// and a helper what that helper took on. Hours are a member's: the office books
+// none for itself.
 func MayResolve(a Actor, helper, member string, quarterHours int32) error {
-	if !a.Staff && (helper == "" || a.Person != helper) {
+	if !a.Staff && !a.Above && (helper == "" || a.Person != helper) {
 		return rule.New(rule.Denied, "NOT_THE_DISPATCHED_MEMBER", "")
 	}
 	if member == "" && quarterHours != 0 {
@@ -193,12 +226,55 @@ func MayResolve(a Actor, helper, member string, quarterHours int32) error {
 	return nil
 }
 
-// MayRate refuses everybody but the author.
-func MayRate(a Actor, author string) error {
+// MayReopen refuses everybody but the author.
+func MayReopen(a Actor, author string) error {
 	if a.Person != author {
 		return rule.New(rule.Denied, "NOT_THE_AUTHOR", "")
 	}
 	return nil
+}
+
+// MayRate refuses everybody but the author, and an author of the office: nobody
+// rates the own office's work.
+func MayRate(a Actor, author string) error {
+	if err := MayReopen(a, author); err != nil {
+		return err
+	}
+	if a.Staff {
+		return rule.New(rule.Denied, "RATES_OWN_OFFICE", "")
+	}
+	return nil
+}
+
+// Where an escalated request is.
+const (
+	WithCommunity = iota
+	WithStreet
+	WithDepartment
+)
+
+// MayEscalate lets the community give a request to the street, and only the
+// street what is with it to the department.
+func MayEscalate(a Actor, with int32) error {
+	return notWithThisOffice(with == WithCommunity && a.Staff || with != WithCommunity && a.Above)
+}
+
+// MayHandBack lets the office decide that a request is with.
+func MayHandBack(a Actor) error { return notWithThisOffice(a.Above) }
+
+// MayMoveClock lets the office extend or stop the clock that runs on it.
+func MayMoveClock(a Actor, with int32) error {
+	return notWithThisOffice(with == WithCommunity && a.Staff || with != WithCommunity && a.Above)
+}
+
+// MayEnd lets staff end a request, and an office above what is with it.
+func MayEnd(a Actor) error { return notWithThisOffice(a.Staff || a.Above) }
+
+func notWithThisOffice(is bool) error {
+	if is {
+		return nil
+	}
+	return rule.New(rule.Denied, "NOT_WITH_THIS_OFFICE", "")
 }
 
 // excerptRunes is how much of a text a list shows.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/linli-project/linli/pkg/rule"
 
@@ -129,5 +130,79 @@ func TestExcerpt(t *testing.T) {
 	}
 	if got := []rune(request.Excerpt(string(long))); len(got) != 41 || got[40] != '…' {
 		t.Error(string(got))
+	}
+}
+
+// Who acts on an escalated request: the office it is with; the first receiver
+// answers for it until the end.
+func TestMayEscalateHandBackEnd(t *testing.T) {
+	staff, above, nobody := request.Actor{Staff: true}, request.Actor{Above: true}, request.Actor{Person: "m"}
+	for name, c := range map[string]struct {
+		err error
+		ok  bool
+	}{
+		"the community to the street":      {request.MayEscalate(staff, request.WithCommunity), true},
+		"the community past the street":    {request.MayEscalate(staff, request.WithStreet), false},
+		"the street to the department":     {request.MayEscalate(above, request.WithStreet), true},
+		"the street from the community":    {request.MayEscalate(above, request.WithCommunity), false},
+		"the community hands back":         {request.MayHandBack(staff), false},
+		"the office above hands back":      {request.MayHandBack(above), true},
+		"the community ends":               {request.MayEnd(staff), true},
+		"the office above ends":            {request.MayEnd(above), true},
+		"somebody else ends":               {request.MayEnd(nobody), false},
+		"the office above resolves":        {request.MayResolve(above, "", "", 0), true},
+		"the office rates itself":          {request.MayRate(request.Actor{Person: "s", Staff: true}, "s"), false},
+		"the author of the office reopens": {request.MayReopen(request.Actor{Person: "s", Staff: true}, "s"), true},
+	} {
+		if (c.err == nil) != c.ok {
+			t.Errorf("%s: %v", name, c.err)
+		}
+	}
+}
+
+// The register decides: the community's or nobody's is admitted, another's is
+// passed on to where it belongs.
+func TestDuty(t *testing.T) {
+	for owner, want := range map[request.Owner]struct {
+		community bool
+		with      int32
+	}{
+		request.Unsaid: {true, request.WithCommunity}, request.OwnerCommunity: {true, request.WithCommunity},
+		request.OwnerStreet: {false, request.WithStreet}, request.OwnerDepartment: {false, request.WithDepartment},
+	} {
+		d := request.Duty{Owner: owner, Name: "区城管局"}
+		with, err := d.PassOn()
+		if (d.CheckCommunity() == nil) != want.community || with != want.with || (err == nil) == want.community {
+			t.Errorf("owner %d: %v, with %d, %v", owner, d.CheckCommunity(), with, err)
+		}
+	}
+}
+
+// An author's nuisance posts: so many open ones, and a pause after so many
+// unfounded, by the policy.
+func TestPosts_LimitAndPause(t *testing.T) {
+	now, pause := time.Date(2013, 9, 2, 9, 0, 0, 0, time.UTC), request.Pause{After: 2, Months: 3}
+	p := request.Posts{Open: 2}
+	if reason(p.CheckAnother(2, now)) != "TOO_MANY_OPEN" || p.CheckAnother(3, now) != nil {
+		t.Error("the limit of open ones")
+	}
+	p = p.Ended(true, pause, now)
+	if p.Open != 1 || p.CheckAnother(2, now) != nil {
+		t.Errorf("after one: %+v", p)
+	}
+	p = p.Ended(false, pause, now).Ended(true, pause, now)
+	if p.Open != 0 || p.Unfounded != 0 || reason(p.CheckAnother(2, now.AddDate(0, 3, -1))) != "NUISANCE_PAUSED" || p.CheckAnother(2, now.AddDate(0, 3, 0)) != nil {
+		t.Errorf("after two: %+v", p)
+	}
+}
+
+func TestPercent_NoRateUnderTheLeastCases(t *testing.T) {
+	for _, c := range []struct {
+		n, of int64
+		want  string
+	}{{5, 5, "100.0"}, {4, 4, ""}, {0, 5, "0.0"}, {2, 3, ""}, {4, 6, "66.7"}, {1, 8, "12.5"}, {1, 16, "6.3"}, {0, 0, ""}} {
+		if got, _ := request.Percent(c.n, c.of, 5); got != c.want {
+			t.Errorf("%d of %d: %q, want %q", c.n, c.of, got, c.want)
+		}
 	}
 }

@@ -152,12 +152,15 @@ func (x *EntryChanged) GetPreviousState() EntryState {
 // linli.evaluation.cycle.opened.v1, .computed.v1 and .closed.v1; entity: the
 // cycle.
 type CycleChanged struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Revision      uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
-	DistrictPath  string                 `protobuf:"bytes,3,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
-	Year          int32                  `protobuf:"varint,4,opt,name=year,proto3" json:"year,omitempty"`
-	State         CycleState             `protobuf:"varint,5,opt,name=state,proto3,enum=linli.evaluation.v1.CycleState" json:"state,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Id           string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Revision     uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	DistrictPath string                 `protobuf:"bytes,3,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	Year         int32                  `protobuf:"varint,4,opt,name=year,proto3" json:"year,omitempty"`
+	State        CycleState             `protobuf:"varint,5,opt,name=state,proto3,enum=linli.evaluation.v1.CycleState" json:"state,omitempty"`
+	// Shanghai day of the step, and the last one on which members can object.
+	Day           string `protobuf:"bytes,6,opt,name=day,proto3" json:"day,omitempty"`
+	ObjectUntil   string `protobuf:"bytes,7,opt,name=object_until,json=objectUntil,proto3" json:"object_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -227,17 +230,35 @@ func (x *CycleChanged) GetState() CycleState {
 	return CycleState_CYCLE_STATE_UNSPECIFIED
 }
 
+func (x *CycleChanged) GetDay() string {
+	if x != nil {
+		return x.Day
+	}
+	return ""
+}
+
+func (x *CycleChanged) GetObjectUntil() string {
+	if x != nil {
+		return x.ObjectUntil
+	}
+	return ""
+}
+
 // linli.evaluation.letter.issued.v1, .reminded.v1 and .answered.v1; entity: the
 // letter.
 type LetterChanged struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Revision      uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
-	HomePath      string                 `protobuf:"bytes,3,opt,name=home_path,json=homePath,proto3" json:"home_path,omitempty"`
-	DistrictPath  string                 `protobuf:"bytes,4,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
-	Year          int32                  `protobuf:"varint,5,opt,name=year,proto3" json:"year,omitempty"`
-	Issue         int32                  `protobuf:"varint,6,opt,name=issue,proto3" json:"issue,omitempty"`
-	Reminders     int32                  `protobuf:"varint,7,opt,name=reminders,proto3" json:"reminders,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Id           string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Revision     uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	HomePath     string                 `protobuf:"bytes,3,opt,name=home_path,json=homePath,proto3" json:"home_path,omitempty"`
+	DistrictPath string                 `protobuf:"bytes,4,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	Year         int32                  `protobuf:"varint,5,opt,name=year,proto3" json:"year,omitempty"`
+	Issue        int32                  `protobuf:"varint,6,opt,name=issue,proto3" json:"issue,omitempty"`
+	Reminders    int32                  `protobuf:"varint,7,opt,name=reminders,proto3" json:"reminders,omitempty"`
+	CycleId      string                 `protobuf:"bytes,8,opt,name=cycle_id,json=cycleId,proto3" json:"cycle_id,omitempty"`
+	// Shanghai day of the step, and the last one before the next reminder.
+	Day           string `protobuf:"bytes,9,opt,name=day,proto3" json:"day,omitempty"`
+	ReplyUntil    string `protobuf:"bytes,10,opt,name=reply_until,json=replyUntil,proto3" json:"reply_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -319,6 +340,27 @@ func (x *LetterChanged) GetReminders() int32 {
 		return x.Reminders
 	}
 	return 0
+}
+
+func (x *LetterChanged) GetCycleId() string {
+	if x != nil {
+		return x.CycleId
+	}
+	return ""
+}
+
+func (x *LetterChanged) GetDay() string {
+	if x != nil {
+		return x.Day
+	}
+	return ""
+}
+
+func (x *LetterChanged) GetReplyUntil() string {
+	if x != nil {
+		return x.ReplyUntil
+	}
+	return ""
 }
 
 // linli.evaluation.sheets.signed.v1, .consented.v1 and .sent_back.v1; entity:
@@ -408,6 +450,10 @@ type ObjectionChanged struct {
 	MemberId      string                 `protobuf:"bytes,3,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
 	CommunityPath string                 `protobuf:"bytes,4,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
 	State         ObjectionState         `protobuf:"varint,5,opt,name=state,proto3,enum=linli.evaluation.v1.ObjectionState" json:"state,omitempty"`
+	CycleId       string                 `protobuf:"bytes,6,opt,name=cycle_id,json=cycleId,proto3" json:"cycle_id,omitempty"`
+	Line          SheetLine              `protobuf:"varint,7,opt,name=line,proto3,enum=linli.evaluation.v1.SheetLine" json:"line,omitempty"`
+	// Shanghai day of the step.
+	Day           string `protobuf:"bytes,8,opt,name=day,proto3" json:"day,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -477,6 +523,27 @@ func (x *ObjectionChanged) GetState() ObjectionState {
 	return ObjectionState_OBJECTION_STATE_UNSPECIFIED
 }
 
+func (x *ObjectionChanged) GetCycleId() string {
+	if x != nil {
+		return x.CycleId
+	}
+	return ""
+}
+
+func (x *ObjectionChanged) GetLine() SheetLine {
+	if x != nil {
+		return x.Line
+	}
+	return SheetLine_SHEET_LINE_UNSPECIFIED
+}
+
+func (x *ObjectionChanged) GetDay() string {
+	if x != nil {
+		return x.Day
+	}
+	return ""
+}
+
 var File_linli_evaluation_v1_events_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_events_proto_rawDesc = "" +
@@ -493,13 +560,15 @@ const file_linli_evaluation_v1_events_proto_rawDesc = "" +
 	"\x05cases\x18\b \x01(\x05R\x05cases\x12#\n" +
 	"\rquarter_hours\x18\t \x01(\x05R\fquarterHours\x128\n" +
 	"\x06source\x182 \x01(\x0e2 .linli.evaluation.v1.EntrySourceR\x06source\x12F\n" +
-	"\x0eprevious_state\x183 \x01(\x0e2\x1f.linli.evaluation.v1.EntryStateR\rpreviousState\"\xaa\x01\n" +
+	"\x0eprevious_state\x183 \x01(\x0e2\x1f.linli.evaluation.v1.EntryStateR\rpreviousState\"\xdf\x01\n" +
 	"\fCycleChanged\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12#\n" +
 	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPath\x12\x12\n" +
 	"\x04year\x18\x04 \x01(\x05R\x04year\x125\n" +
-	"\x05state\x18\x05 \x01(\x0e2\x1f.linli.evaluation.v1.CycleStateR\x05state\"\xc5\x01\n" +
+	"\x05state\x18\x05 \x01(\x0e2\x1f.linli.evaluation.v1.CycleStateR\x05state\x12\x10\n" +
+	"\x03day\x18\x06 \x01(\tR\x03day\x12!\n" +
+	"\fobject_until\x18\a \x01(\tR\vobjectUntil\"\x93\x02\n" +
 	"\rLetterChanged\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x1b\n" +
@@ -507,19 +576,27 @@ const file_linli_evaluation_v1_events_proto_rawDesc = "" +
 	"\rdistrict_path\x18\x04 \x01(\tR\fdistrictPath\x12\x12\n" +
 	"\x04year\x18\x05 \x01(\x05R\x04year\x12\x14\n" +
 	"\x05issue\x18\x06 \x01(\x05R\x05issue\x12\x1c\n" +
-	"\treminders\x18\a \x01(\x05R\treminders\"\xbc\x01\n" +
+	"\treminders\x18\a \x01(\x05R\treminders\x12\x19\n" +
+	"\bcycle_id\x18\b \x01(\tR\acycleId\x12\x10\n" +
+	"\x03day\x18\t \x01(\tR\x03day\x12\x1f\n" +
+	"\vreply_until\x18\n" +
+	" \x01(\tR\n" +
+	"replyUntil\"\xbc\x01\n" +
 	"\rSheetsChanged\x12\x19\n" +
 	"\bcycle_id\x18\x01 \x01(\tR\acycleId\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12%\n" +
 	"\x0ecommunity_path\x18\x03 \x01(\tR\rcommunityPath\x129\n" +
 	"\x05state\x18\x04 \x01(\x0e2#.linli.evaluation.v1.SignatureStateR\x05state\x12\x12\n" +
-	"\x04year\x18\x05 \x01(\x05R\x04year\"\xbd\x01\n" +
+	"\x04year\x18\x05 \x01(\x05R\x04year\"\x9e\x02\n" +
 	"\x10ObjectionChanged\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x1b\n" +
 	"\tmember_id\x18\x03 \x01(\tR\bmemberId\x12%\n" +
 	"\x0ecommunity_path\x18\x04 \x01(\tR\rcommunityPath\x129\n" +
-	"\x05state\x18\x05 \x01(\x0e2#.linli.evaluation.v1.ObjectionStateR\x05stateB\xdf\x01\n" +
+	"\x05state\x18\x05 \x01(\x0e2#.linli.evaluation.v1.ObjectionStateR\x05state\x12\x19\n" +
+	"\bcycle_id\x18\x06 \x01(\tR\acycleId\x122\n" +
+	"\x04line\x18\a \x01(\x0e2\x1e.linli.evaluation.v1.SheetLineR\x04line\x12\x10\n" +
+	"\x03day\x18\b \x01(\tR\x03dayB\xdf\x01\n" +
 	"\x17com.linli.evaluation.v1B\vEventsProtoP\x01ZIgithub.com/linli-project/linli/proto/gen/linli/evaluation/v1;evaluationv1\xa2\x02\x03LEX\xaa\x02\x13Linli.Evaluation.V1\xca\x02\x13Linli\\Evaluation\\V1\xe2\x02\x1fLinli\\Evaluation\\V1\\GPBMetadata\xea\x02\x15Linli::Evaluation::V1b\x06proto3"
 
 var (
@@ -546,19 +623,21 @@ var file_linli_evaluation_v1_events_proto_goTypes = []any{
 	(CycleState)(0),          // 7: linli.evaluation.v1.CycleState
 	(SignatureState)(0),      // 8: linli.evaluation.v1.SignatureState
 	(ObjectionState)(0),      // 9: linli.evaluation.v1.ObjectionState
+	(SheetLine)(0),           // 10: linli.evaluation.v1.SheetLine
 }
 var file_linli_evaluation_v1_events_proto_depIdxs = []int32{
-	5, // 0: linli.evaluation.v1.EntryChanged.state:type_name -> linli.evaluation.v1.EntryState
-	6, // 1: linli.evaluation.v1.EntryChanged.source:type_name -> linli.evaluation.v1.EntrySource
-	5, // 2: linli.evaluation.v1.EntryChanged.previous_state:type_name -> linli.evaluation.v1.EntryState
-	7, // 3: linli.evaluation.v1.CycleChanged.state:type_name -> linli.evaluation.v1.CycleState
-	8, // 4: linli.evaluation.v1.SheetsChanged.state:type_name -> linli.evaluation.v1.SignatureState
-	9, // 5: linli.evaluation.v1.ObjectionChanged.state:type_name -> linli.evaluation.v1.ObjectionState
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	5,  // 0: linli.evaluation.v1.EntryChanged.state:type_name -> linli.evaluation.v1.EntryState
+	6,  // 1: linli.evaluation.v1.EntryChanged.source:type_name -> linli.evaluation.v1.EntrySource
+	5,  // 2: linli.evaluation.v1.EntryChanged.previous_state:type_name -> linli.evaluation.v1.EntryState
+	7,  // 3: linli.evaluation.v1.CycleChanged.state:type_name -> linli.evaluation.v1.CycleState
+	8,  // 4: linli.evaluation.v1.SheetsChanged.state:type_name -> linli.evaluation.v1.SignatureState
+	9,  // 5: linli.evaluation.v1.ObjectionChanged.state:type_name -> linli.evaluation.v1.ObjectionState
+	10, // 6: linli.evaluation.v1.ObjectionChanged.line:type_name -> linli.evaluation.v1.SheetLine
+	7,  // [7:7] is the sub-list for method output_type
+	7,  // [7:7] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_linli_evaluation_v1_events_proto_init() }

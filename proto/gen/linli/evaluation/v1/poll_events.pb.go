@@ -34,7 +34,9 @@ type PollChanged struct {
 	Members          int32                  `protobuf:"varint,7,opt,name=members,proto3" json:"members,omitempty"`
 	Seats            int32                  `protobuf:"varint,8,opt,name=seats,proto3" json:"seats,omitempty"`
 	// Once it is closed.
-	Counts        *PollCounts `protobuf:"bytes,9,opt,name=counts,proto3" json:"counts,omitempty"`
+	Counts *PollCounts `protobuf:"bytes,9,opt,name=counts,proto3" json:"counts,omitempty"`
+	// Shanghai day of the step.
+	Day           string `protobuf:"bytes,10,opt,name=day,proto3" json:"day,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -132,11 +134,18 @@ func (x *PollChanged) GetCounts() *PollCounts {
 	return nil
 }
 
+func (x *PollChanged) GetDay() string {
+	if x != nil {
+		return x.Day
+	}
+	return ""
+}
+
 var File_linli_evaluation_v1_poll_events_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_poll_events_proto_rawDesc = "" +
 	"\n" +
-	"%linli/evaluation/v1/poll_events.proto\x12\x13linli.evaluation.v1\x1a\x1elinli/evaluation/v1/poll.proto\"\xcc\x02\n" +
+	"%linli/evaluation/v1/poll_events.proto\x12\x13linli.evaluation.v1\x1a\x1elinli/evaluation/v1/poll.proto\"\xde\x02\n" +
 	"\vPollChanged\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12+\n" +
@@ -146,7 +155,9 @@ const file_linli_evaluation_v1_poll_events_proto_rawDesc = "" +
 	"\x05state\x18\x06 \x01(\x0e2\x1e.linli.evaluation.v1.PollStateR\x05state\x12\x18\n" +
 	"\amembers\x18\a \x01(\x05R\amembers\x12\x14\n" +
 	"\x05seats\x18\b \x01(\x05R\x05seats\x127\n" +
-	"\x06counts\x18\t \x01(\v2\x1f.linli.evaluation.v1.PollCountsR\x06countsB\xe3\x01\n" +
+	"\x06counts\x18\t \x01(\v2\x1f.linli.evaluation.v1.PollCountsR\x06counts\x12\x10\n" +
+	"\x03day\x18\n" +
+	" \x01(\tR\x03dayB\xe3\x01\n" +
 	"\x17com.linli.evaluation.v1B\x0fPollEventsProtoP\x01ZIgithub.com/linli-project/linli/proto/gen/linli/evaluation/v1;evaluationv1\xa2\x02\x03LEX\xaa\x02\x13Linli.Evaluation.V1\xca\x02\x13Linli\\Evaluation\\V1\xe2\x02\x1fLinli\\Evaluation\\V1\\GPBMetadata\xea\x02\x15Linli::Evaluation::V1b\x06proto3"
 
 var (

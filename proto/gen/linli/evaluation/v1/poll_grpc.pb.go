@@ -43,12 +43,16 @@ const (
 //
 // Every call may fail with UNAUTHENTICATED, PERMISSION_DENIED,
 // INVALID_ARGUMENT, UNAVAILABLE and DEADLINE_EXCEEDED; what a method adds to
-// these stands in its comment. What one may not know of is NOT_FOUND. Who is
-// appraised in a poll runs it in no way: PERMISSION_DENIED POLL_ON_ONESELF.
+// these stands in its comment. What one may not know of is NOT_FOUND; of a
+// branch's poll, only the branch and the organization directly above it know.
+// Who is appraised in a poll runs it in no way: PERMISSION_DENIED
+// POLL_ON_ONESELF.
 type PollServiceClient interface {
 	// PreparePoll makes the poll of an organization over members. Officers of
 	// the organization or above. INVALID_ARGUMENT POLL_MEMBER_TWICE;
-	// ALREADY_EXISTS POLL_EXISTS.
+	// ALREADY_EXISTS POLL_EXISTS. A branch's poll is that of its open cycle, and
+	// the branch itself or the organization directly above makes it:
+	// FAILED_PRECONDITION BRANCH_NO_CYCLE, BRANCH_POLL_SEATS, BRANCH_POLL_ROSTER.
 	PreparePoll(ctx context.Context, in *PreparePollRequest, opts ...grpc.CallOption) (*PreparePollResponse, error)
 	// IssueBallots says how many papers are given out and makes codes. The codes
 	// are answered this once; only keyed hashes of them are kept, and no
@@ -224,12 +228,16 @@ func (c *pollServiceClient) GetPollResults(ctx context.Context, in *GetPollResul
 //
 // Every call may fail with UNAUTHENTICATED, PERMISSION_DENIED,
 // INVALID_ARGUMENT, UNAVAILABLE and DEADLINE_EXCEEDED; what a method adds to
-// these stands in its comment. What one may not know of is NOT_FOUND. Who is
-// appraised in a poll runs it in no way: PERMISSION_DENIED POLL_ON_ONESELF.
+// these stands in its comment. What one may not know of is NOT_FOUND; of a
+// branch's poll, only the branch and the organization directly above it know.
+// Who is appraised in a poll runs it in no way: PERMISSION_DENIED
+// POLL_ON_ONESELF.
 type PollServiceServer interface {
 	// PreparePoll makes the poll of an organization over members. Officers of
 	// the organization or above. INVALID_ARGUMENT POLL_MEMBER_TWICE;
-	// ALREADY_EXISTS POLL_EXISTS.
+	// ALREADY_EXISTS POLL_EXISTS. A branch's poll is that of its open cycle, and
+	// the branch itself or the organization directly above makes it:
+	// FAILED_PRECONDITION BRANCH_NO_CYCLE, BRANCH_POLL_SEATS, BRANCH_POLL_ROSTER.
 	PreparePoll(context.Context, *PreparePollRequest) (*PreparePollResponse, error)
 	// IssueBallots says how many papers are given out and makes codes. The codes
 	// are answered this once; only keyed hashes of them are kept, and no

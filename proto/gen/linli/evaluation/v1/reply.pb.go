@@ -323,8 +323,11 @@ type ReplyToLetterRequest struct {
 	Why             string                 `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
 	CardsInspected  int32                  `protobuf:"varint,4,opt,name=cards_inspected,json=cardsInspected,proto3" json:"cards_inspected,omitempty"`
 	MadeKnown       bool                   `protobuf:"varint,5,opt,name=made_known,json=madeKnown,proto3" json:"made_known,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The issue that was read; refused when another has taken its place. 0 = the
+	// present one.
+	Issue         int32 `protobuf:"varint,6,opt,name=issue,proto3" json:"issue,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReplyToLetterRequest) Reset() {
@@ -390,6 +393,13 @@ func (x *ReplyToLetterRequest) GetMadeKnown() bool {
 		return x.MadeKnown
 	}
 	return false
+}
+
+func (x *ReplyToLetterRequest) GetIssue() int32 {
+	if x != nil {
+		return x.Issue
+	}
+	return 0
 }
 
 // The reply.
@@ -672,14 +682,15 @@ const file_linli_evaluation_v1_reply_proto_rawDesc = "" +
 	"\x13VerifyLetterRequest\x12 \n" +
 	"\x04code\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\b\x18\x14R\x04code\"]\n" +
 	"\x14VerifyLetterResponse\x12E\n" +
-	"\fverification\x18\x01 \x01(\v2!.linli.evaluation.v1.VerificationR\fverification\"\xde\x01\n" +
+	"\fverification\x18\x01 \x01(\v2!.linli.evaluation.v1.VerificationR\fverification\"\xfd\x01\n" +
 	"\x14ReplyToLetterRequest\x12)\n" +
 	"\tletter_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\bletterId\x12*\n" +
 	"\x11used_in_appraisal\x18\x02 \x01(\bR\x0fusedInAppraisal\x12\x1a\n" +
 	"\x03why\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x03why\x124\n" +
 	"\x0fcards_inspected\x18\x04 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xa0\x8d\x06(\x00R\x0ecardsInspected\x12\x1d\n" +
 	"\n" +
-	"made_known\x18\x05 \x01(\bR\tmadeKnown\"I\n" +
+	"made_known\x18\x05 \x01(\bR\tmadeKnown\x12\x1d\n" +
+	"\x05issue\x18\x06 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\x05issue\"I\n" +
 	"\x15ReplyToLetterResponse\x120\n" +
 	"\x05reply\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.ReplyR\x05reply\"9\n" +
 	"\x0fGetReplyRequest\x12&\n" +

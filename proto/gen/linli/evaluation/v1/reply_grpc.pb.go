@@ -38,7 +38,7 @@ type ReplyServiceClient interface {
 	// NOT_FOUND: no letter has the code.
 	VerifyLetter(ctx context.Context, in *VerifyLetterRequest, opts ...grpc.CallOption) (*VerifyLetterResponse, error)
 	// ReplyToLetter is the home organization's answer; a later one replaces it. Its officers, unless they are in the letter themselves.
-	// PERMISSION_DENIED RECIPIENT_IS_SUBJECT.
+	// PERMISSION_DENIED RECIPIENT_IS_SUBJECT; ABORTED LETTER_ISSUED_AGAIN.
 	ReplyToLetter(ctx context.Context, in *ReplyToLetterRequest, opts ...grpc.CallOption) (*ReplyToLetterResponse, error)
 	// GetReply answers the reply to a letter. Officers of the home organization, the district.
 	GetReply(ctx context.Context, in *GetReplyRequest, opts ...grpc.CallOption) (*GetReplyResponse, error)
@@ -107,7 +107,7 @@ type ReplyServiceServer interface {
 	// NOT_FOUND: no letter has the code.
 	VerifyLetter(context.Context, *VerifyLetterRequest) (*VerifyLetterResponse, error)
 	// ReplyToLetter is the home organization's answer; a later one replaces it. Its officers, unless they are in the letter themselves.
-	// PERMISSION_DENIED RECIPIENT_IS_SUBJECT.
+	// PERMISSION_DENIED RECIPIENT_IS_SUBJECT; ABORTED LETTER_ISSUED_AGAIN.
 	ReplyToLetter(context.Context, *ReplyToLetterRequest) (*ReplyToLetterResponse, error)
 	// GetReply answers the reply to a letter. Officers of the home organization, the district.
 	GetReply(context.Context, *GetReplyRequest) (*GetReplyResponse, error)

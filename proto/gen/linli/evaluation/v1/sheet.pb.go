@@ -275,10 +275,14 @@ type MemberSheet struct {
 	OpinionProposed bool   `protobuf:"varint,10,opt,name=opinion_proposed,json=opinionProposed,proto3" json:"opinion_proposed,omitempty"`
 	OpinionBy       string `protobuf:"bytes,11,opt,name=opinion_by,json=opinionBy,proto3" json:"opinion_by,omitempty"`
 	// Until when the member can object.
-	ObjectUntil   *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=object_until,json=objectUntil,proto3" json:"object_until,omitempty"`
-	Objections    []*Objection           `protobuf:"bytes,13,rep,name=objections,proto3" json:"objections,omitempty"`
-	SignedBy      string                 `protobuf:"bytes,14,opt,name=signed_by,json=signedBy,proto3" json:"signed_by,omitempty"`
-	CorrectedAt   *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=corrected_at,json=correctedAt,proto3" json:"corrected_at,omitempty"`
+	ObjectUntil *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=object_until,json=objectUntil,proto3" json:"object_until,omitempty"`
+	Objections  []*Objection           `protobuf:"bytes,13,rep,name=objections,proto3" json:"objections,omitempty"`
+	SignedBy    string                 `protobuf:"bytes,14,opt,name=signed_by,json=signedBy,proto3" json:"signed_by,omitempty"`
+	CorrectedAt *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=corrected_at,json=correctedAt,proto3" json:"corrected_at,omitempty"`
+	// The three inputs and what they make together: it proposes, a named person
+	// signs.
+	Composite     *Composite `protobuf:"bytes,50,opt,name=composite,proto3" json:"composite,omitempty"`
+	Etag          string     `protobuf:"bytes,51,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -416,6 +420,20 @@ func (x *MemberSheet) GetCorrectedAt() *timestamppb.Timestamp {
 		return x.CorrectedAt
 	}
 	return nil
+}
+
+func (x *MemberSheet) GetComposite() *Composite {
+	if x != nil {
+		return x.Composite
+	}
+	return nil
+}
+
+func (x *MemberSheet) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
 }
 
 // An objection to a line of a sheet.
@@ -751,6 +769,104 @@ func (x *GetMySheetResponse) GetSheet() *MemberSheet {
 	return nil
 }
 
+// Asks for one sheet.
+type GetSheetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	CycleId       string                 `protobuf:"bytes,1,opt,name=cycle_id,json=cycleId,proto3" json:"cycle_id,omitempty"`
+	MemberId      string                 `protobuf:"bytes,2,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSheetRequest) Reset() {
+	*x = GetSheetRequest{}
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSheetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSheetRequest) ProtoMessage() {}
+
+func (x *GetSheetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSheetRequest.ProtoReflect.Descriptor instead.
+func (*GetSheetRequest) Descriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *GetSheetRequest) GetCycleId() string {
+	if x != nil {
+		return x.CycleId
+	}
+	return ""
+}
+
+func (x *GetSheetRequest) GetMemberId() string {
+	if x != nil {
+		return x.MemberId
+	}
+	return ""
+}
+
+// The sheet.
+type GetSheetResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sheet         *MemberSheet           `protobuf:"bytes,1,opt,name=sheet,proto3" json:"sheet,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSheetResponse) Reset() {
+	*x = GetSheetResponse{}
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSheetResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSheetResponse) ProtoMessage() {}
+
+func (x *GetSheetResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSheetResponse.ProtoReflect.Descriptor instead.
+func (*GetSheetResponse) Descriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *GetSheetResponse) GetSheet() *MemberSheet {
+	if x != nil {
+		return x.Sheet
+	}
+	return nil
+}
+
 // Asks for a community's sheets.
 type ListSheetsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -764,7 +880,7 @@ type ListSheetsRequest struct {
 
 func (x *ListSheetsRequest) Reset() {
 	*x = ListSheetsRequest{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[5]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -776,7 +892,7 @@ func (x *ListSheetsRequest) String() string {
 func (*ListSheetsRequest) ProtoMessage() {}
 
 func (x *ListSheetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[5]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -789,7 +905,7 @@ func (x *ListSheetsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSheetsRequest.ProtoReflect.Descriptor instead.
 func (*ListSheetsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{5}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListSheetsRequest) GetCycleId() string {
@@ -831,7 +947,7 @@ type ListSheetsResponse struct {
 
 func (x *ListSheetsResponse) Reset() {
 	*x = ListSheetsResponse{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[6]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -843,7 +959,7 @@ func (x *ListSheetsResponse) String() string {
 func (*ListSheetsResponse) ProtoMessage() {}
 
 func (x *ListSheetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[6]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -856,7 +972,7 @@ func (x *ListSheetsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSheetsResponse.ProtoReflect.Descriptor instead.
 func (*ListSheetsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{6}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListSheetsResponse) GetSheets() []*MemberSheet {
@@ -886,7 +1002,7 @@ type ListSheetEntriesRequest struct {
 
 func (x *ListSheetEntriesRequest) Reset() {
 	*x = ListSheetEntriesRequest{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[7]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -898,7 +1014,7 @@ func (x *ListSheetEntriesRequest) String() string {
 func (*ListSheetEntriesRequest) ProtoMessage() {}
 
 func (x *ListSheetEntriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[7]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -911,7 +1027,7 @@ func (x *ListSheetEntriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSheetEntriesRequest.ProtoReflect.Descriptor instead.
 func (*ListSheetEntriesRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{7}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListSheetEntriesRequest) GetCycleId() string {
@@ -953,7 +1069,7 @@ type ListSheetEntriesResponse struct {
 
 func (x *ListSheetEntriesResponse) Reset() {
 	*x = ListSheetEntriesResponse{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[8]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -965,7 +1081,7 @@ func (x *ListSheetEntriesResponse) String() string {
 func (*ListSheetEntriesResponse) ProtoMessage() {}
 
 func (x *ListSheetEntriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[8]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -978,7 +1094,7 @@ func (x *ListSheetEntriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSheetEntriesResponse.ProtoReflect.Descriptor instead.
 func (*ListSheetEntriesResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{8}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListSheetEntriesResponse) GetEntries() []*Entry {
@@ -1003,13 +1119,14 @@ type SetOpinionRequest struct {
 	Opinion  Opinion                `protobuf:"varint,3,opt,name=opinion,proto3,enum=linli.evaluation.v1.Opinion" json:"opinion,omitempty"`
 	// Facts of the year; never health, hardship or grades.
 	Text          string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	Etag          string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SetOpinionRequest) Reset() {
 	*x = SetOpinionRequest{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[9]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1021,7 +1138,7 @@ func (x *SetOpinionRequest) String() string {
 func (*SetOpinionRequest) ProtoMessage() {}
 
 func (x *SetOpinionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[9]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1034,7 +1151,7 @@ func (x *SetOpinionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOpinionRequest.ProtoReflect.Descriptor instead.
 func (*SetOpinionRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{9}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SetOpinionRequest) GetCycleId() string {
@@ -1065,6 +1182,13 @@ func (x *SetOpinionRequest) GetText() string {
 	return ""
 }
 
+func (x *SetOpinionRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
 // The sheet.
 type SetOpinionResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1075,7 +1199,7 @@ type SetOpinionResponse struct {
 
 func (x *SetOpinionResponse) Reset() {
 	*x = SetOpinionResponse{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[10]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1087,7 +1211,7 @@ func (x *SetOpinionResponse) String() string {
 func (*SetOpinionResponse) ProtoMessage() {}
 
 func (x *SetOpinionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[10]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1100,7 +1224,7 @@ func (x *SetOpinionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetOpinionResponse.ProtoReflect.Descriptor instead.
 func (*SetOpinionResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{10}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SetOpinionResponse) GetSheet() *MemberSheet {
@@ -1122,7 +1246,7 @@ type ObjectToSheetRequest struct {
 
 func (x *ObjectToSheetRequest) Reset() {
 	*x = ObjectToSheetRequest{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[11]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1134,7 +1258,7 @@ func (x *ObjectToSheetRequest) String() string {
 func (*ObjectToSheetRequest) ProtoMessage() {}
 
 func (x *ObjectToSheetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[11]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1147,7 +1271,7 @@ func (x *ObjectToSheetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectToSheetRequest.ProtoReflect.Descriptor instead.
 func (*ObjectToSheetRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{11}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ObjectToSheetRequest) GetYear() int32 {
@@ -1181,7 +1305,7 @@ type ObjectToSheetResponse struct {
 
 func (x *ObjectToSheetResponse) Reset() {
 	*x = ObjectToSheetResponse{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[12]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1193,7 +1317,7 @@ func (x *ObjectToSheetResponse) String() string {
 func (*ObjectToSheetResponse) ProtoMessage() {}
 
 func (x *ObjectToSheetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[12]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1206,7 +1330,7 @@ func (x *ObjectToSheetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectToSheetResponse.ProtoReflect.Descriptor instead.
 func (*ObjectToSheetResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{12}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ObjectToSheetResponse) GetObjection() *Objection {
@@ -1228,7 +1352,7 @@ type AnswerObjectionRequest struct {
 
 func (x *AnswerObjectionRequest) Reset() {
 	*x = AnswerObjectionRequest{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[13]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1240,7 +1364,7 @@ func (x *AnswerObjectionRequest) String() string {
 func (*AnswerObjectionRequest) ProtoMessage() {}
 
 func (x *AnswerObjectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[13]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1253,7 +1377,7 @@ func (x *AnswerObjectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerObjectionRequest.ProtoReflect.Descriptor instead.
 func (*AnswerObjectionRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{13}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AnswerObjectionRequest) GetId() string {
@@ -1287,7 +1411,7 @@ type AnswerObjectionResponse struct {
 
 func (x *AnswerObjectionResponse) Reset() {
 	*x = AnswerObjectionResponse{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[14]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1299,7 +1423,7 @@ func (x *AnswerObjectionResponse) String() string {
 func (*AnswerObjectionResponse) ProtoMessage() {}
 
 func (x *AnswerObjectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[14]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1312,7 +1436,7 @@ func (x *AnswerObjectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerObjectionResponse.ProtoReflect.Descriptor instead.
 func (*AnswerObjectionResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{14}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AnswerObjectionResponse) GetObjection() *Objection {
@@ -1335,7 +1459,7 @@ type ListObjectionsRequest struct {
 
 func (x *ListObjectionsRequest) Reset() {
 	*x = ListObjectionsRequest{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[15]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1347,7 +1471,7 @@ func (x *ListObjectionsRequest) String() string {
 func (*ListObjectionsRequest) ProtoMessage() {}
 
 func (x *ListObjectionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[15]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1360,7 +1484,7 @@ func (x *ListObjectionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListObjectionsRequest.ProtoReflect.Descriptor instead.
 func (*ListObjectionsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{15}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListObjectionsRequest) GetCycleId() string {
@@ -1402,7 +1526,7 @@ type ListObjectionsResponse struct {
 
 func (x *ListObjectionsResponse) Reset() {
 	*x = ListObjectionsResponse{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[16]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1414,7 +1538,7 @@ func (x *ListObjectionsResponse) String() string {
 func (*ListObjectionsResponse) ProtoMessage() {}
 
 func (x *ListObjectionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[16]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1427,7 +1551,7 @@ func (x *ListObjectionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListObjectionsResponse.ProtoReflect.Descriptor instead.
 func (*ListObjectionsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{16}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListObjectionsResponse) GetObjections() []*Objection {
@@ -1456,7 +1580,7 @@ type SignSheetsRequest struct {
 
 func (x *SignSheetsRequest) Reset() {
 	*x = SignSheetsRequest{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[17]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1468,7 +1592,7 @@ func (x *SignSheetsRequest) String() string {
 func (*SignSheetsRequest) ProtoMessage() {}
 
 func (x *SignSheetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[17]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1481,7 +1605,7 @@ func (x *SignSheetsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignSheetsRequest.ProtoReflect.Descriptor instead.
 func (*SignSheetsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{17}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SignSheetsRequest) GetCycleId() string {
@@ -1515,7 +1639,7 @@ type SignSheetsResponse struct {
 
 func (x *SignSheetsResponse) Reset() {
 	*x = SignSheetsResponse{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[18]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1527,7 +1651,7 @@ func (x *SignSheetsResponse) String() string {
 func (*SignSheetsResponse) ProtoMessage() {}
 
 func (x *SignSheetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[18]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1540,7 +1664,7 @@ func (x *SignSheetsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignSheetsResponse.ProtoReflect.Descriptor instead.
 func (*SignSheetsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{18}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SignSheetsResponse) GetSignature() *Signature {
@@ -1564,7 +1688,7 @@ type ConsentToSheetsRequest struct {
 
 func (x *ConsentToSheetsRequest) Reset() {
 	*x = ConsentToSheetsRequest{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[19]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1576,7 +1700,7 @@ func (x *ConsentToSheetsRequest) String() string {
 func (*ConsentToSheetsRequest) ProtoMessage() {}
 
 func (x *ConsentToSheetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[19]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1589,7 +1713,7 @@ func (x *ConsentToSheetsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConsentToSheetsRequest.ProtoReflect.Descriptor instead.
 func (*ConsentToSheetsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{19}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ConsentToSheetsRequest) GetCycleId() string {
@@ -1637,7 +1761,7 @@ type ConsentToSheetsResponse struct {
 
 func (x *ConsentToSheetsResponse) Reset() {
 	*x = ConsentToSheetsResponse{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[20]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1649,7 +1773,7 @@ func (x *ConsentToSheetsResponse) String() string {
 func (*ConsentToSheetsResponse) ProtoMessage() {}
 
 func (x *ConsentToSheetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[20]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1662,7 +1786,7 @@ func (x *ConsentToSheetsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConsentToSheetsResponse.ProtoReflect.Descriptor instead.
 func (*ConsentToSheetsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{20}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ConsentToSheetsResponse) GetSignature() *Signature {
@@ -1684,7 +1808,7 @@ type ListSignaturesRequest struct {
 
 func (x *ListSignaturesRequest) Reset() {
 	*x = ListSignaturesRequest{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[21]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1696,7 +1820,7 @@ func (x *ListSignaturesRequest) String() string {
 func (*ListSignaturesRequest) ProtoMessage() {}
 
 func (x *ListSignaturesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[21]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1709,7 +1833,7 @@ func (x *ListSignaturesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSignaturesRequest.ProtoReflect.Descriptor instead.
 func (*ListSignaturesRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{21}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListSignaturesRequest) GetCycleId() string {
@@ -1744,7 +1868,7 @@ type ListSignaturesResponse struct {
 
 func (x *ListSignaturesResponse) Reset() {
 	*x = ListSignaturesResponse{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[22]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1756,7 +1880,7 @@ func (x *ListSignaturesResponse) String() string {
 func (*ListSignaturesResponse) ProtoMessage() {}
 
 func (x *ListSignaturesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[22]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1769,7 +1893,7 @@ func (x *ListSignaturesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSignaturesResponse.ProtoReflect.Descriptor instead.
 func (*ListSignaturesResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{22}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListSignaturesResponse) GetSignatures() []*Signature {
@@ -1797,7 +1921,7 @@ type CloseCycleRequest struct {
 
 func (x *CloseCycleRequest) Reset() {
 	*x = CloseCycleRequest{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[23]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1809,7 +1933,7 @@ func (x *CloseCycleRequest) String() string {
 func (*CloseCycleRequest) ProtoMessage() {}
 
 func (x *CloseCycleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[23]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1822,7 +1946,7 @@ func (x *CloseCycleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseCycleRequest.ProtoReflect.Descriptor instead.
 func (*CloseCycleRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{23}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *CloseCycleRequest) GetId() string {
@@ -1849,7 +1973,7 @@ type CloseCycleResponse struct {
 
 func (x *CloseCycleResponse) Reset() {
 	*x = CloseCycleResponse{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[24]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1861,7 +1985,7 @@ func (x *CloseCycleResponse) String() string {
 func (*CloseCycleResponse) ProtoMessage() {}
 
 func (x *CloseCycleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[24]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1874,7 +1998,7 @@ func (x *CloseCycleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseCycleResponse.ProtoReflect.Descriptor instead.
 func (*CloseCycleResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{24}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *CloseCycleResponse) GetCycle() *Cycle {
@@ -1899,7 +2023,7 @@ type CorrectResultRequest struct {
 
 func (x *CorrectResultRequest) Reset() {
 	*x = CorrectResultRequest{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[25]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1911,7 +2035,7 @@ func (x *CorrectResultRequest) String() string {
 func (*CorrectResultRequest) ProtoMessage() {}
 
 func (x *CorrectResultRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[25]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1924,7 +2048,7 @@ func (x *CorrectResultRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CorrectResultRequest.ProtoReflect.Descriptor instead.
 func (*CorrectResultRequest) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{25}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CorrectResultRequest) GetCycleId() string {
@@ -1972,7 +2096,7 @@ type CorrectResultResponse struct {
 
 func (x *CorrectResultResponse) Reset() {
 	*x = CorrectResultResponse{}
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[26]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1984,7 +2108,7 @@ func (x *CorrectResultResponse) String() string {
 func (*CorrectResultResponse) ProtoMessage() {}
 
 func (x *CorrectResultResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[26]
+	mi := &file_linli_evaluation_v1_sheet_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1997,7 +2121,7 @@ func (x *CorrectResultResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CorrectResultResponse.ProtoReflect.Descriptor instead.
 func (*CorrectResultResponse) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{26}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *CorrectResultResponse) GetLetter() *Letter {
@@ -2011,7 +2135,7 @@ var File_linli_evaluation_v1_sheet_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"\n" +
-	"\x1flinli/evaluation/v1/sheet.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$linli/evaluation/v1/evaluation.proto\x1a\x1alinli/type/v1/access.proto\"\xcd\x04\n" +
+	"\x1flinli/evaluation/v1/sheet.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#linli/evaluation/v1/composite.proto\x1a$linli/evaluation/v1/evaluation.proto\x1a\x1alinli/type/v1/access.proto\"\xa4\x05\n" +
 	"\vMemberSheet\x12\x19\n" +
 	"\bcycle_id\x18\x01 \x01(\tR\acycleId\x12\x12\n" +
 	"\x04year\x18\x02 \x01(\x05R\x04year\x12\x1b\n" +
@@ -2031,7 +2155,9 @@ const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"objections\x18\r \x03(\v2\x1e.linli.evaluation.v1.ObjectionR\n" +
 	"objections\x12\x1b\n" +
 	"\tsigned_by\x18\x0e \x01(\tR\bsignedBy\x12=\n" +
-	"\fcorrected_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\vcorrectedAt\"\x89\x03\n" +
+	"\fcorrected_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\vcorrectedAt\x12<\n" +
+	"\tcomposite\x182 \x01(\v2\x1e.linli.evaluation.v1.CompositeR\tcomposite\x12\x17\n" +
+	"\x04etag\x183 \x01(\tB\x03\xe0A\x03R\x04etag\"\x89\x03\n" +
 	"\tObjection\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
 	"\bcycle_id\x18\x02 \x01(\tR\acycleId\x12\x1b\n" +
@@ -2063,6 +2189,11 @@ const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"\x11GetMySheetRequest\x12\x1f\n" +
 	"\x04year\x18\x01 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xb4\x10(\xd0\x0fR\x04year\"L\n" +
 	"\x12GetMySheetResponse\x126\n" +
+	"\x05sheet\x18\x01 \x01(\v2 .linli.evaluation.v1.MemberSheetR\x05sheet\"_\n" +
+	"\x0fGetSheetRequest\x12$\n" +
+	"\bcycle_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\acycleId\x12&\n" +
+	"\tmember_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\"J\n" +
+	"\x10GetSheetResponse\x126\n" +
 	"\x05sheet\x18\x01 \x01(\v2 .linli.evaluation.v1.MemberSheetR\x05sheet\"\xb9\x01\n" +
 	"\x11ListSheetsRequest\x12$\n" +
 	"\bcycle_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\acycleId\x12,\n" +
@@ -2083,12 +2214,13 @@ const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"page_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"x\n" +
 	"\x18ListSheetEntriesResponse\x124\n" +
 	"\aentries\x18\x01 \x03(\v2\x1a.linli.evaluation.v1.EntryR\aentries\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xcc\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xe9\x01\n" +
 	"\x11SetOpinionRequest\x12'\n" +
 	"\bcycle_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\acycleId\x12)\n" +
 	"\tmember_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12E\n" +
 	"\aopinion\x18\x03 \x01(\x0e2\x1c.linli.evaluation.v1.OpinionB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\aopinion\x12\x1c\n" +
-	"\x04text\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x04text\"L\n" +
+	"\x04text\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x04text\x12\x1b\n" +
+	"\x04etag\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"L\n" +
 	"\x12SetOpinionResponse\x126\n" +
 	"\x05sheet\x18\x01 \x01(\v2 .linli.evaluation.v1.MemberSheetR\x05sheet\"\xa0\x01\n" +
 	"\x14ObjectToSheetRequest\x12\"\n" +
@@ -2175,14 +2307,16 @@ const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"\x14SIGNATURE_STATE_OPEN\x10\x01\x12\x1a\n" +
 	"\x16SIGNATURE_STATE_SIGNED\x10\x02\x12\x1d\n" +
 	"\x19SIGNATURE_STATE_CONSENTED\x10\x03\x12\x1d\n" +
-	"\x19SIGNATURE_STATE_SENT_BACK\x10\x042\xeb\x10\n" +
+	"\x19SIGNATURE_STATE_SENT_BACK\x10\x042\x91\x12\n" +
 	"\fSheetService\x12\x8b\x01\n" +
 	"\n" +
 	"GetMySheet\x12&.linli.evaluation.v1.GetMySheetRequest\x1a'.linli.evaluation.v1.GetMySheetResponse\",\xea\xdb\x18\x05\n" +
 	"\x01\t\x10\x03\x82\xd3\xe4\x93\x02\x1db\x05sheet\x12\x14/v1/me/sheets/{year}\x12\xb7\x01\n" +
 	"\n" +
 	"ListSheets\x12&.linli.evaluation.v1.ListSheetsRequest\x1a'.linli.evaluation.v1.ListSheetsResponse\"X\xea\xdb\x18\x15\n" +
-	"\x03\x05\x03\x02\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x029\x127/v1/cycles/{cycle_id}/communities/{community_id}/sheets\x12\xb6\x01\n" +
+	"\x03\x05\x03\x02\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x029\x127/v1/cycles/{cycle_id}/communities/{community_id}/sheets\x12\xa3\x01\n" +
+	"\bGetSheet\x12$.linli.evaluation.v1.GetSheetRequest\x1a%.linli.evaluation.v1.GetSheetResponse\"J\xea\xdb\x18\b\n" +
+	"\x04\t\x05\x03\x02\x10\x02\x82\xd3\xe4\x93\x028b\x05sheet\x12//v1/cycles/{cycle_id}/members/{member_id}/sheet\x12\xb6\x01\n" +
 	"\x10ListSheetEntries\x12,.linli.evaluation.v1.ListSheetEntriesRequest\x1a-.linli.evaluation.v1.ListSheetEntriesResponse\"E\xea\xdb\x18\b\n" +
 	"\x04\t\x05\x03\x02\x10\x02\x82\xd3\xe4\x93\x023\x121/v1/cycles/{cycle_id}/members/{member_id}/entries\x12\xb0\x01\n" +
 	"\n" +
@@ -2222,7 +2356,7 @@ func file_linli_evaluation_v1_sheet_proto_rawDescGZIP() []byte {
 }
 
 var file_linli_evaluation_v1_sheet_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_linli_evaluation_v1_sheet_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_linli_evaluation_v1_sheet_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_linli_evaluation_v1_sheet_proto_goTypes = []any{
 	(Opinion)(0),                     // 0: linli.evaluation.v1.Opinion
 	(SheetLine)(0),                   // 1: linli.evaluation.v1.SheetLine
@@ -2233,89 +2367,96 @@ var file_linli_evaluation_v1_sheet_proto_goTypes = []any{
 	(*Signature)(nil),                // 6: linli.evaluation.v1.Signature
 	(*GetMySheetRequest)(nil),        // 7: linli.evaluation.v1.GetMySheetRequest
 	(*GetMySheetResponse)(nil),       // 8: linli.evaluation.v1.GetMySheetResponse
-	(*ListSheetsRequest)(nil),        // 9: linli.evaluation.v1.ListSheetsRequest
-	(*ListSheetsResponse)(nil),       // 10: linli.evaluation.v1.ListSheetsResponse
-	(*ListSheetEntriesRequest)(nil),  // 11: linli.evaluation.v1.ListSheetEntriesRequest
-	(*ListSheetEntriesResponse)(nil), // 12: linli.evaluation.v1.ListSheetEntriesResponse
-	(*SetOpinionRequest)(nil),        // 13: linli.evaluation.v1.SetOpinionRequest
-	(*SetOpinionResponse)(nil),       // 14: linli.evaluation.v1.SetOpinionResponse
-	(*ObjectToSheetRequest)(nil),     // 15: linli.evaluation.v1.ObjectToSheetRequest
-	(*ObjectToSheetResponse)(nil),    // 16: linli.evaluation.v1.ObjectToSheetResponse
-	(*AnswerObjectionRequest)(nil),   // 17: linli.evaluation.v1.AnswerObjectionRequest
-	(*AnswerObjectionResponse)(nil),  // 18: linli.evaluation.v1.AnswerObjectionResponse
-	(*ListObjectionsRequest)(nil),    // 19: linli.evaluation.v1.ListObjectionsRequest
-	(*ListObjectionsResponse)(nil),   // 20: linli.evaluation.v1.ListObjectionsResponse
-	(*SignSheetsRequest)(nil),        // 21: linli.evaluation.v1.SignSheetsRequest
-	(*SignSheetsResponse)(nil),       // 22: linli.evaluation.v1.SignSheetsResponse
-	(*ConsentToSheetsRequest)(nil),   // 23: linli.evaluation.v1.ConsentToSheetsRequest
-	(*ConsentToSheetsResponse)(nil),  // 24: linli.evaluation.v1.ConsentToSheetsResponse
-	(*ListSignaturesRequest)(nil),    // 25: linli.evaluation.v1.ListSignaturesRequest
-	(*ListSignaturesResponse)(nil),   // 26: linli.evaluation.v1.ListSignaturesResponse
-	(*CloseCycleRequest)(nil),        // 27: linli.evaluation.v1.CloseCycleRequest
-	(*CloseCycleResponse)(nil),       // 28: linli.evaluation.v1.CloseCycleResponse
-	(*CorrectResultRequest)(nil),     // 29: linli.evaluation.v1.CorrectResultRequest
-	(*CorrectResultResponse)(nil),    // 30: linli.evaluation.v1.CorrectResultResponse
-	(*timestamppb.Timestamp)(nil),    // 31: google.protobuf.Timestamp
-	(*Entry)(nil),                    // 32: linli.evaluation.v1.Entry
-	(*Cycle)(nil),                    // 33: linli.evaluation.v1.Cycle
-	(*Letter)(nil),                   // 34: linli.evaluation.v1.Letter
+	(*GetSheetRequest)(nil),          // 9: linli.evaluation.v1.GetSheetRequest
+	(*GetSheetResponse)(nil),         // 10: linli.evaluation.v1.GetSheetResponse
+	(*ListSheetsRequest)(nil),        // 11: linli.evaluation.v1.ListSheetsRequest
+	(*ListSheetsResponse)(nil),       // 12: linli.evaluation.v1.ListSheetsResponse
+	(*ListSheetEntriesRequest)(nil),  // 13: linli.evaluation.v1.ListSheetEntriesRequest
+	(*ListSheetEntriesResponse)(nil), // 14: linli.evaluation.v1.ListSheetEntriesResponse
+	(*SetOpinionRequest)(nil),        // 15: linli.evaluation.v1.SetOpinionRequest
+	(*SetOpinionResponse)(nil),       // 16: linli.evaluation.v1.SetOpinionResponse
+	(*ObjectToSheetRequest)(nil),     // 17: linli.evaluation.v1.ObjectToSheetRequest
+	(*ObjectToSheetResponse)(nil),    // 18: linli.evaluation.v1.ObjectToSheetResponse
+	(*AnswerObjectionRequest)(nil),   // 19: linli.evaluation.v1.AnswerObjectionRequest
+	(*AnswerObjectionResponse)(nil),  // 20: linli.evaluation.v1.AnswerObjectionResponse
+	(*ListObjectionsRequest)(nil),    // 21: linli.evaluation.v1.ListObjectionsRequest
+	(*ListObjectionsResponse)(nil),   // 22: linli.evaluation.v1.ListObjectionsResponse
+	(*SignSheetsRequest)(nil),        // 23: linli.evaluation.v1.SignSheetsRequest
+	(*SignSheetsResponse)(nil),       // 24: linli.evaluation.v1.SignSheetsResponse
+	(*ConsentToSheetsRequest)(nil),   // 25: linli.evaluation.v1.ConsentToSheetsRequest
+	(*ConsentToSheetsResponse)(nil),  // 26: linli.evaluation.v1.ConsentToSheetsResponse
+	(*ListSignaturesRequest)(nil),    // 27: linli.evaluation.v1.ListSignaturesRequest
+	(*ListSignaturesResponse)(nil),   // 28: linli.evaluation.v1.ListSignaturesResponse
+	(*CloseCycleRequest)(nil),        // 29: linli.evaluation.v1.CloseCycleRequest
+	(*CloseCycleResponse)(nil),       // 30: linli.evaluation.v1.CloseCycleResponse
+	(*CorrectResultRequest)(nil),     // 31: linli.evaluation.v1.CorrectResultRequest
+	(*CorrectResultResponse)(nil),    // 32: linli.evaluation.v1.CorrectResultResponse
+	(*timestamppb.Timestamp)(nil),    // 33: google.protobuf.Timestamp
+	(*Composite)(nil),                // 34: linli.evaluation.v1.Composite
+	(*Entry)(nil),                    // 35: linli.evaluation.v1.Entry
+	(*Cycle)(nil),                    // 36: linli.evaluation.v1.Cycle
+	(*Letter)(nil),                   // 37: linli.evaluation.v1.Letter
 }
 var file_linli_evaluation_v1_sheet_proto_depIdxs = []int32{
 	0,  // 0: linli.evaluation.v1.MemberSheet.opinion:type_name -> linli.evaluation.v1.Opinion
-	31, // 1: linli.evaluation.v1.MemberSheet.object_until:type_name -> google.protobuf.Timestamp
+	33, // 1: linli.evaluation.v1.MemberSheet.object_until:type_name -> google.protobuf.Timestamp
 	5,  // 2: linli.evaluation.v1.MemberSheet.objections:type_name -> linli.evaluation.v1.Objection
-	31, // 3: linli.evaluation.v1.MemberSheet.corrected_at:type_name -> google.protobuf.Timestamp
-	1,  // 4: linli.evaluation.v1.Objection.line:type_name -> linli.evaluation.v1.SheetLine
-	2,  // 5: linli.evaluation.v1.Objection.state:type_name -> linli.evaluation.v1.ObjectionState
-	31, // 6: linli.evaluation.v1.Objection.objected_at:type_name -> google.protobuf.Timestamp
-	31, // 7: linli.evaluation.v1.Objection.answered_at:type_name -> google.protobuf.Timestamp
-	3,  // 8: linli.evaluation.v1.Signature.state:type_name -> linli.evaluation.v1.SignatureState
-	31, // 9: linli.evaluation.v1.Signature.signed_at:type_name -> google.protobuf.Timestamp
-	31, // 10: linli.evaluation.v1.Signature.consented_at:type_name -> google.protobuf.Timestamp
-	4,  // 11: linli.evaluation.v1.GetMySheetResponse.sheet:type_name -> linli.evaluation.v1.MemberSheet
-	4,  // 12: linli.evaluation.v1.ListSheetsResponse.sheets:type_name -> linli.evaluation.v1.MemberSheet
-	32, // 13: linli.evaluation.v1.ListSheetEntriesResponse.entries:type_name -> linli.evaluation.v1.Entry
-	0,  // 14: linli.evaluation.v1.SetOpinionRequest.opinion:type_name -> linli.evaluation.v1.Opinion
-	4,  // 15: linli.evaluation.v1.SetOpinionResponse.sheet:type_name -> linli.evaluation.v1.MemberSheet
-	1,  // 16: linli.evaluation.v1.ObjectToSheetRequest.line:type_name -> linli.evaluation.v1.SheetLine
-	5,  // 17: linli.evaluation.v1.ObjectToSheetResponse.objection:type_name -> linli.evaluation.v1.Objection
-	5,  // 18: linli.evaluation.v1.AnswerObjectionResponse.objection:type_name -> linli.evaluation.v1.Objection
-	5,  // 19: linli.evaluation.v1.ListObjectionsResponse.objections:type_name -> linli.evaluation.v1.Objection
-	6,  // 20: linli.evaluation.v1.SignSheetsResponse.signature:type_name -> linli.evaluation.v1.Signature
-	6,  // 21: linli.evaluation.v1.ConsentToSheetsResponse.signature:type_name -> linli.evaluation.v1.Signature
-	6,  // 22: linli.evaluation.v1.ListSignaturesResponse.signatures:type_name -> linli.evaluation.v1.Signature
-	33, // 23: linli.evaluation.v1.CloseCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
-	0,  // 24: linli.evaluation.v1.CorrectResultRequest.opinion:type_name -> linli.evaluation.v1.Opinion
-	34, // 25: linli.evaluation.v1.CorrectResultResponse.letter:type_name -> linli.evaluation.v1.Letter
-	7,  // 26: linli.evaluation.v1.SheetService.GetMySheet:input_type -> linli.evaluation.v1.GetMySheetRequest
-	9,  // 27: linli.evaluation.v1.SheetService.ListSheets:input_type -> linli.evaluation.v1.ListSheetsRequest
-	11, // 28: linli.evaluation.v1.SheetService.ListSheetEntries:input_type -> linli.evaluation.v1.ListSheetEntriesRequest
-	13, // 29: linli.evaluation.v1.SheetService.SetOpinion:input_type -> linli.evaluation.v1.SetOpinionRequest
-	15, // 30: linli.evaluation.v1.SheetService.ObjectToSheet:input_type -> linli.evaluation.v1.ObjectToSheetRequest
-	17, // 31: linli.evaluation.v1.SheetService.AnswerObjection:input_type -> linli.evaluation.v1.AnswerObjectionRequest
-	19, // 32: linli.evaluation.v1.SheetService.ListObjections:input_type -> linli.evaluation.v1.ListObjectionsRequest
-	21, // 33: linli.evaluation.v1.SheetService.SignSheets:input_type -> linli.evaluation.v1.SignSheetsRequest
-	23, // 34: linli.evaluation.v1.SheetService.ConsentToSheets:input_type -> linli.evaluation.v1.ConsentToSheetsRequest
-	25, // 35: linli.evaluation.v1.SheetService.ListSignatures:input_type -> linli.evaluation.v1.ListSignaturesRequest
-	27, // 36: linli.evaluation.v1.SheetService.CloseCycle:input_type -> linli.evaluation.v1.CloseCycleRequest
-	29, // 37: linli.evaluation.v1.SheetService.CorrectResult:input_type -> linli.evaluation.v1.CorrectResultRequest
-	8,  // 38: linli.evaluation.v1.SheetService.GetMySheet:output_type -> linli.evaluation.v1.GetMySheetResponse
-	10, // 39: linli.evaluation.v1.SheetService.ListSheets:output_type -> linli.evaluation.v1.ListSheetsResponse
-	12, // 40: linli.evaluation.v1.SheetService.ListSheetEntries:output_type -> linli.evaluation.v1.ListSheetEntriesResponse
-	14, // 41: linli.evaluation.v1.SheetService.SetOpinion:output_type -> linli.evaluation.v1.SetOpinionResponse
-	16, // 42: linli.evaluation.v1.SheetService.ObjectToSheet:output_type -> linli.evaluation.v1.ObjectToSheetResponse
-	18, // 43: linli.evaluation.v1.SheetService.AnswerObjection:output_type -> linli.evaluation.v1.AnswerObjectionResponse
-	20, // 44: linli.evaluation.v1.SheetService.ListObjections:output_type -> linli.evaluation.v1.ListObjectionsResponse
-	22, // 45: linli.evaluation.v1.SheetService.SignSheets:output_type -> linli.evaluation.v1.SignSheetsResponse
-	24, // 46: linli.evaluation.v1.SheetService.ConsentToSheets:output_type -> linli.evaluation.v1.ConsentToSheetsResponse
-	26, // 47: linli.evaluation.v1.SheetService.ListSignatures:output_type -> linli.evaluation.v1.ListSignaturesResponse
-	28, // 48: linli.evaluation.v1.SheetService.CloseCycle:output_type -> linli.evaluation.v1.CloseCycleResponse
-	30, // 49: linli.evaluation.v1.SheetService.CorrectResult:output_type -> linli.evaluation.v1.CorrectResultResponse
-	38, // [38:50] is the sub-list for method output_type
-	26, // [26:38] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	33, // 3: linli.evaluation.v1.MemberSheet.corrected_at:type_name -> google.protobuf.Timestamp
+	34, // 4: linli.evaluation.v1.MemberSheet.composite:type_name -> linli.evaluation.v1.Composite
+	1,  // 5: linli.evaluation.v1.Objection.line:type_name -> linli.evaluation.v1.SheetLine
+	2,  // 6: linli.evaluation.v1.Objection.state:type_name -> linli.evaluation.v1.ObjectionState
+	33, // 7: linli.evaluation.v1.Objection.objected_at:type_name -> google.protobuf.Timestamp
+	33, // 8: linli.evaluation.v1.Objection.answered_at:type_name -> google.protobuf.Timestamp
+	3,  // 9: linli.evaluation.v1.Signature.state:type_name -> linli.evaluation.v1.SignatureState
+	33, // 10: linli.evaluation.v1.Signature.signed_at:type_name -> google.protobuf.Timestamp
+	33, // 11: linli.evaluation.v1.Signature.consented_at:type_name -> google.protobuf.Timestamp
+	4,  // 12: linli.evaluation.v1.GetMySheetResponse.sheet:type_name -> linli.evaluation.v1.MemberSheet
+	4,  // 13: linli.evaluation.v1.GetSheetResponse.sheet:type_name -> linli.evaluation.v1.MemberSheet
+	4,  // 14: linli.evaluation.v1.ListSheetsResponse.sheets:type_name -> linli.evaluation.v1.MemberSheet
+	35, // 15: linli.evaluation.v1.ListSheetEntriesResponse.entries:type_name -> linli.evaluation.v1.Entry
+	0,  // 16: linli.evaluation.v1.SetOpinionRequest.opinion:type_name -> linli.evaluation.v1.Opinion
+	4,  // 17: linli.evaluation.v1.SetOpinionResponse.sheet:type_name -> linli.evaluation.v1.MemberSheet
+	1,  // 18: linli.evaluation.v1.ObjectToSheetRequest.line:type_name -> linli.evaluation.v1.SheetLine
+	5,  // 19: linli.evaluation.v1.ObjectToSheetResponse.objection:type_name -> linli.evaluation.v1.Objection
+	5,  // 20: linli.evaluation.v1.AnswerObjectionResponse.objection:type_name -> linli.evaluation.v1.Objection
+	5,  // 21: linli.evaluation.v1.ListObjectionsResponse.objections:type_name -> linli.evaluation.v1.Objection
+	6,  // 22: linli.evaluation.v1.SignSheetsResponse.signature:type_name -> linli.evaluation.v1.Signature
+	6,  // 23: linli.evaluation.v1.ConsentToSheetsResponse.signature:type_name -> linli.evaluation.v1.Signature
+	6,  // 24: linli.evaluation.v1.ListSignaturesResponse.signatures:type_name -> linli.evaluation.v1.Signature
+	36, // 25: linli.evaluation.v1.CloseCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
+	0,  // 26: linli.evaluation.v1.CorrectResultRequest.opinion:type_name -> linli.evaluation.v1.Opinion
+	37, // 27: linli.evaluation.v1.CorrectResultResponse.letter:type_name -> linli.evaluation.v1.Letter
+	7,  // 28: linli.evaluation.v1.SheetService.GetMySheet:input_type -> linli.evaluation.v1.GetMySheetRequest
+	11, // 29: linli.evaluation.v1.SheetService.ListSheets:input_type -> linli.evaluation.v1.ListSheetsRequest
+	9,  // 30: linli.evaluation.v1.SheetService.GetSheet:input_type -> linli.evaluation.v1.GetSheetRequest
+	13, // 31: linli.evaluation.v1.SheetService.ListSheetEntries:input_type -> linli.evaluation.v1.ListSheetEntriesRequest
+	15, // 32: linli.evaluation.v1.SheetService.SetOpinion:input_type -> linli.evaluation.v1.SetOpinionRequest
+	17, // 33: linli.evaluation.v1.SheetService.ObjectToSheet:input_type -> linli.evaluation.v1.ObjectToSheetRequest
+	19, // 34: linli.evaluation.v1.SheetService.AnswerObjection:input_type -> linli.evaluation.v1.AnswerObjectionRequest
+	21, // 35: linli.evaluation.v1.SheetService.ListObjections:input_type -> linli.evaluation.v1.ListObjectionsRequest
+	23, // 36: linli.evaluation.v1.SheetService.SignSheets:input_type -> linli.evaluation.v1.SignSheetsRequest
+	25, // 37: linli.evaluation.v1.SheetService.ConsentToSheets:input_type -> linli.evaluation.v1.ConsentToSheetsRequest
+	27, // 38: linli.evaluation.v1.SheetService.ListSignatures:input_type -> linli.evaluation.v1.ListSignaturesRequest
+	29, // 39: linli.evaluation.v1.SheetService.CloseCycle:input_type -> linli.evaluation.v1.CloseCycleRequest
+	31, // 40: linli.evaluation.v1.SheetService.CorrectResult:input_type -> linli.evaluation.v1.CorrectResultRequest
+	8,  // 41: linli.evaluation.v1.SheetService.GetMySheet:output_type -> linli.evaluation.v1.GetMySheetResponse
+	12, // 42: linli.evaluation.v1.SheetService.ListSheets:output_type -> linli.evaluation.v1.ListSheetsResponse
+	10, // 43: linli.evaluation.v1.SheetService.GetSheet:output_type -> linli.evaluation.v1.GetSheetResponse
+	14, // 44: linli.evaluation.v1.SheetService.ListSheetEntries:output_type -> linli.evaluation.v1.ListSheetEntriesResponse
+	16, // 45: linli.evaluation.v1.SheetService.SetOpinion:output_type -> linli.evaluation.v1.SetOpinionResponse
+	18, // 46: linli.evaluation.v1.SheetService.ObjectToSheet:output_type -> linli.evaluation.v1.ObjectToSheetResponse
+	20, // 47: linli.evaluation.v1.SheetService.AnswerObjection:output_type -> linli.evaluation.v1.AnswerObjectionResponse
+	22, // 48: linli.evaluation.v1.SheetService.ListObjections:output_type -> linli.evaluation.v1.ListObjectionsResponse
+	24, // 49: linli.evaluation.v1.SheetService.SignSheets:output_type -> linli.evaluation.v1.SignSheetsResponse
+	26, // 50: linli.evaluation.v1.SheetService.ConsentToSheets:output_type -> linli.evaluation.v1.ConsentToSheetsResponse
+	28, // 51: linli.evaluation.v1.SheetService.ListSignatures:output_type -> linli.evaluation.v1.ListSignaturesResponse
+	30, // 52: linli.evaluation.v1.SheetService.CloseCycle:output_type -> linli.evaluation.v1.CloseCycleResponse
+	32, // 53: linli.evaluation.v1.SheetService.CorrectResult:output_type -> linli.evaluation.v1.CorrectResultResponse
+	41, // [41:54] is the sub-list for method output_type
+	28, // [28:41] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_linli_evaluation_v1_sheet_proto_init() }
@@ -2323,6 +2464,7 @@ func file_linli_evaluation_v1_sheet_proto_init() {
 	if File_linli_evaluation_v1_sheet_proto != nil {
 		return
 	}
+	file_linli_evaluation_v1_composite_proto_init()
 	file_linli_evaluation_v1_evaluation_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2330,7 +2472,7 @@ func file_linli_evaluation_v1_sheet_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_evaluation_v1_sheet_proto_rawDesc), len(file_linli_evaluation_v1_sheet_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   27,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -143,6 +143,61 @@ func local_request_SheetService_ListSheets_0(ctx context.Context, marshaler runt
 	return msg, metadata, err
 }
 
+func request_SheetService_GetSheet_0(ctx context.Context, marshaler runtime.Marshaler, client SheetServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq GetSheetRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["cycle_id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "cycle_id")
+	}
+	protoReq.CycleId, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "cycle_id", err)
+	}
+	val, ok = pathParams["member_id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "member_id")
+	}
+	protoReq.MemberId, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "member_id", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.GetSheet(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_SheetService_GetSheet_0(ctx context.Context, marshaler runtime.Marshaler, server SheetServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq GetSheetRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["cycle_id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "cycle_id")
+	}
+	protoReq.CycleId, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "cycle_id", err)
+	}
+	val, ok = pathParams["member_id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "member_id")
+	}
+	protoReq.MemberId, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "member_id", err)
+	}
+	msg, err := server.GetSheet(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 var filter_SheetService_ListSheetEntries_0 = &utilities.DoubleArray{Encoding: map[string]int{"cycle_id": 0, "member_id": 1}, Base: []int{1, 1, 2, 0, 0}, Check: []int{0, 1, 1, 2, 3}}
 
 func request_SheetService_ListSheetEntries_0(ctx context.Context, marshaler runtime.Marshaler, client SheetServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
@@ -759,6 +814,26 @@ func RegisterSheetServiceHandlerServer(ctx context.Context, mux *runtime.ServeMu
 		}
 		forward_SheetService_ListSheets_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodGet, pattern_SheetService_GetSheet_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/linli.evaluation.v1.SheetService/GetSheet", runtime.WithHTTPPathPattern("/v1/cycles/{cycle_id}/members/{member_id}/sheet"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_SheetService_GetSheet_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_SheetService_GetSheet_0(annotatedContext, mux, outboundMarshaler, w, req, response_SheetService_GetSheet_0{resp.(*GetSheetResponse)}, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodGet, pattern_SheetService_ListSheetEntries_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -1033,6 +1108,23 @@ func RegisterSheetServiceHandlerClient(ctx context.Context, mux *runtime.ServeMu
 		}
 		forward_SheetService_ListSheets_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodGet, pattern_SheetService_GetSheet_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/linli.evaluation.v1.SheetService/GetSheet", runtime.WithHTTPPathPattern("/v1/cycles/{cycle_id}/members/{member_id}/sheet"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_SheetService_GetSheet_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_SheetService_GetSheet_0(annotatedContext, mux, outboundMarshaler, w, req, response_SheetService_GetSheet_0{resp.(*GetSheetResponse)}, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodGet, pattern_SheetService_ListSheetEntries_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -1215,6 +1307,15 @@ func (m response_SheetService_GetMySheet_0) XXX_ResponseBody() interface{} {
 	return response.Sheet
 }
 
+type response_SheetService_GetSheet_0 struct {
+	*GetSheetResponse
+}
+
+func (m response_SheetService_GetSheet_0) XXX_ResponseBody() interface{} {
+	response := m.GetSheetResponse
+	return response.Sheet
+}
+
 type response_SheetService_SetOpinion_0 struct {
 	*SetOpinionResponse
 }
@@ -1281,6 +1382,7 @@ func (m response_SheetService_CorrectResult_0) XXX_ResponseBody() interface{} {
 var (
 	pattern_SheetService_GetMySheet_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3}, []string{"v1", "me", "sheets", "year"}, ""))
 	pattern_SheetService_ListSheets_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 1, 0, 4, 1, 5, 4, 2, 5}, []string{"v1", "cycles", "cycle_id", "communities", "community_id", "sheets"}, ""))
+	pattern_SheetService_GetSheet_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 1, 0, 4, 1, 5, 4, 2, 5}, []string{"v1", "cycles", "cycle_id", "members", "member_id", "sheet"}, ""))
 	pattern_SheetService_ListSheetEntries_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 1, 0, 4, 1, 5, 4, 2, 5}, []string{"v1", "cycles", "cycle_id", "members", "member_id", "entries"}, ""))
 	pattern_SheetService_SetOpinion_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 1, 0, 4, 1, 5, 4}, []string{"v1", "cycles", "cycle_id", "members", "member_id"}, "setOpinion"))
 	pattern_SheetService_ObjectToSheet_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3}, []string{"v1", "me", "sheets", "year"}, "object"))
@@ -1296,6 +1398,7 @@ var (
 var (
 	forward_SheetService_GetMySheet_0       = runtime.ForwardResponseMessage
 	forward_SheetService_ListSheets_0       = runtime.ForwardResponseMessage
+	forward_SheetService_GetSheet_0         = runtime.ForwardResponseMessage
 	forward_SheetService_ListSheetEntries_0 = runtime.ForwardResponseMessage
 	forward_SheetService_SetOpinion_0       = runtime.ForwardResponseMessage
 	forward_SheetService_ObjectToSheet_0    = runtime.ForwardResponseMessage

@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	SheetService_GetMySheet_FullMethodName       = "/linli.evaluation.v1.SheetService/GetMySheet"
 	SheetService_ListSheets_FullMethodName       = "/linli.evaluation.v1.SheetService/ListSheets"
+	SheetService_GetSheet_FullMethodName         = "/linli.evaluation.v1.SheetService/GetSheet"
 	SheetService_ListSheetEntries_FullMethodName = "/linli.evaluation.v1.SheetService/ListSheetEntries"
 	SheetService_SetOpinion_FullMethodName       = "/linli.evaluation.v1.SheetService/SetOpinion"
 	SheetService_ObjectToSheet_FullMethodName    = "/linli.evaluation.v1.SheetService/ObjectToSheet"
@@ -46,10 +47,12 @@ type SheetServiceClient interface {
 	GetMySheet(ctx context.Context, in *GetMySheetRequest, opts ...grpc.CallOption) (*GetMySheetResponse, error)
 	// ListSheets answers the sheets of a community, by member. Community party staff of it and offices above.
 	ListSheets(ctx context.Context, in *ListSheetsRequest, opts ...grpc.CallOption) (*ListSheetsResponse, error)
+	// GetSheet answers one sheet in full. The member, community party staff of the member's community, offices above.
+	GetSheet(ctx context.Context, in *GetSheetRequest, opts ...grpc.CallOption) (*GetSheetResponse, error)
 	// ListSheetEntries answers the ledger entries behind a sheet, by day. The member, community party staff of the member's community, offices above.
 	ListSheetEntries(ctx context.Context, in *ListSheetEntriesRequest, opts ...grpc.CallOption) (*ListSheetEntriesResponse, error)
 	// SetOpinion writes the community's opinion on a member in place of the proposed one. Community party staff, not the member.
-	// FAILED_PRECONDITION WRONG_STATE: signed already; PERMISSION_DENIED OPINION_ON_ONESELF.
+	// FAILED_PRECONDITION WRONG_STATE: signed already; PERMISSION_DENIED OPINION_ON_ONESELF; ABORTED STALE_ETAG.
 	SetOpinion(ctx context.Context, in *SetOpinionRequest, opts ...grpc.CallOption) (*SetOpinionResponse, error)
 	// ObjectToSheet objects to a line of the own sheet. Members.
 	// FAILED_PRECONDITION OBJECTION_WINDOW_OVER.
@@ -97,6 +100,16 @@ func (c *sheetServiceClient) ListSheets(ctx context.Context, in *ListSheetsReque
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListSheetsResponse)
 	err := c.cc.Invoke(ctx, SheetService_ListSheets_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *sheetServiceClient) GetSheet(ctx context.Context, in *GetSheetRequest, opts ...grpc.CallOption) (*GetSheetResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetSheetResponse)
+	err := c.cc.Invoke(ctx, SheetService_GetSheet_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -216,10 +229,12 @@ type SheetServiceServer interface {
 	GetMySheet(context.Context, *GetMySheetRequest) (*GetMySheetResponse, error)
 	// ListSheets answers the sheets of a community, by member. Community party staff of it and offices above.
 	ListSheets(context.Context, *ListSheetsRequest) (*ListSheetsResponse, error)
+	// GetSheet answers one sheet in full. The member, community party staff of the member's community, offices above.
+	GetSheet(context.Context, *GetSheetRequest) (*GetSheetResponse, error)
 	// ListSheetEntries answers the ledger entries behind a sheet, by day. The member, community party staff of the member's community, offices above.
 	ListSheetEntries(context.Context, *ListSheetEntriesRequest) (*ListSheetEntriesResponse, error)
 	// SetOpinion writes the community's opinion on a member in place of the proposed one. Community party staff, not the member.
-	// FAILED_PRECONDITION WRONG_STATE: signed already; PERMISSION_DENIED OPINION_ON_ONESELF.
+	// FAILED_PRECONDITION WRONG_STATE: signed already; PERMISSION_DENIED OPINION_ON_ONESELF; ABORTED STALE_ETAG.
 	SetOpinion(context.Context, *SetOpinionRequest) (*SetOpinionResponse, error)
 	// ObjectToSheet objects to a line of the own sheet. Members.
 	// FAILED_PRECONDITION OBJECTION_WINDOW_OVER.
@@ -258,6 +273,9 @@ func (UnimplementedSheetServiceServer) GetMySheet(context.Context, *GetMySheetRe
 }
 func (UnimplementedSheetServiceServer) ListSheets(context.Context, *ListSheetsRequest) (*ListSheetsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListSheets not implemented")
+}
+func (UnimplementedSheetServiceServer) GetSheet(context.Context, *GetSheetRequest) (*GetSheetResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSheet not implemented")
 }
 func (UnimplementedSheetServiceServer) ListSheetEntries(context.Context, *ListSheetEntriesRequest) (*ListSheetEntriesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListSheetEntries not implemented")
@@ -342,6 +360,24 @@ func _SheetService_ListSheets_Handler(srv interface{}, ctx context.Context, dec 
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(SheetServiceServer).ListSheets(ctx, req.(*ListSheetsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SheetService_GetSheet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSheetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SheetServiceServer).GetSheet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SheetService_GetSheet_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SheetServiceServer).GetSheet(ctx, req.(*GetSheetRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -540,6 +576,10 @@ var SheetService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListSheets",
 			Handler:    _SheetService_ListSheets_Handler,
+		},
+		{
+			MethodName: "GetSheet",
+			Handler:    _SheetService_GetSheet_Handler,
 		},
 		{
 			MethodName: "ListSheetEntries",

@@ -176,11 +176,13 @@ type ResultRow struct {
 	QuarterHours  int32  `protobuf:"varint,6,opt,name=quarter_hours,json=quarterHours,proto3" json:"quarter_hours,omitempty"`
 	CycleId       string `protobuf:"bytes,7,opt,name=cycle_id,json=cycleId,proto3" json:"cycle_id,omitempty"`
 	// What the figures propose, and what somebody wrote instead.
-	Proposed      Opinion                `protobuf:"varint,50,opt,name=proposed,proto3,enum=linli.evaluation.v1.Opinion" json:"proposed,omitempty"`
-	Opinion       Opinion                `protobuf:"varint,51,opt,name=opinion,proto3,enum=linli.evaluation.v1.Opinion" json:"opinion,omitempty"`
-	OpinionText   string                 `protobuf:"bytes,52,opt,name=opinion_text,json=opinionText,proto3" json:"opinion_text,omitempty"`
-	OpinionBy     string                 `protobuf:"bytes,53,opt,name=opinion_by,json=opinionBy,proto3" json:"opinion_by,omitempty"`
-	CorrectedAt   *timestamppb.Timestamp `protobuf:"bytes,54,opt,name=corrected_at,json=correctedAt,proto3" json:"corrected_at,omitempty"`
+	Proposed    Opinion                `protobuf:"varint,50,opt,name=proposed,proto3,enum=linli.evaluation.v1.Opinion" json:"proposed,omitempty"`
+	Opinion     Opinion                `protobuf:"varint,51,opt,name=opinion,proto3,enum=linli.evaluation.v1.Opinion" json:"opinion,omitempty"`
+	OpinionText string                 `protobuf:"bytes,52,opt,name=opinion_text,json=opinionText,proto3" json:"opinion_text,omitempty"`
+	OpinionBy   string                 `protobuf:"bytes,53,opt,name=opinion_by,json=opinionBy,proto3" json:"opinion_by,omitempty"`
+	CorrectedAt *timestamppb.Timestamp `protobuf:"bytes,54,opt,name=corrected_at,json=correctedAt,proto3" json:"corrected_at,omitempty"`
+	// What the figures come to; unset before the year is summed.
+	Composite     *CompositeRow `protobuf:"bytes,60,opt,name=composite,proto3" json:"composite,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -295,6 +297,13 @@ func (x *ResultRow) GetOpinionBy() string {
 func (x *ResultRow) GetCorrectedAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.CorrectedAt
+	}
+	return nil
+}
+
+func (x *ResultRow) GetComposite() *CompositeRow {
+	if x != nil {
+		return x.Composite
 	}
 	return nil
 }
@@ -714,7 +723,7 @@ var File_linli_evaluation_v1_store_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1flinli/evaluation/v1/store.proto\x12\x13linli.evaluation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elinli/evaluation/v1/card.proto\x1a$linli/evaluation/v1/evaluation.proto\x1a\x1flinli/evaluation/v1/reply.proto\x1a\x1flinli/evaluation/v1/sheet.proto\"\xd3\x01\n" +
+	"\x1flinli/evaluation/v1/store.proto\x12\x13linli.evaluation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elinli/evaluation/v1/card.proto\x1a)linli/evaluation/v1/composite_store.proto\x1a$linli/evaluation/v1/evaluation.proto\x1a\x1flinli/evaluation/v1/reply.proto\x1a\x1flinli/evaluation/v1/sheet.proto\"\xd3\x01\n" +
 	"\bEntryRow\x120\n" +
 	"\x05entry\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.EntryR\x05entry\x12%\n" +
 	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\x12\x1b\n" +
@@ -725,7 +734,7 @@ const file_linli_evaluation_v1_store_proto_rawDesc = "" +
 	"\bCycleRow\x120\n" +
 	"\x05cycle\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.CycleR\x05cycle\x12#\n" +
 	"\rdistrict_path\x18\x02 \x01(\tR\fdistrictPath\x12\x16\n" +
-	"\x06cursor\x18\x03 \x01(\fR\x06cursor\"\xcb\x03\n" +
+	"\x06cursor\x18\x03 \x01(\fR\x06cursor\"\x8c\x04\n" +
 	"\tResultRow\x12\x1b\n" +
 	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12\x1b\n" +
 	"\thome_path\x18\x02 \x01(\tR\bhomePath\x12%\n" +
@@ -739,7 +748,8 @@ const file_linli_evaluation_v1_store_proto_rawDesc = "" +
 	"\fopinion_text\x184 \x01(\tR\vopinionText\x12\x1d\n" +
 	"\n" +
 	"opinion_by\x185 \x01(\tR\topinionBy\x12=\n" +
-	"\fcorrected_at\x186 \x01(\v2\x1a.google.protobuf.TimestampR\vcorrectedAt\"\xed\x01\n" +
+	"\fcorrected_at\x186 \x01(\v2\x1a.google.protobuf.TimestampR\vcorrectedAt\x12?\n" +
+	"\tcomposite\x18< \x01(\v2!.linli.evaluation.v1.CompositeRowR\tcomposite\"\xed\x01\n" +
 	"\tLetterRow\x123\n" +
 	"\x06letter\x18\x01 \x01(\v2\x1b.linli.evaluation.v1.LetterR\x06letter\x12\x1b\n" +
 	"\thome_path\x18\x02 \x01(\tR\bhomePath\x12#\n" +
@@ -801,11 +811,12 @@ var file_linli_evaluation_v1_store_proto_goTypes = []any{
 	(*Cycle)(nil),                 // 10: linli.evaluation.v1.Cycle
 	(Opinion)(0),                  // 11: linli.evaluation.v1.Opinion
 	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*Letter)(nil),                // 13: linli.evaluation.v1.Letter
-	(*Reply)(nil),                 // 14: linli.evaluation.v1.Reply
-	(*Signature)(nil),             // 15: linli.evaluation.v1.Signature
-	(*Objection)(nil),             // 16: linli.evaluation.v1.Objection
-	(*Card)(nil),                  // 17: linli.evaluation.v1.Card
+	(*CompositeRow)(nil),          // 13: linli.evaluation.v1.CompositeRow
+	(*Letter)(nil),                // 14: linli.evaluation.v1.Letter
+	(*Reply)(nil),                 // 15: linli.evaluation.v1.Reply
+	(*Signature)(nil),             // 16: linli.evaluation.v1.Signature
+	(*Objection)(nil),             // 17: linli.evaluation.v1.Objection
+	(*Card)(nil),                  // 18: linli.evaluation.v1.Card
 }
 var file_linli_evaluation_v1_store_proto_depIdxs = []int32{
 	9,  // 0: linli.evaluation.v1.EntryRow.entry:type_name -> linli.evaluation.v1.Entry
@@ -813,18 +824,19 @@ var file_linli_evaluation_v1_store_proto_depIdxs = []int32{
 	11, // 2: linli.evaluation.v1.ResultRow.proposed:type_name -> linli.evaluation.v1.Opinion
 	11, // 3: linli.evaluation.v1.ResultRow.opinion:type_name -> linli.evaluation.v1.Opinion
 	12, // 4: linli.evaluation.v1.ResultRow.corrected_at:type_name -> google.protobuf.Timestamp
-	13, // 5: linli.evaluation.v1.LetterRow.letter:type_name -> linli.evaluation.v1.Letter
-	12, // 6: linli.evaluation.v1.LetterRow.remind_at:type_name -> google.protobuf.Timestamp
-	14, // 7: linli.evaluation.v1.LetterRow.reply:type_name -> linli.evaluation.v1.Reply
-	12, // 8: linli.evaluation.v1.IssueRow.issued_at:type_name -> google.protobuf.Timestamp
-	15, // 9: linli.evaluation.v1.SignatureRow.signature:type_name -> linli.evaluation.v1.Signature
-	16, // 10: linli.evaluation.v1.ObjectionRow.objection:type_name -> linli.evaluation.v1.Objection
-	17, // 11: linli.evaluation.v1.CardRow.card:type_name -> linli.evaluation.v1.Card
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	13, // 5: linli.evaluation.v1.ResultRow.composite:type_name -> linli.evaluation.v1.CompositeRow
+	14, // 6: linli.evaluation.v1.LetterRow.letter:type_name -> linli.evaluation.v1.Letter
+	12, // 7: linli.evaluation.v1.LetterRow.remind_at:type_name -> google.protobuf.Timestamp
+	15, // 8: linli.evaluation.v1.LetterRow.reply:type_name -> linli.evaluation.v1.Reply
+	12, // 9: linli.evaluation.v1.IssueRow.issued_at:type_name -> google.protobuf.Timestamp
+	16, // 10: linli.evaluation.v1.SignatureRow.signature:type_name -> linli.evaluation.v1.Signature
+	17, // 11: linli.evaluation.v1.ObjectionRow.objection:type_name -> linli.evaluation.v1.Objection
+	18, // 12: linli.evaluation.v1.CardRow.card:type_name -> linli.evaluation.v1.Card
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_linli_evaluation_v1_store_proto_init() }
@@ -833,6 +845,7 @@ func file_linli_evaluation_v1_store_proto_init() {
 		return
 	}
 	file_linli_evaluation_v1_card_proto_init()
+	file_linli_evaluation_v1_composite_store_proto_init()
 	file_linli_evaluation_v1_evaluation_proto_init()
 	file_linli_evaluation_v1_reply_proto_init()
 	file_linli_evaluation_v1_sheet_proto_init()

@@ -116,6 +116,8 @@ type MemberState struct {
 	// Where the report-in that moves with the member stands; unspecified when
 	// there was none before this change.
 	ReportInState ReportInState `protobuf:"varint,10,opt,name=report_in_state,json=reportInState,proto3,enum=linli.registry.v1.ReportInState" json:"report_in_state,omitempty"`
+	// Day that counts of a report-in that was accepted and moves along.
+	CountedOn     string `protobuf:"bytes,11,opt,name=counted_on,json=countedOn,proto3" json:"counted_on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -220,6 +222,13 @@ func (x *MemberState) GetReportInState() ReportInState {
 	return ReportInState_REPORT_IN_STATE_UNSPECIFIED
 }
 
+func (x *MemberState) GetCountedOn() string {
+	if x != nil {
+		return x.CountedOn
+	}
+	return ""
+}
+
 // linli.registry.member.imported.v1; entity: the import slice. One event a
 // slice repeats the state of each of its members.
 type MembersImported struct {
@@ -289,9 +298,15 @@ type ReportInStateChange struct {
 	// Unspecified when it is new.
 	PreviousState ReportInState `protobuf:"varint,9,opt,name=previous_state,json=previousState,proto3,enum=linli.registry.v1.ReportInState" json:"previous_state,omitempty"`
 	// Shanghai day of the change, "2013-08-05".
-	Day           string `protobuf:"bytes,10,opt,name=day,proto3" json:"day,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Day string `protobuf:"bytes,10,opt,name=day,proto3" json:"day,omitempty"`
+	// Day that counts for a campaign, where the state is accepted, and where the
+	// previous one was.
+	CountedOn         string `protobuf:"bytes,11,opt,name=counted_on,json=countedOn,proto3" json:"counted_on,omitempty"`
+	PreviousCountedOn string `protobuf:"bytes,12,opt,name=previous_counted_on,json=previousCountedOn,proto3" json:"previous_counted_on,omitempty"`
+	// Community that a transfer has left.
+	PreviousCommunityPath string `protobuf:"bytes,13,opt,name=previous_community_path,json=previousCommunityPath,proto3" json:"previous_community_path,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
 }
 
 func (x *ReportInStateChange) Reset() {
@@ -394,8 +409,29 @@ func (x *ReportInStateChange) GetDay() string {
 	return ""
 }
 
-// linli.registry.report_in.submitted.v1, .accepted.v1, .returned.v1; entity:
-// the report-in. A bulk step sends one event with many; its entity is the first.
+func (x *ReportInStateChange) GetCountedOn() string {
+	if x != nil {
+		return x.CountedOn
+	}
+	return ""
+}
+
+func (x *ReportInStateChange) GetPreviousCountedOn() string {
+	if x != nil {
+		return x.PreviousCountedOn
+	}
+	return ""
+}
+
+func (x *ReportInStateChange) GetPreviousCommunityPath() string {
+	if x != nil {
+		return x.PreviousCommunityPath
+	}
+	return ""
+}
+
+// linli.registry.report_in.submitted.v1, .accepted.v1, .returned.v1,
+// .transferred.v1, .ended.v1; entity: the report-in. A bulk step sends one event with many; its entity is the first.
 type ReportInsChanged struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ReportIns     []*ReportInStateChange `protobuf:"bytes,1,rep,name=report_ins,json=reportIns,proto3" json:"report_ins,omitempty"`
@@ -440,6 +476,404 @@ func (x *ReportInsChanged) GetReportIns() []*ReportInStateChange {
 	return nil
 }
 
+// linli.registry.campaign.opened.v1; entity: the campaign.
+type CampaignOpened struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	CampaignId    string                 `protobuf:"bytes,1,opt,name=campaign_id,json=campaignId,proto3" json:"campaign_id,omitempty"`
+	DistrictPath  string                 `protobuf:"bytes,2,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	Year          int32                  `protobuf:"varint,3,opt,name=year,proto3" json:"year,omitempty"`
+	DeadlineOn    string                 `protobuf:"bytes,4,opt,name=deadline_on,json=deadlineOn,proto3" json:"deadline_on,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CampaignOpened) Reset() {
+	*x = CampaignOpened{}
+	mi := &file_linli_registry_v1_events_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CampaignOpened) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CampaignOpened) ProtoMessage() {}
+
+func (x *CampaignOpened) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_events_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CampaignOpened.ProtoReflect.Descriptor instead.
+func (*CampaignOpened) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_events_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CampaignOpened) GetCampaignId() string {
+	if x != nil {
+		return x.CampaignId
+	}
+	return ""
+}
+
+func (x *CampaignOpened) GetDistrictPath() string {
+	if x != nil {
+		return x.DistrictPath
+	}
+	return ""
+}
+
+func (x *CampaignOpened) GetYear() int32 {
+	if x != nil {
+		return x.Year
+	}
+	return 0
+}
+
+func (x *CampaignOpened) GetDeadlineOn() string {
+	if x != nil {
+		return x.DeadlineOn
+	}
+	return ""
+}
+
+// linli.registry.campaign.reminded.v1; entity: campaign, home organization and
+// days before the deadline. One a home organization that misses somebody.
+type CampaignReminded struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	CampaignId    string                 `protobuf:"bytes,1,opt,name=campaign_id,json=campaignId,proto3" json:"campaign_id,omitempty"`
+	HomePath      string                 `protobuf:"bytes,2,opt,name=home_path,json=homePath,proto3" json:"home_path,omitempty"`
+	DaysBefore    int32                  `protobuf:"varint,3,opt,name=days_before,json=daysBefore,proto3" json:"days_before,omitempty"`
+	DeadlineOn    string                 `protobuf:"bytes,4,opt,name=deadline_on,json=deadlineOn,proto3" json:"deadline_on,omitempty"`
+	Missing       int64                  `protobuf:"varint,5,opt,name=missing,proto3" json:"missing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CampaignReminded) Reset() {
+	*x = CampaignReminded{}
+	mi := &file_linli_registry_v1_events_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CampaignReminded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CampaignReminded) ProtoMessage() {}
+
+func (x *CampaignReminded) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_events_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CampaignReminded.ProtoReflect.Descriptor instead.
+func (*CampaignReminded) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_events_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *CampaignReminded) GetCampaignId() string {
+	if x != nil {
+		return x.CampaignId
+	}
+	return ""
+}
+
+func (x *CampaignReminded) GetHomePath() string {
+	if x != nil {
+		return x.HomePath
+	}
+	return ""
+}
+
+func (x *CampaignReminded) GetDaysBefore() int32 {
+	if x != nil {
+		return x.DaysBefore
+	}
+	return 0
+}
+
+func (x *CampaignReminded) GetDeadlineOn() string {
+	if x != nil {
+		return x.DeadlineOn
+	}
+	return ""
+}
+
+func (x *CampaignReminded) GetMissing() int64 {
+	if x != nil {
+		return x.Missing
+	}
+	return 0
+}
+
+// linli.registry.campaign.members_reminded.v1; entity: campaign, home
+// organization, days before the deadline and slice. Members of a slice who are
+// missing and can do something about it.
+type MembersReminded struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	CampaignId    string                 `protobuf:"bytes,1,opt,name=campaign_id,json=campaignId,proto3" json:"campaign_id,omitempty"`
+	HomePath      string                 `protobuf:"bytes,2,opt,name=home_path,json=homePath,proto3" json:"home_path,omitempty"`
+	DaysBefore    int32                  `protobuf:"varint,3,opt,name=days_before,json=daysBefore,proto3" json:"days_before,omitempty"`
+	DeadlineOn    string                 `protobuf:"bytes,4,opt,name=deadline_on,json=deadlineOn,proto3" json:"deadline_on,omitempty"`
+	MemberIds     []string               `protobuf:"bytes,5,rep,name=member_ids,json=memberIds,proto3" json:"member_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MembersReminded) Reset() {
+	*x = MembersReminded{}
+	mi := &file_linli_registry_v1_events_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MembersReminded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MembersReminded) ProtoMessage() {}
+
+func (x *MembersReminded) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_events_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MembersReminded.ProtoReflect.Descriptor instead.
+func (*MembersReminded) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_events_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *MembersReminded) GetCampaignId() string {
+	if x != nil {
+		return x.CampaignId
+	}
+	return ""
+}
+
+func (x *MembersReminded) GetHomePath() string {
+	if x != nil {
+		return x.HomePath
+	}
+	return ""
+}
+
+func (x *MembersReminded) GetDaysBefore() int32 {
+	if x != nil {
+		return x.DaysBefore
+	}
+	return 0
+}
+
+func (x *MembersReminded) GetDeadlineOn() string {
+	if x != nil {
+		return x.DeadlineOn
+	}
+	return ""
+}
+
+func (x *MembersReminded) GetMemberIds() []string {
+	if x != nil {
+		return x.MemberIds
+	}
+	return nil
+}
+
+// linli.registry.exclusion.proposed.v1, .approved.v1, .rejected.v1, .lapsed.v1;
+// entity: campaign and member. The reason can be an illness and stays inside.
+type ExclusionChanged struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	CampaignId   string                 `protobuf:"bytes,1,opt,name=campaign_id,json=campaignId,proto3" json:"campaign_id,omitempty"`
+	MemberId     string                 `protobuf:"bytes,2,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	HomePath     string                 `protobuf:"bytes,3,opt,name=home_path,json=homePath,proto3" json:"home_path,omitempty"`
+	DistrictPath string                 `protobuf:"bytes,4,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	State        int32                  `protobuf:"varint,5,opt,name=state,proto3" json:"state,omitempty"`
+	Revision     uint64                 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Shanghai day of the change.
+	Day           string `protobuf:"bytes,7,opt,name=day,proto3" json:"day,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExclusionChanged) Reset() {
+	*x = ExclusionChanged{}
+	mi := &file_linli_registry_v1_events_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExclusionChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExclusionChanged) ProtoMessage() {}
+
+func (x *ExclusionChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_events_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExclusionChanged.ProtoReflect.Descriptor instead.
+func (*ExclusionChanged) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_events_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ExclusionChanged) GetCampaignId() string {
+	if x != nil {
+		return x.CampaignId
+	}
+	return ""
+}
+
+func (x *ExclusionChanged) GetMemberId() string {
+	if x != nil {
+		return x.MemberId
+	}
+	return ""
+}
+
+func (x *ExclusionChanged) GetHomePath() string {
+	if x != nil {
+		return x.HomePath
+	}
+	return ""
+}
+
+func (x *ExclusionChanged) GetDistrictPath() string {
+	if x != nil {
+		return x.DistrictPath
+	}
+	return ""
+}
+
+func (x *ExclusionChanged) GetState() int32 {
+	if x != nil {
+		return x.State
+	}
+	return 0
+}
+
+func (x *ExclusionChanged) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *ExclusionChanged) GetDay() string {
+	if x != nil {
+		return x.Day
+	}
+	return ""
+}
+
+// linli.registry.place.added.v1, .removed.v1; entity: the place.
+type PlaceChanged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	CommunityPath string                 `protobuf:"bytes,2,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
+	HomePath      string                 `protobuf:"bytes,3,opt,name=home_path,json=homePath,proto3" json:"home_path,omitempty"`
+	Unit          bool                   `protobuf:"varint,4,opt,name=unit,proto3" json:"unit,omitempty"`
+	Day           string                 `protobuf:"bytes,5,opt,name=day,proto3" json:"day,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlaceChanged) Reset() {
+	*x = PlaceChanged{}
+	mi := &file_linli_registry_v1_events_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlaceChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlaceChanged) ProtoMessage() {}
+
+func (x *PlaceChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_events_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlaceChanged.ProtoReflect.Descriptor instead.
+func (*PlaceChanged) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_events_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *PlaceChanged) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *PlaceChanged) GetCommunityPath() string {
+	if x != nil {
+		return x.CommunityPath
+	}
+	return ""
+}
+
+func (x *PlaceChanged) GetHomePath() string {
+	if x != nil {
+		return x.HomePath
+	}
+	return ""
+}
+
+func (x *PlaceChanged) GetUnit() bool {
+	if x != nil {
+		return x.Unit
+	}
+	return false
+}
+
+func (x *PlaceChanged) GetDay() string {
+	if x != nil {
+		return x.Day
+	}
+	return ""
+}
+
 var File_linli_registry_v1_events_proto protoreflect.FileDescriptor
 
 const file_linli_registry_v1_events_proto_rawDesc = "" +
@@ -450,7 +884,7 @@ const file_linli_registry_v1_events_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\x0e2#.linli.registry.v1.OrganizationKindR\x04kind\x12\x12\n" +
 	"\x04path\x18\x03 \x01(\tR\x04path\x12\x1c\n" +
 	"\tdisplayed\x18\x04 \x01(\bR\tdisplayed\x12\x1a\n" +
-	"\brevision\x18\x05 \x01(\x04R\brevision\"\xdd\x03\n" +
+	"\brevision\x18\x05 \x01(\x04R\brevision\"\xfc\x03\n" +
 	"\vMemberState\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x121\n" +
@@ -462,10 +896,12 @@ const file_linli_registry_v1_events_proto_rawDesc = "" +
 	"\x12previous_home_path\x18\b \x01(\tR\x10previousHomePath\x126\n" +
 	"\x17previous_community_path\x18\t \x01(\tR\x15previousCommunityPath\x12H\n" +
 	"\x0freport_in_state\x18\n" +
-	" \x01(\x0e2 .linli.registry.v1.ReportInStateR\rreportInState\"h\n" +
+	" \x01(\x0e2 .linli.registry.v1.ReportInStateR\rreportInState\x12\x1d\n" +
+	"\n" +
+	"counted_on\x18\v \x01(\tR\tcountedOn\"h\n" +
 	"\x0fMembersImported\x12\x1b\n" +
 	"\timport_id\x18\x01 \x01(\tR\bimportId\x128\n" +
-	"\amembers\x18\x02 \x03(\v2\x1e.linli.registry.v1.MemberStateR\amembers\"\x9c\x03\n" +
+	"\amembers\x18\x02 \x03(\v2\x1e.linli.registry.v1.MemberStateR\amembers\"\xa3\x04\n" +
 	"\x13ReportInStateChange\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x1b\n" +
@@ -478,10 +914,55 @@ const file_linli_registry_v1_events_proto_rawDesc = "" +
 	"\x05state\x18\b \x01(\x0e2 .linli.registry.v1.ReportInStateR\x05state\x12G\n" +
 	"\x0eprevious_state\x18\t \x01(\x0e2 .linli.registry.v1.ReportInStateR\rpreviousState\x12\x10\n" +
 	"\x03day\x18\n" +
-	" \x01(\tR\x03day\"Y\n" +
+	" \x01(\tR\x03day\x12\x1d\n" +
+	"\n" +
+	"counted_on\x18\v \x01(\tR\tcountedOn\x12.\n" +
+	"\x13previous_counted_on\x18\f \x01(\tR\x11previousCountedOn\x126\n" +
+	"\x17previous_community_path\x18\r \x01(\tR\x15previousCommunityPath\"Y\n" +
 	"\x10ReportInsChanged\x12E\n" +
 	"\n" +
-	"report_ins\x18\x01 \x03(\v2&.linli.registry.v1.ReportInStateChangeR\treportInsB\xd1\x01\n" +
+	"report_ins\x18\x01 \x03(\v2&.linli.registry.v1.ReportInStateChangeR\treportIns\"\x8b\x01\n" +
+	"\x0eCampaignOpened\x12\x1f\n" +
+	"\vcampaign_id\x18\x01 \x01(\tR\n" +
+	"campaignId\x12#\n" +
+	"\rdistrict_path\x18\x02 \x01(\tR\fdistrictPath\x12\x12\n" +
+	"\x04year\x18\x03 \x01(\x05R\x04year\x12\x1f\n" +
+	"\vdeadline_on\x18\x04 \x01(\tR\n" +
+	"deadlineOn\"\xac\x01\n" +
+	"\x10CampaignReminded\x12\x1f\n" +
+	"\vcampaign_id\x18\x01 \x01(\tR\n" +
+	"campaignId\x12\x1b\n" +
+	"\thome_path\x18\x02 \x01(\tR\bhomePath\x12\x1f\n" +
+	"\vdays_before\x18\x03 \x01(\x05R\n" +
+	"daysBefore\x12\x1f\n" +
+	"\vdeadline_on\x18\x04 \x01(\tR\n" +
+	"deadlineOn\x12\x18\n" +
+	"\amissing\x18\x05 \x01(\x03R\amissing\"\xb0\x01\n" +
+	"\x0fMembersReminded\x12\x1f\n" +
+	"\vcampaign_id\x18\x01 \x01(\tR\n" +
+	"campaignId\x12\x1b\n" +
+	"\thome_path\x18\x02 \x01(\tR\bhomePath\x12\x1f\n" +
+	"\vdays_before\x18\x03 \x01(\x05R\n" +
+	"daysBefore\x12\x1f\n" +
+	"\vdeadline_on\x18\x04 \x01(\tR\n" +
+	"deadlineOn\x12\x1d\n" +
+	"\n" +
+	"member_ids\x18\x05 \x03(\tR\tmemberIds\"\xd6\x01\n" +
+	"\x10ExclusionChanged\x12\x1f\n" +
+	"\vcampaign_id\x18\x01 \x01(\tR\n" +
+	"campaignId\x12\x1b\n" +
+	"\tmember_id\x18\x02 \x01(\tR\bmemberId\x12\x1b\n" +
+	"\thome_path\x18\x03 \x01(\tR\bhomePath\x12#\n" +
+	"\rdistrict_path\x18\x04 \x01(\tR\fdistrictPath\x12\x14\n" +
+	"\x05state\x18\x05 \x01(\x05R\x05state\x12\x1a\n" +
+	"\brevision\x18\x06 \x01(\x04R\brevision\x12\x10\n" +
+	"\x03day\x18\a \x01(\tR\x03day\"\x88\x01\n" +
+	"\fPlaceChanged\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
+	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\x12\x1b\n" +
+	"\thome_path\x18\x03 \x01(\tR\bhomePath\x12\x12\n" +
+	"\x04unit\x18\x04 \x01(\bR\x04unit\x12\x10\n" +
+	"\x03day\x18\x05 \x01(\tR\x03dayB\xd1\x01\n" +
 	"\x15com.linli.registry.v1B\vEventsProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/registry/v1;registryv1\xa2\x02\x03LRX\xaa\x02\x11Linli.Registry.V1\xca\x02\x11Linli\\Registry\\V1\xe2\x02\x1dLinli\\Registry\\V1\\GPBMetadata\xea\x02\x13Linli::Registry::V1b\x06proto3"
 
 var (
@@ -496,28 +977,33 @@ func file_linli_registry_v1_events_proto_rawDescGZIP() []byte {
 	return file_linli_registry_v1_events_proto_rawDescData
 }
 
-var file_linli_registry_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_linli_registry_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_linli_registry_v1_events_proto_goTypes = []any{
 	(*OrganizationChanged)(nil), // 0: linli.registry.v1.OrganizationChanged
 	(*MemberState)(nil),         // 1: linli.registry.v1.MemberState
 	(*MembersImported)(nil),     // 2: linli.registry.v1.MembersImported
 	(*ReportInStateChange)(nil), // 3: linli.registry.v1.ReportInStateChange
 	(*ReportInsChanged)(nil),    // 4: linli.registry.v1.ReportInsChanged
-	(OrganizationKind)(0),       // 5: linli.registry.v1.OrganizationKind
-	(MemberKind)(0),             // 6: linli.registry.v1.MemberKind
-	(MemberStatus)(0),           // 7: linli.registry.v1.MemberStatus
-	(ReportInState)(0),          // 8: linli.registry.v1.ReportInState
+	(*CampaignOpened)(nil),      // 5: linli.registry.v1.CampaignOpened
+	(*CampaignReminded)(nil),    // 6: linli.registry.v1.CampaignReminded
+	(*MembersReminded)(nil),     // 7: linli.registry.v1.MembersReminded
+	(*ExclusionChanged)(nil),    // 8: linli.registry.v1.ExclusionChanged
+	(*PlaceChanged)(nil),        // 9: linli.registry.v1.PlaceChanged
+	(OrganizationKind)(0),       // 10: linli.registry.v1.OrganizationKind
+	(MemberKind)(0),             // 11: linli.registry.v1.MemberKind
+	(MemberStatus)(0),           // 12: linli.registry.v1.MemberStatus
+	(ReportInState)(0),          // 13: linli.registry.v1.ReportInState
 }
 var file_linli_registry_v1_events_proto_depIdxs = []int32{
-	5,  // 0: linli.registry.v1.OrganizationChanged.kind:type_name -> linli.registry.v1.OrganizationKind
-	6,  // 1: linli.registry.v1.MemberState.kind:type_name -> linli.registry.v1.MemberKind
-	7,  // 2: linli.registry.v1.MemberState.status:type_name -> linli.registry.v1.MemberStatus
-	6,  // 3: linli.registry.v1.MemberState.previous_kind:type_name -> linli.registry.v1.MemberKind
-	8,  // 4: linli.registry.v1.MemberState.report_in_state:type_name -> linli.registry.v1.ReportInState
+	10, // 0: linli.registry.v1.OrganizationChanged.kind:type_name -> linli.registry.v1.OrganizationKind
+	11, // 1: linli.registry.v1.MemberState.kind:type_name -> linli.registry.v1.MemberKind
+	12, // 2: linli.registry.v1.MemberState.status:type_name -> linli.registry.v1.MemberStatus
+	11, // 3: linli.registry.v1.MemberState.previous_kind:type_name -> linli.registry.v1.MemberKind
+	13, // 4: linli.registry.v1.MemberState.report_in_state:type_name -> linli.registry.v1.ReportInState
 	1,  // 5: linli.registry.v1.MembersImported.members:type_name -> linli.registry.v1.MemberState
-	6,  // 6: linli.registry.v1.ReportInStateChange.member_kind:type_name -> linli.registry.v1.MemberKind
-	8,  // 7: linli.registry.v1.ReportInStateChange.state:type_name -> linli.registry.v1.ReportInState
-	8,  // 8: linli.registry.v1.ReportInStateChange.previous_state:type_name -> linli.registry.v1.ReportInState
+	11, // 6: linli.registry.v1.ReportInStateChange.member_kind:type_name -> linli.registry.v1.MemberKind
+	13, // 7: linli.registry.v1.ReportInStateChange.state:type_name -> linli.registry.v1.ReportInState
+	13, // 8: linli.registry.v1.ReportInStateChange.previous_state:type_name -> linli.registry.v1.ReportInState
 	3,  // 9: linli.registry.v1.ReportInsChanged.report_ins:type_name -> linli.registry.v1.ReportInStateChange
 	10, // [10:10] is the sub-list for method output_type
 	10, // [10:10] is the sub-list for method input_type
@@ -538,7 +1024,7 @@ func file_linli_registry_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_registry_v1_events_proto_rawDesc), len(file_linli_registry_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

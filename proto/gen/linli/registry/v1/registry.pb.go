@@ -236,21 +236,25 @@ const (
 	ReportInState_REPORT_IN_STATE_ACCEPTED ReportInState = 2
 	// 已退回
 	ReportInState_REPORT_IN_STATE_RETURNED ReportInState = 3
+	// 已结束
+	ReportInState_REPORT_IN_STATE_ENDED ReportInState = 50
 )
 
 // Enum value maps for ReportInState.
 var (
 	ReportInState_name = map[int32]string{
-		0: "REPORT_IN_STATE_UNSPECIFIED",
-		1: "REPORT_IN_STATE_SUBMITTED",
-		2: "REPORT_IN_STATE_ACCEPTED",
-		3: "REPORT_IN_STATE_RETURNED",
+		0:  "REPORT_IN_STATE_UNSPECIFIED",
+		1:  "REPORT_IN_STATE_SUBMITTED",
+		2:  "REPORT_IN_STATE_ACCEPTED",
+		3:  "REPORT_IN_STATE_RETURNED",
+		50: "REPORT_IN_STATE_ENDED",
 	}
 	ReportInState_value = map[string]int32{
 		"REPORT_IN_STATE_UNSPECIFIED": 0,
 		"REPORT_IN_STATE_SUBMITTED":   1,
 		"REPORT_IN_STATE_ACCEPTED":    2,
 		"REPORT_IN_STATE_RETURNED":    3,
+		"REPORT_IN_STATE_ENDED":       50,
 	}
 )
 
@@ -548,7 +552,14 @@ type ReportIn struct {
 	// Person who decided.
 	DecidedBy string `protobuf:"bytes,8,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"`
 	// Why it was returned, for the member.
-	ReturnReason  string `protobuf:"bytes,9,opt,name=return_reason,json=returnReason,proto3" json:"return_reason,omitempty"`
+	ReturnReason string `protobuf:"bytes,9,opt,name=return_reason,json=returnReason,proto3" json:"return_reason,omitempty"`
+	// Where it was before, the oldest first.
+	History []*PastReportIn `protobuf:"bytes,50,rep,name=history,proto3" json:"history,omitempty"`
+	// Why it ended.
+	EndReason string `protobuf:"bytes,51,opt,name=end_reason,json=endReason,proto3" json:"end_reason,omitempty"`
+	// Shanghai day that counts for a campaign: of the submission that was first
+	// accepted. A transfer keeps it, an end takes it away; empty before.
+	CountedOn     string `protobuf:"bytes,52,opt,name=counted_on,json=countedOn,proto3" json:"counted_on,omitempty"`
 	Etag          string `protobuf:"bytes,10,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -647,11 +658,93 @@ func (x *ReportIn) GetReturnReason() string {
 	return ""
 }
 
+func (x *ReportIn) GetHistory() []*PastReportIn {
+	if x != nil {
+		return x.History
+	}
+	return nil
+}
+
+func (x *ReportIn) GetEndReason() string {
+	if x != nil {
+		return x.EndReason
+	}
+	return ""
+}
+
+func (x *ReportIn) GetCountedOn() string {
+	if x != nil {
+		return x.CountedOn
+	}
+	return ""
+}
+
 func (x *ReportIn) GetEtag() string {
 	if x != nil {
 		return x.Etag
 	}
 	return ""
+}
+
+// Where a report-in was before.
+type PastReportIn struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	CommunityId   string                 `protobuf:"bytes,1,opt,name=community_id,json=communityId,proto3" json:"community_id,omitempty"`
+	AcceptedAt    *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=accepted_at,json=acceptedAt,proto3" json:"accepted_at,omitempty"`
+	LeftAt        *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=left_at,json=leftAt,proto3" json:"left_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PastReportIn) Reset() {
+	*x = PastReportIn{}
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PastReportIn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PastReportIn) ProtoMessage() {}
+
+func (x *PastReportIn) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PastReportIn.ProtoReflect.Descriptor instead.
+func (*PastReportIn) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *PastReportIn) GetCommunityId() string {
+	if x != nil {
+		return x.CommunityId
+	}
+	return ""
+}
+
+func (x *PastReportIn) GetAcceptedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AcceptedAt
+	}
+	return nil
+}
+
+func (x *PastReportIn) GetLeftAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LeftAt
+	}
+	return nil
 }
 
 // One message of an import stream: first the header, then the bytes.
@@ -668,7 +761,7 @@ type ImportOrganizationsRequest struct {
 
 func (x *ImportOrganizationsRequest) Reset() {
 	*x = ImportOrganizationsRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[3]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -680,7 +773,7 @@ func (x *ImportOrganizationsRequest) String() string {
 func (*ImportOrganizationsRequest) ProtoMessage() {}
 
 func (x *ImportOrganizationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[3]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -693,7 +786,7 @@ func (x *ImportOrganizationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportOrganizationsRequest.ProtoReflect.Descriptor instead.
 func (*ImportOrganizationsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{3}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ImportOrganizationsRequest) GetPart() isImportOrganizationsRequest_Part {
@@ -749,7 +842,7 @@ type ImportOrganizationsHeader struct {
 
 func (x *ImportOrganizationsHeader) Reset() {
 	*x = ImportOrganizationsHeader{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[4]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -761,7 +854,7 @@ func (x *ImportOrganizationsHeader) String() string {
 func (*ImportOrganizationsHeader) ProtoMessage() {}
 
 func (x *ImportOrganizationsHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[4]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -774,7 +867,7 @@ func (x *ImportOrganizationsHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportOrganizationsHeader.ProtoReflect.Descriptor instead.
 func (*ImportOrganizationsHeader) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{4}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ImportOrganizationsHeader) GetDryRun() bool {
@@ -800,7 +893,7 @@ type ImportOrganizationsResponse struct {
 
 func (x *ImportOrganizationsResponse) Reset() {
 	*x = ImportOrganizationsResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[5]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -812,7 +905,7 @@ func (x *ImportOrganizationsResponse) String() string {
 func (*ImportOrganizationsResponse) ProtoMessage() {}
 
 func (x *ImportOrganizationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[5]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -825,7 +918,7 @@ func (x *ImportOrganizationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportOrganizationsResponse.ProtoReflect.Descriptor instead.
 func (*ImportOrganizationsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{5}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ImportOrganizationsResponse) GetRows() int32 {
@@ -888,7 +981,7 @@ type RowFault struct {
 
 func (x *RowFault) Reset() {
 	*x = RowFault{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[6]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -900,7 +993,7 @@ func (x *RowFault) String() string {
 func (*RowFault) ProtoMessage() {}
 
 func (x *RowFault) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[6]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -913,7 +1006,7 @@ func (x *RowFault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RowFault.ProtoReflect.Descriptor instead.
 func (*RowFault) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{6}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RowFault) GetLine() int32 {
@@ -954,7 +1047,7 @@ type GetOrganizationRequest struct {
 
 func (x *GetOrganizationRequest) Reset() {
 	*x = GetOrganizationRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[7]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -966,7 +1059,7 @@ func (x *GetOrganizationRequest) String() string {
 func (*GetOrganizationRequest) ProtoMessage() {}
 
 func (x *GetOrganizationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[7]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -979,7 +1072,7 @@ func (x *GetOrganizationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOrganizationRequest.ProtoReflect.Descriptor instead.
 func (*GetOrganizationRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{7}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetOrganizationRequest) GetId() string {
@@ -999,7 +1092,7 @@ type GetOrganizationResponse struct {
 
 func (x *GetOrganizationResponse) Reset() {
 	*x = GetOrganizationResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[8]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1011,7 +1104,7 @@ func (x *GetOrganizationResponse) String() string {
 func (*GetOrganizationResponse) ProtoMessage() {}
 
 func (x *GetOrganizationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[8]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1024,7 +1117,7 @@ func (x *GetOrganizationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOrganizationResponse.ProtoReflect.Descriptor instead.
 func (*GetOrganizationResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{8}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetOrganizationResponse) GetOrganization() *Organization {
@@ -1050,7 +1143,7 @@ type ListOrganizationsRequest struct {
 
 func (x *ListOrganizationsRequest) Reset() {
 	*x = ListOrganizationsRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[9]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1062,7 +1155,7 @@ func (x *ListOrganizationsRequest) String() string {
 func (*ListOrganizationsRequest) ProtoMessage() {}
 
 func (x *ListOrganizationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[9]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1075,7 +1168,7 @@ func (x *ListOrganizationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOrganizationsRequest.ProtoReflect.Descriptor instead.
 func (*ListOrganizationsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{9}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListOrganizationsRequest) GetRootId() string {
@@ -1117,7 +1210,7 @@ type ListOrganizationsResponse struct {
 
 func (x *ListOrganizationsResponse) Reset() {
 	*x = ListOrganizationsResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[10]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1129,7 +1222,7 @@ func (x *ListOrganizationsResponse) String() string {
 func (*ListOrganizationsResponse) ProtoMessage() {}
 
 func (x *ListOrganizationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[10]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1142,7 +1235,7 @@ func (x *ListOrganizationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOrganizationsResponse.ProtoReflect.Descriptor instead.
 func (*ListOrganizationsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{10}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListOrganizationsResponse) GetOrganizations() []*Organization {
@@ -1173,7 +1266,7 @@ type ImportRosterRequest struct {
 
 func (x *ImportRosterRequest) Reset() {
 	*x = ImportRosterRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[11]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1185,7 +1278,7 @@ func (x *ImportRosterRequest) String() string {
 func (*ImportRosterRequest) ProtoMessage() {}
 
 func (x *ImportRosterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[11]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1198,7 +1291,7 @@ func (x *ImportRosterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRosterRequest.ProtoReflect.Descriptor instead.
 func (*ImportRosterRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{11}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ImportRosterRequest) GetPart() isImportRosterRequest_Part {
@@ -1250,13 +1343,15 @@ type ImportRosterHeader struct {
 	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
 	// Take a date in the column 报到日期 as an accepted report-in.
 	AcceptReportIns bool `protobuf:"varint,2,opt,name=accept_report_ins,json=acceptReportIns,proto3" json:"accept_report_ins,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Check everything and change nothing.
+	DryRun        bool `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ImportRosterHeader) Reset() {
 	*x = ImportRosterHeader{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[12]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1268,7 +1363,7 @@ func (x *ImportRosterHeader) String() string {
 func (*ImportRosterHeader) ProtoMessage() {}
 
 func (x *ImportRosterHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[12]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1281,7 +1376,7 @@ func (x *ImportRosterHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRosterHeader.ProtoReflect.Descriptor instead.
 func (*ImportRosterHeader) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{12}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ImportRosterHeader) GetOrganizationId() string {
@@ -1298,10 +1393,18 @@ func (x *ImportRosterHeader) GetAcceptReportIns() bool {
 	return false
 }
 
+func (x *ImportRosterHeader) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
 // What a roster import did.
 type ImportRosterResponse struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	ImportId string                 `protobuf:"bytes,1,opt,name=import_id,json=importId,proto3" json:"import_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty after a dry run.
+	ImportId string `protobuf:"bytes,1,opt,name=import_id,json=importId,proto3" json:"import_id,omitempty"`
 	// Rows below the header.
 	Rows      int32 `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
 	Created   int32 `protobuf:"varint,3,opt,name=created,proto3" json:"created,omitempty"`
@@ -1312,7 +1415,7 @@ type ImportRosterResponse struct {
 	ReportIns int32 `protobuf:"varint,7,opt,name=report_ins,json=reportIns,proto3" json:"report_ins,omitempty"`
 	// In line order; at most 1,000 are answered.
 	Faults []*RowFault `protobuf:"bytes,8,rep,name=faults,proto3" json:"faults,omitempty"`
-	// "UTF-8" or "GB18030", as found.
+	// "UTF-8", "GB18030" or "XLSX", as found.
 	Encoding      string `protobuf:"bytes,9,opt,name=encoding,proto3" json:"encoding,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1320,7 +1423,7 @@ type ImportRosterResponse struct {
 
 func (x *ImportRosterResponse) Reset() {
 	*x = ImportRosterResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[13]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1332,7 +1435,7 @@ func (x *ImportRosterResponse) String() string {
 func (*ImportRosterResponse) ProtoMessage() {}
 
 func (x *ImportRosterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[13]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1345,7 +1448,7 @@ func (x *ImportRosterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRosterResponse.ProtoReflect.Descriptor instead.
 func (*ImportRosterResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{13}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ImportRosterResponse) GetImportId() string {
@@ -1421,7 +1524,7 @@ type GetMemberRequest struct {
 
 func (x *GetMemberRequest) Reset() {
 	*x = GetMemberRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[14]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1433,7 +1536,7 @@ func (x *GetMemberRequest) String() string {
 func (*GetMemberRequest) ProtoMessage() {}
 
 func (x *GetMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[14]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1446,7 +1549,7 @@ func (x *GetMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMemberRequest.ProtoReflect.Descriptor instead.
 func (*GetMemberRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{14}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetMemberRequest) GetId() string {
@@ -1466,7 +1569,7 @@ type GetMemberResponse struct {
 
 func (x *GetMemberResponse) Reset() {
 	*x = GetMemberResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[15]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1478,7 +1581,7 @@ func (x *GetMemberResponse) String() string {
 func (*GetMemberResponse) ProtoMessage() {}
 
 func (x *GetMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[15]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1491,7 +1594,7 @@ func (x *GetMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMemberResponse.ProtoReflect.Descriptor instead.
 func (*GetMemberResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{15}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetMemberResponse) GetMember() *Member {
@@ -1513,7 +1616,7 @@ type ListMembersRequest struct {
 
 func (x *ListMembersRequest) Reset() {
 	*x = ListMembersRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[16]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1525,7 +1628,7 @@ func (x *ListMembersRequest) String() string {
 func (*ListMembersRequest) ProtoMessage() {}
 
 func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[16]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1538,7 +1641,7 @@ func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersRequest.ProtoReflect.Descriptor instead.
 func (*ListMembersRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{16}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListMembersRequest) GetOrganizationId() string {
@@ -1573,7 +1676,7 @@ type ListMembersResponse struct {
 
 func (x *ListMembersResponse) Reset() {
 	*x = ListMembersResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[17]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1585,7 +1688,7 @@ func (x *ListMembersResponse) String() string {
 func (*ListMembersResponse) ProtoMessage() {}
 
 func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[17]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1598,7 +1701,7 @@ func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersResponse.ProtoReflect.Descriptor instead.
 func (*ListMembersResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{17}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListMembersResponse) GetMembers() []*Member {
@@ -1627,7 +1730,7 @@ type SubmitReportInRequest struct {
 
 func (x *SubmitReportInRequest) Reset() {
 	*x = SubmitReportInRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[18]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1639,7 +1742,7 @@ func (x *SubmitReportInRequest) String() string {
 func (*SubmitReportInRequest) ProtoMessage() {}
 
 func (x *SubmitReportInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[18]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1652,7 +1755,7 @@ func (x *SubmitReportInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitReportInRequest.ProtoReflect.Descriptor instead.
 func (*SubmitReportInRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{18}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SubmitReportInRequest) GetMemberId() string {
@@ -1679,7 +1782,7 @@ type SubmitReportInResponse struct {
 
 func (x *SubmitReportInResponse) Reset() {
 	*x = SubmitReportInResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[19]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1691,7 +1794,7 @@ func (x *SubmitReportInResponse) String() string {
 func (*SubmitReportInResponse) ProtoMessage() {}
 
 func (x *SubmitReportInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[19]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1704,7 +1807,7 @@ func (x *SubmitReportInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitReportInResponse.ProtoReflect.Descriptor instead.
 func (*SubmitReportInResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{19}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SubmitReportInResponse) GetReportIn() *ReportIn {
@@ -1714,18 +1817,20 @@ func (x *SubmitReportInResponse) GetReportIn() *ReportIn {
 	return nil
 }
 
-// Submits a returned report-in again.
+// Submits a returned or ended report-in again.
 type ResubmitReportInRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Etag          string                 `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Etag  string                 `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Empty = the community where it was.
+	CommunityId   string `protobuf:"bytes,3,opt,name=community_id,json=communityId,proto3" json:"community_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ResubmitReportInRequest) Reset() {
 	*x = ResubmitReportInRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[20]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1737,7 +1842,7 @@ func (x *ResubmitReportInRequest) String() string {
 func (*ResubmitReportInRequest) ProtoMessage() {}
 
 func (x *ResubmitReportInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[20]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1750,7 +1855,7 @@ func (x *ResubmitReportInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResubmitReportInRequest.ProtoReflect.Descriptor instead.
 func (*ResubmitReportInRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{20}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ResubmitReportInRequest) GetId() string {
@@ -1767,6 +1872,13 @@ func (x *ResubmitReportInRequest) GetEtag() string {
 	return ""
 }
 
+func (x *ResubmitReportInRequest) GetCommunityId() string {
+	if x != nil {
+		return x.CommunityId
+	}
+	return ""
+}
+
 // The submitted report-in.
 type ResubmitReportInResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1777,7 +1889,7 @@ type ResubmitReportInResponse struct {
 
 func (x *ResubmitReportInResponse) Reset() {
 	*x = ResubmitReportInResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[21]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1789,7 +1901,7 @@ func (x *ResubmitReportInResponse) String() string {
 func (*ResubmitReportInResponse) ProtoMessage() {}
 
 func (x *ResubmitReportInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[21]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1802,7 +1914,7 @@ func (x *ResubmitReportInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResubmitReportInResponse.ProtoReflect.Descriptor instead.
 func (*ResubmitReportInResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{21}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ResubmitReportInResponse) GetReportIn() *ReportIn {
@@ -1824,7 +1936,7 @@ type AcceptReportInRequest struct {
 
 func (x *AcceptReportInRequest) Reset() {
 	*x = AcceptReportInRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[22]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1836,7 +1948,7 @@ func (x *AcceptReportInRequest) String() string {
 func (*AcceptReportInRequest) ProtoMessage() {}
 
 func (x *AcceptReportInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[22]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1849,7 +1961,7 @@ func (x *AcceptReportInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcceptReportInRequest.ProtoReflect.Descriptor instead.
 func (*AcceptReportInRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{22}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AcceptReportInRequest) GetId() string {
@@ -1876,7 +1988,7 @@ type AcceptReportInResponse struct {
 
 func (x *AcceptReportInResponse) Reset() {
 	*x = AcceptReportInResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[23]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1888,7 +2000,7 @@ func (x *AcceptReportInResponse) String() string {
 func (*AcceptReportInResponse) ProtoMessage() {}
 
 func (x *AcceptReportInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[23]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1901,7 +2013,7 @@ func (x *AcceptReportInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcceptReportInResponse.ProtoReflect.Descriptor instead.
 func (*AcceptReportInResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{23}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AcceptReportInResponse) GetReportIn() *ReportIn {
@@ -1922,7 +2034,7 @@ type AcceptReportInsRequest struct {
 
 func (x *AcceptReportInsRequest) Reset() {
 	*x = AcceptReportInsRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[24]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1934,7 +2046,7 @@ func (x *AcceptReportInsRequest) String() string {
 func (*AcceptReportInsRequest) ProtoMessage() {}
 
 func (x *AcceptReportInsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[24]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1947,7 +2059,7 @@ func (x *AcceptReportInsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcceptReportInsRequest.ProtoReflect.Descriptor instead.
 func (*AcceptReportInsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{24}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AcceptReportInsRequest) GetCommunityId() string {
@@ -1974,7 +2086,7 @@ type AcceptReportInsResponse struct {
 
 func (x *AcceptReportInsResponse) Reset() {
 	*x = AcceptReportInsResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[25]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1986,7 +2098,7 @@ func (x *AcceptReportInsResponse) String() string {
 func (*AcceptReportInsResponse) ProtoMessage() {}
 
 func (x *AcceptReportInsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[25]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1999,7 +2111,7 @@ func (x *AcceptReportInsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcceptReportInsResponse.ProtoReflect.Descriptor instead.
 func (*AcceptReportInsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{25}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AcceptReportInsResponse) GetReportIns() []*ReportIn {
@@ -2022,7 +2134,7 @@ type ReturnReportInRequest struct {
 
 func (x *ReturnReportInRequest) Reset() {
 	*x = ReturnReportInRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[26]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2034,7 +2146,7 @@ func (x *ReturnReportInRequest) String() string {
 func (*ReturnReportInRequest) ProtoMessage() {}
 
 func (x *ReturnReportInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[26]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2047,7 +2159,7 @@ func (x *ReturnReportInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReportInRequest.ProtoReflect.Descriptor instead.
 func (*ReturnReportInRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{26}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ReturnReportInRequest) GetId() string {
@@ -2081,7 +2193,7 @@ type ReturnReportInResponse struct {
 
 func (x *ReturnReportInResponse) Reset() {
 	*x = ReturnReportInResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[27]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2093,7 +2205,7 @@ func (x *ReturnReportInResponse) String() string {
 func (*ReturnReportInResponse) ProtoMessage() {}
 
 func (x *ReturnReportInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[27]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2106,7 +2218,7 @@ func (x *ReturnReportInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReportInResponse.ProtoReflect.Descriptor instead.
 func (*ReturnReportInResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{27}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ReturnReportInResponse) GetReportIn() *ReportIn {
@@ -2126,7 +2238,7 @@ type GetReportInRequest struct {
 
 func (x *GetReportInRequest) Reset() {
 	*x = GetReportInRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[28]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2138,7 +2250,7 @@ func (x *GetReportInRequest) String() string {
 func (*GetReportInRequest) ProtoMessage() {}
 
 func (x *GetReportInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[28]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2151,7 +2263,7 @@ func (x *GetReportInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReportInRequest.ProtoReflect.Descriptor instead.
 func (*GetReportInRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{28}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetReportInRequest) GetId() string {
@@ -2171,7 +2283,7 @@ type GetReportInResponse struct {
 
 func (x *GetReportInResponse) Reset() {
 	*x = GetReportInResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[29]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2183,7 +2295,7 @@ func (x *GetReportInResponse) String() string {
 func (*GetReportInResponse) ProtoMessage() {}
 
 func (x *GetReportInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[29]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2196,7 +2308,7 @@ func (x *GetReportInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReportInResponse.ProtoReflect.Descriptor instead.
 func (*GetReportInResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{29}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetReportInResponse) GetReportIn() *ReportIn {
@@ -2220,7 +2332,7 @@ type ListReportInsRequest struct {
 
 func (x *ListReportInsRequest) Reset() {
 	*x = ListReportInsRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[30]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2232,7 +2344,7 @@ func (x *ListReportInsRequest) String() string {
 func (*ListReportInsRequest) ProtoMessage() {}
 
 func (x *ListReportInsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[30]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2245,7 +2357,7 @@ func (x *ListReportInsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReportInsRequest.ProtoReflect.Descriptor instead.
 func (*ListReportInsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{30}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListReportInsRequest) GetOrganizationId() string {
@@ -2287,7 +2399,7 @@ type ListReportInsResponse struct {
 
 func (x *ListReportInsResponse) Reset() {
 	*x = ListReportInsResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[31]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2299,7 +2411,7 @@ func (x *ListReportInsResponse) String() string {
 func (*ListReportInsResponse) ProtoMessage() {}
 
 func (x *ListReportInsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[31]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2312,7 +2424,7 @@ func (x *ListReportInsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReportInsResponse.ProtoReflect.Descriptor instead.
 func (*ListReportInsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{31}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListReportInsResponse) GetReportIns() []*ReportIn {
@@ -2339,7 +2451,7 @@ type GetCompletionRequest struct {
 
 func (x *GetCompletionRequest) Reset() {
 	*x = GetCompletionRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[32]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2351,7 +2463,7 @@ func (x *GetCompletionRequest) String() string {
 func (*GetCompletionRequest) ProtoMessage() {}
 
 func (x *GetCompletionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[32]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2364,7 +2476,7 @@ func (x *GetCompletionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCompletionRequest.ProtoReflect.Descriptor instead.
 func (*GetCompletionRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{32}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetCompletionRequest) GetOrganizationId() string {
@@ -2384,7 +2496,7 @@ type GetCompletionResponse struct {
 
 func (x *GetCompletionResponse) Reset() {
 	*x = GetCompletionResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[33]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2396,7 +2508,7 @@ func (x *GetCompletionResponse) String() string {
 func (*GetCompletionResponse) ProtoMessage() {}
 
 func (x *GetCompletionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[33]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2409,7 +2521,7 @@ func (x *GetCompletionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCompletionResponse.ProtoReflect.Descriptor instead.
 func (*GetCompletionResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{33}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *GetCompletionResponse) GetCompletion() *Completion {
@@ -2434,7 +2546,7 @@ type Completion struct {
 
 func (x *Completion) Reset() {
 	*x = Completion{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[34]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2446,7 +2558,7 @@ func (x *Completion) String() string {
 func (*Completion) ProtoMessage() {}
 
 func (x *Completion) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[34]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2459,7 +2571,7 @@ func (x *Completion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Completion.ProtoReflect.Descriptor instead.
 func (*Completion) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{34}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Completion) GetOrganizationId() string {
@@ -2498,7 +2610,7 @@ type CompletionOfKind struct {
 
 func (x *CompletionOfKind) Reset() {
 	*x = CompletionOfKind{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[35]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2510,7 +2622,7 @@ func (x *CompletionOfKind) String() string {
 func (*CompletionOfKind) ProtoMessage() {}
 
 func (x *CompletionOfKind) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[35]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2523,7 +2635,7 @@ func (x *CompletionOfKind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompletionOfKind.ProtoReflect.Descriptor instead.
 func (*CompletionOfKind) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{35}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CompletionOfKind) GetKind() MemberKind {
@@ -2589,7 +2701,7 @@ const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\bbuilding\x18\v \x01(\tR\bbuilding\x12 \n" +
 	"\vspecialties\x18\f \x03(\tR\vspecialties\x12\x1c\n" +
 	"\tinterests\x18\r \x03(\tR\tinterests\x12\x17\n" +
-	"\x04etag\x18\x0e \x01(\tB\x03\xe0A\x03R\x04etag\"\x9b\x03\n" +
+	"\x04etag\x18\x0e \x01(\tB\x03\xe0A\x03R\x04etag\"\x94\x04\n" +
 	"\bReportIn\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tmember_id\x18\x02 \x01(\tR\bmemberId\x12!\n" +
@@ -2601,9 +2713,19 @@ const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"decided_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tdecidedAt\x12\x1d\n" +
 	"\n" +
 	"decided_by\x18\b \x01(\tR\tdecidedBy\x12#\n" +
-	"\rreturn_reason\x18\t \x01(\tR\freturnReason\x12\x17\n" +
+	"\rreturn_reason\x18\t \x01(\tR\freturnReason\x129\n" +
+	"\ahistory\x182 \x03(\v2\x1f.linli.registry.v1.PastReportInR\ahistory\x12\x1d\n" +
+	"\n" +
+	"end_reason\x183 \x01(\tR\tendReason\x12\x1d\n" +
+	"\n" +
+	"counted_on\x184 \x01(\tR\tcountedOn\x12\x17\n" +
 	"\x04etag\x18\n" +
-	" \x01(\tB\x03\xe0A\x03R\x04etag\"\x8f\x01\n" +
+	" \x01(\tB\x03\xe0A\x03R\x04etag\"\xa3\x01\n" +
+	"\fPastReportIn\x12!\n" +
+	"\fcommunity_id\x18\x01 \x01(\tR\vcommunityId\x12;\n" +
+	"\vaccepted_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"acceptedAt\x123\n" +
+	"\aleft_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x06leftAt\"\x8f\x01\n" +
 	"\x1aImportOrganizationsRequest\x12F\n" +
 	"\x06header\x18\x01 \x01(\v2,.linli.registry.v1.ImportOrganizationsHeaderH\x00R\x06header\x12!\n" +
 	"\x05chunk\x18\x02 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80@H\x00R\x05chunkB\x06\n" +
@@ -2639,10 +2761,11 @@ const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\x13ImportRosterRequest\x12?\n" +
 	"\x06header\x18\x01 \x01(\v2%.linli.registry.v1.ImportRosterHeaderH\x00R\x06header\x12!\n" +
 	"\x05chunk\x18\x02 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80@H\x00R\x05chunkB\x06\n" +
-	"\x04part\"t\n" +
+	"\x04part\"\x8d\x01\n" +
 	"\x12ImportRosterHeader\x122\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x0eorganizationId\x12*\n" +
-	"\x11accept_report_ins\x18\x02 \x01(\bR\x0facceptReportIns\"\xa3\x02\n" +
+	"\x11accept_report_ins\x18\x02 \x01(\bR\x0facceptReportIns\x12\x17\n" +
+	"\adry_run\x18\x03 \x01(\bR\x06dryRun\"\xa3\x02\n" +
 	"\x14ImportRosterResponse\x12\x1b\n" +
 	"\timport_id\x18\x01 \x01(\tR\bimportId\x12\x12\n" +
 	"\x04rows\x18\x02 \x01(\x05R\x04rows\x12\x18\n" +
@@ -2671,10 +2794,11 @@ const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\tmember_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12*\n" +
 	"\fcommunity_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18 R\vcommunityId\"R\n" +
 	"\x16SubmitReportInResponse\x128\n" +
-	"\treport_in\x18\x01 \x01(\v2\x1b.linli.registry.v1.ReportInR\breportIn\"T\n" +
+	"\treport_in\x18\x01 \x01(\v2\x1b.linli.registry.v1.ReportInR\breportIn\"\x80\x01\n" +
 	"\x17ResubmitReportInRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"T\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12*\n" +
+	"\fcommunity_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18 R\vcommunityId\"T\n" +
 	"\x18ResubmitReportInResponse\x128\n" +
 	"\treport_in\x18\x01 \x01(\v2\x1b.linli.registry.v1.ReportInR\breportIn\"R\n" +
 	"\x15AcceptReportInRequest\x12\x1c\n" +
@@ -2749,12 +2873,13 @@ const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\x16MEMBER_KIND_IN_SERVICE\x10\x01\x12\x17\n" +
 	"\x13MEMBER_KIND_RETIRED\x10\x02\x12\x1a\n" +
 	"\x16MEMBER_KIND_ENTERPRISE\x10\x03\x12\x18\n" +
-	"\x14MEMBER_KIND_FLOATING\x10\x04*\x8b\x01\n" +
+	"\x14MEMBER_KIND_FLOATING\x10\x04*\xa6\x01\n" +
 	"\rReportInState\x12\x1f\n" +
 	"\x1bREPORT_IN_STATE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19REPORT_IN_STATE_SUBMITTED\x10\x01\x12\x1c\n" +
 	"\x18REPORT_IN_STATE_ACCEPTED\x10\x02\x12\x1c\n" +
-	"\x18REPORT_IN_STATE_RETURNED\x10\x032\xcc\x11\n" +
+	"\x18REPORT_IN_STATE_RETURNED\x10\x03\x12\x19\n" +
+	"\x15REPORT_IN_STATE_ENDED\x1022\xcc\x11\n" +
 	"\x0fRegistryService\x12\x85\x01\n" +
 	"\x13ImportOrganizations\x12-.linli.registry.v1.ImportOrganizationsRequest\x1a..linli.registry.v1.ImportOrganizationsResponse\"\r\xea\xdb\x18\t\n" +
 	"\x03\f\x01\x02\x10\x02(\x01(\x01\x12\x9c\x01\n" +
@@ -2798,7 +2923,7 @@ func file_linli_registry_v1_registry_proto_rawDescGZIP() []byte {
 }
 
 var file_linli_registry_v1_registry_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_linli_registry_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_linli_registry_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_linli_registry_v1_registry_proto_goTypes = []any{
 	(OrganizationKind)(0),               // 0: linli.registry.v1.OrganizationKind
 	(MemberStatus)(0),                   // 1: linli.registry.v1.MemberStatus
@@ -2807,102 +2932,106 @@ var file_linli_registry_v1_registry_proto_goTypes = []any{
 	(*Organization)(nil),                // 4: linli.registry.v1.Organization
 	(*Member)(nil),                      // 5: linli.registry.v1.Member
 	(*ReportIn)(nil),                    // 6: linli.registry.v1.ReportIn
-	(*ImportOrganizationsRequest)(nil),  // 7: linli.registry.v1.ImportOrganizationsRequest
-	(*ImportOrganizationsHeader)(nil),   // 8: linli.registry.v1.ImportOrganizationsHeader
-	(*ImportOrganizationsResponse)(nil), // 9: linli.registry.v1.ImportOrganizationsResponse
-	(*RowFault)(nil),                    // 10: linli.registry.v1.RowFault
-	(*GetOrganizationRequest)(nil),      // 11: linli.registry.v1.GetOrganizationRequest
-	(*GetOrganizationResponse)(nil),     // 12: linli.registry.v1.GetOrganizationResponse
-	(*ListOrganizationsRequest)(nil),    // 13: linli.registry.v1.ListOrganizationsRequest
-	(*ListOrganizationsResponse)(nil),   // 14: linli.registry.v1.ListOrganizationsResponse
-	(*ImportRosterRequest)(nil),         // 15: linli.registry.v1.ImportRosterRequest
-	(*ImportRosterHeader)(nil),          // 16: linli.registry.v1.ImportRosterHeader
-	(*ImportRosterResponse)(nil),        // 17: linli.registry.v1.ImportRosterResponse
-	(*GetMemberRequest)(nil),            // 18: linli.registry.v1.GetMemberRequest
-	(*GetMemberResponse)(nil),           // 19: linli.registry.v1.GetMemberResponse
-	(*ListMembersRequest)(nil),          // 20: linli.registry.v1.ListMembersRequest
-	(*ListMembersResponse)(nil),         // 21: linli.registry.v1.ListMembersResponse
-	(*SubmitReportInRequest)(nil),       // 22: linli.registry.v1.SubmitReportInRequest
-	(*SubmitReportInResponse)(nil),      // 23: linli.registry.v1.SubmitReportInResponse
-	(*ResubmitReportInRequest)(nil),     // 24: linli.registry.v1.ResubmitReportInRequest
-	(*ResubmitReportInResponse)(nil),    // 25: linli.registry.v1.ResubmitReportInResponse
-	(*AcceptReportInRequest)(nil),       // 26: linli.registry.v1.AcceptReportInRequest
-	(*AcceptReportInResponse)(nil),      // 27: linli.registry.v1.AcceptReportInResponse
-	(*AcceptReportInsRequest)(nil),      // 28: linli.registry.v1.AcceptReportInsRequest
-	(*AcceptReportInsResponse)(nil),     // 29: linli.registry.v1.AcceptReportInsResponse
-	(*ReturnReportInRequest)(nil),       // 30: linli.registry.v1.ReturnReportInRequest
-	(*ReturnReportInResponse)(nil),      // 31: linli.registry.v1.ReturnReportInResponse
-	(*GetReportInRequest)(nil),          // 32: linli.registry.v1.GetReportInRequest
-	(*GetReportInResponse)(nil),         // 33: linli.registry.v1.GetReportInResponse
-	(*ListReportInsRequest)(nil),        // 34: linli.registry.v1.ListReportInsRequest
-	(*ListReportInsResponse)(nil),       // 35: linli.registry.v1.ListReportInsResponse
-	(*GetCompletionRequest)(nil),        // 36: linli.registry.v1.GetCompletionRequest
-	(*GetCompletionResponse)(nil),       // 37: linli.registry.v1.GetCompletionResponse
-	(*Completion)(nil),                  // 38: linli.registry.v1.Completion
-	(*CompletionOfKind)(nil),            // 39: linli.registry.v1.CompletionOfKind
-	(*timestamppb.Timestamp)(nil),       // 40: google.protobuf.Timestamp
+	(*PastReportIn)(nil),                // 7: linli.registry.v1.PastReportIn
+	(*ImportOrganizationsRequest)(nil),  // 8: linli.registry.v1.ImportOrganizationsRequest
+	(*ImportOrganizationsHeader)(nil),   // 9: linli.registry.v1.ImportOrganizationsHeader
+	(*ImportOrganizationsResponse)(nil), // 10: linli.registry.v1.ImportOrganizationsResponse
+	(*RowFault)(nil),                    // 11: linli.registry.v1.RowFault
+	(*GetOrganizationRequest)(nil),      // 12: linli.registry.v1.GetOrganizationRequest
+	(*GetOrganizationResponse)(nil),     // 13: linli.registry.v1.GetOrganizationResponse
+	(*ListOrganizationsRequest)(nil),    // 14: linli.registry.v1.ListOrganizationsRequest
+	(*ListOrganizationsResponse)(nil),   // 15: linli.registry.v1.ListOrganizationsResponse
+	(*ImportRosterRequest)(nil),         // 16: linli.registry.v1.ImportRosterRequest
+	(*ImportRosterHeader)(nil),          // 17: linli.registry.v1.ImportRosterHeader
+	(*ImportRosterResponse)(nil),        // 18: linli.registry.v1.ImportRosterResponse
+	(*GetMemberRequest)(nil),            // 19: linli.registry.v1.GetMemberRequest
+	(*GetMemberResponse)(nil),           // 20: linli.registry.v1.GetMemberResponse
+	(*ListMembersRequest)(nil),          // 21: linli.registry.v1.ListMembersRequest
+	(*ListMembersResponse)(nil),         // 22: linli.registry.v1.ListMembersResponse
+	(*SubmitReportInRequest)(nil),       // 23: linli.registry.v1.SubmitReportInRequest
+	(*SubmitReportInResponse)(nil),      // 24: linli.registry.v1.SubmitReportInResponse
+	(*ResubmitReportInRequest)(nil),     // 25: linli.registry.v1.ResubmitReportInRequest
+	(*ResubmitReportInResponse)(nil),    // 26: linli.registry.v1.ResubmitReportInResponse
+	(*AcceptReportInRequest)(nil),       // 27: linli.registry.v1.AcceptReportInRequest
+	(*AcceptReportInResponse)(nil),      // 28: linli.registry.v1.AcceptReportInResponse
+	(*AcceptReportInsRequest)(nil),      // 29: linli.registry.v1.AcceptReportInsRequest
+	(*AcceptReportInsResponse)(nil),     // 30: linli.registry.v1.AcceptReportInsResponse
+	(*ReturnReportInRequest)(nil),       // 31: linli.registry.v1.ReturnReportInRequest
+	(*ReturnReportInResponse)(nil),      // 32: linli.registry.v1.ReturnReportInResponse
+	(*GetReportInRequest)(nil),          // 33: linli.registry.v1.GetReportInRequest
+	(*GetReportInResponse)(nil),         // 34: linli.registry.v1.GetReportInResponse
+	(*ListReportInsRequest)(nil),        // 35: linli.registry.v1.ListReportInsRequest
+	(*ListReportInsResponse)(nil),       // 36: linli.registry.v1.ListReportInsResponse
+	(*GetCompletionRequest)(nil),        // 37: linli.registry.v1.GetCompletionRequest
+	(*GetCompletionResponse)(nil),       // 38: linli.registry.v1.GetCompletionResponse
+	(*Completion)(nil),                  // 39: linli.registry.v1.Completion
+	(*CompletionOfKind)(nil),            // 40: linli.registry.v1.CompletionOfKind
+	(*timestamppb.Timestamp)(nil),       // 41: google.protobuf.Timestamp
 }
 var file_linli_registry_v1_registry_proto_depIdxs = []int32{
 	0,  // 0: linli.registry.v1.Organization.kind:type_name -> linli.registry.v1.OrganizationKind
 	1,  // 1: linli.registry.v1.Member.status:type_name -> linli.registry.v1.MemberStatus
 	2,  // 2: linli.registry.v1.Member.kind:type_name -> linli.registry.v1.MemberKind
 	3,  // 3: linli.registry.v1.ReportIn.state:type_name -> linli.registry.v1.ReportInState
-	40, // 4: linli.registry.v1.ReportIn.submitted_at:type_name -> google.protobuf.Timestamp
-	40, // 5: linli.registry.v1.ReportIn.decided_at:type_name -> google.protobuf.Timestamp
-	8,  // 6: linli.registry.v1.ImportOrganizationsRequest.header:type_name -> linli.registry.v1.ImportOrganizationsHeader
-	10, // 7: linli.registry.v1.ImportOrganizationsResponse.faults:type_name -> linli.registry.v1.RowFault
-	4,  // 8: linli.registry.v1.GetOrganizationResponse.organization:type_name -> linli.registry.v1.Organization
-	0,  // 9: linli.registry.v1.ListOrganizationsRequest.kind:type_name -> linli.registry.v1.OrganizationKind
-	4,  // 10: linli.registry.v1.ListOrganizationsResponse.organizations:type_name -> linli.registry.v1.Organization
-	16, // 11: linli.registry.v1.ImportRosterRequest.header:type_name -> linli.registry.v1.ImportRosterHeader
-	10, // 12: linli.registry.v1.ImportRosterResponse.faults:type_name -> linli.registry.v1.RowFault
-	5,  // 13: linli.registry.v1.GetMemberResponse.member:type_name -> linli.registry.v1.Member
-	5,  // 14: linli.registry.v1.ListMembersResponse.members:type_name -> linli.registry.v1.Member
-	6,  // 15: linli.registry.v1.SubmitReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
-	6,  // 16: linli.registry.v1.ResubmitReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
-	6,  // 17: linli.registry.v1.AcceptReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
-	6,  // 18: linli.registry.v1.AcceptReportInsResponse.report_ins:type_name -> linli.registry.v1.ReportIn
-	6,  // 19: linli.registry.v1.ReturnReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
-	6,  // 20: linli.registry.v1.GetReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
-	3,  // 21: linli.registry.v1.ListReportInsRequest.state:type_name -> linli.registry.v1.ReportInState
-	6,  // 22: linli.registry.v1.ListReportInsResponse.report_ins:type_name -> linli.registry.v1.ReportIn
-	38, // 23: linli.registry.v1.GetCompletionResponse.completion:type_name -> linli.registry.v1.Completion
-	39, // 24: linli.registry.v1.Completion.kinds:type_name -> linli.registry.v1.CompletionOfKind
-	39, // 25: linli.registry.v1.Completion.total:type_name -> linli.registry.v1.CompletionOfKind
-	2,  // 26: linli.registry.v1.CompletionOfKind.kind:type_name -> linli.registry.v1.MemberKind
-	7,  // 27: linli.registry.v1.RegistryService.ImportOrganizations:input_type -> linli.registry.v1.ImportOrganizationsRequest
-	11, // 28: linli.registry.v1.RegistryService.GetOrganization:input_type -> linli.registry.v1.GetOrganizationRequest
-	13, // 29: linli.registry.v1.RegistryService.ListOrganizations:input_type -> linli.registry.v1.ListOrganizationsRequest
-	15, // 30: linli.registry.v1.RegistryService.ImportRoster:input_type -> linli.registry.v1.ImportRosterRequest
-	18, // 31: linli.registry.v1.RegistryService.GetMember:input_type -> linli.registry.v1.GetMemberRequest
-	20, // 32: linli.registry.v1.RegistryService.ListMembers:input_type -> linli.registry.v1.ListMembersRequest
-	22, // 33: linli.registry.v1.RegistryService.SubmitReportIn:input_type -> linli.registry.v1.SubmitReportInRequest
-	24, // 34: linli.registry.v1.RegistryService.ResubmitReportIn:input_type -> linli.registry.v1.ResubmitReportInRequest
-	26, // 35: linli.registry.v1.RegistryService.AcceptReportIn:input_type -> linli.registry.v1.AcceptReportInRequest
-	28, // 36: linli.registry.v1.RegistryService.AcceptReportIns:input_type -> linli.registry.v1.AcceptReportInsRequest
-	30, // 37: linli.registry.v1.RegistryService.ReturnReportIn:input_type -> linli.registry.v1.ReturnReportInRequest
-	32, // 38: linli.registry.v1.RegistryService.GetReportIn:input_type -> linli.registry.v1.GetReportInRequest
-	34, // 39: linli.registry.v1.RegistryService.ListReportIns:input_type -> linli.registry.v1.ListReportInsRequest
-	36, // 40: linli.registry.v1.RegistryService.GetCompletion:input_type -> linli.registry.v1.GetCompletionRequest
-	9,  // 41: linli.registry.v1.RegistryService.ImportOrganizations:output_type -> linli.registry.v1.ImportOrganizationsResponse
-	12, // 42: linli.registry.v1.RegistryService.GetOrganization:output_type -> linli.registry.v1.GetOrganizationResponse
-	14, // 43: linli.registry.v1.RegistryService.ListOrganizations:output_type -> linli.registry.v1.ListOrganizationsResponse
-	17, // 44: linli.registry.v1.RegistryService.ImportRoster:output_type -> linli.registry.v1.ImportRosterResponse
-	19, // 45: linli.registry.v1.RegistryService.GetMember:output_type -> linli.registry.v1.GetMemberResponse
-	21, // 46: linli.registry.v1.RegistryService.ListMembers:output_type -> linli.registry.v1.ListMembersResponse
-	23, // 47: linli.registry.v1.RegistryService.SubmitReportIn:output_type -> linli.registry.v1.SubmitReportInResponse
-	25, // 48: linli.registry.v1.RegistryService.ResubmitReportIn:output_type -> linli.registry.v1.ResubmitReportInResponse
-	27, // 49: linli.registry.v1.RegistryService.AcceptReportIn:output_type -> linli.registry.v1.AcceptReportInResponse
-	29, // 50: linli.registry.v1.RegistryService.AcceptReportIns:output_type -> linli.registry.v1.AcceptReportInsResponse
-	31, // 51: linli.registry.v1.RegistryService.ReturnReportIn:output_type -> linli.registry.v1.ReturnReportInResponse
-	33, // 52: linli.registry.v1.RegistryService.GetReportIn:output_type -> linli.registry.v1.GetReportInResponse
-	35, // 53: linli.registry.v1.RegistryService.ListReportIns:output_type -> linli.registry.v1.ListReportInsResponse
-	37, // 54: linli.registry.v1.RegistryService.GetCompletion:output_type -> linli.registry.v1.GetCompletionResponse
-	41, // [41:55] is the sub-list for method output_type
-	27, // [27:41] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	41, // 4: linli.registry.v1.ReportIn.submitted_at:type_name -> google.protobuf.Timestamp
+	41, // 5: linli.registry.v1.ReportIn.decided_at:type_name -> google.protobuf.Timestamp
+	7,  // 6: linli.registry.v1.ReportIn.history:type_name -> linli.registry.v1.PastReportIn
+	41, // 7: linli.registry.v1.PastReportIn.accepted_at:type_name -> google.protobuf.Timestamp
+	41, // 8: linli.registry.v1.PastReportIn.left_at:type_name -> google.protobuf.Timestamp
+	9,  // 9: linli.registry.v1.ImportOrganizationsRequest.header:type_name -> linli.registry.v1.ImportOrganizationsHeader
+	11, // 10: linli.registry.v1.ImportOrganizationsResponse.faults:type_name -> linli.registry.v1.RowFault
+	4,  // 11: linli.registry.v1.GetOrganizationResponse.organization:type_name -> linli.registry.v1.Organization
+	0,  // 12: linli.registry.v1.ListOrganizationsRequest.kind:type_name -> linli.registry.v1.OrganizationKind
+	4,  // 13: linli.registry.v1.ListOrganizationsResponse.organizations:type_name -> linli.registry.v1.Organization
+	17, // 14: linli.registry.v1.ImportRosterRequest.header:type_name -> linli.registry.v1.ImportRosterHeader
+	11, // 15: linli.registry.v1.ImportRosterResponse.faults:type_name -> linli.registry.v1.RowFault
+	5,  // 16: linli.registry.v1.GetMemberResponse.member:type_name -> linli.registry.v1.Member
+	5,  // 17: linli.registry.v1.ListMembersResponse.members:type_name -> linli.registry.v1.Member
+	6,  // 18: linli.registry.v1.SubmitReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
+	6,  // 19: linli.registry.v1.ResubmitReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
+	6,  // 20: linli.registry.v1.AcceptReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
+	6,  // 21: linli.registry.v1.AcceptReportInsResponse.report_ins:type_name -> linli.registry.v1.ReportIn
+	6,  // 22: linli.registry.v1.ReturnReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
+	6,  // 23: linli.registry.v1.GetReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
+	3,  // 24: linli.registry.v1.ListReportInsRequest.state:type_name -> linli.registry.v1.ReportInState
+	6,  // 25: linli.registry.v1.ListReportInsResponse.report_ins:type_name -> linli.registry.v1.ReportIn
+	39, // 26: linli.registry.v1.GetCompletionResponse.completion:type_name -> linli.registry.v1.Completion
+	40, // 27: linli.registry.v1.Completion.kinds:type_name -> linli.registry.v1.CompletionOfKind
+	40, // 28: linli.registry.v1.Completion.total:type_name -> linli.registry.v1.CompletionOfKind
+	2,  // 29: linli.registry.v1.CompletionOfKind.kind:type_name -> linli.registry.v1.MemberKind
+	8,  // 30: linli.registry.v1.RegistryService.ImportOrganizations:input_type -> linli.registry.v1.ImportOrganizationsRequest
+	12, // 31: linli.registry.v1.RegistryService.GetOrganization:input_type -> linli.registry.v1.GetOrganizationRequest
+	14, // 32: linli.registry.v1.RegistryService.ListOrganizations:input_type -> linli.registry.v1.ListOrganizationsRequest
+	16, // 33: linli.registry.v1.RegistryService.ImportRoster:input_type -> linli.registry.v1.ImportRosterRequest
+	19, // 34: linli.registry.v1.RegistryService.GetMember:input_type -> linli.registry.v1.GetMemberRequest
+	21, // 35: linli.registry.v1.RegistryService.ListMembers:input_type -> linli.registry.v1.ListMembersRequest
+	23, // 36: linli.registry.v1.RegistryService.SubmitReportIn:input_type -> linli.registry.v1.SubmitReportInRequest
+	25, // 37: linli.registry.v1.RegistryService.ResubmitReportIn:input_type -> linli.registry.v1.ResubmitReportInRequest
+	27, // 38: linli.registry.v1.RegistryService.AcceptReportIn:input_type -> linli.registry.v1.AcceptReportInRequest
+	29, // 39: linli.registry.v1.RegistryService.AcceptReportIns:input_type -> linli.registry.v1.AcceptReportInsRequest
+	31, // 40: linli.registry.v1.RegistryService.ReturnReportIn:input_type -> linli.registry.v1.ReturnReportInRequest
+	33, // 41: linli.registry.v1.RegistryService.GetReportIn:input_type -> linli.registry.v1.GetReportInRequest
+	35, // 42: linli.registry.v1.RegistryService.ListReportIns:input_type -> linli.registry.v1.ListReportInsRequest
+	37, // 43: linli.registry.v1.RegistryService.GetCompletion:input_type -> linli.registry.v1.GetCompletionRequest
+	10, // 44: linli.registry.v1.RegistryService.ImportOrganizations:output_type -> linli.registry.v1.ImportOrganizationsResponse
+	13, // 45: linli.registry.v1.RegistryService.GetOrganization:output_type -> linli.registry.v1.GetOrganizationResponse
+	15, // 46: linli.registry.v1.RegistryService.ListOrganizations:output_type -> linli.registry.v1.ListOrganizationsResponse
+	18, // 47: linli.registry.v1.RegistryService.ImportRoster:output_type -> linli.registry.v1.ImportRosterResponse
+	20, // 48: linli.registry.v1.RegistryService.GetMember:output_type -> linli.registry.v1.GetMemberResponse
+	22, // 49: linli.registry.v1.RegistryService.ListMembers:output_type -> linli.registry.v1.ListMembersResponse
+	24, // 50: linli.registry.v1.RegistryService.SubmitReportIn:output_type -> linli.registry.v1.SubmitReportInResponse
+	26, // 51: linli.registry.v1.RegistryService.ResubmitReportIn:output_type -> linli.registry.v1.ResubmitReportInResponse
+	28, // 52: linli.registry.v1.RegistryService.AcceptReportIn:output_type -> linli.registry.v1.AcceptReportInResponse
+	30, // 53: linli.registry.v1.RegistryService.AcceptReportIns:output_type -> linli.registry.v1.AcceptReportInsResponse
+	32, // 54: linli.registry.v1.RegistryService.ReturnReportIn:output_type -> linli.registry.v1.ReturnReportInResponse
+	34, // 55: linli.registry.v1.RegistryService.GetReportIn:output_type -> linli.registry.v1.GetReportInResponse
+	36, // 56: linli.registry.v1.RegistryService.ListReportIns:output_type -> linli.registry.v1.ListReportInsResponse
+	38, // 57: linli.registry.v1.RegistryService.GetCompletion:output_type -> linli.registry.v1.GetCompletionResponse
+	44, // [44:58] is the sub-list for method output_type
+	30, // [30:44] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_linli_registry_v1_registry_proto_init() }
@@ -2910,11 +3039,11 @@ func file_linli_registry_v1_registry_proto_init() {
 	if File_linli_registry_v1_registry_proto != nil {
 		return
 	}
-	file_linli_registry_v1_registry_proto_msgTypes[3].OneofWrappers = []any{
+	file_linli_registry_v1_registry_proto_msgTypes[4].OneofWrappers = []any{
 		(*ImportOrganizationsRequest_Header)(nil),
 		(*ImportOrganizationsRequest_Chunk)(nil),
 	}
-	file_linli_registry_v1_registry_proto_msgTypes[11].OneofWrappers = []any{
+	file_linli_registry_v1_registry_proto_msgTypes[12].OneofWrappers = []any{
 		(*ImportRosterRequest_Header)(nil),
 		(*ImportRosterRequest_Chunk)(nil),
 	}
@@ -2924,7 +3053,7 @@ func file_linli_registry_v1_registry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_registry_v1_registry_proto_rawDesc), len(file_linli_registry_v1_registry_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   36,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

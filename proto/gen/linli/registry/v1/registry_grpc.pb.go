@@ -57,13 +57,15 @@ type RegistryServiceClient interface {
 	// token; organizations that are not displayed are left out outside the
 	// grants that hold them, so a page can be short while another follows.
 	ListOrganizations(ctx context.Context, in *ListOrganizationsRequest, opts ...grpc.CallOption) (*ListOrganizationsResponse, error)
-	// ImportRoster takes a roster in CSV, sent as a header message and then its
-	// bytes: good rows come in, every fault is answered by line and column. Sent
+	// ImportRoster takes a roster in CSV or XLSX, sent as a header message and
+	// then its bytes: good rows come in, every fault is answered by line and
+	// column; with dry_run everything is checked and nothing changed. Sent
 	// again it changes nothing; broken off and sent again with the same
 	// idempotency key it goes on where it was. Workplace, community party staff,
 	// district officer: rows whose home organization lies in the grant, and
 	// external ones.
 	// ABORTED IMPORT_DIFFERS: the key was used for other content.
+	// INVALID_ARGUMENT WORKBOOK_UNREADABLE, WORKBOOK_TOO_LARGE.
 	ImportRoster(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ImportRosterRequest, ImportRosterResponse], error)
 	// GetMember answers one member, ID number and phone masked. Officers and
 	// staff whose grant holds the home organization or the community reported in
@@ -77,8 +79,10 @@ type RegistryServiceClient interface {
 	// FAILED_PRECONDITION REPORT_IN_ACTIVE: there is one already, or the returned
 	// one is to be submitted again with its id.
 	SubmitReportIn(ctx context.Context, in *SubmitReportInRequest, opts ...grpc.CallOption) (*SubmitReportInResponse, error)
-	// ResubmitReportIn submits a returned report-in again. Who may submit it.
-	// FAILED_PRECONDITION WRONG_STATE, ABORTED STALE_ETAG.
+	// ResubmitReportIn submits a returned or ended report-in again, to another
+	// community if one is named. Who may submit it.
+	// FAILED_PRECONDITION WRONG_STATE, INVALID_ARGUMENT NOT_A_COMMUNITY, ABORTED
+	// STALE_ETAG.
 	ResubmitReportIn(ctx context.Context, in *ResubmitReportInRequest, opts ...grpc.CallOption) (*ResubmitReportInResponse, error)
 	// AcceptReportIn accepts a submitted report-in. Party staff of its community.
 	// FAILED_PRECONDITION WRONG_STATE, ABORTED STALE_ETAG.
@@ -280,13 +284,15 @@ type RegistryServiceServer interface {
 	// token; organizations that are not displayed are left out outside the
 	// grants that hold them, so a page can be short while another follows.
 	ListOrganizations(context.Context, *ListOrganizationsRequest) (*ListOrganizationsResponse, error)
-	// ImportRoster takes a roster in CSV, sent as a header message and then its
-	// bytes: good rows come in, every fault is answered by line and column. Sent
+	// ImportRoster takes a roster in CSV or XLSX, sent as a header message and
+	// then its bytes: good rows come in, every fault is answered by line and
+	// column; with dry_run everything is checked and nothing changed. Sent
 	// again it changes nothing; broken off and sent again with the same
 	// idempotency key it goes on where it was. Workplace, community party staff,
 	// district officer: rows whose home organization lies in the grant, and
 	// external ones.
 	// ABORTED IMPORT_DIFFERS: the key was used for other content.
+	// INVALID_ARGUMENT WORKBOOK_UNREADABLE, WORKBOOK_TOO_LARGE.
 	ImportRoster(grpc.ClientStreamingServer[ImportRosterRequest, ImportRosterResponse]) error
 	// GetMember answers one member, ID number and phone masked. Officers and
 	// staff whose grant holds the home organization or the community reported in
@@ -300,8 +306,10 @@ type RegistryServiceServer interface {
 	// FAILED_PRECONDITION REPORT_IN_ACTIVE: there is one already, or the returned
 	// one is to be submitted again with its id.
 	SubmitReportIn(context.Context, *SubmitReportInRequest) (*SubmitReportInResponse, error)
-	// ResubmitReportIn submits a returned report-in again. Who may submit it.
-	// FAILED_PRECONDITION WRONG_STATE, ABORTED STALE_ETAG.
+	// ResubmitReportIn submits a returned or ended report-in again, to another
+	// community if one is named. Who may submit it.
+	// FAILED_PRECONDITION WRONG_STATE, INVALID_ARGUMENT NOT_A_COMMUNITY, ABORTED
+	// STALE_ETAG.
 	ResubmitReportIn(context.Context, *ResubmitReportInRequest) (*ResubmitReportInResponse, error)
 	// AcceptReportIn accepts a submitted report-in. Party staff of its community.
 	// FAILED_PRECONDITION WRONG_STATE, ABORTED STALE_ETAG.

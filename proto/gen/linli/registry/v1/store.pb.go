@@ -598,11 +598,373 @@ func (x *FigureRow) GetReturned() int64 {
 	return 0
 }
 
+// A campaign with its place and how far its reminders are.
+type CampaignRow struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Campaign     *Campaign              `protobuf:"bytes,1,opt,name=campaign,proto3" json:"campaign,omitempty"`
+	DistrictPath string                 `protobuf:"bytes,2,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	// Days before the deadline that are being reminded of, plus one; 0 = none.
+	Reminding int32 `protobuf:"varint,3,opt,name=reminding,proto3" json:"reminding,omitempty"`
+	// The last member looked at; nil before the first.
+	Cursor []byte `protobuf:"bytes,4,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// The home organization in hand, and how many of it were found missing.
+	HomePath string `protobuf:"bytes,5,opt,name=home_path,json=homePath,proto3" json:"home_path,omitempty"`
+	Missing  int64  `protobuf:"varint,6,opt,name=missing,proto3" json:"missing,omitempty"`
+	Slice    int32  `protobuf:"varint,7,opt,name=slice,proto3" json:"slice,omitempty"`
+	// No reminder is left to be sent.
+	Done          bool `protobuf:"varint,8,opt,name=done,proto3" json:"done,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CampaignRow) Reset() {
+	*x = CampaignRow{}
+	mi := &file_linli_registry_v1_store_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CampaignRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CampaignRow) ProtoMessage() {}
+
+func (x *CampaignRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_store_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CampaignRow.ProtoReflect.Descriptor instead.
+func (*CampaignRow) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_store_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *CampaignRow) GetCampaign() *Campaign {
+	if x != nil {
+		return x.Campaign
+	}
+	return nil
+}
+
+func (x *CampaignRow) GetDistrictPath() string {
+	if x != nil {
+		return x.DistrictPath
+	}
+	return ""
+}
+
+func (x *CampaignRow) GetReminding() int32 {
+	if x != nil {
+		return x.Reminding
+	}
+	return 0
+}
+
+func (x *CampaignRow) GetCursor() []byte {
+	if x != nil {
+		return x.Cursor
+	}
+	return nil
+}
+
+func (x *CampaignRow) GetHomePath() string {
+	if x != nil {
+		return x.HomePath
+	}
+	return ""
+}
+
+func (x *CampaignRow) GetMissing() int64 {
+	if x != nil {
+		return x.Missing
+	}
+	return 0
+}
+
+func (x *CampaignRow) GetSlice() int32 {
+	if x != nil {
+		return x.Slice
+	}
+	return 0
+}
+
+func (x *CampaignRow) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+// An exclusion with its place.
+type ExclusionRow struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Exclusion    *Exclusion             `protobuf:"bytes,1,opt,name=exclusion,proto3" json:"exclusion,omitempty"`
+	HomePath     string                 `protobuf:"bytes,2,opt,name=home_path,json=homePath,proto3" json:"home_path,omitempty"`
+	DistrictPath string                 `protobuf:"bytes,3,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	// What was written to it; it can tell of an illness.
+	SealedNote []byte `protobuf:"bytes,4,opt,name=sealed_note,json=sealedNote,proto3" json:"sealed_note,omitempty"`
+	// The member's revision when it was proposed: later moves can end it.
+	MemberRevision uint64 `protobuf:"varint,5,opt,name=member_revision,json=memberRevision,proto3" json:"member_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ExclusionRow) Reset() {
+	*x = ExclusionRow{}
+	mi := &file_linli_registry_v1_store_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExclusionRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExclusionRow) ProtoMessage() {}
+
+func (x *ExclusionRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_store_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExclusionRow.ProtoReflect.Descriptor instead.
+func (*ExclusionRow) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_store_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ExclusionRow) GetExclusion() *Exclusion {
+	if x != nil {
+		return x.Exclusion
+	}
+	return nil
+}
+
+func (x *ExclusionRow) GetHomePath() string {
+	if x != nil {
+		return x.HomePath
+	}
+	return ""
+}
+
+func (x *ExclusionRow) GetDistrictPath() string {
+	if x != nil {
+		return x.DistrictPath
+	}
+	return ""
+}
+
+func (x *ExclusionRow) GetSealedNote() []byte {
+	if x != nil {
+		return x.SealedNote
+	}
+	return nil
+}
+
+func (x *ExclusionRow) GetMemberRevision() uint64 {
+	if x != nil {
+		return x.MemberRevision
+	}
+	return 0
+}
+
+// The accepted report-ins of the members of one home organization and kind, by
+// the day that counts: how many were on time is a sum up to a deadline, whatever
+// campaign asks.
+type DaysRow struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Path  string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	Kind  MemberKind             `protobuf:"varint,2,opt,name=kind,proto3,enum=linli.registry.v1.MemberKind" json:"kind,omitempty"`
+	// In the order of days, without zeros.
+	Days          []*DayCount `protobuf:"bytes,3,rep,name=days,proto3" json:"days,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DaysRow) Reset() {
+	*x = DaysRow{}
+	mi := &file_linli_registry_v1_store_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DaysRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DaysRow) ProtoMessage() {}
+
+func (x *DaysRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_store_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DaysRow.ProtoReflect.Descriptor instead.
+func (*DaysRow) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_store_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *DaysRow) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *DaysRow) GetKind() MemberKind {
+	if x != nil {
+		return x.Kind
+	}
+	return MemberKind_MEMBER_KIND_UNSPECIFIED
+}
+
+func (x *DaysRow) GetDays() []*DayCount {
+	if x != nil {
+		return x.Days
+	}
+	return nil
+}
+
+// How many on one day.
+type DayCount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Day           string                 `protobuf:"bytes,1,opt,name=day,proto3" json:"day,omitempty"`
+	Accepted      int64                  `protobuf:"varint,2,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DayCount) Reset() {
+	*x = DayCount{}
+	mi := &file_linli_registry_v1_store_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DayCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DayCount) ProtoMessage() {}
+
+func (x *DayCount) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_store_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DayCount.ProtoReflect.Descriptor instead.
+func (*DayCount) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_store_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *DayCount) GetDay() string {
+	if x != nil {
+		return x.Day
+	}
+	return ""
+}
+
+func (x *DayCount) GetAccepted() int64 {
+	if x != nil {
+		return x.Accepted
+	}
+	return 0
+}
+
+// A second place with its places.
+type PlaceRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Place         *Place                 `protobuf:"bytes,1,opt,name=place,proto3" json:"place,omitempty"`
+	CommunityPath string                 `protobuf:"bytes,2,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
+	HomePath      string                 `protobuf:"bytes,3,opt,name=home_path,json=homePath,proto3" json:"home_path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlaceRow) Reset() {
+	*x = PlaceRow{}
+	mi := &file_linli_registry_v1_store_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlaceRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlaceRow) ProtoMessage() {}
+
+func (x *PlaceRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_store_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlaceRow.ProtoReflect.Descriptor instead.
+func (*PlaceRow) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_store_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *PlaceRow) GetPlace() *Place {
+	if x != nil {
+		return x.Place
+	}
+	return nil
+}
+
+func (x *PlaceRow) GetCommunityPath() string {
+	if x != nil {
+		return x.CommunityPath
+	}
+	return ""
+}
+
+func (x *PlaceRow) GetHomePath() string {
+	if x != nil {
+		return x.HomePath
+	}
+	return ""
+}
+
 var File_linli_registry_v1_store_proto protoreflect.FileDescriptor
 
 const file_linli_registry_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1dlinli/registry/v1/store.proto\x12\x11linli.registry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/registry/v1/registry.proto\x1a\x1alinli/type/v1/reason.proto\"\xe2\x03\n" +
+	"\x1dlinli/registry/v1/store.proto\x12\x11linli.registry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/registry/v1/campaign.proto\x1a linli/registry/v1/registry.proto\x1a\x1alinli/type/v1/reason.proto\"\xe2\x03\n" +
 	"\tMemberRow\x121\n" +
 	"\x06member\x18\x01 \x01(\v2\x19.linli.registry.v1.MemberR\x06member\x12\x1b\n" +
 	"\thome_path\x18\x02 \x01(\tR\bhomePath\x12%\n" +
@@ -658,7 +1020,34 @@ const file_linli_registry_v1_store_proto_rawDesc = "" +
 	"\amembers\x18\x04 \x01(\x03R\amembers\x12\x1c\n" +
 	"\tsubmitted\x18\x05 \x01(\x03R\tsubmitted\x12\x1a\n" +
 	"\baccepted\x18\x06 \x01(\x03R\baccepted\x12\x1a\n" +
-	"\breturned\x18\a \x01(\x03R\breturnedB\xd0\x01\n" +
+	"\breturned\x18\a \x01(\x03R\breturned\"\x82\x02\n" +
+	"\vCampaignRow\x127\n" +
+	"\bcampaign\x18\x01 \x01(\v2\x1b.linli.registry.v1.CampaignR\bcampaign\x12#\n" +
+	"\rdistrict_path\x18\x02 \x01(\tR\fdistrictPath\x12\x1c\n" +
+	"\treminding\x18\x03 \x01(\x05R\treminding\x12\x16\n" +
+	"\x06cursor\x18\x04 \x01(\fR\x06cursor\x12\x1b\n" +
+	"\thome_path\x18\x05 \x01(\tR\bhomePath\x12\x18\n" +
+	"\amissing\x18\x06 \x01(\x03R\amissing\x12\x14\n" +
+	"\x05slice\x18\a \x01(\x05R\x05slice\x12\x12\n" +
+	"\x04done\x18\b \x01(\bR\x04done\"\xd6\x01\n" +
+	"\fExclusionRow\x12:\n" +
+	"\texclusion\x18\x01 \x01(\v2\x1c.linli.registry.v1.ExclusionR\texclusion\x12\x1b\n" +
+	"\thome_path\x18\x02 \x01(\tR\bhomePath\x12#\n" +
+	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPath\x12\x1f\n" +
+	"\vsealed_note\x18\x04 \x01(\fR\n" +
+	"sealedNote\x12'\n" +
+	"\x0fmember_revision\x18\x05 \x01(\x04R\x0ememberRevision\"\x81\x01\n" +
+	"\aDaysRow\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x121\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x1d.linli.registry.v1.MemberKindR\x04kind\x12/\n" +
+	"\x04days\x18\x03 \x03(\v2\x1b.linli.registry.v1.DayCountR\x04days\"8\n" +
+	"\bDayCount\x12\x10\n" +
+	"\x03day\x18\x01 \x01(\tR\x03day\x12\x1a\n" +
+	"\baccepted\x18\x02 \x01(\x03R\baccepted\"~\n" +
+	"\bPlaceRow\x12.\n" +
+	"\x05place\x18\x01 \x01(\v2\x18.linli.registry.v1.PlaceR\x05place\x12%\n" +
+	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\x12\x1b\n" +
+	"\thome_path\x18\x03 \x01(\tR\bhomePathB\xd0\x01\n" +
 	"\x15com.linli.registry.v1B\n" +
 	"StoreProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/registry/v1;registryv1\xa2\x02\x03LRX\xaa\x02\x11Linli.Registry.V1\xca\x02\x11Linli\\Registry\\V1\xe2\x02\x1dLinli\\Registry\\V1\\GPBMetadata\xea\x02\x13Linli::Registry::V1b\x06proto3"
 
@@ -674,7 +1063,7 @@ func file_linli_registry_v1_store_proto_rawDescGZIP() []byte {
 	return file_linli_registry_v1_store_proto_rawDescData
 }
 
-var file_linli_registry_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_linli_registry_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_linli_registry_v1_store_proto_goTypes = []any{
 	(*MemberRow)(nil),             // 0: linli.registry.v1.MemberRow
 	(*ReportInRow)(nil),           // 1: linli.registry.v1.ReportInRow
@@ -682,25 +1071,38 @@ var file_linli_registry_v1_store_proto_goTypes = []any{
 	(*ImportSliceRow)(nil),        // 3: linli.registry.v1.ImportSliceRow
 	(*SliceFault)(nil),            // 4: linli.registry.v1.SliceFault
 	(*FigureRow)(nil),             // 5: linli.registry.v1.FigureRow
-	(*Member)(nil),                // 6: linli.registry.v1.Member
-	(*ReportIn)(nil),              // 7: linli.registry.v1.ReportIn
-	(MemberKind)(0),               // 8: linli.registry.v1.MemberKind
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(v1.Reason)(0),                // 10: linli.type.v1.Reason
+	(*CampaignRow)(nil),           // 6: linli.registry.v1.CampaignRow
+	(*ExclusionRow)(nil),          // 7: linli.registry.v1.ExclusionRow
+	(*DaysRow)(nil),               // 8: linli.registry.v1.DaysRow
+	(*DayCount)(nil),              // 9: linli.registry.v1.DayCount
+	(*PlaceRow)(nil),              // 10: linli.registry.v1.PlaceRow
+	(*Member)(nil),                // 11: linli.registry.v1.Member
+	(*ReportIn)(nil),              // 12: linli.registry.v1.ReportIn
+	(MemberKind)(0),               // 13: linli.registry.v1.MemberKind
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(v1.Reason)(0),                // 15: linli.type.v1.Reason
+	(*Campaign)(nil),              // 16: linli.registry.v1.Campaign
+	(*Exclusion)(nil),             // 17: linli.registry.v1.Exclusion
+	(*Place)(nil),                 // 18: linli.registry.v1.Place
 }
 var file_linli_registry_v1_store_proto_depIdxs = []int32{
-	6,  // 0: linli.registry.v1.MemberRow.member:type_name -> linli.registry.v1.Member
-	7,  // 1: linli.registry.v1.ReportInRow.report_in:type_name -> linli.registry.v1.ReportIn
-	8,  // 2: linli.registry.v1.ReportInRow.member_kind:type_name -> linli.registry.v1.MemberKind
-	9,  // 3: linli.registry.v1.ImportRow.started_at:type_name -> google.protobuf.Timestamp
+	11, // 0: linli.registry.v1.MemberRow.member:type_name -> linli.registry.v1.Member
+	12, // 1: linli.registry.v1.ReportInRow.report_in:type_name -> linli.registry.v1.ReportIn
+	13, // 2: linli.registry.v1.ReportInRow.member_kind:type_name -> linli.registry.v1.MemberKind
+	14, // 3: linli.registry.v1.ImportRow.started_at:type_name -> google.protobuf.Timestamp
 	4,  // 4: linli.registry.v1.ImportSliceRow.faults:type_name -> linli.registry.v1.SliceFault
-	10, // 5: linli.registry.v1.SliceFault.reason:type_name -> linli.type.v1.Reason
-	8,  // 6: linli.registry.v1.FigureRow.kind:type_name -> linli.registry.v1.MemberKind
-	7,  // [7:7] is the sub-list for method output_type
-	7,  // [7:7] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	15, // 5: linli.registry.v1.SliceFault.reason:type_name -> linli.type.v1.Reason
+	13, // 6: linli.registry.v1.FigureRow.kind:type_name -> linli.registry.v1.MemberKind
+	16, // 7: linli.registry.v1.CampaignRow.campaign:type_name -> linli.registry.v1.Campaign
+	17, // 8: linli.registry.v1.ExclusionRow.exclusion:type_name -> linli.registry.v1.Exclusion
+	13, // 9: linli.registry.v1.DaysRow.kind:type_name -> linli.registry.v1.MemberKind
+	9,  // 10: linli.registry.v1.DaysRow.days:type_name -> linli.registry.v1.DayCount
+	18, // 11: linli.registry.v1.PlaceRow.place:type_name -> linli.registry.v1.Place
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_linli_registry_v1_store_proto_init() }
@@ -708,6 +1110,7 @@ func file_linli_registry_v1_store_proto_init() {
 	if File_linli_registry_v1_store_proto != nil {
 		return
 	}
+	file_linli_registry_v1_campaign_proto_init()
 	file_linli_registry_v1_registry_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -715,7 +1118,7 @@ func file_linli_registry_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_registry_v1_store_proto_rawDesc), len(file_linli_registry_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

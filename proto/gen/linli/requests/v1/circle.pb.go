@@ -171,6 +171,487 @@ func (x *Duty) GetBasis() string {
 	return ""
 }
 
+// Asks for the form.
+type GetFormRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	CommunityId   string                 `protobuf:"bytes,1,opt,name=community_id,json=communityId,proto3" json:"community_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetFormRequest) Reset() {
+	*x = GetFormRequest{}
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetFormRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetFormRequest) ProtoMessage() {}
+
+func (x *GetFormRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetFormRequest.ProtoReflect.Descriptor instead.
+func (*GetFormRequest) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *GetFormRequest) GetCommunityId() string {
+	if x != nil {
+		return x.CommunityId
+	}
+	return ""
+}
+
+// The form.
+type GetFormResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Form          *Form                  `protobuf:"bytes,1,opt,name=form,proto3" json:"form,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetFormResponse) Reset() {
+	*x = GetFormResponse{}
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetFormResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetFormResponse) ProtoMessage() {}
+
+func (x *GetFormResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetFormResponse.ProtoReflect.Descriptor instead.
+func (*GetFormResponse) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *GetFormResponse) GetForm() *Form {
+	if x != nil {
+		return x.Form
+	}
+	return nil
+}
+
+// What is shown before a post is written.
+type Form struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// To be called first; a post reaches nobody in time.
+	Emergencies []*PublicNumber `protobuf:"bytes,1,rep,name=emergencies,proto3" json:"emergencies,omitempty"`
+	// Who takes an accusation against a person. It is not taken here.
+	Allegations []*PublicNumber `protobuf:"bytes,2,rep,name=allegations,proto3" json:"allegations,omitempty"`
+	// The register of the district, by category; at most 500.
+	Duties []*Duty `protobuf:"bytes,3,rep,name=duties,proto3" json:"duties,omitempty"`
+	// Limits in working days, where a category has none of its own.
+	Limits        *FormLimits `protobuf:"bytes,4,opt,name=limits,proto3" json:"limits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Form) Reset() {
+	*x = Form{}
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Form) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Form) ProtoMessage() {}
+
+func (x *Form) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Form.ProtoReflect.Descriptor instead.
+func (*Form) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Form) GetEmergencies() []*PublicNumber {
+	if x != nil {
+		return x.Emergencies
+	}
+	return nil
+}
+
+func (x *Form) GetAllegations() []*PublicNumber {
+	if x != nil {
+		return x.Allegations
+	}
+	return nil
+}
+
+func (x *Form) GetDuties() []*Duty {
+	if x != nil {
+		return x.Duties
+	}
+	return nil
+}
+
+func (x *Form) GetLimits() *FormLimits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+// A number that everybody can call.
+type PublicNumber struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Number string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	// For what, in the caller's language.
+	What          string `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PublicNumber) Reset() {
+	*x = PublicNumber{}
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PublicNumber) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PublicNumber) ProtoMessage() {}
+
+func (x *PublicNumber) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PublicNumber.ProtoReflect.Descriptor instead.
+func (*PublicNumber) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *PublicNumber) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *PublicNumber) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+// Limits in working days of the official calendar.
+type FormLimits struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Admit         int32                  `protobuf:"varint,1,opt,name=admit,proto3" json:"admit,omitempty"`
+	Inquiry       int32                  `protobuf:"varint,2,opt,name=inquiry,proto3" json:"inquiry,omitempty"`
+	Problem       int32                  `protobuf:"varint,3,opt,name=problem,proto3" json:"problem,omitempty"`
+	HardshipVisit int32                  `protobuf:"varint,4,opt,name=hardship_visit,json=hardshipVisit,proto3" json:"hardship_visit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FormLimits) Reset() {
+	*x = FormLimits{}
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FormLimits) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FormLimits) ProtoMessage() {}
+
+func (x *FormLimits) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FormLimits.ProtoReflect.Descriptor instead.
+func (*FormLimits) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *FormLimits) GetAdmit() int32 {
+	if x != nil {
+		return x.Admit
+	}
+	return 0
+}
+
+func (x *FormLimits) GetInquiry() int32 {
+	if x != nil {
+		return x.Inquiry
+	}
+	return 0
+}
+
+func (x *FormLimits) GetProblem() int32 {
+	if x != nil {
+		return x.Problem
+	}
+	return 0
+}
+
+func (x *FormLimits) GetHardshipVisit() int32 {
+	if x != nil {
+		return x.HardshipVisit
+	}
+	return 0
+}
+
+// Asks for counts by building.
+type GetNuisancePlacesRequest struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	CommunityId string                 `protobuf:"bytes,1,opt,name=community_id,json=communityId,proto3" json:"community_id,omitempty"`
+	// The first and the last month of the span before, "2013-01".
+	BeforeFrom string `protobuf:"bytes,2,opt,name=before_from,json=beforeFrom,proto3" json:"before_from,omitempty"`
+	BeforeTo   string `protobuf:"bytes,3,opt,name=before_to,json=beforeTo,proto3" json:"before_to,omitempty"`
+	// And of the span after.
+	AfterFrom     string `protobuf:"bytes,4,opt,name=after_from,json=afterFrom,proto3" json:"after_from,omitempty"`
+	AfterTo       string `protobuf:"bytes,5,opt,name=after_to,json=afterTo,proto3" json:"after_to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetNuisancePlacesRequest) Reset() {
+	*x = GetNuisancePlacesRequest{}
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetNuisancePlacesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetNuisancePlacesRequest) ProtoMessage() {}
+
+func (x *GetNuisancePlacesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetNuisancePlacesRequest.ProtoReflect.Descriptor instead.
+func (*GetNuisancePlacesRequest) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *GetNuisancePlacesRequest) GetCommunityId() string {
+	if x != nil {
+		return x.CommunityId
+	}
+	return ""
+}
+
+func (x *GetNuisancePlacesRequest) GetBeforeFrom() string {
+	if x != nil {
+		return x.BeforeFrom
+	}
+	return ""
+}
+
+func (x *GetNuisancePlacesRequest) GetBeforeTo() string {
+	if x != nil {
+		return x.BeforeTo
+	}
+	return ""
+}
+
+func (x *GetNuisancePlacesRequest) GetAfterFrom() string {
+	if x != nil {
+		return x.AfterFrom
+	}
+	return ""
+}
+
+func (x *GetNuisancePlacesRequest) GetAfterTo() string {
+	if x != nil {
+		return x.AfterTo
+	}
+	return ""
+}
+
+// The counts, by building.
+type GetNuisancePlacesResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Places []*NuisancePlace       `protobuf:"bytes,1,rep,name=places,proto3" json:"places,omitempty"`
+	// A count under it is left out.
+	LeastCell     int32 `protobuf:"varint,2,opt,name=least_cell,json=leastCell,proto3" json:"least_cell,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetNuisancePlacesResponse) Reset() {
+	*x = GetNuisancePlacesResponse{}
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetNuisancePlacesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetNuisancePlacesResponse) ProtoMessage() {}
+
+func (x *GetNuisancePlacesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetNuisancePlacesResponse.ProtoReflect.Descriptor instead.
+func (*GetNuisancePlacesResponse) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *GetNuisancePlacesResponse) GetPlaces() []*NuisancePlace {
+	if x != nil {
+		return x.Places
+	}
+	return nil
+}
+
+func (x *GetNuisancePlacesResponse) GetLeastCell() int32 {
+	if x != nil {
+		return x.LeastCell
+	}
+	return 0
+}
+
+// How much was posted about a building.
+type NuisancePlace struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Building string                 `protobuf:"bytes,1,opt,name=building,proto3" json:"building,omitempty"`
+	// Unset under the least cell.
+	Before        *int32 `protobuf:"varint,2,opt,name=before,proto3,oneof" json:"before,omitempty"`
+	After         *int32 `protobuf:"varint,3,opt,name=after,proto3,oneof" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NuisancePlace) Reset() {
+	*x = NuisancePlace{}
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NuisancePlace) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NuisancePlace) ProtoMessage() {}
+
+func (x *NuisancePlace) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NuisancePlace.ProtoReflect.Descriptor instead.
+func (*NuisancePlace) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *NuisancePlace) GetBuilding() string {
+	if x != nil {
+		return x.Building
+	}
+	return ""
+}
+
+func (x *NuisancePlace) GetBefore() int32 {
+	if x != nil && x.Before != nil {
+		return *x.Before
+	}
+	return 0
+}
+
+func (x *NuisancePlace) GetAfter() int32 {
+	if x != nil && x.After != nil {
+		return *x.After
+	}
+	return 0
+}
+
 // A text before it is posted.
 type PreviewRequestRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -186,7 +667,7 @@ type PreviewRequestRequest struct {
 
 func (x *PreviewRequestRequest) Reset() {
 	*x = PreviewRequestRequest{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[1]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -198,7 +679,7 @@ func (x *PreviewRequestRequest) String() string {
 func (*PreviewRequestRequest) ProtoMessage() {}
 
 func (x *PreviewRequestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[1]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -211,7 +692,7 @@ func (x *PreviewRequestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreviewRequestRequest.ProtoReflect.Descriptor instead.
 func (*PreviewRequestRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{1}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PreviewRequestRequest) GetCommunityId() string {
@@ -266,7 +747,7 @@ type PreviewRequestResponse struct {
 
 func (x *PreviewRequestResponse) Reset() {
 	*x = PreviewRequestResponse{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[2]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -278,7 +759,7 @@ func (x *PreviewRequestResponse) String() string {
 func (*PreviewRequestResponse) ProtoMessage() {}
 
 func (x *PreviewRequestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[2]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -291,7 +772,7 @@ func (x *PreviewRequestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PreviewRequestResponse.ProtoReflect.Descriptor instead.
 func (*PreviewRequestResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{2}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PreviewRequestResponse) GetPreview() *Preview {
@@ -319,7 +800,7 @@ type Preview struct {
 
 func (x *Preview) Reset() {
 	*x = Preview{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[3]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -331,7 +812,7 @@ func (x *Preview) String() string {
 func (*Preview) ProtoMessage() {}
 
 func (x *Preview) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[3]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -344,7 +825,7 @@ func (x *Preview) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Preview.ProtoReflect.Descriptor instead.
 func (*Preview) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{3}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Preview) GetPublicText() string {
@@ -401,7 +882,7 @@ type Covered struct {
 
 func (x *Covered) Reset() {
 	*x = Covered{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[4]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -413,7 +894,7 @@ func (x *Covered) String() string {
 func (*Covered) ProtoMessage() {}
 
 func (x *Covered) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[4]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -426,7 +907,7 @@ func (x *Covered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Covered.ProtoReflect.Descriptor instead.
 func (*Covered) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{4}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Covered) GetWhat() string {
@@ -457,7 +938,7 @@ type SimilarRequest struct {
 
 func (x *SimilarRequest) Reset() {
 	*x = SimilarRequest{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[5]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -469,7 +950,7 @@ func (x *SimilarRequest) String() string {
 func (*SimilarRequest) ProtoMessage() {}
 
 func (x *SimilarRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[5]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -482,7 +963,7 @@ func (x *SimilarRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SimilarRequest.ProtoReflect.Descriptor instead.
 func (*SimilarRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{5}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SimilarRequest) GetId() string {
@@ -532,7 +1013,7 @@ type BrowseRequestsRequest struct {
 
 func (x *BrowseRequestsRequest) Reset() {
 	*x = BrowseRequestsRequest{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[6]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -544,7 +1025,7 @@ func (x *BrowseRequestsRequest) String() string {
 func (*BrowseRequestsRequest) ProtoMessage() {}
 
 func (x *BrowseRequestsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[6]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -557,7 +1038,7 @@ func (x *BrowseRequestsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BrowseRequestsRequest.ProtoReflect.Descriptor instead.
 func (*BrowseRequestsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{6}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *BrowseRequestsRequest) GetCommunityId() string {
@@ -592,7 +1073,7 @@ type BrowseRequestsResponse struct {
 
 func (x *BrowseRequestsResponse) Reset() {
 	*x = BrowseRequestsResponse{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[7]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -604,7 +1085,7 @@ func (x *BrowseRequestsResponse) String() string {
 func (*BrowseRequestsResponse) ProtoMessage() {}
 
 func (x *BrowseRequestsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[7]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -617,7 +1098,7 @@ func (x *BrowseRequestsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BrowseRequestsResponse.ProtoReflect.Descriptor instead.
 func (*BrowseRequestsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{7}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *BrowseRequestsResponse) GetRequests() []*PublicRequest {
@@ -656,7 +1137,7 @@ type PublicRequest struct {
 
 func (x *PublicRequest) Reset() {
 	*x = PublicRequest{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[8]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -668,7 +1149,7 @@ func (x *PublicRequest) String() string {
 func (*PublicRequest) ProtoMessage() {}
 
 func (x *PublicRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[8]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -681,7 +1162,7 @@ func (x *PublicRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublicRequest.ProtoReflect.Descriptor instead.
 func (*PublicRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{8}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *PublicRequest) GetId() string {
@@ -764,7 +1245,7 @@ type JoinRequestRequest struct {
 
 func (x *JoinRequestRequest) Reset() {
 	*x = JoinRequestRequest{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[9]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -776,7 +1257,7 @@ func (x *JoinRequestRequest) String() string {
 func (*JoinRequestRequest) ProtoMessage() {}
 
 func (x *JoinRequestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[9]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -789,7 +1270,7 @@ func (x *JoinRequestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequestRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequestRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{9}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *JoinRequestRequest) GetId() string {
@@ -809,7 +1290,7 @@ type JoinRequestResponse struct {
 
 func (x *JoinRequestResponse) Reset() {
 	*x = JoinRequestResponse{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[10]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -821,7 +1302,7 @@ func (x *JoinRequestResponse) String() string {
 func (*JoinRequestResponse) ProtoMessage() {}
 
 func (x *JoinRequestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[10]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -834,7 +1315,7 @@ func (x *JoinRequestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequestResponse.ProtoReflect.Descriptor instead.
 func (*JoinRequestResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{10}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *JoinRequestResponse) GetJoined() int32 {
@@ -854,7 +1335,7 @@ type LookUpRequestRequest struct {
 
 func (x *LookUpRequestRequest) Reset() {
 	*x = LookUpRequestRequest{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[11]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -866,7 +1347,7 @@ func (x *LookUpRequestRequest) String() string {
 func (*LookUpRequestRequest) ProtoMessage() {}
 
 func (x *LookUpRequestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[11]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -879,7 +1360,7 @@ func (x *LookUpRequestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookUpRequestRequest.ProtoReflect.Descriptor instead.
 func (*LookUpRequestRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{11}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LookUpRequestRequest) GetCode() string {
@@ -899,7 +1380,7 @@ type LookUpRequestResponse struct {
 
 func (x *LookUpRequestResponse) Reset() {
 	*x = LookUpRequestResponse{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[12]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -911,7 +1392,7 @@ func (x *LookUpRequestResponse) String() string {
 func (*LookUpRequestResponse) ProtoMessage() {}
 
 func (x *LookUpRequestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[12]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -924,7 +1405,7 @@ func (x *LookUpRequestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookUpRequestResponse.ProtoReflect.Descriptor instead.
 func (*LookUpRequestResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{12}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *LookUpRequestResponse) GetSteps() *RequestSteps {
@@ -951,7 +1432,7 @@ type RequestSteps struct {
 
 func (x *RequestSteps) Reset() {
 	*x = RequestSteps{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[13]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -963,7 +1444,7 @@ func (x *RequestSteps) String() string {
 func (*RequestSteps) ProtoMessage() {}
 
 func (x *RequestSteps) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[13]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -976,7 +1457,7 @@ func (x *RequestSteps) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestSteps.ProtoReflect.Descriptor instead.
 func (*RequestSteps) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{13}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RequestSteps) GetState() RequestState {
@@ -1039,7 +1520,7 @@ type GetRatesRequest struct {
 
 func (x *GetRatesRequest) Reset() {
 	*x = GetRatesRequest{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[14]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1051,7 +1532,7 @@ func (x *GetRatesRequest) String() string {
 func (*GetRatesRequest) ProtoMessage() {}
 
 func (x *GetRatesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[14]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1064,7 +1545,7 @@ func (x *GetRatesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRatesRequest.ProtoReflect.Descriptor instead.
 func (*GetRatesRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{14}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetRatesRequest) GetOrganizationId() string {
@@ -1091,7 +1572,7 @@ type GetRatesResponse struct {
 
 func (x *GetRatesResponse) Reset() {
 	*x = GetRatesResponse{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[15]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1103,7 +1584,7 @@ func (x *GetRatesResponse) String() string {
 func (*GetRatesResponse) ProtoMessage() {}
 
 func (x *GetRatesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[15]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1116,7 +1597,7 @@ func (x *GetRatesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRatesResponse.ProtoReflect.Descriptor instead.
 func (*GetRatesResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{15}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetRatesResponse) GetRates() *Rates {
@@ -1138,14 +1619,17 @@ type Rates struct {
 	// 满意率: rated solved with 4 or 5 ÷ rated.
 	Satisfaction *Rate `protobuf:"bytes,5,opt,name=satisfaction,proto3" json:"satisfaction,omitempty"`
 	// Cases taken out, by reason and approver in ListExclusions.
-	Excluded      int32 `protobuf:"varint,6,opt,name=excluded,proto3" json:"excluded,omitempty"`
+	Excluded int32 `protobuf:"varint,6,opt,name=excluded,proto3" json:"excluded,omitempty"`
+	// Cases declined or merged, which were nobody's to solve: out of the
+	// resolution rate, in the response rate; in ListExclusions too.
+	NotToSolve    int32 `protobuf:"varint,7,opt,name=not_to_solve,json=notToSolve,proto3" json:"not_to_solve,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Rates) Reset() {
 	*x = Rates{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[16]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1157,7 +1641,7 @@ func (x *Rates) String() string {
 func (*Rates) ProtoMessage() {}
 
 func (x *Rates) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[16]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1170,7 +1654,7 @@ func (x *Rates) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rates.ProtoReflect.Descriptor instead.
 func (*Rates) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{16}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Rates) GetOrganizationId() string {
@@ -1215,6 +1699,13 @@ func (x *Rates) GetExcluded() int32 {
 	return 0
 }
 
+func (x *Rates) GetNotToSolve() int32 {
+	if x != nil {
+		return x.NotToSolve
+	}
+	return 0
+}
+
 // A share.
 type Rate struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -1229,7 +1720,7 @@ type Rate struct {
 
 func (x *Rate) Reset() {
 	*x = Rate{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[17]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1241,7 +1732,7 @@ func (x *Rate) String() string {
 func (*Rate) ProtoMessage() {}
 
 func (x *Rate) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[17]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1254,7 +1745,7 @@ func (x *Rate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rate.ProtoReflect.Descriptor instead.
 func (*Rate) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{17}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Rate) GetNumerator() int64 {
@@ -1298,7 +1789,7 @@ type ListExclusionsRequest struct {
 
 func (x *ListExclusionsRequest) Reset() {
 	*x = ListExclusionsRequest{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[18]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1310,7 +1801,7 @@ func (x *ListExclusionsRequest) String() string {
 func (*ListExclusionsRequest) ProtoMessage() {}
 
 func (x *ListExclusionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[18]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1323,7 +1814,7 @@ func (x *ListExclusionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListExclusionsRequest.ProtoReflect.Descriptor instead.
 func (*ListExclusionsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{18}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListExclusionsRequest) GetCommunityId() string {
@@ -1365,7 +1856,7 @@ type ListExclusionsResponse struct {
 
 func (x *ListExclusionsResponse) Reset() {
 	*x = ListExclusionsResponse{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[19]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1377,7 +1868,7 @@ func (x *ListExclusionsResponse) String() string {
 func (*ListExclusionsResponse) ProtoMessage() {}
 
 func (x *ListExclusionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[19]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1390,7 +1881,7 @@ func (x *ListExclusionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListExclusionsResponse.ProtoReflect.Descriptor instead.
 func (*ListExclusionsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{19}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListExclusionsResponse) GetExclusions() []*Exclusion {
@@ -1409,18 +1900,21 @@ func (x *ListExclusionsResponse) GetNextPageToken() string {
 
 // A request that the rates leave out.
 type Exclusion struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	RequestId     string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	Approver      string                 `protobuf:"bytes,3,opt,name=approver,proto3" json:"approver,omitempty"`
-	ExcludedAt    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=excluded_at,json=excludedAt,proto3" json:"excluded_at,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	RequestId  string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Reason     string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Approver   string                 `protobuf:"bytes,3,opt,name=approver,proto3" json:"approver,omitempty"`
+	ExcludedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=excluded_at,json=excludedAt,proto3" json:"excluded_at,omitempty"`
+	// Out of the resolution rate only: declined, or merged into another.
+	NotToSolve    bool   `protobuf:"varint,5,opt,name=not_to_solve,json=notToSolve,proto3" json:"not_to_solve,omitempty"`
+	MergedInto    string `protobuf:"bytes,6,opt,name=merged_into,json=mergedInto,proto3" json:"merged_into,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Exclusion) Reset() {
 	*x = Exclusion{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[20]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1432,7 +1926,7 @@ func (x *Exclusion) String() string {
 func (*Exclusion) ProtoMessage() {}
 
 func (x *Exclusion) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[20]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1445,7 +1939,7 @@ func (x *Exclusion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exclusion.ProtoReflect.Descriptor instead.
 func (*Exclusion) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{20}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Exclusion) GetRequestId() string {
@@ -1476,6 +1970,20 @@ func (x *Exclusion) GetExcludedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Exclusion) GetNotToSolve() bool {
+	if x != nil {
+		return x.NotToSolve
+	}
+	return false
+}
+
+func (x *Exclusion) GetMergedInto() string {
+	if x != nil {
+		return x.MergedInto
+	}
+	return ""
+}
+
 // Says whose duty.
 type SetDutyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1491,7 +1999,7 @@ type SetDutyRequest struct {
 
 func (x *SetDutyRequest) Reset() {
 	*x = SetDutyRequest{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[21]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1503,7 +2011,7 @@ func (x *SetDutyRequest) String() string {
 func (*SetDutyRequest) ProtoMessage() {}
 
 func (x *SetDutyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[21]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1516,7 +2024,7 @@ func (x *SetDutyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetDutyRequest.ProtoReflect.Descriptor instead.
 func (*SetDutyRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{21}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SetDutyRequest) GetDistrictId() string {
@@ -1571,7 +2079,7 @@ type SetDutyResponse struct {
 
 func (x *SetDutyResponse) Reset() {
 	*x = SetDutyResponse{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[22]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1583,7 +2091,7 @@ func (x *SetDutyResponse) String() string {
 func (*SetDutyResponse) ProtoMessage() {}
 
 func (x *SetDutyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[22]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1596,7 +2104,7 @@ func (x *SetDutyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetDutyResponse.ProtoReflect.Descriptor instead.
 func (*SetDutyResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{22}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SetDutyResponse) GetDuty() *Duty {
@@ -1616,7 +2124,7 @@ type ListDutiesRequest struct {
 
 func (x *ListDutiesRequest) Reset() {
 	*x = ListDutiesRequest{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[23]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1628,7 +2136,7 @@ func (x *ListDutiesRequest) String() string {
 func (*ListDutiesRequest) ProtoMessage() {}
 
 func (x *ListDutiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[23]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1641,7 +2149,7 @@ func (x *ListDutiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDutiesRequest.ProtoReflect.Descriptor instead.
 func (*ListDutiesRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{23}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListDutiesRequest) GetDistrictId() string {
@@ -1661,7 +2169,7 @@ type ListDutiesResponse struct {
 
 func (x *ListDutiesResponse) Reset() {
 	*x = ListDutiesResponse{}
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[24]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1673,7 +2181,7 @@ func (x *ListDutiesResponse) String() string {
 func (*ListDutiesResponse) ProtoMessage() {}
 
 func (x *ListDutiesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_circle_proto_msgTypes[24]
+	mi := &file_linli_requests_v1_circle_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1686,7 +2194,7 @@ func (x *ListDutiesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDutiesResponse.ProtoReflect.Descriptor instead.
 func (*ListDutiesResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{24}
+	return file_linli_requests_v1_circle_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListDutiesResponse) GetDuties() []*Duty {
@@ -1710,7 +2218,43 @@ const file_linli_requests_v1_circle_proto_rawDesc = "" +
 	"owner_name\x18\x04 \x01(\tR\townerName\x12\x1d\n" +
 	"\n" +
 	"limit_days\x18\x05 \x01(\x05R\tlimitDays\x12\x14\n" +
-	"\x05basis\x18\x06 \x01(\tR\x05basis\"\xc3\x02\n" +
+	"\x05basis\x18\x06 \x01(\tR\x05basis\">\n" +
+	"\x0eGetFormRequest\x12,\n" +
+	"\fcommunity_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\">\n" +
+	"\x0fGetFormResponse\x12+\n" +
+	"\x04form\x18\x01 \x01(\v2\x17.linli.requests.v1.FormR\x04form\"\xf4\x01\n" +
+	"\x04Form\x12A\n" +
+	"\vemergencies\x18\x01 \x03(\v2\x1f.linli.requests.v1.PublicNumberR\vemergencies\x12A\n" +
+	"\vallegations\x18\x02 \x03(\v2\x1f.linli.requests.v1.PublicNumberR\vallegations\x12/\n" +
+	"\x06duties\x18\x03 \x03(\v2\x17.linli.requests.v1.DutyR\x06duties\x125\n" +
+	"\x06limits\x18\x04 \x01(\v2\x1d.linli.requests.v1.FormLimitsR\x06limits\":\n" +
+	"\fPublicNumber\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x12\n" +
+	"\x04what\x18\x02 \x01(\tR\x04what\"}\n" +
+	"\n" +
+	"FormLimits\x12\x14\n" +
+	"\x05admit\x18\x01 \x01(\x05R\x05admit\x12\x18\n" +
+	"\ainquiry\x18\x02 \x01(\x05R\ainquiry\x12\x18\n" +
+	"\aproblem\x18\x03 \x01(\x05R\aproblem\x12%\n" +
+	"\x0ehardship_visit\x18\x04 \x01(\x05R\rhardshipVisit\"\xcc\x02\n" +
+	"\x18GetNuisancePlacesRequest\x12,\n" +
+	"\fcommunity_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\x12B\n" +
+	"\vbefore_from\x18\x02 \x01(\tB!\xbaH\x1er\x1c2\x1a^[0-9]{4}-(0[1-9]|1[0-2])$R\n" +
+	"beforeFrom\x12>\n" +
+	"\tbefore_to\x18\x03 \x01(\tB!\xbaH\x1er\x1c2\x1a^[0-9]{4}-(0[1-9]|1[0-2])$R\bbeforeTo\x12@\n" +
+	"\n" +
+	"after_from\x18\x04 \x01(\tB!\xbaH\x1er\x1c2\x1a^[0-9]{4}-(0[1-9]|1[0-2])$R\tafterFrom\x12<\n" +
+	"\bafter_to\x18\x05 \x01(\tB!\xbaH\x1er\x1c2\x1a^[0-9]{4}-(0[1-9]|1[0-2])$R\aafterTo\"t\n" +
+	"\x19GetNuisancePlacesResponse\x128\n" +
+	"\x06places\x18\x01 \x03(\v2 .linli.requests.v1.NuisancePlaceR\x06places\x12\x1d\n" +
+	"\n" +
+	"least_cell\x18\x02 \x01(\x05R\tleastCell\"x\n" +
+	"\rNuisancePlace\x12\x1a\n" +
+	"\bbuilding\x18\x01 \x01(\tR\bbuilding\x12\x1b\n" +
+	"\x06before\x18\x02 \x01(\x05H\x00R\x06before\x88\x01\x01\x12\x19\n" +
+	"\x05after\x18\x03 \x01(\x05H\x01R\x05after\x88\x01\x01B\t\n" +
+	"\a_beforeB\b\n" +
+	"\x06_after\"\xc3\x02\n" +
 	"\x15PreviewRequestRequest\x12/\n" +
 	"\fcommunity_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\x12A\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.linli.requests.v1.RequestKindB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04kind\x12L\n" +
@@ -1783,7 +2327,7 @@ const file_linli_requests_v1_circle_proto_rawDesc = "" +
 	"\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x0eorganizationId\x12\x1f\n" +
 	"\x04year\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xb4\x10(\xd0\x0fR\x04year\"B\n" +
 	"\x10GetRatesResponse\x12.\n" +
-	"\x05rates\x18\x01 \x01(\v2\x18.linli.requests.v1.RatesR\x05rates\"\x8b\x02\n" +
+	"\x05rates\x18\x01 \x01(\v2\x18.linli.requests.v1.RatesR\x05rates\"\xad\x02\n" +
 	"\x05Rates\x12'\n" +
 	"\x0forganization_id\x18\x01 \x01(\tR\x0eorganizationId\x12\x12\n" +
 	"\x04year\x18\x02 \x01(\x05R\x04year\x123\n" +
@@ -1792,7 +2336,9 @@ const file_linli_requests_v1_circle_proto_rawDesc = "" +
 	"resolution\x18\x04 \x01(\v2\x17.linli.requests.v1.RateR\n" +
 	"resolution\x12;\n" +
 	"\fsatisfaction\x18\x05 \x01(\v2\x17.linli.requests.v1.RateR\fsatisfaction\x12\x1a\n" +
-	"\bexcluded\x18\x06 \x01(\x05R\bexcluded\"\x92\x01\n" +
+	"\bexcluded\x18\x06 \x01(\x05R\bexcluded\x12 \n" +
+	"\fnot_to_solve\x18\a \x01(\x05R\n" +
+	"notToSolve\"\x92\x01\n" +
 	"\x04Rate\x12\x1c\n" +
 	"\tnumerator\x18\x01 \x01(\x03R\tnumerator\x12 \n" +
 	"\vdenominator\x18\x02 \x01(\x03R\vdenominator\x12\x1d\n" +
@@ -1812,14 +2358,18 @@ const file_linli_requests_v1_circle_proto_rawDesc = "" +
 	"\n" +
 	"exclusions\x18\x01 \x03(\v2\x1c.linli.requests.v1.ExclusionR\n" +
 	"exclusions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x9b\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xde\x01\n" +
 	"\tExclusion\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1a\n" +
 	"\bapprover\x18\x03 \x01(\tR\bapprover\x12;\n" +
 	"\vexcluded_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"excludedAt\"\xa4\x02\n" +
+	"excludedAt\x12 \n" +
+	"\fnot_to_solve\x18\x05 \x01(\bR\n" +
+	"notToSolve\x12\x1f\n" +
+	"\vmerged_into\x18\x06 \x01(\tR\n" +
+	"mergedInto\"\xa4\x02\n" +
 	"\x0eSetDutyRequest\x12-\n" +
 	"\vdistrict_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18 R\n" +
 	"districtId\x12(\n" +
@@ -1841,9 +2391,9 @@ const file_linli_requests_v1_circle_proto_rawDesc = "" +
 	"\x11OWNER_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fOWNER_COMMUNITY\x10\x01\x12\x10\n" +
 	"\fOWNER_STREET\x10\x02\x12\x14\n" +
-	"\x10OWNER_DEPARTMENT\x10\x032\x8e\n" +
-	"\n" +
-	"\rCircleService\x12\x9a\x01\n" +
+	"\x10OWNER_DEPARTMENT\x10\x032\xe4\f\n" +
+	"\rCircleService\x12\x94\x01\n" +
+	"\aGetForm\x12!.linli.requests.v1.GetFormRequest\x1a\".linli.requests.v1.GetFormResponse\"B\xea\xdb\x18\x04\x10\x048\x01\x82\xd3\xe4\x93\x024b\x04form\x12,/v1/organizations/{community_id}/circle/form\x12\x9a\x01\n" +
 	"\x0ePreviewRequest\x12(.linli.requests.v1.PreviewRequestRequest\x1a).linli.requests.v1.PreviewRequestResponse\"3\xea\xdb\x18\a\n" +
 	"\x03\n" +
 	"\t\x04\x10\x03\x82\xd3\xe4\x93\x02\":\x01*b\apreview\"\x14/v1/requests:preview\x12\xad\x01\n" +
@@ -1857,7 +2407,11 @@ const file_linli_requests_v1_circle_proto_rawDesc = "" +
 	"\rLookUpRequest\x12'.linli.requests.v1.LookUpRequestRequest\x1a(.linli.requests.v1.LookUpRequestResponse\"-\xea\xdb\x18\x04\x10\x048\x01\x82\xd3\xe4\x93\x02\x1f:\x01*b\x05steps\"\x13/v1/requests:lookUp\x12\x9a\x01\n" +
 	"\bGetRates\x12\".linli.requests.v1.GetRatesRequest\x1a#.linli.requests.v1.GetRatesResponse\"E\xea\xdb\x18\x02\x10\x04\x82\xd3\xe4\x93\x029b\x05rates\x120/v1/organizations/{organization_id}/circle/rates\x12\xba\x01\n" +
 	"\x0eListExclusions\x12(.linli.requests.v1.ListExclusionsRequest\x1a).linli.requests.v1.ListExclusionsResponse\"S\xea\xdb\x18\x15\n" +
-	"\x03\x04\x03\x02\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x024\x122/v1/organizations/{community_id}/circle/exclusions\x12\xa1\x01\n" +
+	"\x03\x04\x03\x02\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x024\x122/v1/organizations/{community_id}/circle/exclusions\x12\xbc\x01\n" +
+	"\x11GetNuisancePlaces\x12+.linli.requests.v1.GetNuisancePlacesRequest\x1a,.linli.requests.v1.GetNuisancePlacesResponse\"L\xea\xdb\x18\n" +
+	"\n" +
+	"\x06\n" +
+	"\t\x04\x05\x03\x02\x10\x04\x82\xd3\xe4\x93\x028\x126/v1/organizations/{community_id}/circle/nuisancePlaces\x12\xa1\x01\n" +
 	"\aSetDuty\x12!.linli.requests.v1.SetDutyRequest\x1a\".linli.requests.v1.SetDutyResponse\"O\xea\xdb\x18\x14\n" +
 	"\x01\x02\x10\x01\x1a\vdistrict_id(\x01\x82\xd3\xe4\x93\x021:\x01*b\x04duty\"&/v1/organizations/{district_id}/duties\x12\x8f\x01\n" +
 	"\n" +
@@ -1877,88 +2431,106 @@ func file_linli_requests_v1_circle_proto_rawDescGZIP() []byte {
 }
 
 var file_linli_requests_v1_circle_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_linli_requests_v1_circle_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_linli_requests_v1_circle_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_linli_requests_v1_circle_proto_goTypes = []any{
-	(Owner)(0),                     // 0: linli.requests.v1.Owner
-	(*Duty)(nil),                   // 1: linli.requests.v1.Duty
-	(*PreviewRequestRequest)(nil),  // 2: linli.requests.v1.PreviewRequestRequest
-	(*PreviewRequestResponse)(nil), // 3: linli.requests.v1.PreviewRequestResponse
-	(*Preview)(nil),                // 4: linli.requests.v1.Preview
-	(*Covered)(nil),                // 5: linli.requests.v1.Covered
-	(*SimilarRequest)(nil),         // 6: linli.requests.v1.SimilarRequest
-	(*BrowseRequestsRequest)(nil),  // 7: linli.requests.v1.BrowseRequestsRequest
-	(*BrowseRequestsResponse)(nil), // 8: linli.requests.v1.BrowseRequestsResponse
-	(*PublicRequest)(nil),          // 9: linli.requests.v1.PublicRequest
-	(*JoinRequestRequest)(nil),     // 10: linli.requests.v1.JoinRequestRequest
-	(*JoinRequestResponse)(nil),    // 11: linli.requests.v1.JoinRequestResponse
-	(*LookUpRequestRequest)(nil),   // 12: linli.requests.v1.LookUpRequestRequest
-	(*LookUpRequestResponse)(nil),  // 13: linli.requests.v1.LookUpRequestResponse
-	(*RequestSteps)(nil),           // 14: linli.requests.v1.RequestSteps
-	(*GetRatesRequest)(nil),        // 15: linli.requests.v1.GetRatesRequest
-	(*GetRatesResponse)(nil),       // 16: linli.requests.v1.GetRatesResponse
-	(*Rates)(nil),                  // 17: linli.requests.v1.Rates
-	(*Rate)(nil),                   // 18: linli.requests.v1.Rate
-	(*ListExclusionsRequest)(nil),  // 19: linli.requests.v1.ListExclusionsRequest
-	(*ListExclusionsResponse)(nil), // 20: linli.requests.v1.ListExclusionsResponse
-	(*Exclusion)(nil),              // 21: linli.requests.v1.Exclusion
-	(*SetDutyRequest)(nil),         // 22: linli.requests.v1.SetDutyRequest
-	(*SetDutyResponse)(nil),        // 23: linli.requests.v1.SetDutyResponse
-	(*ListDutiesRequest)(nil),      // 24: linli.requests.v1.ListDutiesRequest
-	(*ListDutiesResponse)(nil),     // 25: linli.requests.v1.ListDutiesResponse
-	(RequestKind)(0),               // 26: linli.requests.v1.RequestKind
-	(Visibility)(0),                // 27: linli.requests.v1.Visibility
-	(*timestamppb.Timestamp)(nil),  // 28: google.protobuf.Timestamp
-	(RequestState)(0),              // 29: linli.requests.v1.RequestState
+	(Owner)(0),                        // 0: linli.requests.v1.Owner
+	(*Duty)(nil),                      // 1: linli.requests.v1.Duty
+	(*GetFormRequest)(nil),            // 2: linli.requests.v1.GetFormRequest
+	(*GetFormResponse)(nil),           // 3: linli.requests.v1.GetFormResponse
+	(*Form)(nil),                      // 4: linli.requests.v1.Form
+	(*PublicNumber)(nil),              // 5: linli.requests.v1.PublicNumber
+	(*FormLimits)(nil),                // 6: linli.requests.v1.FormLimits
+	(*GetNuisancePlacesRequest)(nil),  // 7: linli.requests.v1.GetNuisancePlacesRequest
+	(*GetNuisancePlacesResponse)(nil), // 8: linli.requests.v1.GetNuisancePlacesResponse
+	(*NuisancePlace)(nil),             // 9: linli.requests.v1.NuisancePlace
+	(*PreviewRequestRequest)(nil),     // 10: linli.requests.v1.PreviewRequestRequest
+	(*PreviewRequestResponse)(nil),    // 11: linli.requests.v1.PreviewRequestResponse
+	(*Preview)(nil),                   // 12: linli.requests.v1.Preview
+	(*Covered)(nil),                   // 13: linli.requests.v1.Covered
+	(*SimilarRequest)(nil),            // 14: linli.requests.v1.SimilarRequest
+	(*BrowseRequestsRequest)(nil),     // 15: linli.requests.v1.BrowseRequestsRequest
+	(*BrowseRequestsResponse)(nil),    // 16: linli.requests.v1.BrowseRequestsResponse
+	(*PublicRequest)(nil),             // 17: linli.requests.v1.PublicRequest
+	(*JoinRequestRequest)(nil),        // 18: linli.requests.v1.JoinRequestRequest
+	(*JoinRequestResponse)(nil),       // 19: linli.requests.v1.JoinRequestResponse
+	(*LookUpRequestRequest)(nil),      // 20: linli.requests.v1.LookUpRequestRequest
+	(*LookUpRequestResponse)(nil),     // 21: linli.requests.v1.LookUpRequestResponse
+	(*RequestSteps)(nil),              // 22: linli.requests.v1.RequestSteps
+	(*GetRatesRequest)(nil),           // 23: linli.requests.v1.GetRatesRequest
+	(*GetRatesResponse)(nil),          // 24: linli.requests.v1.GetRatesResponse
+	(*Rates)(nil),                     // 25: linli.requests.v1.Rates
+	(*Rate)(nil),                      // 26: linli.requests.v1.Rate
+	(*ListExclusionsRequest)(nil),     // 27: linli.requests.v1.ListExclusionsRequest
+	(*ListExclusionsResponse)(nil),    // 28: linli.requests.v1.ListExclusionsResponse
+	(*Exclusion)(nil),                 // 29: linli.requests.v1.Exclusion
+	(*SetDutyRequest)(nil),            // 30: linli.requests.v1.SetDutyRequest
+	(*SetDutyResponse)(nil),           // 31: linli.requests.v1.SetDutyResponse
+	(*ListDutiesRequest)(nil),         // 32: linli.requests.v1.ListDutiesRequest
+	(*ListDutiesResponse)(nil),        // 33: linli.requests.v1.ListDutiesResponse
+	(RequestKind)(0),                  // 34: linli.requests.v1.RequestKind
+	(Visibility)(0),                   // 35: linli.requests.v1.Visibility
+	(*timestamppb.Timestamp)(nil),     // 36: google.protobuf.Timestamp
+	(RequestState)(0),                 // 37: linli.requests.v1.RequestState
 }
 var file_linli_requests_v1_circle_proto_depIdxs = []int32{
 	0,  // 0: linli.requests.v1.Duty.owner:type_name -> linli.requests.v1.Owner
-	26, // 1: linli.requests.v1.PreviewRequestRequest.kind:type_name -> linli.requests.v1.RequestKind
-	27, // 2: linli.requests.v1.PreviewRequestRequest.visibility:type_name -> linli.requests.v1.Visibility
-	4,  // 3: linli.requests.v1.PreviewRequestResponse.preview:type_name -> linli.requests.v1.Preview
-	5,  // 4: linli.requests.v1.Preview.covered:type_name -> linli.requests.v1.Covered
-	6,  // 5: linli.requests.v1.Preview.similar:type_name -> linli.requests.v1.SimilarRequest
-	28, // 6: linli.requests.v1.SimilarRequest.posted_at:type_name -> google.protobuf.Timestamp
-	9,  // 7: linli.requests.v1.BrowseRequestsResponse.requests:type_name -> linli.requests.v1.PublicRequest
-	26, // 8: linli.requests.v1.PublicRequest.kind:type_name -> linli.requests.v1.RequestKind
-	29, // 9: linli.requests.v1.PublicRequest.state:type_name -> linli.requests.v1.RequestState
-	28, // 10: linli.requests.v1.PublicRequest.posted_at:type_name -> google.protobuf.Timestamp
-	14, // 11: linli.requests.v1.LookUpRequestResponse.steps:type_name -> linli.requests.v1.RequestSteps
-	29, // 12: linli.requests.v1.RequestSteps.state:type_name -> linli.requests.v1.RequestState
-	28, // 13: linli.requests.v1.RequestSteps.posted_at:type_name -> google.protobuf.Timestamp
-	28, // 14: linli.requests.v1.RequestSteps.admitted_at:type_name -> google.protobuf.Timestamp
-	28, // 15: linli.requests.v1.RequestSteps.resolved_at:type_name -> google.protobuf.Timestamp
-	28, // 16: linli.requests.v1.RequestSteps.closed_at:type_name -> google.protobuf.Timestamp
-	28, // 17: linli.requests.v1.RequestSteps.due_at:type_name -> google.protobuf.Timestamp
-	17, // 18: linli.requests.v1.GetRatesResponse.rates:type_name -> linli.requests.v1.Rates
-	18, // 19: linli.requests.v1.Rates.response:type_name -> linli.requests.v1.Rate
-	18, // 20: linli.requests.v1.Rates.resolution:type_name -> linli.requests.v1.Rate
-	18, // 21: linli.requests.v1.Rates.satisfaction:type_name -> linli.requests.v1.Rate
-	21, // 22: linli.requests.v1.ListExclusionsResponse.exclusions:type_name -> linli.requests.v1.Exclusion
-	28, // 23: linli.requests.v1.Exclusion.excluded_at:type_name -> google.protobuf.Timestamp
-	0,  // 24: linli.requests.v1.SetDutyRequest.owner:type_name -> linli.requests.v1.Owner
-	1,  // 25: linli.requests.v1.SetDutyResponse.duty:type_name -> linli.requests.v1.Duty
-	1,  // 26: linli.requests.v1.ListDutiesResponse.duties:type_name -> linli.requests.v1.Duty
-	2,  // 27: linli.requests.v1.CircleService.PreviewRequest:input_type -> linli.requests.v1.PreviewRequestRequest
-	7,  // 28: linli.requests.v1.CircleService.BrowseRequests:input_type -> linli.requests.v1.BrowseRequestsRequest
-	10, // 29: linli.requests.v1.CircleService.JoinRequest:input_type -> linli.requests.v1.JoinRequestRequest
-	12, // 30: linli.requests.v1.CircleService.LookUpRequest:input_type -> linli.requests.v1.LookUpRequestRequest
-	15, // 31: linli.requests.v1.CircleService.GetRates:input_type -> linli.requests.v1.GetRatesRequest
-	19, // 32: linli.requests.v1.CircleService.ListExclusions:input_type -> linli.requests.v1.ListExclusionsRequest
-	22, // 33: linli.requests.v1.CircleService.SetDuty:input_type -> linli.requests.v1.SetDutyRequest
-	24, // 34: linli.requests.v1.CircleService.ListDuties:input_type -> linli.requests.v1.ListDutiesRequest
-	3,  // 35: linli.requests.v1.CircleService.PreviewRequest:output_type -> linli.requests.v1.PreviewRequestResponse
-	8,  // 36: linli.requests.v1.CircleService.BrowseRequests:output_type -> linli.requests.v1.BrowseRequestsResponse
-	11, // 37: linli.requests.v1.CircleService.JoinRequest:output_type -> linli.requests.v1.JoinRequestResponse
-	13, // 38: linli.requests.v1.CircleService.LookUpRequest:output_type -> linli.requests.v1.LookUpRequestResponse
-	16, // 39: linli.requests.v1.CircleService.GetRates:output_type -> linli.requests.v1.GetRatesResponse
-	20, // 40: linli.requests.v1.CircleService.ListExclusions:output_type -> linli.requests.v1.ListExclusionsResponse
-	23, // 41: linli.requests.v1.CircleService.SetDuty:output_type -> linli.requests.v1.SetDutyResponse
-	25, // 42: linli.requests.v1.CircleService.ListDuties:output_type -> linli.requests.v1.ListDutiesResponse
-	35, // [35:43] is the sub-list for method output_type
-	27, // [27:35] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	4,  // 1: linli.requests.v1.GetFormResponse.form:type_name -> linli.requests.v1.Form
+	5,  // 2: linli.requests.v1.Form.emergencies:type_name -> linli.requests.v1.PublicNumber
+	5,  // 3: linli.requests.v1.Form.allegations:type_name -> linli.requests.v1.PublicNumber
+	1,  // 4: linli.requests.v1.Form.duties:type_name -> linli.requests.v1.Duty
+	6,  // 5: linli.requests.v1.Form.limits:type_name -> linli.requests.v1.FormLimits
+	9,  // 6: linli.requests.v1.GetNuisancePlacesResponse.places:type_name -> linli.requests.v1.NuisancePlace
+	34, // 7: linli.requests.v1.PreviewRequestRequest.kind:type_name -> linli.requests.v1.RequestKind
+	35, // 8: linli.requests.v1.PreviewRequestRequest.visibility:type_name -> linli.requests.v1.Visibility
+	12, // 9: linli.requests.v1.PreviewRequestResponse.preview:type_name -> linli.requests.v1.Preview
+	13, // 10: linli.requests.v1.Preview.covered:type_name -> linli.requests.v1.Covered
+	14, // 11: linli.requests.v1.Preview.similar:type_name -> linli.requests.v1.SimilarRequest
+	36, // 12: linli.requests.v1.SimilarRequest.posted_at:type_name -> google.protobuf.Timestamp
+	17, // 13: linli.requests.v1.BrowseRequestsResponse.requests:type_name -> linli.requests.v1.PublicRequest
+	34, // 14: linli.requests.v1.PublicRequest.kind:type_name -> linli.requests.v1.RequestKind
+	37, // 15: linli.requests.v1.PublicRequest.state:type_name -> linli.requests.v1.RequestState
+	36, // 16: linli.requests.v1.PublicRequest.posted_at:type_name -> google.protobuf.Timestamp
+	22, // 17: linli.requests.v1.LookUpRequestResponse.steps:type_name -> linli.requests.v1.RequestSteps
+	37, // 18: linli.requests.v1.RequestSteps.state:type_name -> linli.requests.v1.RequestState
+	36, // 19: linli.requests.v1.RequestSteps.posted_at:type_name -> google.protobuf.Timestamp
+	36, // 20: linli.requests.v1.RequestSteps.admitted_at:type_name -> google.protobuf.Timestamp
+	36, // 21: linli.requests.v1.RequestSteps.resolved_at:type_name -> google.protobuf.Timestamp
+	36, // 22: linli.requests.v1.RequestSteps.closed_at:type_name -> google.protobuf.Timestamp
+	36, // 23: linli.requests.v1.RequestSteps.due_at:type_name -> google.protobuf.Timestamp
+	25, // 24: linli.requests.v1.GetRatesResponse.rates:type_name -> linli.requests.v1.Rates
+	26, // 25: linli.requests.v1.Rates.response:type_name -> linli.requests.v1.Rate
+	26, // 26: linli.requests.v1.Rates.resolution:type_name -> linli.requests.v1.Rate
+	26, // 27: linli.requests.v1.Rates.satisfaction:type_name -> linli.requests.v1.Rate
+	29, // 28: linli.requests.v1.ListExclusionsResponse.exclusions:type_name -> linli.requests.v1.Exclusion
+	36, // 29: linli.requests.v1.Exclusion.excluded_at:type_name -> google.protobuf.Timestamp
+	0,  // 30: linli.requests.v1.SetDutyRequest.owner:type_name -> linli.requests.v1.Owner
+	1,  // 31: linli.requests.v1.SetDutyResponse.duty:type_name -> linli.requests.v1.Duty
+	1,  // 32: linli.requests.v1.ListDutiesResponse.duties:type_name -> linli.requests.v1.Duty
+	2,  // 33: linli.requests.v1.CircleService.GetForm:input_type -> linli.requests.v1.GetFormRequest
+	10, // 34: linli.requests.v1.CircleService.PreviewRequest:input_type -> linli.requests.v1.PreviewRequestRequest
+	15, // 35: linli.requests.v1.CircleService.BrowseRequests:input_type -> linli.requests.v1.BrowseRequestsRequest
+	18, // 36: linli.requests.v1.CircleService.JoinRequest:input_type -> linli.requests.v1.JoinRequestRequest
+	20, // 37: linli.requests.v1.CircleService.LookUpRequest:input_type -> linli.requests.v1.LookUpRequestRequest
+	23, // 38: linli.requests.v1.CircleService.GetRates:input_type -> linli.requests.v1.GetRatesRequest
+	27, // 39: linli.requests.v1.CircleService.ListExclusions:input_type -> linli.requests.v1.ListExclusionsRequest
+	7,  // 40: linli.requests.v1.CircleService.GetNuisancePlaces:input_type -> linli.requests.v1.GetNuisancePlacesRequest
+	30, // 41: linli.requests.v1.CircleService.SetDuty:input_type -> linli.requests.v1.SetDutyRequest
+	32, // 42: linli.requests.v1.CircleService.ListDuties:input_type -> linli.requests.v1.ListDutiesRequest
+	3,  // 43: linli.requests.v1.CircleService.GetForm:output_type -> linli.requests.v1.GetFormResponse
+	11, // 44: linli.requests.v1.CircleService.PreviewRequest:output_type -> linli.requests.v1.PreviewRequestResponse
+	16, // 45: linli.requests.v1.CircleService.BrowseRequests:output_type -> linli.requests.v1.BrowseRequestsResponse
+	19, // 46: linli.requests.v1.CircleService.JoinRequest:output_type -> linli.requests.v1.JoinRequestResponse
+	21, // 47: linli.requests.v1.CircleService.LookUpRequest:output_type -> linli.requests.v1.LookUpRequestResponse
+	24, // 48: linli.requests.v1.CircleService.GetRates:output_type -> linli.requests.v1.GetRatesResponse
+	28, // 49: linli.requests.v1.CircleService.ListExclusions:output_type -> linli.requests.v1.ListExclusionsResponse
+	8,  // 50: linli.requests.v1.CircleService.GetNuisancePlaces:output_type -> linli.requests.v1.GetNuisancePlacesResponse
+	31, // 51: linli.requests.v1.CircleService.SetDuty:output_type -> linli.requests.v1.SetDutyResponse
+	33, // 52: linli.requests.v1.CircleService.ListDuties:output_type -> linli.requests.v1.ListDutiesResponse
+	43, // [43:53] is the sub-list for method output_type
+	33, // [33:43] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_linli_requests_v1_circle_proto_init() }
@@ -1967,14 +2539,15 @@ func file_linli_requests_v1_circle_proto_init() {
 		return
 	}
 	file_linli_requests_v1_requests_proto_init()
-	file_linli_requests_v1_circle_proto_msgTypes[17].OneofWrappers = []any{}
+	file_linli_requests_v1_circle_proto_msgTypes[8].OneofWrappers = []any{}
+	file_linli_requests_v1_circle_proto_msgTypes[25].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_requests_v1_circle_proto_rawDesc), len(file_linli_requests_v1_circle_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   25,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -35,6 +35,45 @@ var (
 	_ = metadata.Join
 )
 
+func request_CircleService_GetForm_0(ctx context.Context, marshaler runtime.Marshaler, client CircleServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq GetFormRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["community_id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "community_id")
+	}
+	protoReq.CommunityId, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "community_id", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.GetForm(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_CircleService_GetForm_0(ctx context.Context, marshaler runtime.Marshaler, server CircleServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq GetFormRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["community_id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "community_id")
+	}
+	protoReq.CommunityId, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "community_id", err)
+	}
+	msg, err := server.GetForm(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 func request_CircleService_PreviewRequest_0(ctx context.Context, marshaler runtime.Marshaler, client CircleServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
 		protoReq PreviewRequestRequest
@@ -293,6 +332,59 @@ func local_request_CircleService_ListExclusions_0(ctx context.Context, marshaler
 	return msg, metadata, err
 }
 
+var filter_CircleService_GetNuisancePlaces_0 = &utilities.DoubleArray{Encoding: map[string]int{"community_id": 0}, Base: []int{1, 1, 0}, Check: []int{0, 1, 2}}
+
+func request_CircleService_GetNuisancePlaces_0(ctx context.Context, marshaler runtime.Marshaler, client CircleServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq GetNuisancePlacesRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["community_id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "community_id")
+	}
+	protoReq.CommunityId, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "community_id", err)
+	}
+	if err := req.ParseForm(); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_CircleService_GetNuisancePlaces_0); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.GetNuisancePlaces(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_CircleService_GetNuisancePlaces_0(ctx context.Context, marshaler runtime.Marshaler, server CircleServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq GetNuisancePlacesRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["community_id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "community_id")
+	}
+	protoReq.CommunityId, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "community_id", err)
+	}
+	if err := req.ParseForm(); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_CircleService_GetNuisancePlaces_0); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	msg, err := server.GetNuisancePlaces(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 func request_CircleService_SetDuty_0(ctx context.Context, marshaler runtime.Marshaler, client CircleServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
 		protoReq SetDutyRequest
@@ -383,6 +475,26 @@ func local_request_CircleService_ListDuties_0(ctx context.Context, marshaler run
 // Note that using this registration option will cause many gRPC library features to stop working. Consider using RegisterCircleServiceHandlerFromEndpoint instead.
 // GRPC interceptors will not work for this type of registration. To use interceptors, you must use the "runtime.WithMiddlewares" option in the "runtime.NewServeMux" call.
 func RegisterCircleServiceHandlerServer(ctx context.Context, mux *runtime.ServeMux, server CircleServiceServer) error {
+	mux.Handle(http.MethodGet, pattern_CircleService_GetForm_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/linli.requests.v1.CircleService/GetForm", runtime.WithHTTPPathPattern("/v1/organizations/{community_id}/circle/form"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_CircleService_GetForm_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_CircleService_GetForm_0(annotatedContext, mux, outboundMarshaler, w, req, response_CircleService_GetForm_0{resp.(*GetFormResponse)}, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodPost, pattern_CircleService_PreviewRequest_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -503,6 +615,26 @@ func RegisterCircleServiceHandlerServer(ctx context.Context, mux *runtime.ServeM
 		}
 		forward_CircleService_ListExclusions_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodGet, pattern_CircleService_GetNuisancePlaces_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/linli.requests.v1.CircleService/GetNuisancePlaces", runtime.WithHTTPPathPattern("/v1/organizations/{community_id}/circle/nuisancePlaces"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_CircleService_GetNuisancePlaces_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_CircleService_GetNuisancePlaces_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodPost, pattern_CircleService_SetDuty_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -583,6 +715,23 @@ func RegisterCircleServiceHandler(ctx context.Context, mux *runtime.ServeMux, co
 // doesn't go through the normal gRPC flow (creating a gRPC client etc.) then it will be up to the passed in
 // "CircleServiceClient" to call the correct interceptors. This client ignores the HTTP middlewares.
 func RegisterCircleServiceHandlerClient(ctx context.Context, mux *runtime.ServeMux, client CircleServiceClient) error {
+	mux.Handle(http.MethodGet, pattern_CircleService_GetForm_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/linli.requests.v1.CircleService/GetForm", runtime.WithHTTPPathPattern("/v1/organizations/{community_id}/circle/form"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_CircleService_GetForm_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_CircleService_GetForm_0(annotatedContext, mux, outboundMarshaler, w, req, response_CircleService_GetForm_0{resp.(*GetFormResponse)}, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodPost, pattern_CircleService_PreviewRequest_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -685,6 +834,23 @@ func RegisterCircleServiceHandlerClient(ctx context.Context, mux *runtime.ServeM
 		}
 		forward_CircleService_ListExclusions_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodGet, pattern_CircleService_GetNuisancePlaces_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/linli.requests.v1.CircleService/GetNuisancePlaces", runtime.WithHTTPPathPattern("/v1/organizations/{community_id}/circle/nuisancePlaces"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_CircleService_GetNuisancePlaces_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_CircleService_GetNuisancePlaces_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodPost, pattern_CircleService_SetDuty_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -720,6 +886,15 @@ func RegisterCircleServiceHandlerClient(ctx context.Context, mux *runtime.ServeM
 		forward_CircleService_ListDuties_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
 	return nil
+}
+
+type response_CircleService_GetForm_0 struct {
+	*GetFormResponse
+}
+
+func (m response_CircleService_GetForm_0) XXX_ResponseBody() interface{} {
+	response := m.GetFormResponse
+	return response.Form
 }
 
 type response_CircleService_PreviewRequest_0 struct {
@@ -759,23 +934,27 @@ func (m response_CircleService_SetDuty_0) XXX_ResponseBody() interface{} {
 }
 
 var (
-	pattern_CircleService_PreviewRequest_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "requests"}, "preview"))
-	pattern_CircleService_BrowseRequests_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 2, 4}, []string{"v1", "organizations", "community_id", "circle", "requests"}, ""))
-	pattern_CircleService_JoinRequest_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "requests", "id"}, "join"))
-	pattern_CircleService_LookUpRequest_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "requests"}, "lookUp"))
-	pattern_CircleService_GetRates_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 2, 4}, []string{"v1", "organizations", "organization_id", "circle", "rates"}, ""))
-	pattern_CircleService_ListExclusions_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 2, 4}, []string{"v1", "organizations", "community_id", "circle", "exclusions"}, ""))
-	pattern_CircleService_SetDuty_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "organizations", "district_id", "duties"}, ""))
-	pattern_CircleService_ListDuties_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "organizations", "district_id", "duties"}, ""))
+	pattern_CircleService_GetForm_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 2, 4}, []string{"v1", "organizations", "community_id", "circle", "form"}, ""))
+	pattern_CircleService_PreviewRequest_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "requests"}, "preview"))
+	pattern_CircleService_BrowseRequests_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 2, 4}, []string{"v1", "organizations", "community_id", "circle", "requests"}, ""))
+	pattern_CircleService_JoinRequest_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "requests", "id"}, "join"))
+	pattern_CircleService_LookUpRequest_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "requests"}, "lookUp"))
+	pattern_CircleService_GetRates_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 2, 4}, []string{"v1", "organizations", "organization_id", "circle", "rates"}, ""))
+	pattern_CircleService_ListExclusions_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 2, 4}, []string{"v1", "organizations", "community_id", "circle", "exclusions"}, ""))
+	pattern_CircleService_GetNuisancePlaces_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 2, 4}, []string{"v1", "organizations", "community_id", "circle", "nuisancePlaces"}, ""))
+	pattern_CircleService_SetDuty_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "organizations", "district_id", "duties"}, ""))
+	pattern_CircleService_ListDuties_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "organizations", "district_id", "duties"}, ""))
 )
 
 var (
-	forward_CircleService_PreviewRequest_0 = runtime.ForwardResponseMessage
-	forward_CircleService_BrowseRequests_0 = runtime.ForwardResponseMessage
-	forward_CircleService_JoinRequest_0    = runtime.ForwardResponseMessage
-	forward_CircleService_LookUpRequest_0  = runtime.ForwardResponseMessage
-	forward_CircleService_GetRates_0       = runtime.ForwardResponseMessage
-	forward_CircleService_ListExclusions_0 = runtime.ForwardResponseMessage
-	forward_CircleService_SetDuty_0        = runtime.ForwardResponseMessage
-	forward_CircleService_ListDuties_0     = runtime.ForwardResponseMessage
+	forward_CircleService_GetForm_0           = runtime.ForwardResponseMessage
+	forward_CircleService_PreviewRequest_0    = runtime.ForwardResponseMessage
+	forward_CircleService_BrowseRequests_0    = runtime.ForwardResponseMessage
+	forward_CircleService_JoinRequest_0       = runtime.ForwardResponseMessage
+	forward_CircleService_LookUpRequest_0     = runtime.ForwardResponseMessage
+	forward_CircleService_GetRates_0          = runtime.ForwardResponseMessage
+	forward_CircleService_ListExclusions_0    = runtime.ForwardResponseMessage
+	forward_CircleService_GetNuisancePlaces_0 = runtime.ForwardResponseMessage
+	forward_CircleService_SetDuty_0           = runtime.ForwardResponseMessage
+	forward_CircleService_ListDuties_0        = runtime.ForwardResponseMessage
 )

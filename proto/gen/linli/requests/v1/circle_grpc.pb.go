@@ -19,14 +19,16 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	CircleService_PreviewRequest_FullMethodName = "/linli.requests.v1.CircleService/PreviewRequest"
-	CircleService_BrowseRequests_FullMethodName = "/linli.requests.v1.CircleService/BrowseRequests"
-	CircleService_JoinRequest_FullMethodName    = "/linli.requests.v1.CircleService/JoinRequest"
-	CircleService_LookUpRequest_FullMethodName  = "/linli.requests.v1.CircleService/LookUpRequest"
-	CircleService_GetRates_FullMethodName       = "/linli.requests.v1.CircleService/GetRates"
-	CircleService_ListExclusions_FullMethodName = "/linli.requests.v1.CircleService/ListExclusions"
-	CircleService_SetDuty_FullMethodName        = "/linli.requests.v1.CircleService/SetDuty"
-	CircleService_ListDuties_FullMethodName     = "/linli.requests.v1.CircleService/ListDuties"
+	CircleService_GetForm_FullMethodName           = "/linli.requests.v1.CircleService/GetForm"
+	CircleService_PreviewRequest_FullMethodName    = "/linli.requests.v1.CircleService/PreviewRequest"
+	CircleService_BrowseRequests_FullMethodName    = "/linli.requests.v1.CircleService/BrowseRequests"
+	CircleService_JoinRequest_FullMethodName       = "/linli.requests.v1.CircleService/JoinRequest"
+	CircleService_LookUpRequest_FullMethodName     = "/linli.requests.v1.CircleService/LookUpRequest"
+	CircleService_GetRates_FullMethodName          = "/linli.requests.v1.CircleService/GetRates"
+	CircleService_ListExclusions_FullMethodName    = "/linli.requests.v1.CircleService/ListExclusions"
+	CircleService_GetNuisancePlaces_FullMethodName = "/linli.requests.v1.CircleService/GetNuisancePlaces"
+	CircleService_SetDuty_FullMethodName           = "/linli.requests.v1.CircleService/SetDuty"
+	CircleService_ListDuties_FullMethodName        = "/linli.requests.v1.CircleService/ListDuties"
 )
 
 // CircleServiceClient is the client API for CircleService service.
@@ -38,6 +40,8 @@ const (
 //
 // Failures as at RequestsService.
 type CircleServiceClient interface {
+	// GetForm answers what the form shows before anything is typed: numbers for emergencies first, where accusations go, the categories with whose duty they are, the limits. Anybody, without an account.
+	GetForm(ctx context.Context, in *GetFormRequest, opts ...grpc.CallOption) (*GetFormResponse, error)
 	// PreviewRequest answers what the public would see of a text, and similar open requests, before it is posted. Changes nothing. Residents, members, committee staff.
 	PreviewRequest(ctx context.Context, in *PreviewRequestRequest, opts ...grpc.CallOption) (*PreviewRequestResponse, error)
 	// BrowseRequests answers the public requests of a community, the newest first. Residents, members and staff whose organization it is, and offices above.
@@ -50,8 +54,11 @@ type CircleServiceClient interface {
 	LookUpRequest(ctx context.Context, in *LookUpRequestRequest, opts ...grpc.CallOption) (*LookUpRequestResponse, error)
 	// GetRates answers the three rates of a year, each with numerator, denominator and what was excluded; no rate of fewer cases than the policy says. Anybody with a token; figures only.
 	GetRates(ctx context.Context, in *GetRatesRequest, opts ...grpc.CallOption) (*GetRatesResponse, error)
-	// ListExclusions answers the requests that were taken out of the rates of a year. Committee staff and offices above.
+	// ListExclusions answers the requests that were taken out of the rates of a year, by an office above, or out of the resolution rate as declined or merged: each with reason and approver. Committee staff and offices above.
 	ListExclusions(ctx context.Context, in *ListExclusionsRequest, opts ...grpc.CallOption) (*ListExclusionsResponse, error)
+	// GetNuisancePlaces counts the nuisance posts of two spans of months by building; a count under the policy's least cell is left out. What was declined or merged is not counted. Residents, members and staff whose organization it is, and offices above.
+	// INVALID_FIELD: months out of order, or more than 24.
+	GetNuisancePlaces(ctx context.Context, in *GetNuisancePlacesRequest, opts ...grpc.CallOption) (*GetNuisancePlacesResponse, error)
 	// SetDuty says whose legal duty a category of requests is in a district. District officer.
 	SetDuty(ctx context.Context, in *SetDutyRequest, opts ...grpc.CallOption) (*SetDutyResponse, error)
 	// ListDuties answers the register of a district, by category. Anybody with a token.
@@ -64,6 +71,16 @@ type circleServiceClient struct {
 
 func NewCircleServiceClient(cc grpc.ClientConnInterface) CircleServiceClient {
 	return &circleServiceClient{cc}
+}
+
+func (c *circleServiceClient) GetForm(ctx context.Context, in *GetFormRequest, opts ...grpc.CallOption) (*GetFormResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetFormResponse)
+	err := c.cc.Invoke(ctx, CircleService_GetForm_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 func (c *circleServiceClient) PreviewRequest(ctx context.Context, in *PreviewRequestRequest, opts ...grpc.CallOption) (*PreviewRequestResponse, error) {
@@ -126,6 +143,16 @@ func (c *circleServiceClient) ListExclusions(ctx context.Context, in *ListExclus
 	return out, nil
 }
 
+func (c *circleServiceClient) GetNuisancePlaces(ctx context.Context, in *GetNuisancePlacesRequest, opts ...grpc.CallOption) (*GetNuisancePlacesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetNuisancePlacesResponse)
+	err := c.cc.Invoke(ctx, CircleService_GetNuisancePlaces_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *circleServiceClient) SetDuty(ctx context.Context, in *SetDutyRequest, opts ...grpc.CallOption) (*SetDutyResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SetDutyResponse)
@@ -155,6 +182,8 @@ func (c *circleServiceClient) ListDuties(ctx context.Context, in *ListDutiesRequ
 //
 // Failures as at RequestsService.
 type CircleServiceServer interface {
+	// GetForm answers what the form shows before anything is typed: numbers for emergencies first, where accusations go, the categories with whose duty they are, the limits. Anybody, without an account.
+	GetForm(context.Context, *GetFormRequest) (*GetFormResponse, error)
 	// PreviewRequest answers what the public would see of a text, and similar open requests, before it is posted. Changes nothing. Residents, members, committee staff.
 	PreviewRequest(context.Context, *PreviewRequestRequest) (*PreviewRequestResponse, error)
 	// BrowseRequests answers the public requests of a community, the newest first. Residents, members and staff whose organization it is, and offices above.
@@ -167,8 +196,11 @@ type CircleServiceServer interface {
 	LookUpRequest(context.Context, *LookUpRequestRequest) (*LookUpRequestResponse, error)
 	// GetRates answers the three rates of a year, each with numerator, denominator and what was excluded; no rate of fewer cases than the policy says. Anybody with a token; figures only.
 	GetRates(context.Context, *GetRatesRequest) (*GetRatesResponse, error)
-	// ListExclusions answers the requests that were taken out of the rates of a year. Committee staff and offices above.
+	// ListExclusions answers the requests that were taken out of the rates of a year, by an office above, or out of the resolution rate as declined or merged: each with reason and approver. Committee staff and offices above.
 	ListExclusions(context.Context, *ListExclusionsRequest) (*ListExclusionsResponse, error)
+	// GetNuisancePlaces counts the nuisance posts of two spans of months by building; a count under the policy's least cell is left out. What was declined or merged is not counted. Residents, members and staff whose organization it is, and offices above.
+	// INVALID_FIELD: months out of order, or more than 24.
+	GetNuisancePlaces(context.Context, *GetNuisancePlacesRequest) (*GetNuisancePlacesResponse, error)
 	// SetDuty says whose legal duty a category of requests is in a district. District officer.
 	SetDuty(context.Context, *SetDutyRequest) (*SetDutyResponse, error)
 	// ListDuties answers the register of a district, by category. Anybody with a token.
@@ -183,6 +215,9 @@ type CircleServiceServer interface {
 // pointer dereference when methods are called.
 type UnimplementedCircleServiceServer struct{}
 
+func (UnimplementedCircleServiceServer) GetForm(context.Context, *GetFormRequest) (*GetFormResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetForm not implemented")
+}
 func (UnimplementedCircleServiceServer) PreviewRequest(context.Context, *PreviewRequestRequest) (*PreviewRequestResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PreviewRequest not implemented")
 }
@@ -200,6 +235,9 @@ func (UnimplementedCircleServiceServer) GetRates(context.Context, *GetRatesReque
 }
 func (UnimplementedCircleServiceServer) ListExclusions(context.Context, *ListExclusionsRequest) (*ListExclusionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListExclusions not implemented")
+}
+func (UnimplementedCircleServiceServer) GetNuisancePlaces(context.Context, *GetNuisancePlacesRequest) (*GetNuisancePlacesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetNuisancePlaces not implemented")
 }
 func (UnimplementedCircleServiceServer) SetDuty(context.Context, *SetDutyRequest) (*SetDutyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetDuty not implemented")
@@ -226,6 +264,24 @@ func RegisterCircleServiceServer(s grpc.ServiceRegistrar, srv CircleServiceServe
 		t.testEmbeddedByValue()
 	}
 	s.RegisterService(&CircleService_ServiceDesc, srv)
+}
+
+func _CircleService_GetForm_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetFormRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CircleServiceServer).GetForm(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CircleService_GetForm_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CircleServiceServer).GetForm(ctx, req.(*GetFormRequest))
+	}
+	return interceptor(ctx, in, info, handler)
 }
 
 func _CircleService_PreviewRequest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
@@ -336,6 +392,24 @@ func _CircleService_ListExclusions_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _CircleService_GetNuisancePlaces_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetNuisancePlacesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CircleServiceServer).GetNuisancePlaces(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CircleService_GetNuisancePlaces_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CircleServiceServer).GetNuisancePlaces(ctx, req.(*GetNuisancePlacesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _CircleService_SetDuty_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(SetDutyRequest)
 	if err := dec(in); err != nil {
@@ -380,6 +454,10 @@ var CircleService_ServiceDesc = grpc.ServiceDesc{
 	HandlerType: (*CircleServiceServer)(nil),
 	Methods: []grpc.MethodDesc{
 		{
+			MethodName: "GetForm",
+			Handler:    _CircleService_GetForm_Handler,
+		},
+		{
 			MethodName: "PreviewRequest",
 			Handler:    _CircleService_PreviewRequest_Handler,
 		},
@@ -402,6 +480,10 @@ var CircleService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListExclusions",
 			Handler:    _CircleService_ListExclusions_Handler,
+		},
+		{
+			MethodName: "GetNuisancePlaces",
+			Handler:    _CircleService_GetNuisancePlaces_Handler,
 		},
 		{
 			MethodName: "SetDuty",

@@ -22,7 +22,7 @@ const (
 )
 
 // linli.requests.request.posted.v1, .admitted.v1, .dispatched.v1,
-// .taken_on.v1, .resolved.v1, .rated.v1, .closed.v1, .declined.v1, .merged.v1,
+// .taken_on.v1, .begun.v1, .resolved.v1, .rated.v1, .closed.v1, .declined.v1, .merged.v1,
 // .verified.v1, .recalled.v1, .offer_declined.v1, .returned.v1, .escalated.v1,
 // .handed_back.v1, .unsolved.v1, .reopened.v1, .extended.v1, .paused.v1,
 // .resumed.v1, .excluded.v1, .answered.v1, .overdue.v1; entity: the request.

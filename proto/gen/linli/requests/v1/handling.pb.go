@@ -140,6 +140,104 @@ func (x *DeclineRequestResponse) GetRequest() *Request {
 	return nil
 }
 
+// Passes a request on.
+type PassOnRequestRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Etag          string                 `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PassOnRequestRequest) Reset() {
+	*x = PassOnRequestRequest{}
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PassOnRequestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PassOnRequestRequest) ProtoMessage() {}
+
+func (x *PassOnRequestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PassOnRequestRequest.ProtoReflect.Descriptor instead.
+func (*PassOnRequestRequest) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *PassOnRequestRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *PassOnRequestRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// The request after it.
+type PassOnRequestResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Request       *Request               `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PassOnRequestResponse) Reset() {
+	*x = PassOnRequestResponse{}
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PassOnRequestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PassOnRequestResponse) ProtoMessage() {}
+
+func (x *PassOnRequestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PassOnRequestResponse.ProtoReflect.Descriptor instead.
+func (*PassOnRequestResponse) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *PassOnRequestResponse) GetRequest() *Request {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
 // Merges a request.
 type MergeRequestRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -153,7 +251,7 @@ type MergeRequestRequest struct {
 
 func (x *MergeRequestRequest) Reset() {
 	*x = MergeRequestRequest{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[2]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -165,7 +263,7 @@ func (x *MergeRequestRequest) String() string {
 func (*MergeRequestRequest) ProtoMessage() {}
 
 func (x *MergeRequestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[2]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -178,7 +276,7 @@ func (x *MergeRequestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MergeRequestRequest.ProtoReflect.Descriptor instead.
 func (*MergeRequestRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{2}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *MergeRequestRequest) GetId() string {
@@ -212,7 +310,7 @@ type MergeRequestResponse struct {
 
 func (x *MergeRequestResponse) Reset() {
 	*x = MergeRequestResponse{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[3]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -224,7 +322,7 @@ func (x *MergeRequestResponse) String() string {
 func (*MergeRequestResponse) ProtoMessage() {}
 
 func (x *MergeRequestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[3]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -237,7 +335,7 @@ func (x *MergeRequestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MergeRequestResponse.ProtoReflect.Descriptor instead.
 func (*MergeRequestResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{3}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *MergeRequestResponse) GetRequest() *Request {
@@ -260,7 +358,7 @@ type VerifyRequestRequest struct {
 
 func (x *VerifyRequestRequest) Reset() {
 	*x = VerifyRequestRequest{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[4]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -272,7 +370,7 @@ func (x *VerifyRequestRequest) String() string {
 func (*VerifyRequestRequest) ProtoMessage() {}
 
 func (x *VerifyRequestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[4]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -285,7 +383,7 @@ func (x *VerifyRequestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyRequestRequest.ProtoReflect.Descriptor instead.
 func (*VerifyRequestRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{4}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *VerifyRequestRequest) GetId() string {
@@ -319,7 +417,7 @@ type VerifyRequestResponse struct {
 
 func (x *VerifyRequestResponse) Reset() {
 	*x = VerifyRequestResponse{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[5]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -331,7 +429,7 @@ func (x *VerifyRequestResponse) String() string {
 func (*VerifyRequestResponse) ProtoMessage() {}
 
 func (x *VerifyRequestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[5]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -344,7 +442,7 @@ func (x *VerifyRequestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyRequestResponse.ProtoReflect.Descriptor instead.
 func (*VerifyRequestResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{5}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *VerifyRequestResponse) GetRequest() *Request {
@@ -359,17 +457,19 @@ type HandRequestRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Etag  string                 `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
-	// Person of the token of the staff or provider.
+	// Person of the token of the staff; with organization_id, and not with provider_id.
 	Person string `protobuf:"bytes,3,opt,name=person,proto3" json:"person,omitempty"`
 	// For which this person acts.
 	OrganizationId string `protobuf:"bytes,4,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// On the community's register of providers.
+	ProviderId    string `protobuf:"bytes,5,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HandRequestRequest) Reset() {
 	*x = HandRequestRequest{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[6]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -381,7 +481,7 @@ func (x *HandRequestRequest) String() string {
 func (*HandRequestRequest) ProtoMessage() {}
 
 func (x *HandRequestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[6]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -394,7 +494,7 @@ func (x *HandRequestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandRequestRequest.ProtoReflect.Descriptor instead.
 func (*HandRequestRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{6}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *HandRequestRequest) GetId() string {
@@ -425,6 +525,13 @@ func (x *HandRequestRequest) GetOrganizationId() string {
 	return ""
 }
 
+func (x *HandRequestRequest) GetProviderId() string {
+	if x != nil {
+		return x.ProviderId
+	}
+	return ""
+}
+
 // The request after it.
 type HandRequestResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -435,7 +542,7 @@ type HandRequestResponse struct {
 
 func (x *HandRequestResponse) Reset() {
 	*x = HandRequestResponse{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[7]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -447,7 +554,7 @@ func (x *HandRequestResponse) String() string {
 func (*HandRequestResponse) ProtoMessage() {}
 
 func (x *HandRequestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[7]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -460,7 +567,7 @@ func (x *HandRequestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandRequestResponse.ProtoReflect.Descriptor instead.
 func (*HandRequestResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{7}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *HandRequestResponse) GetRequest() *Request {
@@ -484,7 +591,7 @@ type AnswerOfferRequest struct {
 
 func (x *AnswerOfferRequest) Reset() {
 	*x = AnswerOfferRequest{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[8]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -496,7 +603,7 @@ func (x *AnswerOfferRequest) String() string {
 func (*AnswerOfferRequest) ProtoMessage() {}
 
 func (x *AnswerOfferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[8]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -509,7 +616,7 @@ func (x *AnswerOfferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerOfferRequest.ProtoReflect.Descriptor instead.
 func (*AnswerOfferRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{8}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *AnswerOfferRequest) GetId() string {
@@ -550,7 +657,7 @@ type AnswerOfferResponse struct {
 
 func (x *AnswerOfferResponse) Reset() {
 	*x = AnswerOfferResponse{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[9]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -562,7 +669,7 @@ func (x *AnswerOfferResponse) String() string {
 func (*AnswerOfferResponse) ProtoMessage() {}
 
 func (x *AnswerOfferResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[9]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -575,10 +682,108 @@ func (x *AnswerOfferResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AnswerOfferResponse.ProtoReflect.Descriptor instead.
 func (*AnswerOfferResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{9}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AnswerOfferResponse) GetRequest() *Request {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+// Begins.
+type BeginRequestRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Etag          string                 `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginRequestRequest) Reset() {
+	*x = BeginRequestRequest{}
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginRequestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginRequestRequest) ProtoMessage() {}
+
+func (x *BeginRequestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginRequestRequest.ProtoReflect.Descriptor instead.
+func (*BeginRequestRequest) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *BeginRequestRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *BeginRequestRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// The request after it.
+type BeginRequestResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Request       *Request               `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginRequestResponse) Reset() {
+	*x = BeginRequestResponse{}
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginRequestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginRequestResponse) ProtoMessage() {}
+
+func (x *BeginRequestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginRequestResponse.ProtoReflect.Descriptor instead.
+func (*BeginRequestResponse) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *BeginRequestResponse) GetRequest() *Request {
 	if x != nil {
 		return x.Request
 	}
@@ -596,7 +801,7 @@ type RecallRequestRequest struct {
 
 func (x *RecallRequestRequest) Reset() {
 	*x = RecallRequestRequest{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[10]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -608,7 +813,7 @@ func (x *RecallRequestRequest) String() string {
 func (*RecallRequestRequest) ProtoMessage() {}
 
 func (x *RecallRequestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[10]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -621,7 +826,7 @@ func (x *RecallRequestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecallRequestRequest.ProtoReflect.Descriptor instead.
 func (*RecallRequestRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{10}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RecallRequestRequest) GetId() string {
@@ -648,7 +853,7 @@ type RecallRequestResponse struct {
 
 func (x *RecallRequestResponse) Reset() {
 	*x = RecallRequestResponse{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[11]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -660,7 +865,7 @@ func (x *RecallRequestResponse) String() string {
 func (*RecallRequestResponse) ProtoMessage() {}
 
 func (x *RecallRequestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[11]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -673,7 +878,7 @@ func (x *RecallRequestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecallRequestResponse.ProtoReflect.Descriptor instead.
 func (*RecallRequestResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{11}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RecallRequestResponse) GetRequest() *Request {
@@ -685,17 +890,19 @@ func (x *RecallRequestResponse) GetRequest() *Request {
 
 // Escalates.
 type EscalateRequestRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Etag          string                 `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
-	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Id     string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Etag   string                 `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	Reason string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Which department, where the register does not name one; from the street.
+	Department    string `protobuf:"bytes,4,opt,name=department,proto3" json:"department,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EscalateRequestRequest) Reset() {
 	*x = EscalateRequestRequest{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[12]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -707,7 +914,7 @@ func (x *EscalateRequestRequest) String() string {
 func (*EscalateRequestRequest) ProtoMessage() {}
 
 func (x *EscalateRequestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[12]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -720,7 +927,7 @@ func (x *EscalateRequestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EscalateRequestRequest.ProtoReflect.Descriptor instead.
 func (*EscalateRequestRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{12}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *EscalateRequestRequest) GetId() string {
@@ -744,6 +951,13 @@ func (x *EscalateRequestRequest) GetReason() string {
 	return ""
 }
 
+func (x *EscalateRequestRequest) GetDepartment() string {
+	if x != nil {
+		return x.Department
+	}
+	return ""
+}
+
 // The request after it.
 type EscalateRequestResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -754,7 +968,7 @@ type EscalateRequestResponse struct {
 
 func (x *EscalateRequestResponse) Reset() {
 	*x = EscalateRequestResponse{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[13]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -766,7 +980,7 @@ func (x *EscalateRequestResponse) String() string {
 func (*EscalateRequestResponse) ProtoMessage() {}
 
 func (x *EscalateRequestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[13]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -779,7 +993,7 @@ func (x *EscalateRequestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EscalateRequestResponse.ProtoReflect.Descriptor instead.
 func (*EscalateRequestResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{13}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *EscalateRequestResponse) GetRequest() *Request {
@@ -801,7 +1015,7 @@ type HandBackRequestRequest struct {
 
 func (x *HandBackRequestRequest) Reset() {
 	*x = HandBackRequestRequest{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[14]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -813,7 +1027,7 @@ func (x *HandBackRequestRequest) String() string {
 func (*HandBackRequestRequest) ProtoMessage() {}
 
 func (x *HandBackRequestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[14]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -826,7 +1040,7 @@ func (x *HandBackRequestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandBackRequestRequest.ProtoReflect.Descriptor instead.
 func (*HandBackRequestRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{14}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *HandBackRequestRequest) GetId() string {
@@ -860,7 +1074,7 @@ type HandBackRequestResponse struct {
 
 func (x *HandBackRequestResponse) Reset() {
 	*x = HandBackRequestResponse{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[15]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -872,7 +1086,7 @@ func (x *HandBackRequestResponse) String() string {
 func (*HandBackRequestResponse) ProtoMessage() {}
 
 func (x *HandBackRequestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[15]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -885,7 +1099,7 @@ func (x *HandBackRequestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandBackRequestResponse.ProtoReflect.Descriptor instead.
 func (*HandBackRequestResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{15}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *HandBackRequestResponse) GetRequest() *Request {
@@ -908,7 +1122,7 @@ type CloseUnsolvedRequest struct {
 
 func (x *CloseUnsolvedRequest) Reset() {
 	*x = CloseUnsolvedRequest{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[16]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -920,7 +1134,7 @@ func (x *CloseUnsolvedRequest) String() string {
 func (*CloseUnsolvedRequest) ProtoMessage() {}
 
 func (x *CloseUnsolvedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[16]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -933,7 +1147,7 @@ func (x *CloseUnsolvedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseUnsolvedRequest.ProtoReflect.Descriptor instead.
 func (*CloseUnsolvedRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{16}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CloseUnsolvedRequest) GetId() string {
@@ -967,7 +1181,7 @@ type CloseUnsolvedResponse struct {
 
 func (x *CloseUnsolvedResponse) Reset() {
 	*x = CloseUnsolvedResponse{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[17]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -979,7 +1193,7 @@ func (x *CloseUnsolvedResponse) String() string {
 func (*CloseUnsolvedResponse) ProtoMessage() {}
 
 func (x *CloseUnsolvedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[17]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -992,7 +1206,7 @@ func (x *CloseUnsolvedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CloseUnsolvedResponse.ProtoReflect.Descriptor instead.
 func (*CloseUnsolvedResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{17}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CloseUnsolvedResponse) GetRequest() *Request {
@@ -1014,7 +1228,7 @@ type ReopenRequestRequest struct {
 
 func (x *ReopenRequestRequest) Reset() {
 	*x = ReopenRequestRequest{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[18]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1026,7 +1240,7 @@ func (x *ReopenRequestRequest) String() string {
 func (*ReopenRequestRequest) ProtoMessage() {}
 
 func (x *ReopenRequestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[18]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1039,7 +1253,7 @@ func (x *ReopenRequestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReopenRequestRequest.ProtoReflect.Descriptor instead.
 func (*ReopenRequestRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{18}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ReopenRequestRequest) GetId() string {
@@ -1073,7 +1287,7 @@ type ReopenRequestResponse struct {
 
 func (x *ReopenRequestResponse) Reset() {
 	*x = ReopenRequestResponse{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[19]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1085,7 +1299,7 @@ func (x *ReopenRequestResponse) String() string {
 func (*ReopenRequestResponse) ProtoMessage() {}
 
 func (x *ReopenRequestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[19]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1098,7 +1312,7 @@ func (x *ReopenRequestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReopenRequestResponse.ProtoReflect.Descriptor instead.
 func (*ReopenRequestResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{19}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ReopenRequestResponse) GetRequest() *Request {
@@ -1122,7 +1336,7 @@ type ExtendRequestRequest struct {
 
 func (x *ExtendRequestRequest) Reset() {
 	*x = ExtendRequestRequest{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[20]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1134,7 +1348,7 @@ func (x *ExtendRequestRequest) String() string {
 func (*ExtendRequestRequest) ProtoMessage() {}
 
 func (x *ExtendRequestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[20]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1147,7 +1361,7 @@ func (x *ExtendRequestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExtendRequestRequest.ProtoReflect.Descriptor instead.
 func (*ExtendRequestRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{20}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ExtendRequestRequest) GetId() string {
@@ -1188,7 +1402,7 @@ type ExtendRequestResponse struct {
 
 func (x *ExtendRequestResponse) Reset() {
 	*x = ExtendRequestResponse{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[21]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1200,7 +1414,7 @@ func (x *ExtendRequestResponse) String() string {
 func (*ExtendRequestResponse) ProtoMessage() {}
 
 func (x *ExtendRequestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[21]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1213,7 +1427,7 @@ func (x *ExtendRequestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExtendRequestResponse.ProtoReflect.Descriptor instead.
 func (*ExtendRequestResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{21}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ExtendRequestResponse) GetRequest() *Request {
@@ -1235,7 +1449,7 @@ type PauseRequestRequest struct {
 
 func (x *PauseRequestRequest) Reset() {
 	*x = PauseRequestRequest{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[22]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1247,7 +1461,7 @@ func (x *PauseRequestRequest) String() string {
 func (*PauseRequestRequest) ProtoMessage() {}
 
 func (x *PauseRequestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[22]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1260,7 +1474,7 @@ func (x *PauseRequestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseRequestRequest.ProtoReflect.Descriptor instead.
 func (*PauseRequestRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{22}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *PauseRequestRequest) GetId() string {
@@ -1294,7 +1508,7 @@ type PauseRequestResponse struct {
 
 func (x *PauseRequestResponse) Reset() {
 	*x = PauseRequestResponse{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[23]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1306,7 +1520,7 @@ func (x *PauseRequestResponse) String() string {
 func (*PauseRequestResponse) ProtoMessage() {}
 
 func (x *PauseRequestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[23]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1319,7 +1533,7 @@ func (x *PauseRequestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseRequestResponse.ProtoReflect.Descriptor instead.
 func (*PauseRequestResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{23}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *PauseRequestResponse) GetRequest() *Request {
@@ -1340,7 +1554,7 @@ type ResumeRequestRequest struct {
 
 func (x *ResumeRequestRequest) Reset() {
 	*x = ResumeRequestRequest{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[24]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1352,7 +1566,7 @@ func (x *ResumeRequestRequest) String() string {
 func (*ResumeRequestRequest) ProtoMessage() {}
 
 func (x *ResumeRequestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[24]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1365,7 +1579,7 @@ func (x *ResumeRequestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRequestRequest.ProtoReflect.Descriptor instead.
 func (*ResumeRequestRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{24}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ResumeRequestRequest) GetId() string {
@@ -1392,7 +1606,7 @@ type ResumeRequestResponse struct {
 
 func (x *ResumeRequestResponse) Reset() {
 	*x = ResumeRequestResponse{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[25]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1404,7 +1618,7 @@ func (x *ResumeRequestResponse) String() string {
 func (*ResumeRequestResponse) ProtoMessage() {}
 
 func (x *ResumeRequestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[25]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1417,7 +1631,7 @@ func (x *ResumeRequestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRequestResponse.ProtoReflect.Descriptor instead.
 func (*ResumeRequestResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{25}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ResumeRequestResponse) GetRequest() *Request {
@@ -1439,7 +1653,7 @@ type ExcludeRequestRequest struct {
 
 func (x *ExcludeRequestRequest) Reset() {
 	*x = ExcludeRequestRequest{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[26]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1451,7 +1665,7 @@ func (x *ExcludeRequestRequest) String() string {
 func (*ExcludeRequestRequest) ProtoMessage() {}
 
 func (x *ExcludeRequestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[26]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1464,7 +1678,7 @@ func (x *ExcludeRequestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExcludeRequestRequest.ProtoReflect.Descriptor instead.
 func (*ExcludeRequestRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{26}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ExcludeRequestRequest) GetId() string {
@@ -1498,7 +1712,7 @@ type ExcludeRequestResponse struct {
 
 func (x *ExcludeRequestResponse) Reset() {
 	*x = ExcludeRequestResponse{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[27]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1510,7 +1724,7 @@ func (x *ExcludeRequestResponse) String() string {
 func (*ExcludeRequestResponse) ProtoMessage() {}
 
 func (x *ExcludeRequestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[27]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1523,7 +1737,7 @@ func (x *ExcludeRequestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExcludeRequestResponse.ProtoReflect.Descriptor instead.
 func (*ExcludeRequestResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{27}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ExcludeRequestResponse) GetRequest() *Request {
@@ -1548,7 +1762,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[28]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1560,7 +1774,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[28]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1573,7 +1787,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{28}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Message) GetSequence() int32 {
@@ -1622,7 +1836,7 @@ type AddMessageRequest struct {
 
 func (x *AddMessageRequest) Reset() {
 	*x = AddMessageRequest{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[29]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1634,7 +1848,7 @@ func (x *AddMessageRequest) String() string {
 func (*AddMessageRequest) ProtoMessage() {}
 
 func (x *AddMessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[29]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1647,7 +1861,7 @@ func (x *AddMessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMessageRequest.ProtoReflect.Descriptor instead.
 func (*AddMessageRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{29}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *AddMessageRequest) GetId() string {
@@ -1664,7 +1878,7 @@ func (x *AddMessageRequest) GetText() string {
 	return ""
 }
 
-// What was said.
+// What was said, without its text.
 type AddMessageResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Message       *Message               `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
@@ -1674,7 +1888,7 @@ type AddMessageResponse struct {
 
 func (x *AddMessageResponse) Reset() {
 	*x = AddMessageResponse{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[30]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1686,7 +1900,7 @@ func (x *AddMessageResponse) String() string {
 func (*AddMessageResponse) ProtoMessage() {}
 
 func (x *AddMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[30]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1699,7 +1913,7 @@ func (x *AddMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMessageResponse.ProtoReflect.Descriptor instead.
 func (*AddMessageResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{30}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *AddMessageResponse) GetMessage() *Message {
@@ -1721,7 +1935,7 @@ type ReadMessagesRequest struct {
 
 func (x *ReadMessagesRequest) Reset() {
 	*x = ReadMessagesRequest{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[31]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1733,7 +1947,7 @@ func (x *ReadMessagesRequest) String() string {
 func (*ReadMessagesRequest) ProtoMessage() {}
 
 func (x *ReadMessagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[31]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1746,7 +1960,7 @@ func (x *ReadMessagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadMessagesRequest.ProtoReflect.Descriptor instead.
 func (*ReadMessagesRequest) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{31}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ReadMessagesRequest) GetId() string {
@@ -1773,7 +1987,7 @@ type ReadMessagesResponse struct {
 
 func (x *ReadMessagesResponse) Reset() {
 	*x = ReadMessagesResponse{}
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[32]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1785,7 +1999,7 @@ func (x *ReadMessagesResponse) String() string {
 func (*ReadMessagesResponse) ProtoMessage() {}
 
 func (x *ReadMessagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_handling_proto_msgTypes[32]
+	mi := &file_linli_requests_v1_handling_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1798,7 +2012,7 @@ func (x *ReadMessagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadMessagesResponse.ProtoReflect.Descriptor instead.
 func (*ReadMessagesResponse) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{32}
+	return file_linli_requests_v1_handling_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ReadMessagesResponse) GetMessages() []*Message {
@@ -1819,6 +2033,11 @@ const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x06reason\x12\x1c\n" +
 	"\tunfounded\x18\x04 \x01(\bR\tunfounded\"N\n" +
 	"\x16DeclineRequestResponse\x124\n" +
+	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"Q\n" +
+	"\x14PassOnRequestRequest\x12\x1c\n" +
+	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"M\n" +
+	"\x15PassOnRequestResponse\x124\n" +
 	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"w\n" +
 	"\x13MergeRequestRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
@@ -1831,12 +2050,14 @@ const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12#\n" +
 	"\x05found\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x05found\"M\n" +
 	"\x15VerifyRequestResponse\x124\n" +
-	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"\xac\x01\n" +
+	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"\xcc\x01\n" +
 	"\x12HandRequestRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12$\n" +
-	"\x06person\x18\x03 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x06person\x125\n" +
-	"\x0forganization_id\x18\x04 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18 R\x0eorganizationId\"K\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12\x1f\n" +
+	"\x06person\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\x06person\x120\n" +
+	"\x0forganization_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18 R\x0eorganizationId\x12(\n" +
+	"\vprovider_id\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18@R\n" +
+	"providerId\"K\n" +
 	"\x13HandRequestResponse\x124\n" +
 	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"\x8a\x01\n" +
 	"\x12AnswerOfferRequest\x12\x1c\n" +
@@ -1845,16 +2066,24 @@ const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\atake_on\x18\x03 \x01(\bR\x06takeOn\x12 \n" +
 	"\x06reason\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x06reason\"K\n" +
 	"\x13AnswerOfferResponse\x124\n" +
+	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"P\n" +
+	"\x13BeginRequestRequest\x12\x1c\n" +
+	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"L\n" +
+	"\x14BeginRequestResponse\x124\n" +
 	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"Q\n" +
 	"\x14RecallRequestRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"M\n" +
 	"\x15RecallRequestResponse\x124\n" +
-	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"z\n" +
+	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"\xa3\x01\n" +
 	"\x16EscalateRequestRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x06reason\"O\n" +
+	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x06reason\x12'\n" +
+	"\n" +
+	"department\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18<R\n" +
+	"department\"O\n" +
 	"\x17EscalateRequestResponse\x124\n" +
 	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"z\n" +
 	"\x16HandBackRequestRequest\x12\x1c\n" +
@@ -1915,10 +2144,12 @@ const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12 \n" +
 	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x06reason\"N\n" +
 	"\x14ReadMessagesResponse\x126\n" +
-	"\bmessages\x18\x01 \x03(\v2\x1a.linli.requests.v1.MessageR\bmessages2\x83\x14\n" +
+	"\bmessages\x18\x01 \x03(\v2\x1a.linli.requests.v1.MessageR\bmessages2\xc0\x16\n" +
 	"\x0fHandlingService\x12\x9f\x01\n" +
 	"\x0eDeclineRequest\x12(.linli.requests.v1.DeclineRequestRequest\x1a).linli.requests.v1.DeclineRequestResponse\"8\xea\xdb\x18\a\n" +
-	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\arequest\"\x19/v1/requests/{id}:decline\x12\x97\x01\n" +
+	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\arequest\"\x19/v1/requests/{id}:decline\x12\x9b\x01\n" +
+	"\rPassOnRequest\x12'.linli.requests.v1.PassOnRequestRequest\x1a(.linli.requests.v1.PassOnRequestResponse\"7\xea\xdb\x18\a\n" +
+	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:passOn\x12\x97\x01\n" +
 	"\fMergeRequest\x12&.linli.requests.v1.MergeRequestRequest\x1a'.linli.requests.v1.MergeRequestResponse\"6\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02%:\x01*b\arequest\"\x17/v1/requests/{id}:merge\x12\x9b\x01\n" +
 	"\rVerifyRequest\x12'.linli.requests.v1.VerifyRequestRequest\x1a(.linli.requests.v1.VerifyRequestResponse\"7\xea\xdb\x18\a\n" +
@@ -1926,7 +2157,9 @@ const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\vHandRequest\x12%.linli.requests.v1.HandRequestRequest\x1a&.linli.requests.v1.HandRequestResponse\"5\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02$:\x01*b\arequest\"\x16/v1/requests/{id}:hand\x12\x9c\x01\n" +
 	"\vAnswerOffer\x12%.linli.requests.v1.AnswerOfferRequest\x1a&.linli.requests.v1.AnswerOfferResponse\">\xea\xdb\x18\t\n" +
-	"\x03\t\x04\v\x10\x02(\x01\x82\xd3\xe4\x93\x02+:\x01*b\arequest\"\x1d/v1/requests/{id}:answerOffer\x12\x9b\x01\n" +
+	"\x03\t\x04\v\x10\x02(\x01\x82\xd3\xe4\x93\x02+:\x01*b\arequest\"\x1d/v1/requests/{id}:answerOffer\x12\x99\x01\n" +
+	"\fBeginRequest\x12&.linli.requests.v1.BeginRequestRequest\x1a'.linli.requests.v1.BeginRequestResponse\"8\xea\xdb\x18\t\n" +
+	"\x03\t\x04\v\x10\x02(\x01\x82\xd3\xe4\x93\x02%:\x01*b\arequest\"\x17/v1/requests/{id}:begin\x12\x9b\x01\n" +
 	"\rRecallRequest\x12'.linli.requests.v1.RecallRequestRequest\x1a(.linli.requests.v1.RecallRequestResponse\"7\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:recall\x12\xa4\x01\n" +
 	"\x0fEscalateRequest\x12).linli.requests.v1.EscalateRequestRequest\x1a*.linli.requests.v1.EscalateRequestResponse\":\xea\xdb\x18\b\n" +
@@ -1937,13 +2170,13 @@ const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\x03\x04\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02-:\x01*b\arequest\"\x1f/v1/requests/{id}:closeUnsolved\x12\x9d\x01\n" +
 	"\rReopenRequest\x12'.linli.requests.v1.ReopenRequestRequest\x1a(.linli.requests.v1.ReopenRequestResponse\"9\xea\xdb\x18\t\n" +
 	"\x03\n" +
-	"\t\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:reopen\x12\x9c\x01\n" +
-	"\rExtendRequest\x12'.linli.requests.v1.ExtendRequestRequest\x1a(.linli.requests.v1.ExtendRequestResponse\"8\xea\xdb\x18\b\n" +
-	"\x02\x04\x03\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:extend\x12\x98\x01\n" +
-	"\fPauseRequest\x12&.linli.requests.v1.PauseRequestRequest\x1a'.linli.requests.v1.PauseRequestResponse\"7\xea\xdb\x18\b\n" +
-	"\x02\x04\x03\x10\x02(\x01\x82\xd3\xe4\x93\x02%:\x01*b\arequest\"\x17/v1/requests/{id}:pause\x12\x9c\x01\n" +
-	"\rResumeRequest\x12'.linli.requests.v1.ResumeRequestRequest\x1a(.linli.requests.v1.ResumeRequestResponse\"8\xea\xdb\x18\b\n" +
-	"\x02\x04\x03\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:resume\x12\xa0\x01\n" +
+	"\t\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:reopen\x12\x9d\x01\n" +
+	"\rExtendRequest\x12'.linli.requests.v1.ExtendRequestRequest\x1a(.linli.requests.v1.ExtendRequestResponse\"9\xea\xdb\x18\t\n" +
+	"\x03\x04\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:extend\x12\x99\x01\n" +
+	"\fPauseRequest\x12&.linli.requests.v1.PauseRequestRequest\x1a'.linli.requests.v1.PauseRequestResponse\"8\xea\xdb\x18\t\n" +
+	"\x03\x04\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02%:\x01*b\arequest\"\x17/v1/requests/{id}:pause\x12\x9d\x01\n" +
+	"\rResumeRequest\x12'.linli.requests.v1.ResumeRequestRequest\x1a(.linli.requests.v1.ResumeRequestResponse\"9\xea\xdb\x18\t\n" +
+	"\x03\x04\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:resume\x12\xa0\x01\n" +
 	"\x0eExcludeRequest\x12(.linli.requests.v1.ExcludeRequestRequest\x1a).linli.requests.v1.ExcludeRequestResponse\"9\xea\xdb\x18\b\n" +
 	"\x02\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\arequest\"\x19/v1/requests/{id}:exclude\x12\x96\x01\n" +
 	"\n" +
@@ -1967,99 +2200,109 @@ func file_linli_requests_v1_handling_proto_rawDescGZIP() []byte {
 	return file_linli_requests_v1_handling_proto_rawDescData
 }
 
-var file_linli_requests_v1_handling_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_linli_requests_v1_handling_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_linli_requests_v1_handling_proto_goTypes = []any{
 	(*DeclineRequestRequest)(nil),   // 0: linli.requests.v1.DeclineRequestRequest
 	(*DeclineRequestResponse)(nil),  // 1: linli.requests.v1.DeclineRequestResponse
-	(*MergeRequestRequest)(nil),     // 2: linli.requests.v1.MergeRequestRequest
-	(*MergeRequestResponse)(nil),    // 3: linli.requests.v1.MergeRequestResponse
-	(*VerifyRequestRequest)(nil),    // 4: linli.requests.v1.VerifyRequestRequest
-	(*VerifyRequestResponse)(nil),   // 5: linli.requests.v1.VerifyRequestResponse
-	(*HandRequestRequest)(nil),      // 6: linli.requests.v1.HandRequestRequest
-	(*HandRequestResponse)(nil),     // 7: linli.requests.v1.HandRequestResponse
-	(*AnswerOfferRequest)(nil),      // 8: linli.requests.v1.AnswerOfferRequest
-	(*AnswerOfferResponse)(nil),     // 9: linli.requests.v1.AnswerOfferResponse
-	(*RecallRequestRequest)(nil),    // 10: linli.requests.v1.RecallRequestRequest
-	(*RecallRequestResponse)(nil),   // 11: linli.requests.v1.RecallRequestResponse
-	(*EscalateRequestRequest)(nil),  // 12: linli.requests.v1.EscalateRequestRequest
-	(*EscalateRequestResponse)(nil), // 13: linli.requests.v1.EscalateRequestResponse
-	(*HandBackRequestRequest)(nil),  // 14: linli.requests.v1.HandBackRequestRequest
-	(*HandBackRequestResponse)(nil), // 15: linli.requests.v1.HandBackRequestResponse
-	(*CloseUnsolvedRequest)(nil),    // 16: linli.requests.v1.CloseUnsolvedRequest
-	(*CloseUnsolvedResponse)(nil),   // 17: linli.requests.v1.CloseUnsolvedResponse
-	(*ReopenRequestRequest)(nil),    // 18: linli.requests.v1.ReopenRequestRequest
-	(*ReopenRequestResponse)(nil),   // 19: linli.requests.v1.ReopenRequestResponse
-	(*ExtendRequestRequest)(nil),    // 20: linli.requests.v1.ExtendRequestRequest
-	(*ExtendRequestResponse)(nil),   // 21: linli.requests.v1.ExtendRequestResponse
-	(*PauseRequestRequest)(nil),     // 22: linli.requests.v1.PauseRequestRequest
-	(*PauseRequestResponse)(nil),    // 23: linli.requests.v1.PauseRequestResponse
-	(*ResumeRequestRequest)(nil),    // 24: linli.requests.v1.ResumeRequestRequest
-	(*ResumeRequestResponse)(nil),   // 25: linli.requests.v1.ResumeRequestResponse
-	(*ExcludeRequestRequest)(nil),   // 26: linli.requests.v1.ExcludeRequestRequest
-	(*ExcludeRequestResponse)(nil),  // 27: linli.requests.v1.ExcludeRequestResponse
-	(*Message)(nil),                 // 28: linli.requests.v1.Message
-	(*AddMessageRequest)(nil),       // 29: linli.requests.v1.AddMessageRequest
-	(*AddMessageResponse)(nil),      // 30: linli.requests.v1.AddMessageResponse
-	(*ReadMessagesRequest)(nil),     // 31: linli.requests.v1.ReadMessagesRequest
-	(*ReadMessagesResponse)(nil),    // 32: linli.requests.v1.ReadMessagesResponse
-	(*Request)(nil),                 // 33: linli.requests.v1.Request
-	(*timestamppb.Timestamp)(nil),   // 34: google.protobuf.Timestamp
+	(*PassOnRequestRequest)(nil),    // 2: linli.requests.v1.PassOnRequestRequest
+	(*PassOnRequestResponse)(nil),   // 3: linli.requests.v1.PassOnRequestResponse
+	(*MergeRequestRequest)(nil),     // 4: linli.requests.v1.MergeRequestRequest
+	(*MergeRequestResponse)(nil),    // 5: linli.requests.v1.MergeRequestResponse
+	(*VerifyRequestRequest)(nil),    // 6: linli.requests.v1.VerifyRequestRequest
+	(*VerifyRequestResponse)(nil),   // 7: linli.requests.v1.VerifyRequestResponse
+	(*HandRequestRequest)(nil),      // 8: linli.requests.v1.HandRequestRequest
+	(*HandRequestResponse)(nil),     // 9: linli.requests.v1.HandRequestResponse
+	(*AnswerOfferRequest)(nil),      // 10: linli.requests.v1.AnswerOfferRequest
+	(*AnswerOfferResponse)(nil),     // 11: linli.requests.v1.AnswerOfferResponse
+	(*BeginRequestRequest)(nil),     // 12: linli.requests.v1.BeginRequestRequest
+	(*BeginRequestResponse)(nil),    // 13: linli.requests.v1.BeginRequestResponse
+	(*RecallRequestRequest)(nil),    // 14: linli.requests.v1.RecallRequestRequest
+	(*RecallRequestResponse)(nil),   // 15: linli.requests.v1.RecallRequestResponse
+	(*EscalateRequestRequest)(nil),  // 16: linli.requests.v1.EscalateRequestRequest
+	(*EscalateRequestResponse)(nil), // 17: linli.requests.v1.EscalateRequestResponse
+	(*HandBackRequestRequest)(nil),  // 18: linli.requests.v1.HandBackRequestRequest
+	(*HandBackRequestResponse)(nil), // 19: linli.requests.v1.HandBackRequestResponse
+	(*CloseUnsolvedRequest)(nil),    // 20: linli.requests.v1.CloseUnsolvedRequest
+	(*CloseUnsolvedResponse)(nil),   // 21: linli.requests.v1.CloseUnsolvedResponse
+	(*ReopenRequestRequest)(nil),    // 22: linli.requests.v1.ReopenRequestRequest
+	(*ReopenRequestResponse)(nil),   // 23: linli.requests.v1.ReopenRequestResponse
+	(*ExtendRequestRequest)(nil),    // 24: linli.requests.v1.ExtendRequestRequest
+	(*ExtendRequestResponse)(nil),   // 25: linli.requests.v1.ExtendRequestResponse
+	(*PauseRequestRequest)(nil),     // 26: linli.requests.v1.PauseRequestRequest
+	(*PauseRequestResponse)(nil),    // 27: linli.requests.v1.PauseRequestResponse
+	(*ResumeRequestRequest)(nil),    // 28: linli.requests.v1.ResumeRequestRequest
+	(*ResumeRequestResponse)(nil),   // 29: linli.requests.v1.ResumeRequestResponse
+	(*ExcludeRequestRequest)(nil),   // 30: linli.requests.v1.ExcludeRequestRequest
+	(*ExcludeRequestResponse)(nil),  // 31: linli.requests.v1.ExcludeRequestResponse
+	(*Message)(nil),                 // 32: linli.requests.v1.Message
+	(*AddMessageRequest)(nil),       // 33: linli.requests.v1.AddMessageRequest
+	(*AddMessageResponse)(nil),      // 34: linli.requests.v1.AddMessageResponse
+	(*ReadMessagesRequest)(nil),     // 35: linli.requests.v1.ReadMessagesRequest
+	(*ReadMessagesResponse)(nil),    // 36: linli.requests.v1.ReadMessagesResponse
+	(*Request)(nil),                 // 37: linli.requests.v1.Request
+	(*timestamppb.Timestamp)(nil),   // 38: google.protobuf.Timestamp
 }
 var file_linli_requests_v1_handling_proto_depIdxs = []int32{
-	33, // 0: linli.requests.v1.DeclineRequestResponse.request:type_name -> linli.requests.v1.Request
-	33, // 1: linli.requests.v1.MergeRequestResponse.request:type_name -> linli.requests.v1.Request
-	33, // 2: linli.requests.v1.VerifyRequestResponse.request:type_name -> linli.requests.v1.Request
-	33, // 3: linli.requests.v1.HandRequestResponse.request:type_name -> linli.requests.v1.Request
-	33, // 4: linli.requests.v1.AnswerOfferResponse.request:type_name -> linli.requests.v1.Request
-	33, // 5: linli.requests.v1.RecallRequestResponse.request:type_name -> linli.requests.v1.Request
-	33, // 6: linli.requests.v1.EscalateRequestResponse.request:type_name -> linli.requests.v1.Request
-	33, // 7: linli.requests.v1.HandBackRequestResponse.request:type_name -> linli.requests.v1.Request
-	33, // 8: linli.requests.v1.CloseUnsolvedResponse.request:type_name -> linli.requests.v1.Request
-	33, // 9: linli.requests.v1.ReopenRequestResponse.request:type_name -> linli.requests.v1.Request
-	33, // 10: linli.requests.v1.ExtendRequestResponse.request:type_name -> linli.requests.v1.Request
-	33, // 11: linli.requests.v1.PauseRequestResponse.request:type_name -> linli.requests.v1.Request
-	33, // 12: linli.requests.v1.ResumeRequestResponse.request:type_name -> linli.requests.v1.Request
-	33, // 13: linli.requests.v1.ExcludeRequestResponse.request:type_name -> linli.requests.v1.Request
-	34, // 14: linli.requests.v1.Message.said_at:type_name -> google.protobuf.Timestamp
-	28, // 15: linli.requests.v1.AddMessageResponse.message:type_name -> linli.requests.v1.Message
-	28, // 16: linli.requests.v1.ReadMessagesResponse.messages:type_name -> linli.requests.v1.Message
-	0,  // 17: linli.requests.v1.HandlingService.DeclineRequest:input_type -> linli.requests.v1.DeclineRequestRequest
-	2,  // 18: linli.requests.v1.HandlingService.MergeRequest:input_type -> linli.requests.v1.MergeRequestRequest
-	4,  // 19: linli.requests.v1.HandlingService.VerifyRequest:input_type -> linli.requests.v1.VerifyRequestRequest
-	6,  // 20: linli.requests.v1.HandlingService.HandRequest:input_type -> linli.requests.v1.HandRequestRequest
-	8,  // 21: linli.requests.v1.HandlingService.AnswerOffer:input_type -> linli.requests.v1.AnswerOfferRequest
-	10, // 22: linli.requests.v1.HandlingService.RecallRequest:input_type -> linli.requests.v1.RecallRequestRequest
-	12, // 23: linli.requests.v1.HandlingService.EscalateRequest:input_type -> linli.requests.v1.EscalateRequestRequest
-	14, // 24: linli.requests.v1.HandlingService.HandBackRequest:input_type -> linli.requests.v1.HandBackRequestRequest
-	16, // 25: linli.requests.v1.HandlingService.CloseUnsolved:input_type -> linli.requests.v1.CloseUnsolvedRequest
-	18, // 26: linli.requests.v1.HandlingService.ReopenRequest:input_type -> linli.requests.v1.ReopenRequestRequest
-	20, // 27: linli.requests.v1.HandlingService.ExtendRequest:input_type -> linli.requests.v1.ExtendRequestRequest
-	22, // 28: linli.requests.v1.HandlingService.PauseRequest:input_type -> linli.requests.v1.PauseRequestRequest
-	24, // 29: linli.requests.v1.HandlingService.ResumeRequest:input_type -> linli.requests.v1.ResumeRequestRequest
-	26, // 30: linli.requests.v1.HandlingService.ExcludeRequest:input_type -> linli.requests.v1.ExcludeRequestRequest
-	29, // 31: linli.requests.v1.HandlingService.AddMessage:input_type -> linli.requests.v1.AddMessageRequest
-	31, // 32: linli.requests.v1.HandlingService.ReadMessages:input_type -> linli.requests.v1.ReadMessagesRequest
-	1,  // 33: linli.requests.v1.HandlingService.DeclineRequest:output_type -> linli.requests.v1.DeclineRequestResponse
-	3,  // 34: linli.requests.v1.HandlingService.MergeRequest:output_type -> linli.requests.v1.MergeRequestResponse
-	5,  // 35: linli.requests.v1.HandlingService.VerifyRequest:output_type -> linli.requests.v1.VerifyRequestResponse
-	7,  // 36: linli.requests.v1.HandlingService.HandRequest:output_type -> linli.requests.v1.HandRequestResponse
-	9,  // 37: linli.requests.v1.HandlingService.AnswerOffer:output_type -> linli.requests.v1.AnswerOfferResponse
-	11, // 38: linli.requests.v1.HandlingService.RecallRequest:output_type -> linli.requests.v1.RecallRequestResponse
-	13, // 39: linli.requests.v1.HandlingService.EscalateRequest:output_type -> linli.requests.v1.EscalateRequestResponse
-	15, // 40: linli.requests.v1.HandlingService.HandBackRequest:output_type -> linli.requests.v1.HandBackRequestResponse
-	17, // 41: linli.requests.v1.HandlingService.CloseUnsolved:output_type -> linli.requests.v1.CloseUnsolvedResponse
-	19, // 42: linli.requests.v1.HandlingService.ReopenRequest:output_type -> linli.requests.v1.ReopenRequestResponse
-	21, // 43: linli.requests.v1.HandlingService.ExtendRequest:output_type -> linli.requests.v1.ExtendRequestResponse
-	23, // 44: linli.requests.v1.HandlingService.PauseRequest:output_type -> linli.requests.v1.PauseRequestResponse
-	25, // 45: linli.requests.v1.HandlingService.ResumeRequest:output_type -> linli.requests.v1.ResumeRequestResponse
-	27, // 46: linli.requests.v1.HandlingService.ExcludeRequest:output_type -> linli.requests.v1.ExcludeRequestResponse
-	30, // 47: linli.requests.v1.HandlingService.AddMessage:output_type -> linli.requests.v1.AddMessageResponse
-	32, // 48: linli.requests.v1.HandlingService.ReadMessages:output_type -> linli.requests.v1.ReadMessagesResponse
-	33, // [33:49] is the sub-list for method output_type
-	17, // [17:33] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	37, // 0: linli.requests.v1.DeclineRequestResponse.request:type_name -> linli.requests.v1.Request
+	37, // 1: linli.requests.v1.PassOnRequestResponse.request:type_name -> linli.requests.v1.Request
+	37, // 2: linli.requests.v1.MergeRequestResponse.request:type_name -> linli.requests.v1.Request
+	37, // 3: linli.requests.v1.VerifyRequestResponse.request:type_name -> linli.requests.v1.Request
+	37, // 4: linli.requests.v1.HandRequestResponse.request:type_name -> linli.requests.v1.Request
+	37, // 5: linli.requests.v1.AnswerOfferResponse.request:type_name -> linli.requests.v1.Request
+	37, // 6: linli.requests.v1.BeginRequestResponse.request:type_name -> linli.requests.v1.Request
+	37, // 7: linli.requests.v1.RecallRequestResponse.request:type_name -> linli.requests.v1.Request
+	37, // 8: linli.requests.v1.EscalateRequestResponse.request:type_name -> linli.requests.v1.Request
+	37, // 9: linli.requests.v1.HandBackRequestResponse.request:type_name -> linli.requests.v1.Request
+	37, // 10: linli.requests.v1.CloseUnsolvedResponse.request:type_name -> linli.requests.v1.Request
+	37, // 11: linli.requests.v1.ReopenRequestResponse.request:type_name -> linli.requests.v1.Request
+	37, // 12: linli.requests.v1.ExtendRequestResponse.request:type_name -> linli.requests.v1.Request
+	37, // 13: linli.requests.v1.PauseRequestResponse.request:type_name -> linli.requests.v1.Request
+	37, // 14: linli.requests.v1.ResumeRequestResponse.request:type_name -> linli.requests.v1.Request
+	37, // 15: linli.requests.v1.ExcludeRequestResponse.request:type_name -> linli.requests.v1.Request
+	38, // 16: linli.requests.v1.Message.said_at:type_name -> google.protobuf.Timestamp
+	32, // 17: linli.requests.v1.AddMessageResponse.message:type_name -> linli.requests.v1.Message
+	32, // 18: linli.requests.v1.ReadMessagesResponse.messages:type_name -> linli.requests.v1.Message
+	0,  // 19: linli.requests.v1.HandlingService.DeclineRequest:input_type -> linli.requests.v1.DeclineRequestRequest
+	2,  // 20: linli.requests.v1.HandlingService.PassOnRequest:input_type -> linli.requests.v1.PassOnRequestRequest
+	4,  // 21: linli.requests.v1.HandlingService.MergeRequest:input_type -> linli.requests.v1.MergeRequestRequest
+	6,  // 22: linli.requests.v1.HandlingService.VerifyRequest:input_type -> linli.requests.v1.VerifyRequestRequest
+	8,  // 23: linli.requests.v1.HandlingService.HandRequest:input_type -> linli.requests.v1.HandRequestRequest
+	10, // 24: linli.requests.v1.HandlingService.AnswerOffer:input_type -> linli.requests.v1.AnswerOfferRequest
+	12, // 25: linli.requests.v1.HandlingService.BeginRequest:input_type -> linli.requests.v1.BeginRequestRequest
+	14, // 26: linli.requests.v1.HandlingService.RecallRequest:input_type -> linli.requests.v1.RecallRequestRequest
+	16, // 27: linli.requests.v1.HandlingService.EscalateRequest:input_type -> linli.requests.v1.EscalateRequestRequest
+	18, // 28: linli.requests.v1.HandlingService.HandBackRequest:input_type -> linli.requests.v1.HandBackRequestRequest
+	20, // 29: linli.requests.v1.HandlingService.CloseUnsolved:input_type -> linli.requests.v1.CloseUnsolvedRequest
+	22, // 30: linli.requests.v1.HandlingService.ReopenRequest:input_type -> linli.requests.v1.ReopenRequestRequest
+	24, // 31: linli.requests.v1.HandlingService.ExtendRequest:input_type -> linli.requests.v1.ExtendRequestRequest
+	26, // 32: linli.requests.v1.HandlingService.PauseRequest:input_type -> linli.requests.v1.PauseRequestRequest
+	28, // 33: linli.requests.v1.HandlingService.ResumeRequest:input_type -> linli.requests.v1.ResumeRequestRequest
+	30, // 34: linli.requests.v1.HandlingService.ExcludeRequest:input_type -> linli.requests.v1.ExcludeRequestRequest
+	33, // 35: linli.requests.v1.HandlingService.AddMessage:input_type -> linli.requests.v1.AddMessageRequest
+	35, // 36: linli.requests.v1.HandlingService.ReadMessages:input_type -> linli.requests.v1.ReadMessagesRequest
+	1,  // 37: linli.requests.v1.HandlingService.DeclineRequest:output_type -> linli.requests.v1.DeclineRequestResponse
+	3,  // 38: linli.requests.v1.HandlingService.PassOnRequest:output_type -> linli.requests.v1.PassOnRequestResponse
+	5,  // 39: linli.requests.v1.HandlingService.MergeRequest:output_type -> linli.requests.v1.MergeRequestResponse
+	7,  // 40: linli.requests.v1.HandlingService.VerifyRequest:output_type -> linli.requests.v1.VerifyRequestResponse
+	9,  // 41: linli.requests.v1.HandlingService.HandRequest:output_type -> linli.requests.v1.HandRequestResponse
+	11, // 42: linli.requests.v1.HandlingService.AnswerOffer:output_type -> linli.requests.v1.AnswerOfferResponse
+	13, // 43: linli.requests.v1.HandlingService.BeginRequest:output_type -> linli.requests.v1.BeginRequestResponse
+	15, // 44: linli.requests.v1.HandlingService.RecallRequest:output_type -> linli.requests.v1.RecallRequestResponse
+	17, // 45: linli.requests.v1.HandlingService.EscalateRequest:output_type -> linli.requests.v1.EscalateRequestResponse
+	19, // 46: linli.requests.v1.HandlingService.HandBackRequest:output_type -> linli.requests.v1.HandBackRequestResponse
+	21, // 47: linli.requests.v1.HandlingService.CloseUnsolved:output_type -> linli.requests.v1.CloseUnsolvedResponse
+	23, // 48: linli.requests.v1.HandlingService.ReopenRequest:output_type -> linli.requests.v1.ReopenRequestResponse
+	25, // 49: linli.requests.v1.HandlingService.ExtendRequest:output_type -> linli.requests.v1.ExtendRequestResponse
+	27, // 50: linli.requests.v1.HandlingService.PauseRequest:output_type -> linli.requests.v1.PauseRequestResponse
+	29, // 51: linli.requests.v1.HandlingService.ResumeRequest:output_type -> linli.requests.v1.ResumeRequestResponse
+	31, // 52: linli.requests.v1.HandlingService.ExcludeRequest:output_type -> linli.requests.v1.ExcludeRequestResponse
+	34, // 53: linli.requests.v1.HandlingService.AddMessage:output_type -> linli.requests.v1.AddMessageResponse
+	36, // 54: linli.requests.v1.HandlingService.ReadMessages:output_type -> linli.requests.v1.ReadMessagesResponse
+	37, // [37:55] is the sub-list for method output_type
+	19, // [19:37] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_linli_requests_v1_handling_proto_init() }
@@ -2074,7 +2317,7 @@ func file_linli_requests_v1_handling_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_requests_v1_handling_proto_rawDesc), len(file_linli_requests_v1_handling_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   33,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -80,6 +80,51 @@ func local_request_HandlingService_DeclineRequest_0(ctx context.Context, marshal
 	return msg, metadata, err
 }
 
+func request_HandlingService_PassOnRequest_0(ctx context.Context, marshaler runtime.Marshaler, client HandlingServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq PassOnRequestRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "id")
+	}
+	protoReq.Id, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "id", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.PassOnRequest(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_HandlingService_PassOnRequest_0(ctx context.Context, marshaler runtime.Marshaler, server HandlingServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq PassOnRequestRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "id")
+	}
+	protoReq.Id, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "id", err)
+	}
+	msg, err := server.PassOnRequest(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 func request_HandlingService_MergeRequest_0(ctx context.Context, marshaler runtime.Marshaler, client HandlingServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
 		protoReq MergeRequestRequest
@@ -257,6 +302,51 @@ func local_request_HandlingService_AnswerOffer_0(ctx context.Context, marshaler 
 		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "id", err)
 	}
 	msg, err := server.AnswerOffer(ctx, &protoReq)
+	return msg, metadata, err
+}
+
+func request_HandlingService_BeginRequest_0(ctx context.Context, marshaler runtime.Marshaler, client HandlingServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq BeginRequestRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "id")
+	}
+	protoReq.Id, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "id", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.BeginRequest(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_HandlingService_BeginRequest_0(ctx context.Context, marshaler runtime.Marshaler, server HandlingServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq BeginRequestRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "id")
+	}
+	protoReq.Id, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "id", err)
+	}
+	msg, err := server.BeginRequest(ctx, &protoReq)
 	return msg, metadata, err
 }
 
@@ -781,6 +871,26 @@ func RegisterHandlingServiceHandlerServer(ctx context.Context, mux *runtime.Serv
 		}
 		forward_HandlingService_DeclineRequest_0(annotatedContext, mux, outboundMarshaler, w, req, response_HandlingService_DeclineRequest_0{resp.(*DeclineRequestResponse)}, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPost, pattern_HandlingService_PassOnRequest_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/linli.requests.v1.HandlingService/PassOnRequest", runtime.WithHTTPPathPattern("/v1/requests/{id}:passOn"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_HandlingService_PassOnRequest_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_HandlingService_PassOnRequest_0(annotatedContext, mux, outboundMarshaler, w, req, response_HandlingService_PassOnRequest_0{resp.(*PassOnRequestResponse)}, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodPost, pattern_HandlingService_MergeRequest_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -860,6 +970,26 @@ func RegisterHandlingServiceHandlerServer(ctx context.Context, mux *runtime.Serv
 			return
 		}
 		forward_HandlingService_AnswerOffer_0(annotatedContext, mux, outboundMarshaler, w, req, response_HandlingService_AnswerOffer_0{resp.(*AnswerOfferResponse)}, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPost, pattern_HandlingService_BeginRequest_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/linli.requests.v1.HandlingService/BeginRequest", runtime.WithHTTPPathPattern("/v1/requests/{id}:begin"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_HandlingService_BeginRequest_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_HandlingService_BeginRequest_0(annotatedContext, mux, outboundMarshaler, w, req, response_HandlingService_BeginRequest_0{resp.(*BeginRequestResponse)}, mux.GetForwardResponseOptions()...)
 	})
 	mux.Handle(http.MethodPost, pattern_HandlingService_RecallRequest_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
@@ -1138,6 +1268,23 @@ func RegisterHandlingServiceHandlerClient(ctx context.Context, mux *runtime.Serv
 		}
 		forward_HandlingService_DeclineRequest_0(annotatedContext, mux, outboundMarshaler, w, req, response_HandlingService_DeclineRequest_0{resp.(*DeclineRequestResponse)}, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPost, pattern_HandlingService_PassOnRequest_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/linli.requests.v1.HandlingService/PassOnRequest", runtime.WithHTTPPathPattern("/v1/requests/{id}:passOn"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_HandlingService_PassOnRequest_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_HandlingService_PassOnRequest_0(annotatedContext, mux, outboundMarshaler, w, req, response_HandlingService_PassOnRequest_0{resp.(*PassOnRequestResponse)}, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodPost, pattern_HandlingService_MergeRequest_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -1205,6 +1352,23 @@ func RegisterHandlingServiceHandlerClient(ctx context.Context, mux *runtime.Serv
 			return
 		}
 		forward_HandlingService_AnswerOffer_0(annotatedContext, mux, outboundMarshaler, w, req, response_HandlingService_AnswerOffer_0{resp.(*AnswerOfferResponse)}, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPost, pattern_HandlingService_BeginRequest_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/linli.requests.v1.HandlingService/BeginRequest", runtime.WithHTTPPathPattern("/v1/requests/{id}:begin"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_HandlingService_BeginRequest_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_HandlingService_BeginRequest_0(annotatedContext, mux, outboundMarshaler, w, req, response_HandlingService_BeginRequest_0{resp.(*BeginRequestResponse)}, mux.GetForwardResponseOptions()...)
 	})
 	mux.Handle(http.MethodPost, pattern_HandlingService_RecallRequest_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
@@ -1405,6 +1569,15 @@ func (m response_HandlingService_DeclineRequest_0) XXX_ResponseBody() interface{
 	return response.Request
 }
 
+type response_HandlingService_PassOnRequest_0 struct {
+	*PassOnRequestResponse
+}
+
+func (m response_HandlingService_PassOnRequest_0) XXX_ResponseBody() interface{} {
+	response := m.PassOnRequestResponse
+	return response.Request
+}
+
 type response_HandlingService_MergeRequest_0 struct {
 	*MergeRequestResponse
 }
@@ -1438,6 +1611,15 @@ type response_HandlingService_AnswerOffer_0 struct {
 
 func (m response_HandlingService_AnswerOffer_0) XXX_ResponseBody() interface{} {
 	response := m.AnswerOfferResponse
+	return response.Request
+}
+
+type response_HandlingService_BeginRequest_0 struct {
+	*BeginRequestResponse
+}
+
+func (m response_HandlingService_BeginRequest_0) XXX_ResponseBody() interface{} {
+	response := m.BeginRequestResponse
 	return response.Request
 }
 
@@ -1533,10 +1715,12 @@ func (m response_HandlingService_AddMessage_0) XXX_ResponseBody() interface{} {
 
 var (
 	pattern_HandlingService_DeclineRequest_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "requests", "id"}, "decline"))
+	pattern_HandlingService_PassOnRequest_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "requests", "id"}, "passOn"))
 	pattern_HandlingService_MergeRequest_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "requests", "id"}, "merge"))
 	pattern_HandlingService_VerifyRequest_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "requests", "id"}, "verify"))
 	pattern_HandlingService_HandRequest_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "requests", "id"}, "hand"))
 	pattern_HandlingService_AnswerOffer_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "requests", "id"}, "answerOffer"))
+	pattern_HandlingService_BeginRequest_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "requests", "id"}, "begin"))
 	pattern_HandlingService_RecallRequest_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "requests", "id"}, "recall"))
 	pattern_HandlingService_EscalateRequest_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "requests", "id"}, "escalate"))
 	pattern_HandlingService_HandBackRequest_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "requests", "id"}, "handBack"))
@@ -1552,10 +1736,12 @@ var (
 
 var (
 	forward_HandlingService_DeclineRequest_0  = runtime.ForwardResponseMessage
+	forward_HandlingService_PassOnRequest_0   = runtime.ForwardResponseMessage
 	forward_HandlingService_MergeRequest_0    = runtime.ForwardResponseMessage
 	forward_HandlingService_VerifyRequest_0   = runtime.ForwardResponseMessage
 	forward_HandlingService_HandRequest_0     = runtime.ForwardResponseMessage
 	forward_HandlingService_AnswerOffer_0     = runtime.ForwardResponseMessage
+	forward_HandlingService_BeginRequest_0    = runtime.ForwardResponseMessage
 	forward_HandlingService_RecallRequest_0   = runtime.ForwardResponseMessage
 	forward_HandlingService_EscalateRequest_0 = runtime.ForwardResponseMessage
 	forward_HandlingService_HandBackRequest_0 = runtime.ForwardResponseMessage

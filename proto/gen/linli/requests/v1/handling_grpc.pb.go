@@ -20,10 +20,12 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	HandlingService_DeclineRequest_FullMethodName  = "/linli.requests.v1.HandlingService/DeclineRequest"
+	HandlingService_PassOnRequest_FullMethodName   = "/linli.requests.v1.HandlingService/PassOnRequest"
 	HandlingService_MergeRequest_FullMethodName    = "/linli.requests.v1.HandlingService/MergeRequest"
 	HandlingService_VerifyRequest_FullMethodName   = "/linli.requests.v1.HandlingService/VerifyRequest"
 	HandlingService_HandRequest_FullMethodName     = "/linli.requests.v1.HandlingService/HandRequest"
 	HandlingService_AnswerOffer_FullMethodName     = "/linli.requests.v1.HandlingService/AnswerOffer"
+	HandlingService_BeginRequest_FullMethodName    = "/linli.requests.v1.HandlingService/BeginRequest"
 	HandlingService_RecallRequest_FullMethodName   = "/linli.requests.v1.HandlingService/RecallRequest"
 	HandlingService_EscalateRequest_FullMethodName = "/linli.requests.v1.HandlingService/EscalateRequest"
 	HandlingService_HandBackRequest_FullMethodName = "/linli.requests.v1.HandlingService/HandBackRequest"
@@ -48,40 +50,52 @@ const (
 type HandlingServiceClient interface {
 	// DeclineRequest ends a request with a written reason that the author sees. Committee staff.
 	DeclineRequest(ctx context.Context, in *DeclineRequestRequest, opts ...grpc.CallOption) (*DeclineRequestResponse, error)
+	// PassOnRequest gives a posted request to whose legal duty its category is by the register, the street or a department; the clock runs on them from then on, the community stays responsible for the answer. Committee staff.
+	// FAILED_PRECONDITION NO_OTHER_OWNER: the register does not say, or it is the community's.
+	PassOnRequest(ctx context.Context, in *PassOnRequestRequest, opts ...grpc.CallOption) (*PassOnRequestResponse, error)
 	// MergeRequest links a request to an earlier open one about the same, both ways. Its author
 	// stands with the other from then on. Committee staff.
-	// FAILED_PRECONDITION NOT_MERGEABLE: another community, closed, or itself.
+	// FAILED_PRECONDITION NOT_MERGEABLE: another community, closed, itself, or one of them for staff only.
 	MergeRequest(ctx context.Context, in *MergeRequestRequest, opts ...grpc.CallOption) (*MergeRequestResponse, error)
 	// VerifyRequest records what a visit found. Committee staff.
+	// FAILED_PRECONDITION FACTS_IN_CASE: what is found about a household belongs sealed into its hardship case.
 	VerifyRequest(ctx context.Context, in *VerifyRequestRequest, opts ...grpc.CallOption) (*VerifyRequestResponse, error)
 	// HandRequest gives an admitted request to staff or to a provider. The community stays responsible. Committee staff.
+	// FAILED_PRECONDITION PROVIDER_NOT_APPROVED: not on the community's register of providers, or its papers have run out.
 	HandRequest(ctx context.Context, in *HandRequestRequest, opts ...grpc.CallOption) (*HandRequestResponse, error)
 	// AnswerOffer is the yes or no of whom a request was given to. A no is counted, not kept by person; who is not a member may say no once to a dispatch, then the street decides.
-	// The member, staff or provider it was dispatched to.
+	// The member, staff or provider it was dispatched to. FAILED_PRECONDITION MEMBER_NOT_IN_COMMUNITY: the member has moved away since.
 	AnswerOffer(ctx context.Context, in *AnswerOfferRequest, opts ...grpc.CallOption) (*AnswerOfferResponse, error)
+	// BeginRequest says that who took a request on has begun. The member, staff or provider who took it on.
+	// PERMISSION_DENIED NOT_THE_DISPATCHED_MEMBER.
+	BeginRequest(ctx context.Context, in *BeginRequestRequest, opts ...grpc.CallOption) (*BeginRequestResponse, error)
 	// RecallRequest takes a request back that nobody has taken on. Committee staff.
 	RecallRequest(ctx context.Context, in *RecallRequestRequest, opts ...grpc.CallOption) (*RecallRequestResponse, error)
-	// EscalateRequest gives a request to the street, or from there to the department; the clock runs on them from then on. Committee staff, street officer.
+	// EscalateRequest gives a request to the street, or from there to the department; the clock runs on them from then on. Committee staff; from the street on the street officer.
+	// PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	EscalateRequest(ctx context.Context, in *EscalateRequestRequest, opts ...grpc.CallOption) (*EscalateRequestResponse, error)
-	// HandBackRequest decides that an escalated request is the community's. Street or district officer.
+	// HandBackRequest decides that an escalated request is the community's. The street officer, or with the department the district officer.
+	// FAILED_PRECONDITION NOT_COMMUNITY_DUTY: by the register it is not. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	HandBackRequest(ctx context.Context, in *HandBackRequestRequest, opts ...grpc.CallOption) (*HandBackRequestResponse, error)
-	// CloseUnsolved ends a request honestly: it could not be solved, and why. Committee staff, street and district officers.
+	// CloseUnsolved ends a request honestly: it could not be solved, and why. Committee staff; for an escalated one the street or district officer it is with.
+	// PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	CloseUnsolved(ctx context.Context, in *CloseUnsolvedRequest, opts ...grpc.CallOption) (*CloseUnsolvedResponse, error)
 	// ReopenRequest is the author's word that it is not solved.
-	// FAILED_PRECONDITION REOPEN_OVER: later than the policy allows. PERMISSION_DENIED NOT_THE_AUTHOR.
+	// FAILED_PRECONDITION REOPEN_OVER: later than the policy allows; TOO_MANY_OPEN, NUISANCE_PAUSED as for a new one. INVALID_ARGUMENT ALLEGATION. PERMISSION_DENIED NOT_THE_AUTHOR.
 	ReopenRequest(ctx context.Context, in *ReopenRequestRequest, opts ...grpc.CallOption) (*ReopenRequestResponse, error)
-	// ExtendRequest sets a later limit, asked for before the present one, with a reason the author sees. Committee staff, street officer.
-	// FAILED_PRECONDITION LIMIT_PASSED.
+	// ExtendRequest sets a later limit, asked for before the present one, with a reason the author sees. The office that the clock runs on: committee staff, or for an escalated request the street or district officer.
+	// FAILED_PRECONDITION LIMIT_PASSED. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	ExtendRequest(ctx context.Context, in *ExtendRequestRequest, opts ...grpc.CallOption) (*ExtendRequestResponse, error)
-	// PauseRequest stops the clock while somebody else is waited for. Committee staff, street officer.
-	// FAILED_PRECONDITION LIMIT_PASSED; CLOCK_STANDS: it stands still already.
+	// PauseRequest stops the clock while somebody else is waited for. The office that the clock runs on, as for an extension.
+	// FAILED_PRECONDITION LIMIT_PASSED; CLOCK_STANDS: it stands still already. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	PauseRequest(ctx context.Context, in *PauseRequestRequest, opts ...grpc.CallOption) (*PauseRequestResponse, error)
-	// ResumeRequest lets the clock go on with the working days it had left. Committee staff, street officer.
-	// FAILED_PRECONDITION CLOCK_RUNS.
+	// ResumeRequest lets the clock go on with the working days it had left. The office that the clock runs on, as for an extension.
+	// FAILED_PRECONDITION CLOCK_RUNS. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	ResumeRequest(ctx context.Context, in *ResumeRequestRequest, opts ...grpc.CallOption) (*ResumeRequestResponse, error)
 	// ExcludeRequest takes a request out of the rates, with a reason. Street or district officer: never the office that is measured.
 	ExcludeRequest(ctx context.Context, in *ExcludeRequestRequest, opts ...grpc.CallOption) (*ExcludeRequestResponse, error)
 	// AddMessage says something in the conversation between author and office. The author, committee staff. Kept sealed.
+	// INVALID_ARGUMENT ALLEGATION: against a person, with where to turn.
 	AddMessage(ctx context.Context, in *AddMessageRequest, opts ...grpc.CallOption) (*AddMessageResponse, error)
 	// ReadMessages opens the conversation; an office that reads leaves a trace. The author, committee staff.
 	ReadMessages(ctx context.Context, in *ReadMessagesRequest, opts ...grpc.CallOption) (*ReadMessagesResponse, error)
@@ -99,6 +113,16 @@ func (c *handlingServiceClient) DeclineRequest(ctx context.Context, in *DeclineR
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DeclineRequestResponse)
 	err := c.cc.Invoke(ctx, HandlingService_DeclineRequest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *handlingServiceClient) PassOnRequest(ctx context.Context, in *PassOnRequestRequest, opts ...grpc.CallOption) (*PassOnRequestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PassOnRequestResponse)
+	err := c.cc.Invoke(ctx, HandlingService_PassOnRequest_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -139,6 +163,16 @@ func (c *handlingServiceClient) AnswerOffer(ctx context.Context, in *AnswerOffer
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(AnswerOfferResponse)
 	err := c.cc.Invoke(ctx, HandlingService_AnswerOffer_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *handlingServiceClient) BeginRequest(ctx context.Context, in *BeginRequestRequest, opts ...grpc.CallOption) (*BeginRequestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BeginRequestResponse)
+	err := c.cc.Invoke(ctx, HandlingService_BeginRequest_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -266,40 +300,52 @@ func (c *handlingServiceClient) ReadMessages(ctx context.Context, in *ReadMessag
 type HandlingServiceServer interface {
 	// DeclineRequest ends a request with a written reason that the author sees. Committee staff.
 	DeclineRequest(context.Context, *DeclineRequestRequest) (*DeclineRequestResponse, error)
+	// PassOnRequest gives a posted request to whose legal duty its category is by the register, the street or a department; the clock runs on them from then on, the community stays responsible for the answer. Committee staff.
+	// FAILED_PRECONDITION NO_OTHER_OWNER: the register does not say, or it is the community's.
+	PassOnRequest(context.Context, *PassOnRequestRequest) (*PassOnRequestResponse, error)
 	// MergeRequest links a request to an earlier open one about the same, both ways. Its author
 	// stands with the other from then on. Committee staff.
-	// FAILED_PRECONDITION NOT_MERGEABLE: another community, closed, or itself.
+	// FAILED_PRECONDITION NOT_MERGEABLE: another community, closed, itself, or one of them for staff only.
 	MergeRequest(context.Context, *MergeRequestRequest) (*MergeRequestResponse, error)
 	// VerifyRequest records what a visit found. Committee staff.
+	// FAILED_PRECONDITION FACTS_IN_CASE: what is found about a household belongs sealed into its hardship case.
 	VerifyRequest(context.Context, *VerifyRequestRequest) (*VerifyRequestResponse, error)
 	// HandRequest gives an admitted request to staff or to a provider. The community stays responsible. Committee staff.
+	// FAILED_PRECONDITION PROVIDER_NOT_APPROVED: not on the community's register of providers, or its papers have run out.
 	HandRequest(context.Context, *HandRequestRequest) (*HandRequestResponse, error)
 	// AnswerOffer is the yes or no of whom a request was given to. A no is counted, not kept by person; who is not a member may say no once to a dispatch, then the street decides.
-	// The member, staff or provider it was dispatched to.
+	// The member, staff or provider it was dispatched to. FAILED_PRECONDITION MEMBER_NOT_IN_COMMUNITY: the member has moved away since.
 	AnswerOffer(context.Context, *AnswerOfferRequest) (*AnswerOfferResponse, error)
+	// BeginRequest says that who took a request on has begun. The member, staff or provider who took it on.
+	// PERMISSION_DENIED NOT_THE_DISPATCHED_MEMBER.
+	BeginRequest(context.Context, *BeginRequestRequest) (*BeginRequestResponse, error)
 	// RecallRequest takes a request back that nobody has taken on. Committee staff.
 	RecallRequest(context.Context, *RecallRequestRequest) (*RecallRequestResponse, error)
-	// EscalateRequest gives a request to the street, or from there to the department; the clock runs on them from then on. Committee staff, street officer.
+	// EscalateRequest gives a request to the street, or from there to the department; the clock runs on them from then on. Committee staff; from the street on the street officer.
+	// PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	EscalateRequest(context.Context, *EscalateRequestRequest) (*EscalateRequestResponse, error)
-	// HandBackRequest decides that an escalated request is the community's. Street or district officer.
+	// HandBackRequest decides that an escalated request is the community's. The street officer, or with the department the district officer.
+	// FAILED_PRECONDITION NOT_COMMUNITY_DUTY: by the register it is not. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	HandBackRequest(context.Context, *HandBackRequestRequest) (*HandBackRequestResponse, error)
-	// CloseUnsolved ends a request honestly: it could not be solved, and why. Committee staff, street and district officers.
+	// CloseUnsolved ends a request honestly: it could not be solved, and why. Committee staff; for an escalated one the street or district officer it is with.
+	// PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	CloseUnsolved(context.Context, *CloseUnsolvedRequest) (*CloseUnsolvedResponse, error)
 	// ReopenRequest is the author's word that it is not solved.
-	// FAILED_PRECONDITION REOPEN_OVER: later than the policy allows. PERMISSION_DENIED NOT_THE_AUTHOR.
+	// FAILED_PRECONDITION REOPEN_OVER: later than the policy allows; TOO_MANY_OPEN, NUISANCE_PAUSED as for a new one. INVALID_ARGUMENT ALLEGATION. PERMISSION_DENIED NOT_THE_AUTHOR.
 	ReopenRequest(context.Context, *ReopenRequestRequest) (*ReopenRequestResponse, error)
-	// ExtendRequest sets a later limit, asked for before the present one, with a reason the author sees. Committee staff, street officer.
-	// FAILED_PRECONDITION LIMIT_PASSED.
+	// ExtendRequest sets a later limit, asked for before the present one, with a reason the author sees. The office that the clock runs on: committee staff, or for an escalated request the street or district officer.
+	// FAILED_PRECONDITION LIMIT_PASSED. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	ExtendRequest(context.Context, *ExtendRequestRequest) (*ExtendRequestResponse, error)
-	// PauseRequest stops the clock while somebody else is waited for. Committee staff, street officer.
-	// FAILED_PRECONDITION LIMIT_PASSED; CLOCK_STANDS: it stands still already.
+	// PauseRequest stops the clock while somebody else is waited for. The office that the clock runs on, as for an extension.
+	// FAILED_PRECONDITION LIMIT_PASSED; CLOCK_STANDS: it stands still already. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	PauseRequest(context.Context, *PauseRequestRequest) (*PauseRequestResponse, error)
-	// ResumeRequest lets the clock go on with the working days it had left. Committee staff, street officer.
-	// FAILED_PRECONDITION CLOCK_RUNS.
+	// ResumeRequest lets the clock go on with the working days it had left. The office that the clock runs on, as for an extension.
+	// FAILED_PRECONDITION CLOCK_RUNS. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	ResumeRequest(context.Context, *ResumeRequestRequest) (*ResumeRequestResponse, error)
 	// ExcludeRequest takes a request out of the rates, with a reason. Street or district officer: never the office that is measured.
 	ExcludeRequest(context.Context, *ExcludeRequestRequest) (*ExcludeRequestResponse, error)
 	// AddMessage says something in the conversation between author and office. The author, committee staff. Kept sealed.
+	// INVALID_ARGUMENT ALLEGATION: against a person, with where to turn.
 	AddMessage(context.Context, *AddMessageRequest) (*AddMessageResponse, error)
 	// ReadMessages opens the conversation; an office that reads leaves a trace. The author, committee staff.
 	ReadMessages(context.Context, *ReadMessagesRequest) (*ReadMessagesResponse, error)
@@ -316,6 +362,9 @@ type UnimplementedHandlingServiceServer struct{}
 func (UnimplementedHandlingServiceServer) DeclineRequest(context.Context, *DeclineRequestRequest) (*DeclineRequestResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeclineRequest not implemented")
 }
+func (UnimplementedHandlingServiceServer) PassOnRequest(context.Context, *PassOnRequestRequest) (*PassOnRequestResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PassOnRequest not implemented")
+}
 func (UnimplementedHandlingServiceServer) MergeRequest(context.Context, *MergeRequestRequest) (*MergeRequestResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method MergeRequest not implemented")
 }
@@ -327,6 +376,9 @@ func (UnimplementedHandlingServiceServer) HandRequest(context.Context, *HandRequ
 }
 func (UnimplementedHandlingServiceServer) AnswerOffer(context.Context, *AnswerOfferRequest) (*AnswerOfferResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method AnswerOffer not implemented")
+}
+func (UnimplementedHandlingServiceServer) BeginRequest(context.Context, *BeginRequestRequest) (*BeginRequestResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BeginRequest not implemented")
 }
 func (UnimplementedHandlingServiceServer) RecallRequest(context.Context, *RecallRequestRequest) (*RecallRequestResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RecallRequest not implemented")
@@ -400,6 +452,24 @@ func _HandlingService_DeclineRequest_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _HandlingService_PassOnRequest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PassOnRequestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HandlingServiceServer).PassOnRequest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HandlingService_PassOnRequest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HandlingServiceServer).PassOnRequest(ctx, req.(*PassOnRequestRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _HandlingService_MergeRequest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(MergeRequestRequest)
 	if err := dec(in); err != nil {
@@ -468,6 +538,24 @@ func _HandlingService_AnswerOffer_Handler(srv interface{}, ctx context.Context, 
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(HandlingServiceServer).AnswerOffer(ctx, req.(*AnswerOfferRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _HandlingService_BeginRequest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BeginRequestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(HandlingServiceServer).BeginRequest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: HandlingService_BeginRequest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(HandlingServiceServer).BeginRequest(ctx, req.(*BeginRequestRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -682,6 +770,10 @@ var HandlingService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _HandlingService_DeclineRequest_Handler,
 		},
 		{
+			MethodName: "PassOnRequest",
+			Handler:    _HandlingService_PassOnRequest_Handler,
+		},
+		{
 			MethodName: "MergeRequest",
 			Handler:    _HandlingService_MergeRequest_Handler,
 		},
@@ -696,6 +788,10 @@ var HandlingService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "AnswerOffer",
 			Handler:    _HandlingService_AnswerOffer_Handler,
+		},
+		{
+			MethodName: "BeginRequest",
+			Handler:    _HandlingService_BeginRequest_Handler,
 		},
 		{
 			MethodName: "RecallRequest",

@@ -179,6 +179,8 @@ const (
 	RequestState_REQUEST_STATE_ESCALATED RequestState = 10
 	// 未能解决: an honest end
 	RequestState_REQUEST_STATE_UNSOLVED RequestState = 11
+	// 办理中: who took it on has begun
+	RequestState_REQUEST_STATE_IN_PROGRESS RequestState = 12
 )
 
 // Enum value maps for RequestState.
@@ -196,6 +198,7 @@ var (
 		9:  "REQUEST_STATE_MERGED",
 		10: "REQUEST_STATE_ESCALATED",
 		11: "REQUEST_STATE_UNSOLVED",
+		12: "REQUEST_STATE_IN_PROGRESS",
 	}
 	RequestState_value = map[string]int32{
 		"REQUEST_STATE_UNSPECIFIED": 0,
@@ -210,6 +213,7 @@ var (
 		"REQUEST_STATE_MERGED":      9,
 		"REQUEST_STATE_ESCALATED":   10,
 		"REQUEST_STATE_UNSOLVED":    11,
+		"REQUEST_STATE_IN_PROGRESS": 12,
 	}
 )
 
@@ -315,7 +319,10 @@ type Request struct {
 	// What was covered in the text; the office can reveal it.
 	TextCovered bool `protobuf:"varint,68,opt,name=text_covered,json=textCovered,proto3" json:"text_covered,omitempty"`
 	// Taken out of the rates.
-	Excluded      bool `protobuf:"varint,69,opt,name=excluded,proto3" json:"excluded,omitempty"`
+	Excluded bool                   `protobuf:"varint,69,opt,name=excluded,proto3" json:"excluded,omitempty"`
+	BegunAt  *timestamppb.Timestamp `protobuf:"bytes,79,opt,name=begun_at,json=begunAt,proto3" json:"begun_at,omitempty"`
+	// Provider of the register that it was handed to.
+	ProviderId    string `protobuf:"bytes,80,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -656,6 +663,20 @@ func (x *Request) GetExcluded() bool {
 		return x.Excluded
 	}
 	return false
+}
+
+func (x *Request) GetBegunAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.BegunAt
+	}
+	return nil
+}
+
+func (x *Request) GetProviderId() string {
+	if x != nil {
+		return x.ProviderId
+	}
+	return ""
 }
 
 // What a list shows of a request.
@@ -1343,9 +1364,13 @@ func (x *RevealRequestTextResponse) GetText() string {
 
 // Admits a request.
 type AdmitRequestRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Etag          string                 `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Etag  string                 `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	// The office's word for the category, where the author's does not fit.
+	Category string `protobuf:"bytes,3,opt,name=category,proto3" json:"category,omitempty"`
+	// Admitted although the register says that it is not the community's duty.
+	BeyondDuty    bool `protobuf:"varint,4,opt,name=beyond_duty,json=beyondDuty,proto3" json:"beyond_duty,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1392,6 +1417,20 @@ func (x *AdmitRequestRequest) GetEtag() string {
 		return x.Etag
 	}
 	return ""
+}
+
+func (x *AdmitRequestRequest) GetCategory() string {
+	if x != nil {
+		return x.Category
+	}
+	return ""
+}
+
+func (x *AdmitRequestRequest) GetBeyondDuty() bool {
+	if x != nil {
+		return x.BeyondDuty
+	}
+	return false
 }
 
 // The admitted request.
@@ -2224,7 +2263,7 @@ var File_linli_requests_v1_requests_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\n" +
-	" linli/requests/v1/requests.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xff\f\n" +
+	" linli/requests/v1/requests.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xd7\r\n" +
 	"\aRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fcommunity_id\x18\x02 \x01(\tR\vcommunityId\x122\n" +
@@ -2283,7 +2322,10 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\vreopened_at\x18C \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"reopenedAt\x12!\n" +
 	"\ftext_covered\x18D \x01(\bR\vtextCovered\x12\x1a\n" +
-	"\bexcluded\x18E \x01(\bR\bexcluded\"\xe8\x02\n" +
+	"\bexcluded\x18E \x01(\bR\bexcluded\x125\n" +
+	"\bbegun_at\x18O \x01(\v2\x1a.google.protobuf.TimestampR\abegunAt\x12\x1f\n" +
+	"\vprovider_id\x18P \x01(\tR\n" +
+	"providerId\"\xe8\x02\n" +
 	"\x0eRequestSummary\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.linli.requests.v1.RequestKindR\x04kind\x12\x1a\n" +
@@ -2337,10 +2379,13 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12%\n" +
 	"\x06reason\x18\x02 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01R\x06reason\"/\n" +
 	"\x19RevealRequestTextResponse\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04text\"P\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\"\x96\x01\n" +
 	"\x13AdmitRequestRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"L\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12#\n" +
+	"\bcategory\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18(R\bcategory\x12\x1f\n" +
+	"\vbeyond_duty\x18\x04 \x01(\bR\n" +
+	"beyondDuty\"L\n" +
 	"\x14AdmitRequestResponse\x124\n" +
 	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"~\n" +
 	"\x16DispatchRequestRequest\x12\x1c\n" +
@@ -2402,7 +2447,7 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\x16VISIBILITY_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11VISIBILITY_PUBLIC\x10\x01\x12\"\n" +
 	"\x1eVISIBILITY_PUBLIC_WITHOUT_NAME\x10\x02\x12\x19\n" +
-	"\x15VISIBILITY_STAFF_ONLY\x10\x03*\xdb\x02\n" +
+	"\x15VISIBILITY_STAFF_ONLY\x10\x03*\xfa\x02\n" +
 	"\fRequestState\x12\x1d\n" +
 	"\x19REQUEST_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REQUEST_STATE_POSTED\x10\x01\x12\x1a\n" +
@@ -2416,7 +2461,8 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\x14REQUEST_STATE_MERGED\x10\t\x12\x1b\n" +
 	"\x17REQUEST_STATE_ESCALATED\x10\n" +
 	"\x12\x1a\n" +
-	"\x16REQUEST_STATE_UNSOLVED\x10\v2\xcd\x0e\n" +
+	"\x16REQUEST_STATE_UNSOLVED\x10\v\x12\x1d\n" +
+	"\x19REQUEST_STATE_IN_PROGRESS\x10\f2\xd0\x0e\n" +
 	"\x0fRequestsService\x12\x8b\x01\n" +
 	"\vPostRequest\x12%.linli.requests.v1.PostRequestRequest\x1a&.linli.requests.v1.PostRequestResponse\"-\xea\xdb\x18\t\n" +
 	"\x03\n" +
@@ -2433,9 +2479,9 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\x0fDispatchRequest\x12).linli.requests.v1.DispatchRequestRequest\x1a*.linli.requests.v1.DispatchRequestResponse\"9\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02(:\x01*b\arequest\"\x1a/v1/requests/{id}:dispatch\x12\x9b\x01\n" +
 	"\rTakeOnRequest\x12'.linli.requests.v1.TakeOnRequestRequest\x1a(.linli.requests.v1.TakeOnRequestResponse\"7\xea\xdb\x18\a\n" +
-	"\x01\t\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:takeOn\x12\xa0\x01\n" +
-	"\x0eResolveRequest\x12(.linli.requests.v1.ResolveRequestRequest\x1a).linli.requests.v1.ResolveRequestResponse\"9\xea\xdb\x18\b\n" +
-	"\x02\x04\t\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\arequest\"\x19/v1/requests/{id}:resolve\x12\x95\x01\n" +
+	"\x01\t\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:takeOn\x12\xa3\x01\n" +
+	"\x0eResolveRequest\x12(.linli.requests.v1.ResolveRequestRequest\x1a).linli.requests.v1.ResolveRequestResponse\"<\xea\xdb\x18\v\n" +
+	"\x05\x04\t\v\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\arequest\"\x19/v1/requests/{id}:resolve\x12\x95\x01\n" +
 	"\vRateRequest\x12%.linli.requests.v1.RateRequestRequest\x1a&.linli.requests.v1.RateRequestResponse\"7\xea\xdb\x18\t\n" +
 	"\x03\n" +
 	"\t\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02$:\x01*b\arequest\"\x16/v1/requests/{id}:rate\x12\x97\x01\n" +
@@ -2507,54 +2553,55 @@ var file_linli_requests_v1_requests_proto_depIdxs = []int32{
 	31, // 11: linli.requests.v1.Request.verified_at:type_name -> google.protobuf.Timestamp
 	31, // 12: linli.requests.v1.Request.answered_at:type_name -> google.protobuf.Timestamp
 	31, // 13: linli.requests.v1.Request.reopened_at:type_name -> google.protobuf.Timestamp
-	0,  // 14: linli.requests.v1.RequestSummary.kind:type_name -> linli.requests.v1.RequestKind
-	2,  // 15: linli.requests.v1.RequestSummary.state:type_name -> linli.requests.v1.RequestState
-	31, // 16: linli.requests.v1.RequestSummary.posted_at:type_name -> google.protobuf.Timestamp
-	0,  // 17: linli.requests.v1.PostRequestRequest.kind:type_name -> linli.requests.v1.RequestKind
-	1,  // 18: linli.requests.v1.PostRequestRequest.visibility:type_name -> linli.requests.v1.Visibility
-	3,  // 19: linli.requests.v1.PostRequestResponse.request:type_name -> linli.requests.v1.Request
-	3,  // 20: linli.requests.v1.GetRequestResponse.request:type_name -> linli.requests.v1.Request
-	2,  // 21: linli.requests.v1.ListRequestsRequest.state:type_name -> linli.requests.v1.RequestState
-	4,  // 22: linli.requests.v1.ListRequestsResponse.requests:type_name -> linli.requests.v1.RequestSummary
-	4,  // 23: linli.requests.v1.ListMyRequestsResponse.requests:type_name -> linli.requests.v1.RequestSummary
-	3,  // 24: linli.requests.v1.AdmitRequestResponse.request:type_name -> linli.requests.v1.Request
-	3,  // 25: linli.requests.v1.DispatchRequestResponse.request:type_name -> linli.requests.v1.Request
-	3,  // 26: linli.requests.v1.TakeOnRequestResponse.request:type_name -> linli.requests.v1.Request
-	3,  // 27: linli.requests.v1.ResolveRequestResponse.request:type_name -> linli.requests.v1.Request
-	3,  // 28: linli.requests.v1.RateRequestResponse.request:type_name -> linli.requests.v1.Request
-	3,  // 29: linli.requests.v1.CloseRequestResponse.request:type_name -> linli.requests.v1.Request
-	29, // 30: linli.requests.v1.GetCircleResponse.circle:type_name -> linli.requests.v1.Circle
-	30, // 31: linli.requests.v1.Circle.kinds:type_name -> linli.requests.v1.CircleOfKind
-	0,  // 32: linli.requests.v1.CircleOfKind.kind:type_name -> linli.requests.v1.RequestKind
-	5,  // 33: linli.requests.v1.RequestsService.PostRequest:input_type -> linli.requests.v1.PostRequestRequest
-	7,  // 34: linli.requests.v1.RequestsService.GetRequest:input_type -> linli.requests.v1.GetRequestRequest
-	9,  // 35: linli.requests.v1.RequestsService.ListRequests:input_type -> linli.requests.v1.ListRequestsRequest
-	11, // 36: linli.requests.v1.RequestsService.ListMyRequests:input_type -> linli.requests.v1.ListMyRequestsRequest
-	13, // 37: linli.requests.v1.RequestsService.RevealRequestText:input_type -> linli.requests.v1.RevealRequestTextRequest
-	15, // 38: linli.requests.v1.RequestsService.AdmitRequest:input_type -> linli.requests.v1.AdmitRequestRequest
-	17, // 39: linli.requests.v1.RequestsService.DispatchRequest:input_type -> linli.requests.v1.DispatchRequestRequest
-	19, // 40: linli.requests.v1.RequestsService.TakeOnRequest:input_type -> linli.requests.v1.TakeOnRequestRequest
-	21, // 41: linli.requests.v1.RequestsService.ResolveRequest:input_type -> linli.requests.v1.ResolveRequestRequest
-	23, // 42: linli.requests.v1.RequestsService.RateRequest:input_type -> linli.requests.v1.RateRequestRequest
-	25, // 43: linli.requests.v1.RequestsService.CloseRequest:input_type -> linli.requests.v1.CloseRequestRequest
-	27, // 44: linli.requests.v1.RequestsService.GetCircle:input_type -> linli.requests.v1.GetCircleRequest
-	6,  // 45: linli.requests.v1.RequestsService.PostRequest:output_type -> linli.requests.v1.PostRequestResponse
-	8,  // 46: linli.requests.v1.RequestsService.GetRequest:output_type -> linli.requests.v1.GetRequestResponse
-	10, // 47: linli.requests.v1.RequestsService.ListRequests:output_type -> linli.requests.v1.ListRequestsResponse
-	12, // 48: linli.requests.v1.RequestsService.ListMyRequests:output_type -> linli.requests.v1.ListMyRequestsResponse
-	14, // 49: linli.requests.v1.RequestsService.RevealRequestText:output_type -> linli.requests.v1.RevealRequestTextResponse
-	16, // 50: linli.requests.v1.RequestsService.AdmitRequest:output_type -> linli.requests.v1.AdmitRequestResponse
-	18, // 51: linli.requests.v1.RequestsService.DispatchRequest:output_type -> linli.requests.v1.DispatchRequestResponse
-	20, // 52: linli.requests.v1.RequestsService.TakeOnRequest:output_type -> linli.requests.v1.TakeOnRequestResponse
-	22, // 53: linli.requests.v1.RequestsService.ResolveRequest:output_type -> linli.requests.v1.ResolveRequestResponse
-	24, // 54: linli.requests.v1.RequestsService.RateRequest:output_type -> linli.requests.v1.RateRequestResponse
-	26, // 55: linli.requests.v1.RequestsService.CloseRequest:output_type -> linli.requests.v1.CloseRequestResponse
-	28, // 56: linli.requests.v1.RequestsService.GetCircle:output_type -> linli.requests.v1.GetCircleResponse
-	45, // [45:57] is the sub-list for method output_type
-	33, // [33:45] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	31, // 14: linli.requests.v1.Request.begun_at:type_name -> google.protobuf.Timestamp
+	0,  // 15: linli.requests.v1.RequestSummary.kind:type_name -> linli.requests.v1.RequestKind
+	2,  // 16: linli.requests.v1.RequestSummary.state:type_name -> linli.requests.v1.RequestState
+	31, // 17: linli.requests.v1.RequestSummary.posted_at:type_name -> google.protobuf.Timestamp
+	0,  // 18: linli.requests.v1.PostRequestRequest.kind:type_name -> linli.requests.v1.RequestKind
+	1,  // 19: linli.requests.v1.PostRequestRequest.visibility:type_name -> linli.requests.v1.Visibility
+	3,  // 20: linli.requests.v1.PostRequestResponse.request:type_name -> linli.requests.v1.Request
+	3,  // 21: linli.requests.v1.GetRequestResponse.request:type_name -> linli.requests.v1.Request
+	2,  // 22: linli.requests.v1.ListRequestsRequest.state:type_name -> linli.requests.v1.RequestState
+	4,  // 23: linli.requests.v1.ListRequestsResponse.requests:type_name -> linli.requests.v1.RequestSummary
+	4,  // 24: linli.requests.v1.ListMyRequestsResponse.requests:type_name -> linli.requests.v1.RequestSummary
+	3,  // 25: linli.requests.v1.AdmitRequestResponse.request:type_name -> linli.requests.v1.Request
+	3,  // 26: linli.requests.v1.DispatchRequestResponse.request:type_name -> linli.requests.v1.Request
+	3,  // 27: linli.requests.v1.TakeOnRequestResponse.request:type_name -> linli.requests.v1.Request
+	3,  // 28: linli.requests.v1.ResolveRequestResponse.request:type_name -> linli.requests.v1.Request
+	3,  // 29: linli.requests.v1.RateRequestResponse.request:type_name -> linli.requests.v1.Request
+	3,  // 30: linli.requests.v1.CloseRequestResponse.request:type_name -> linli.requests.v1.Request
+	29, // 31: linli.requests.v1.GetCircleResponse.circle:type_name -> linli.requests.v1.Circle
+	30, // 32: linli.requests.v1.Circle.kinds:type_name -> linli.requests.v1.CircleOfKind
+	0,  // 33: linli.requests.v1.CircleOfKind.kind:type_name -> linli.requests.v1.RequestKind
+	5,  // 34: linli.requests.v1.RequestsService.PostRequest:input_type -> linli.requests.v1.PostRequestRequest
+	7,  // 35: linli.requests.v1.RequestsService.GetRequest:input_type -> linli.requests.v1.GetRequestRequest
+	9,  // 36: linli.requests.v1.RequestsService.ListRequests:input_type -> linli.requests.v1.ListRequestsRequest
+	11, // 37: linli.requests.v1.RequestsService.ListMyRequests:input_type -> linli.requests.v1.ListMyRequestsRequest
+	13, // 38: linli.requests.v1.RequestsService.RevealRequestText:input_type -> linli.requests.v1.RevealRequestTextRequest
+	15, // 39: linli.requests.v1.RequestsService.AdmitRequest:input_type -> linli.requests.v1.AdmitRequestRequest
+	17, // 40: linli.requests.v1.RequestsService.DispatchRequest:input_type -> linli.requests.v1.DispatchRequestRequest
+	19, // 41: linli.requests.v1.RequestsService.TakeOnRequest:input_type -> linli.requests.v1.TakeOnRequestRequest
+	21, // 42: linli.requests.v1.RequestsService.ResolveRequest:input_type -> linli.requests.v1.ResolveRequestRequest
+	23, // 43: linli.requests.v1.RequestsService.RateRequest:input_type -> linli.requests.v1.RateRequestRequest
+	25, // 44: linli.requests.v1.RequestsService.CloseRequest:input_type -> linli.requests.v1.CloseRequestRequest
+	27, // 45: linli.requests.v1.RequestsService.GetCircle:input_type -> linli.requests.v1.GetCircleRequest
+	6,  // 46: linli.requests.v1.RequestsService.PostRequest:output_type -> linli.requests.v1.PostRequestResponse
+	8,  // 47: linli.requests.v1.RequestsService.GetRequest:output_type -> linli.requests.v1.GetRequestResponse
+	10, // 48: linli.requests.v1.RequestsService.ListRequests:output_type -> linli.requests.v1.ListRequestsResponse
+	12, // 49: linli.requests.v1.RequestsService.ListMyRequests:output_type -> linli.requests.v1.ListMyRequestsResponse
+	14, // 50: linli.requests.v1.RequestsService.RevealRequestText:output_type -> linli.requests.v1.RevealRequestTextResponse
+	16, // 51: linli.requests.v1.RequestsService.AdmitRequest:output_type -> linli.requests.v1.AdmitRequestResponse
+	18, // 52: linli.requests.v1.RequestsService.DispatchRequest:output_type -> linli.requests.v1.DispatchRequestResponse
+	20, // 53: linli.requests.v1.RequestsService.TakeOnRequest:output_type -> linli.requests.v1.TakeOnRequestResponse
+	22, // 54: linli.requests.v1.RequestsService.ResolveRequest:output_type -> linli.requests.v1.ResolveRequestResponse
+	24, // 55: linli.requests.v1.RequestsService.RateRequest:output_type -> linli.requests.v1.RateRequestResponse
+	26, // 56: linli.requests.v1.RequestsService.CloseRequest:output_type -> linli.requests.v1.CloseRequestResponse
+	28, // 57: linli.requests.v1.RequestsService.GetCircle:output_type -> linli.requests.v1.GetCircleResponse
+	46, // [46:58] is the sub-list for method output_type
+	34, // [34:46] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_linli_requests_v1_requests_proto_init() }

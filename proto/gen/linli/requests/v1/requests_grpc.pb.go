@@ -49,12 +49,15 @@ type RequestsServiceClient interface {
 	// members, committee staff on their behalf.
 	// INVALID_ARGUMENT MUST_BE_STAFF_ONLY: hardship, on behalf of somebody, or a
 	// text that points at a household; ALLEGATION: against a person, with where to
-	// turn; INVALID_FIELD building: a nuisance has a place.
+	// turn; INVALID_FIELD building, category: a nuisance has a place and a kind,
+	// and neither field holds what would be covered in a text; INVALID_FIELD
+	// ticket: only committee staff bring one.
 	// FAILED_PRECONDITION TOO_MANY_OPEN, NUISANCE_PAUSED.
 	PostRequest(ctx context.Context, in *PostRequestRequest, opts ...grpc.CallOption) (*PostRequestResponse, error)
 	// GetRequest answers one request. Committee staff of the community and
-	// offices above, the author, the member it is dispatched to. A sealed text is
-	// left out; RevealRequestText reads it.
+	// offices above, the author, whom it is dispatched to. A sealed text is left
+	// out; RevealRequestText reads it. A helper sees neither what a visit found nor,
+	// unless the author chose the name, who posted.
 	GetRequest(ctx context.Context, in *GetRequestRequest, opts ...grpc.CallOption) (*GetRequestResponse, error)
 	// ListRequests answers the requests of a community, the newest first.
 	// Committee staff of it and offices above.
@@ -63,23 +66,30 @@ type RequestsServiceClient interface {
 	// newest first.
 	ListMyRequests(ctx context.Context, in *ListMyRequestsRequest, opts ...grpc.CallOption) (*ListMyRequestsResponse, error)
 	// RevealRequestText reads a sealed text. Committee staff of the community,
-	// with a reason, which is kept in the audit.
+	// with a reason, which is kept in the audit. The answer is remembered nowhere:
+	// repeated, it is another reading.
 	// FAILED_PRECONDITION NOTHING_SEALED.
 	RevealRequestText(ctx context.Context, in *RevealRequestTextRequest, opts ...grpc.CallOption) (*RevealRequestTextResponse, error)
 	// AdmitRequest takes a posted request on as the community's. Committee staff.
+	// FAILED_PRECONDITION NOT_COMMUNITY_DUTY: the register says whose it is;
+	// PassOnRequest gives it there, beyond_duty admits it all the same.
 	AdmitRequest(ctx context.Context, in *AdmitRequestRequest, opts ...grpc.CallOption) (*AdmitRequestResponse, error)
 	// DispatchRequest offers an admitted request to a member who has reported in
 	// to the community. Committee staff.
 	// FAILED_PRECONDITION MEMBER_NOT_IN_COMMUNITY.
 	DispatchRequest(ctx context.Context, in *DispatchRequestRequest, opts ...grpc.CallOption) (*DispatchRequestResponse, error)
 	// TakeOnRequest is the member's yes to a dispatched request.
-	// PERMISSION_DENIED NOT_THE_DISPATCHED_MEMBER.
+	// PERMISSION_DENIED NOT_THE_DISPATCHED_MEMBER. FAILED_PRECONDITION
+	// MEMBER_NOT_IN_COMMUNITY: the member has moved away since.
 	TakeOnRequest(ctx context.Context, in *TakeOnRequestRequest, opts ...grpc.CallOption) (*TakeOnRequestResponse, error)
-	// ResolveRequest answers what was done. Committee staff, or the member who
-	// took it on; hours only where a member did.
+	// ResolveRequest answers what was done. Committee staff, the member or provider
+	// who took it on, and for an escalated one the office that it is with; hours
+	// only where a member did.
+	// PERMISSION_DENIED NOT_THE_DISPATCHED_MEMBER, NOT_WITH_THIS_OFFICE.
+	// INVALID_FIELD answer: facts of a household that stay sealed.
 	ResolveRequest(ctx context.Context, in *ResolveRequestRequest, opts ...grpc.CallOption) (*ResolveRequestResponse, error)
 	// RateRequest is the author's word on a resolved request.
-	// PERMISSION_DENIED NOT_THE_AUTHOR.
+	// PERMISSION_DENIED NOT_THE_AUTHOR, RATES_OWN_OFFICE.
 	RateRequest(ctx context.Context, in *RateRequestRequest, opts ...grpc.CallOption) (*RateRequestResponse, error)
 	// CloseRequest files a rated request, or a resolved one that nobody rated.
 	// Committee staff.
@@ -233,12 +243,15 @@ type RequestsServiceServer interface {
 	// members, committee staff on their behalf.
 	// INVALID_ARGUMENT MUST_BE_STAFF_ONLY: hardship, on behalf of somebody, or a
 	// text that points at a household; ALLEGATION: against a person, with where to
-	// turn; INVALID_FIELD building: a nuisance has a place.
+	// turn; INVALID_FIELD building, category: a nuisance has a place and a kind,
+	// and neither field holds what would be covered in a text; INVALID_FIELD
+	// ticket: only committee staff bring one.
 	// FAILED_PRECONDITION TOO_MANY_OPEN, NUISANCE_PAUSED.
 	PostRequest(context.Context, *PostRequestRequest) (*PostRequestResponse, error)
 	// GetRequest answers one request. Committee staff of the community and
-	// offices above, the author, the member it is dispatched to. A sealed text is
-	// left out; RevealRequestText reads it.
+	// offices above, the author, whom it is dispatched to. A sealed text is left
+	// out; RevealRequestText reads it. A helper sees neither what a visit found nor,
+	// unless the author chose the name, who posted.
 	GetRequest(context.Context, *GetRequestRequest) (*GetRequestResponse, error)
 	// ListRequests answers the requests of a community, the newest first.
 	// Committee staff of it and offices above.
@@ -247,23 +260,30 @@ type RequestsServiceServer interface {
 	// newest first.
 	ListMyRequests(context.Context, *ListMyRequestsRequest) (*ListMyRequestsResponse, error)
 	// RevealRequestText reads a sealed text. Committee staff of the community,
-	// with a reason, which is kept in the audit.
+	// with a reason, which is kept in the audit. The answer is remembered nowhere:
+	// repeated, it is another reading.
 	// FAILED_PRECONDITION NOTHING_SEALED.
 	RevealRequestText(context.Context, *RevealRequestTextRequest) (*RevealRequestTextResponse, error)
 	// AdmitRequest takes a posted request on as the community's. Committee staff.
+	// FAILED_PRECONDITION NOT_COMMUNITY_DUTY: the register says whose it is;
+	// PassOnRequest gives it there, beyond_duty admits it all the same.
 	AdmitRequest(context.Context, *AdmitRequestRequest) (*AdmitRequestResponse, error)
 	// DispatchRequest offers an admitted request to a member who has reported in
 	// to the community. Committee staff.
 	// FAILED_PRECONDITION MEMBER_NOT_IN_COMMUNITY.
 	DispatchRequest(context.Context, *DispatchRequestRequest) (*DispatchRequestResponse, error)
 	// TakeOnRequest is the member's yes to a dispatched request.
-	// PERMISSION_DENIED NOT_THE_DISPATCHED_MEMBER.
+	// PERMISSION_DENIED NOT_THE_DISPATCHED_MEMBER. FAILED_PRECONDITION
+	// MEMBER_NOT_IN_COMMUNITY: the member has moved away since.
 	TakeOnRequest(context.Context, *TakeOnRequestRequest) (*TakeOnRequestResponse, error)
-	// ResolveRequest answers what was done. Committee staff, or the member who
-	// took it on; hours only where a member did.
+	// ResolveRequest answers what was done. Committee staff, the member or provider
+	// who took it on, and for an escalated one the office that it is with; hours
+	// only where a member did.
+	// PERMISSION_DENIED NOT_THE_DISPATCHED_MEMBER, NOT_WITH_THIS_OFFICE.
+	// INVALID_FIELD answer: facts of a household that stay sealed.
 	ResolveRequest(context.Context, *ResolveRequestRequest) (*ResolveRequestResponse, error)
 	// RateRequest is the author's word on a resolved request.
-	// PERMISSION_DENIED NOT_THE_AUTHOR.
+	// PERMISSION_DENIED NOT_THE_AUTHOR, RATES_OWN_OFFICE.
 	RateRequest(context.Context, *RateRequestRequest) (*RateRequestResponse, error)
 	// CloseRequest files a rated request, or a resolved one that nobody rated.
 	// Committee staff.

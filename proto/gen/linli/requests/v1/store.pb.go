@@ -393,6 +393,8 @@ type StandingRow struct {
 	Rated         bool                   `protobuf:"varint,9,opt,name=rated,proto3" json:"rated,omitempty"`
 	Satisfied     bool                   `protobuf:"varint,10,opt,name=satisfied,proto3" json:"satisfied,omitempty"`
 	Excluded      bool                   `protobuf:"varint,11,opt,name=excluded,proto3" json:"excluded,omitempty"`
+	// Declined or merged.
+	NotToSolve    bool `protobuf:"varint,12,opt,name=not_to_solve,json=notToSolve,proto3" json:"not_to_solve,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -504,6 +506,13 @@ func (x *StandingRow) GetExcluded() bool {
 	return false
 }
 
+func (x *StandingRow) GetNotToSolve() bool {
+	if x != nil {
+		return x.NotToSolve
+	}
+	return false
+}
+
 // One figure of the service circle at a leaf organization.
 type FigureRow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -566,6 +575,76 @@ func (x *FigureRow) GetCount() int64 {
 	return 0
 }
 
+// How many nuisance posts a building had in a month.
+type NuisancePlaceRow struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Path  string                 `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// "2013-08"
+	Month         string `protobuf:"bytes,2,opt,name=month,proto3" json:"month,omitempty"`
+	Building      string `protobuf:"bytes,3,opt,name=building,proto3" json:"building,omitempty"`
+	Count         int32  `protobuf:"varint,4,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NuisancePlaceRow) Reset() {
+	*x = NuisancePlaceRow{}
+	mi := &file_linli_requests_v1_store_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NuisancePlaceRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NuisancePlaceRow) ProtoMessage() {}
+
+func (x *NuisancePlaceRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_store_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NuisancePlaceRow.ProtoReflect.Descriptor instead.
+func (*NuisancePlaceRow) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *NuisancePlaceRow) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *NuisancePlaceRow) GetMonth() string {
+	if x != nil {
+		return x.Month
+	}
+	return ""
+}
+
+func (x *NuisancePlaceRow) GetBuilding() string {
+	if x != nil {
+		return x.Building
+	}
+	return ""
+}
+
+func (x *NuisancePlaceRow) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 var File_linli_requests_v1_store_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_store_proto_rawDesc = "" +
@@ -604,7 +683,7 @@ const file_linli_requests_v1_store_proto_rawDesc = "" +
 	"\fpaused_until\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\vpausedUntil\"[\n" +
 	"\aDutyRow\x12+\n" +
 	"\x04duty\x18\x01 \x01(\v2\x17.linli.requests.v1.DutyR\x04duty\x12#\n" +
-	"\rdistrict_path\x18\x02 \x01(\tR\fdistrictPath\"\xbc\x02\n" +
+	"\rdistrict_path\x18\x02 \x01(\tR\fdistrictPath\"\xde\x02\n" +
 	"\vStandingRow\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12%\n" +
@@ -618,11 +697,18 @@ const file_linli_requests_v1_store_proto_rawDesc = "" +
 	"\x05rated\x18\t \x01(\bR\x05rated\x12\x1c\n" +
 	"\tsatisfied\x18\n" +
 	" \x01(\bR\tsatisfied\x12\x1a\n" +
-	"\bexcluded\x18\v \x01(\bR\bexcluded\"O\n" +
+	"\bexcluded\x18\v \x01(\bR\bexcluded\x12 \n" +
+	"\fnot_to_solve\x18\f \x01(\bR\n" +
+	"notToSolve\"O\n" +
 	"\tFigureRow\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x18\n" +
 	"\ameasure\x18\x02 \x01(\tR\ameasure\x12\x14\n" +
-	"\x05count\x18\x03 \x01(\x03R\x05countB\xd0\x01\n" +
+	"\x05count\x18\x03 \x01(\x03R\x05count\"n\n" +
+	"\x10NuisancePlaceRow\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x14\n" +
+	"\x05month\x18\x02 \x01(\tR\x05month\x12\x1a\n" +
+	"\bbuilding\x18\x03 \x01(\tR\bbuilding\x12\x14\n" +
+	"\x05count\x18\x04 \x01(\x05R\x05countB\xd0\x01\n" +
 	"\x15com.linli.requests.v1B\n" +
 	"StoreProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/requests/v1;requestsv1\xa2\x02\x03LRX\xaa\x02\x11Linli.Requests.V1\xca\x02\x11Linli\\Requests\\V1\xe2\x02\x1dLinli\\Requests\\V1\\GPBMetadata\xea\x02\x13Linli::Requests::V1b\x06proto3"
 
@@ -638,7 +724,7 @@ func file_linli_requests_v1_store_proto_rawDescGZIP() []byte {
 	return file_linli_requests_v1_store_proto_rawDescData
 }
 
-var file_linli_requests_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_linli_requests_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_linli_requests_v1_store_proto_goTypes = []any{
 	(*RequestRow)(nil),            // 0: linli.requests.v1.RequestRow
 	(*MessageRow)(nil),            // 1: linli.requests.v1.MessageRow
@@ -647,18 +733,19 @@ var file_linli_requests_v1_store_proto_goTypes = []any{
 	(*DutyRow)(nil),               // 4: linli.requests.v1.DutyRow
 	(*StandingRow)(nil),           // 5: linli.requests.v1.StandingRow
 	(*FigureRow)(nil),             // 6: linli.requests.v1.FigureRow
-	(*Request)(nil),               // 7: linli.requests.v1.Request
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(*Exclusion)(nil),             // 9: linli.requests.v1.Exclusion
-	(*Duty)(nil),                  // 10: linli.requests.v1.Duty
+	(*NuisancePlaceRow)(nil),      // 7: linli.requests.v1.NuisancePlaceRow
+	(*Request)(nil),               // 8: linli.requests.v1.Request
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*Exclusion)(nil),             // 10: linli.requests.v1.Exclusion
+	(*Duty)(nil),                  // 11: linli.requests.v1.Duty
 }
 var file_linli_requests_v1_store_proto_depIdxs = []int32{
-	7,  // 0: linli.requests.v1.RequestRow.request:type_name -> linli.requests.v1.Request
-	8,  // 1: linli.requests.v1.RequestRow.next_look:type_name -> google.protobuf.Timestamp
-	9,  // 2: linli.requests.v1.RequestRow.exclusion:type_name -> linli.requests.v1.Exclusion
-	8,  // 3: linli.requests.v1.MessageRow.said_at:type_name -> google.protobuf.Timestamp
-	8,  // 4: linli.requests.v1.NuisanceRow.paused_until:type_name -> google.protobuf.Timestamp
-	10, // 5: linli.requests.v1.DutyRow.duty:type_name -> linli.requests.v1.Duty
+	8,  // 0: linli.requests.v1.RequestRow.request:type_name -> linli.requests.v1.Request
+	9,  // 1: linli.requests.v1.RequestRow.next_look:type_name -> google.protobuf.Timestamp
+	10, // 2: linli.requests.v1.RequestRow.exclusion:type_name -> linli.requests.v1.Exclusion
+	9,  // 3: linli.requests.v1.MessageRow.said_at:type_name -> google.protobuf.Timestamp
+	9,  // 4: linli.requests.v1.NuisanceRow.paused_until:type_name -> google.protobuf.Timestamp
+	11, // 5: linli.requests.v1.DutyRow.duty:type_name -> linli.requests.v1.Duty
 	6,  // [6:6] is the sub-list for method output_type
 	6,  // [6:6] is the sub-list for method input_type
 	6,  // [6:6] is the sub-list for extension type_name
@@ -679,7 +766,7 @@ func file_linli_requests_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_requests_v1_store_proto_rawDesc), len(file_linli_requests_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

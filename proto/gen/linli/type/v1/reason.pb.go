@@ -356,6 +356,18 @@ const (
 	Reason_REASON_INSPECTED_ALREADY Reason = 1471
 	// Nobody writes an opinion on, or answers, oneself.
 	Reason_REASON_OPINION_ON_ONESELF Reason = 1472
+	// The district has a campaign of the year.
+	Reason_REASON_CAMPAIGN_EXISTS Reason = 1100
+	// Whoever proposed an exclusion does not approve it.
+	Reason_REASON_APPROVES_OWN Reason = 1101
+	// The campaign is not about the member.
+	Reason_REASON_OUTSIDE_CAMPAIGN Reason = 1102
+	// The cell is a number that has lost digits.
+	Reason_REASON_ROSTER_DIGITS_LOST Reason = 1110
+	// The file is no workbook that can be read.
+	Reason_REASON_WORKBOOK_UNREADABLE Reason = 1111
+	// The workbook is too large, packed or unpacked.
+	Reason_REASON_WORKBOOK_TOO_LARGE Reason = 1112 // Between the decision and the key project.
 	// The call is about other themes: `themes`.
 	Reason_REASON_THEME_NOT_OF_CALL Reason = 1500
 	// The selected ask for `selected` yuan, the call's `budget` is less, and no
@@ -370,7 +382,67 @@ const (
 	// The caller objected to this selection already.
 	Reason_REASON_OBJECTED_ALREADY Reason = 1505
 	// Nobody answers the own objection.
-	Reason_REASON_OWN_OBJECTION Reason = 1506
+	Reason_REASON_OWN_OBJECTION Reason = 1506 // Surveys and exemptions.
+	// An answer marks each member on the form once; a mark may be left out.
+	Reason_REASON_SURVEY_ANSWER_INCOMPLETE Reason = 1600
+	// No more slips than codes, `issued`, and no fewer than `answers`.
+	Reason_REASON_SURVEY_NOT_BALANCED Reason = 1601
+	// Nobody runs a survey that asks about oneself.
+	Reason_REASON_SURVEY_ON_ONESELF Reason = 1602
+	// The member `id` stands on the form twice.
+	Reason_REASON_SURVEY_MEMBER_TWICE Reason = 1603
+	// The member is exempt in `year`.
+	Reason_REASON_EXEMPTION_EXISTS Reason = 1604
+	// The letter was corrected: its issue `issue` is the one to answer.
+	Reason_REASON_LETTER_ISSUED_AGAIN Reason = 1605
+	// By the register the category is the duty of `owner`.
+	Reason_REASON_NOT_COMMUNITY_DUTY Reason = 1720
+	// The register names nobody else for the category.
+	Reason_REASON_NO_OTHER_OWNER Reason = 1721
+	// The request is with another office.
+	Reason_REASON_NOT_WITH_THIS_OFFICE Reason = 1722
+	// Nobody rates what the own office did.
+	Reason_REASON_RATES_OWN_OFFICE Reason = 1723
+	// What is found about a household belongs into its hardship case.
+	Reason_REASON_FACTS_IN_CASE Reason = 1724
+	// The provider is not on the community's register, or its papers have run out.
+	Reason_REASON_PROVIDER_NOT_APPROVED Reason = 1725
+	// Somebody else than who proposed a provider approves it.
+	Reason_REASON_APPROVES_OWN_PROVIDER Reason = 1726 // The cycle of a branch, conduct notes, exports.
+	// A poll of the branch is not closed.
+	Reason_REASON_BRANCH_POLL_OPEN Reason = 1640
+	// `missing` members stand in no closed poll of the branch.
+	Reason_REASON_BRANCH_POLL_MISSING Reason = 1641
+	// The ballot of a branch holds members of its open cycle who are graded; `id` is not.
+	Reason_REASON_BRANCH_POLL_ROSTER Reason = 1642
+	// The seats of a branch's poll are its formal members: `voters`.
+	Reason_REASON_BRANCH_POLL_SEATS Reason = 1643
+	// The branch has no open cycle of the year.
+	Reason_REASON_BRANCH_NO_CYCLE Reason = 1644
+	// At most `most` of those graded are 优秀.
+	Reason_REASON_BRANCH_THIRD_USED Reason = 1645
+	// Nobody decides about the own grade.
+	Reason_REASON_GRADE_ON_ONESELF Reason = 1646
+	// Who decided or asked does not answer too.
+	Reason_REASON_GRADE_OWN_DECISION Reason = 1647
+	// Another grade than proposed wants a reason.
+	Reason_REASON_GRADE_DEVIATION_REASON Reason = 1648
+	// `open` members have no grade yet.
+	Reason_REASON_GRADES_UNDECIDED Reason = 1649
+	// The grade was objected to already.
+	Reason_REASON_GRADE_OBJECTED Reason = 1650
+	// The member can answer until `until`.
+	Reason_REASON_HEARING_OPEN Reason = 1655
+	// Nobody writes or decides about a note on oneself.
+	Reason_REASON_NOTE_ON_ONESELF Reason = 1656
+	// The note lapsed on `day`.
+	Reason_REASON_NOTE_LAPSED Reason = 1657
+	// More than `most` services: the export is too large.
+	Reason_REASON_EXPORT_TOO_MANY Reason = 1660
+	// An export is approved by another person than who asked.
+	Reason_REASON_EXPORT_OWN_APPROVAL Reason = 1661
+	// The export could be read until `until`.
+	Reason_REASON_EXPORT_OVER Reason = 1662
 	// No stored query is called `name`.
 	Reason_REASON_UNKNOWN_QUERY Reason = 1530
 	// The lines sum up to `sum_fen`, the tranches to `promised_fen`.
@@ -585,6 +657,12 @@ var (
 		1470: "REASON_CARD_EXISTS",
 		1471: "REASON_INSPECTED_ALREADY",
 		1472: "REASON_OPINION_ON_ONESELF",
+		1100: "REASON_CAMPAIGN_EXISTS",
+		1101: "REASON_APPROVES_OWN",
+		1102: "REASON_OUTSIDE_CAMPAIGN",
+		1110: "REASON_ROSTER_DIGITS_LOST",
+		1111: "REASON_WORKBOOK_UNREADABLE",
+		1112: "REASON_WORKBOOK_TOO_LARGE",
 		1500: "REASON_THEME_NOT_OF_CALL",
 		1501: "REASON_BUDGET_EXCEEDED",
 		1502: "REASON_NOT_THE_APPLICANT",
@@ -592,6 +670,36 @@ var (
 		1504: "REASON_NO_RESERVE",
 		1505: "REASON_OBJECTED_ALREADY",
 		1506: "REASON_OWN_OBJECTION",
+		1600: "REASON_SURVEY_ANSWER_INCOMPLETE",
+		1601: "REASON_SURVEY_NOT_BALANCED",
+		1602: "REASON_SURVEY_ON_ONESELF",
+		1603: "REASON_SURVEY_MEMBER_TWICE",
+		1604: "REASON_EXEMPTION_EXISTS",
+		1605: "REASON_LETTER_ISSUED_AGAIN",
+		1720: "REASON_NOT_COMMUNITY_DUTY",
+		1721: "REASON_NO_OTHER_OWNER",
+		1722: "REASON_NOT_WITH_THIS_OFFICE",
+		1723: "REASON_RATES_OWN_OFFICE",
+		1724: "REASON_FACTS_IN_CASE",
+		1725: "REASON_PROVIDER_NOT_APPROVED",
+		1726: "REASON_APPROVES_OWN_PROVIDER",
+		1640: "REASON_BRANCH_POLL_OPEN",
+		1641: "REASON_BRANCH_POLL_MISSING",
+		1642: "REASON_BRANCH_POLL_ROSTER",
+		1643: "REASON_BRANCH_POLL_SEATS",
+		1644: "REASON_BRANCH_NO_CYCLE",
+		1645: "REASON_BRANCH_THIRD_USED",
+		1646: "REASON_GRADE_ON_ONESELF",
+		1647: "REASON_GRADE_OWN_DECISION",
+		1648: "REASON_GRADE_DEVIATION_REASON",
+		1649: "REASON_GRADES_UNDECIDED",
+		1650: "REASON_GRADE_OBJECTED",
+		1655: "REASON_HEARING_OPEN",
+		1656: "REASON_NOTE_ON_ONESELF",
+		1657: "REASON_NOTE_LAPSED",
+		1660: "REASON_EXPORT_TOO_MANY",
+		1661: "REASON_EXPORT_OWN_APPROVAL",
+		1662: "REASON_EXPORT_OVER",
 		1530: "REASON_UNKNOWN_QUERY",
 		1531: "REASON_BUDGET_OVER_SUPPORT",
 		1532: "REASON_SPENDING_NOT_ALLOWED",
@@ -780,6 +888,12 @@ var (
 		"REASON_CARD_EXISTS":               1470,
 		"REASON_INSPECTED_ALREADY":         1471,
 		"REASON_OPINION_ON_ONESELF":        1472,
+		"REASON_CAMPAIGN_EXISTS":           1100,
+		"REASON_APPROVES_OWN":              1101,
+		"REASON_OUTSIDE_CAMPAIGN":          1102,
+		"REASON_ROSTER_DIGITS_LOST":        1110,
+		"REASON_WORKBOOK_UNREADABLE":       1111,
+		"REASON_WORKBOOK_TOO_LARGE":        1112,
 		"REASON_THEME_NOT_OF_CALL":         1500,
 		"REASON_BUDGET_EXCEEDED":           1501,
 		"REASON_NOT_THE_APPLICANT":         1502,
@@ -787,6 +901,36 @@ var (
 		"REASON_NO_RESERVE":                1504,
 		"REASON_OBJECTED_ALREADY":          1505,
 		"REASON_OWN_OBJECTION":             1506,
+		"REASON_SURVEY_ANSWER_INCOMPLETE":  1600,
+		"REASON_SURVEY_NOT_BALANCED":       1601,
+		"REASON_SURVEY_ON_ONESELF":         1602,
+		"REASON_SURVEY_MEMBER_TWICE":       1603,
+		"REASON_EXEMPTION_EXISTS":          1604,
+		"REASON_LETTER_ISSUED_AGAIN":       1605,
+		"REASON_NOT_COMMUNITY_DUTY":        1720,
+		"REASON_NO_OTHER_OWNER":            1721,
+		"REASON_NOT_WITH_THIS_OFFICE":      1722,
+		"REASON_RATES_OWN_OFFICE":          1723,
+		"REASON_FACTS_IN_CASE":             1724,
+		"REASON_PROVIDER_NOT_APPROVED":     1725,
+		"REASON_APPROVES_OWN_PROVIDER":     1726,
+		"REASON_BRANCH_POLL_OPEN":          1640,
+		"REASON_BRANCH_POLL_MISSING":       1641,
+		"REASON_BRANCH_POLL_ROSTER":        1642,
+		"REASON_BRANCH_POLL_SEATS":         1643,
+		"REASON_BRANCH_NO_CYCLE":           1644,
+		"REASON_BRANCH_THIRD_USED":         1645,
+		"REASON_GRADE_ON_ONESELF":          1646,
+		"REASON_GRADE_OWN_DECISION":        1647,
+		"REASON_GRADE_DEVIATION_REASON":    1648,
+		"REASON_GRADES_UNDECIDED":          1649,
+		"REASON_GRADE_OBJECTED":            1650,
+		"REASON_HEARING_OPEN":              1655,
+		"REASON_NOTE_ON_ONESELF":           1656,
+		"REASON_NOTE_LAPSED":               1657,
+		"REASON_EXPORT_TOO_MANY":           1660,
+		"REASON_EXPORT_OWN_APPROVAL":       1661,
+		"REASON_EXPORT_OVER":               1662,
 		"REASON_UNKNOWN_QUERY":             1530,
 		"REASON_BUDGET_OVER_SUPPORT":       1531,
 		"REASON_SPENDING_NOT_ALLOWED":      1532,
@@ -844,7 +988,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xcc,\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xa25\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1023,14 +1167,50 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x1bREASON_RECIPIENT_IS_SUBJECT\x10\xbd\v\x12\x17\n" +
 	"\x12REASON_CARD_EXISTS\x10\xbe\v\x12\x1d\n" +
 	"\x18REASON_INSPECTED_ALREADY\x10\xbf\v\x12\x1e\n" +
-	"\x19REASON_OPINION_ON_ONESELF\x10\xc0\v\x12\x1d\n" +
+	"\x19REASON_OPINION_ON_ONESELF\x10\xc0\v\x12\x1b\n" +
+	"\x16REASON_CAMPAIGN_EXISTS\x10\xcc\b\x12\x18\n" +
+	"\x13REASON_APPROVES_OWN\x10\xcd\b\x12\x1c\n" +
+	"\x17REASON_OUTSIDE_CAMPAIGN\x10\xce\b\x12\x1e\n" +
+	"\x19REASON_ROSTER_DIGITS_LOST\x10\xd6\b\x12\x1f\n" +
+	"\x1aREASON_WORKBOOK_UNREADABLE\x10\xd7\b\x12\x1e\n" +
+	"\x19REASON_WORKBOOK_TOO_LARGE\x10\xd8\b\x12\x1d\n" +
 	"\x18REASON_THEME_NOT_OF_CALL\x10\xdc\v\x12\x1b\n" +
 	"\x16REASON_BUDGET_EXCEEDED\x10\xdd\v\x12\x1d\n" +
 	"\x18REASON_NOT_THE_APPLICANT\x10\xde\v\x12\x1c\n" +
 	"\x17REASON_NOTHING_SELECTED\x10\xdf\v\x12\x16\n" +
 	"\x11REASON_NO_RESERVE\x10\xe0\v\x12\x1c\n" +
 	"\x17REASON_OBJECTED_ALREADY\x10\xe1\v\x12\x19\n" +
-	"\x14REASON_OWN_OBJECTION\x10\xe2\v\x12\x19\n" +
+	"\x14REASON_OWN_OBJECTION\x10\xe2\v\x12$\n" +
+	"\x1fREASON_SURVEY_ANSWER_INCOMPLETE\x10\xc0\f\x12\x1f\n" +
+	"\x1aREASON_SURVEY_NOT_BALANCED\x10\xc1\f\x12\x1d\n" +
+	"\x18REASON_SURVEY_ON_ONESELF\x10\xc2\f\x12\x1f\n" +
+	"\x1aREASON_SURVEY_MEMBER_TWICE\x10\xc3\f\x12\x1c\n" +
+	"\x17REASON_EXEMPTION_EXISTS\x10\xc4\f\x12\x1f\n" +
+	"\x1aREASON_LETTER_ISSUED_AGAIN\x10\xc5\f\x12\x1e\n" +
+	"\x19REASON_NOT_COMMUNITY_DUTY\x10\xb8\r\x12\x1a\n" +
+	"\x15REASON_NO_OTHER_OWNER\x10\xb9\r\x12 \n" +
+	"\x1bREASON_NOT_WITH_THIS_OFFICE\x10\xba\r\x12\x1c\n" +
+	"\x17REASON_RATES_OWN_OFFICE\x10\xbb\r\x12\x19\n" +
+	"\x14REASON_FACTS_IN_CASE\x10\xbc\r\x12!\n" +
+	"\x1cREASON_PROVIDER_NOT_APPROVED\x10\xbd\r\x12!\n" +
+	"\x1cREASON_APPROVES_OWN_PROVIDER\x10\xbe\r\x12\x1c\n" +
+	"\x17REASON_BRANCH_POLL_OPEN\x10\xe8\f\x12\x1f\n" +
+	"\x1aREASON_BRANCH_POLL_MISSING\x10\xe9\f\x12\x1e\n" +
+	"\x19REASON_BRANCH_POLL_ROSTER\x10\xea\f\x12\x1d\n" +
+	"\x18REASON_BRANCH_POLL_SEATS\x10\xeb\f\x12\x1b\n" +
+	"\x16REASON_BRANCH_NO_CYCLE\x10\xec\f\x12\x1d\n" +
+	"\x18REASON_BRANCH_THIRD_USED\x10\xed\f\x12\x1c\n" +
+	"\x17REASON_GRADE_ON_ONESELF\x10\xee\f\x12\x1e\n" +
+	"\x19REASON_GRADE_OWN_DECISION\x10\xef\f\x12\"\n" +
+	"\x1dREASON_GRADE_DEVIATION_REASON\x10\xf0\f\x12\x1c\n" +
+	"\x17REASON_GRADES_UNDECIDED\x10\xf1\f\x12\x1a\n" +
+	"\x15REASON_GRADE_OBJECTED\x10\xf2\f\x12\x18\n" +
+	"\x13REASON_HEARING_OPEN\x10\xf7\f\x12\x1b\n" +
+	"\x16REASON_NOTE_ON_ONESELF\x10\xf8\f\x12\x17\n" +
+	"\x12REASON_NOTE_LAPSED\x10\xf9\f\x12\x1b\n" +
+	"\x16REASON_EXPORT_TOO_MANY\x10\xfc\f\x12\x1f\n" +
+	"\x1aREASON_EXPORT_OWN_APPROVAL\x10\xfd\f\x12\x17\n" +
+	"\x12REASON_EXPORT_OVER\x10\xfe\f\x12\x19\n" +
 	"\x14REASON_UNKNOWN_QUERY\x10\xfa\v\x12\x1f\n" +
 	"\x1aREASON_BUDGET_OVER_SUPPORT\x10\xfb\v\x12 \n" +
 	"\x1bREASON_SPENDING_NOT_ALLOWED\x10\xfc\v\x12\x1f\n" +

@@ -1,0 +1,99 @@
+package cover
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// What stands in a folded text for whatever people write between the parts of a
+// number: a run of spaces, dots and signs that show nothing; the same with a
+// dash in it; and what was found before.
+const (
+	gap  = '~'
+	dash = '-'
+	gone = 0
+)
+
+// folded is a text as the shapes read it: digits of every kind as ASCII digits,
+// letters in half width, any run of separators as one gap or dash. at has, for each of its
+// bytes and for its end, where the original goes on.
+type folded struct {
+	text []byte
+	at   []int
+}
+
+func fold(text string) folded {
+	var out []byte
+	var at []int
+	for i, original := range text {
+		r := original
+		if r == gone {
+			r = ' '
+		}
+		switch d, ok := digitOf(r); {
+		case ok:
+			r = d
+		case isDash(r) || isGap(r):
+			if last := len(out) - 1; last >= 0 && (out[last] == gap || out[last] == dash) {
+				if isDash(r) {
+					out[last] = dash
+				}
+				continue
+			}
+			if r = gap; isDash(original) {
+				r = dash
+			}
+		case r >= '\uff01' && r <= '\uff5e': // letters and signs in full width
+			r = r - '\uff01' + '!'
+		}
+		out = utf8.AppendRune(out, r)
+		for len(at) < len(out) {
+			at = append(at, i)
+		}
+	}
+	return folded{out, append(at, len(text))}
+}
+
+func isDash(r rune) bool { return unicode.Is(unicode.Pd, r) }
+
+func isGap(r rune) bool {
+	return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) || strings.ContainsRune("~._·•・,()\uff08\uff09\uff0e\uff0c", r)
+}
+
+func isSeparator(b byte) bool { return b == gap || b == dash }
+
+// digitOf reads a digit in full width, in Chinese, or circled.
+func digitOf(r rune) (rune, bool) {
+	switch {
+	case r >= '0' && r <= '9':
+		return r, true
+	case r >= '\uff10' && r <= '\uff19':
+		return r - '\uff10' + '0', true
+	case r >= '①' && r <= '⑨':
+		return r - '①' + '1', true
+	case r == '○' || r == '幺':
+		return map[rune]rune{'○': '0', '幺': '1'}[r], true
+	}
+	for _, ten := range []string{"〇一二三四五六七八九", "零壹贰叁肆伍陆柒捌玖"} {
+		for i, c := range []rune(ten) {
+			if c == r {
+				return '0' + rune(i), true
+			}
+		}
+	}
+	return 0, false
+}
+
+// take blanks a place, so that what is left of the text is read without it;
+// false if some of it was taken before.
+func (f *folded) take(p Found) bool {
+	if slices.Contains(f.text[p.Start:p.End], gone) {
+		return false
+	}
+	for i := p.Start; i < p.End; i++ {
+		f.text[i] = gone
+	}
+	return true
+}
