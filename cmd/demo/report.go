@@ -191,7 +191,19 @@ func (r *run) reportCircle(ctx context.Context, c *comparison) error {
 			solved += k.GetResolved()
 		}
 	}
-	authors, participants := map[string]bool{}, map[string]bool{}
+	authors, participants := r.takingPart()
+	c.atLeast("suggestions and opinions", 500, suggestions)
+	c.count("problems solved", "article", 798, solved)
+	c.count("posts filed", "records", int64(len(r.records.posts)), closed)
+	c.count("residents who posted", "records", int64(len(authors)), circle.GetAuthors())
+	c.atLeast("residents taking part", 1500, circle.GetParticipants())
+	c.count("residents who posted or said me too", "records", int64(len(participants)), circle.GetParticipants())
+	return r.reportRates(ctx, c)
+}
+
+// takingPart are the residents who posted, and those who posted or said me too.
+func (r *run) takingPart() (authors, participants map[string]bool) {
+	authors, participants = map[string]bool{}, map[string]bool{}
 	for _, p := range r.records.posts {
 		author := p.Resident
 		if p.OnBehalfOf {
@@ -205,13 +217,7 @@ func (r *run) reportCircle(ctx context.Context, c *comparison) error {
 			participants[s] = true
 		}
 	}
-	c.atLeast("suggestions and opinions", 500, suggestions)
-	c.count("problems solved", "article", 798, solved)
-	c.count("posts filed", "records", int64(len(r.records.posts)), closed)
-	c.count("residents who posted", "records", int64(len(authors)), circle.GetAuthors())
-	c.atLeast("residents taking part", 1500, circle.GetParticipants())
-	c.count("residents who posted or said me too", "records", int64(len(participants)), circle.GetParticipants())
-	return r.reportRates(ctx, c)
+	return authors, participants
 }
 
 // reportRates compares the rates with the choices that the demo made.

@@ -2,6 +2,7 @@ package projects
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 	"time"
@@ -51,31 +52,32 @@ func (s *Service) climb(ctx context.Context) error {
 }
 
 // lookAtAll brings every project up to today, and asks for the readings of
-// models.
+// models. One that fails does not keep the others waiting.
 func (s *Service) lookAtAll(ctx context.Context) error {
 	today := clock.Day(s.store.Civil().Now())
+	q, failed := table.Query{Index: byWatch, Limit: ladderSlice}, error(nil)
 	for {
-		var behind []string
-		err := s.store.View(ctx, func(r kv.Reader) error {
-			page, err := s.delivery.projects.List(r, scope.All(), table.Query{Index: byWatch, Limit: ladderSlice})
-			for _, row := range page.Rows {
-				if row.Value.GetLookedOn() < today {
-					behind = append(behind, row.Value.GetKeyProject().GetId())
-				}
-			}
+		var page table.Listing[*pb.KeyProjectRow]
+		err := s.store.View(ctx, func(r kv.Reader) (err error) {
+			page, err = s.delivery.projects.List(r, scope.All(), q)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		if len(behind) == 0 {
-			return s.askModels(ctx, today)
-		}
-		for _, id := range behind {
+		for _, row := range page.Rows {
+			if row.Value.GetLookedOn() >= today {
+				continue
+			}
+			id := row.Value.GetKeyProject().GetId()
 			if err := s.lookAt(ctx, id); err != nil {
-				return fmt.Errorf("project %s: %w", id, err)
+				failed = errors.Join(failed, fmt.Errorf("project %s: %w", id, err))
 			}
 		}
+		if page.Last == nil {
+			return errors.Join(failed, s.askModels(ctx, today))
+		}
+		q.After = page.Last
 	}
 }
 

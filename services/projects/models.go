@@ -2,6 +2,7 @@ package projects
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -231,25 +232,25 @@ func (s models) ListModels(ctx context.Context, req *pb.ListModelsRequest) (*pb.
 // askModels asks for the readings of models whose day has come: what stored
 // queries count is read, the rest is asked of the applicant.
 func (s *Service) askModels(ctx context.Context, today string) error {
+	q, failed := table.Query{Index: byAsk, Limit: ladderSlice}, error(nil)
 	for {
-		var due []table.Row[*pb.ModelRow]
-		err := s.store.View(ctx, func(r kv.Reader) error {
-			page, err := s.delivery.models.List(r, scope.All(), table.Query{Index: byAsk, Limit: ladderSlice})
-			for _, row := range page.Rows {
-				if row.Value.GetAskOn() <= today {
-					due = append(due, row)
-				}
-			}
+		var page table.Listing[*pb.ModelRow]
+		err := s.store.View(ctx, func(r kv.Reader) (err error) {
+			page, err = s.delivery.models.List(r, scope.All(), q)
 			return err
 		})
-		if err != nil || len(due) == 0 {
+		if err != nil {
 			return err
 		}
-		for _, row := range due {
-			if err := s.askModel(ctx, row, today); err != nil {
-				return err
+		for _, row := range page.Rows {
+			if row.Value.GetAskOn() <= today {
+				failed = errors.Join(failed, s.askModel(ctx, row, today))
 			}
 		}
+		if page.Last == nil {
+			return failed
+		}
+		q.After = page.Last
 	}
 }
 
