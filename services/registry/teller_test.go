@@ -37,27 +37,14 @@ type teller struct {
 
 func newTeller(t testing.TB, change ...func(*Deps)) *teller {
 	t.Helper()
-	x := &teller{t: t, wall: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	wall := clock.Func(func() time.Time { return x.wall })
-	x.civil = clock.NewCivil(wall, lastDay)
-	s, err := store.Open(t.Context(), store.Config{
-		Service: "registry", DB: kvtest.Rerun(kv.New(memkv.New(), kv.Options{})), Master: seal.MasterKey{1},
-		Civil: x.civil, Wall: wall, IDs: ids.New, Log: slog.New(slog.DiscardHandler),
-	})
-	must(t, err)
-	deps := Deps{Store: s, IDs: ids.New, Log: slog.New(slog.DiscardHandler)}
-	for _, c := range change {
-		c(&deps)
-	}
-	x.Service, err = New(deps)
-	must(t, err)
+	x := openTeller(t, kvtest.Rerun(kv.New(memkv.New(), kv.Options{})), change...)
 	t.Cleanup(func() {
-		report, err := s.Check(context.Background(), x.Tables()...)
+		report, err := x.store.Check(context.Background(), x.Tables()...)
 		must(t, err)
 		for _, p := range report.Problems {
 			t.Error(p)
 		}
-		must(t, s.Close())
+		must(t, x.store.Close())
 	})
 	for path, kind := range map[string]pb.OrganizationKind{
 		"/430100/": pb.OrganizationKind_ORGANIZATION_KIND_CITY, district: pb.OrganizationKind_ORGANIZATION_KIND_DISTRICT,
@@ -70,6 +57,26 @@ func newTeller(t testing.TB, change ...func(*Deps)) *teller {
 			return err
 		})
 	}
+	return x
+}
+
+// openTeller runs over a database, which the test closes.
+func openTeller(t testing.TB, db kv.DB, change ...func(*Deps)) *teller {
+	t.Helper()
+	x := &teller{t: t, wall: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	wall := clock.Func(func() time.Time { return x.wall })
+	x.civil = clock.NewCivil(wall, lastDay)
+	s, err := store.Open(t.Context(), store.Config{
+		Service: "registry", DB: db, Master: seal.MasterKey{1},
+		Civil: x.civil, Wall: wall, IDs: ids.New, Log: slog.New(slog.DiscardHandler),
+	})
+	must(t, err)
+	deps := Deps{Store: s, IDs: ids.New, Log: slog.New(slog.DiscardHandler)}
+	for _, c := range change {
+		c(&deps)
+	}
+	x.Service, err = New(deps)
+	must(t, err)
 	return x
 }
 
