@@ -193,12 +193,8 @@ func (r *run) reportIndicators(ctx context.Context, c *comparison) error {
 	if err != nil {
 		return err
 	}
-	residents := map[string]bool{}
+	_, residents := r.circlePeople()
 	for _, p := range r.records.posts {
-		residents[p.Resident] = true
-		for _, s := range p.Supporters {
-			residents[s] = true
-		}
 		if p.Type == "problem" {
 			solved++
 		} else {
