@@ -52,6 +52,7 @@ func (r *run) reportCampaign(ctx context.Context, c *comparison) error {
 	if err != nil {
 		return err
 	}
+	c.count("rosters as workbooks, rehearsed before", "sample", r.expectedWorkbooks(), int64(r.notes.Workbooks))
 	c.same("to report in by", "article", campaignDeadline, campaign.GetDeadlineOn())
 	var got registryv1.CampaignCompletion
 	err = r.client.call(ctx, r.districtOfficer(), http.MethodGet, "/v1/campaigns/"+campaign.GetId()+"/completion/"+districtID, "", nil, &got)

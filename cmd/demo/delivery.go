@@ -17,22 +17,22 @@ import (
 // how much is the records'; days, papers, values recorded by hand and points
 // are sample.
 const (
-	supportDay     = "2013-04-26"
-	lateTrancheDay = "2013-05-10" // ten days after it was due
-	policyDay      = "2013-05-27"
-	spendDay       = "2013-06-03"
-	reverseDay     = "2013-06-05"
-	askDay         = "2013-09-10"
-	approvalDay    = "2013-09-16"
-	secondDay      = "2013-09-27"
-	lastSpendDay   = "2013-11-04"
-	stoppedDay     = "2013-12-12"
-	caughtUpDay    = "2013-12-20"
-	freedDay       = "2013-12-24"
-	panelDay       = "2014-01-06"
-	secondLook     = "2014-01-14"
-	settleDay      = "2014-01-15"
-	modelDay       = "2014-01-16"
+	supportDay       = "2013-04-26"
+	lateTrancheDay   = "2013-05-10" // ten days after it was due
+	policyDay        = "2013-05-27"
+	spendDay         = "2013-06-03"
+	reverseDay       = "2013-06-05"
+	askTargetDay     = "2013-09-10"
+	approveTargetDay = "2013-09-16"
+	secondDay        = "2013-09-27"
+	lastSpendDay     = "2013-11-04"
+	stoppedDay       = "2013-12-12"
+	caughtUpDay      = "2013-12-20"
+	freedDay         = "2013-12-24"
+	panelDay         = "2014-01-06"
+	secondLook       = "2014-01-14"
+	settleDay        = "2014-01-15"
+	modelDay         = "2014-01-16"
 
 	lateNumber    = "2013-05" // whose first tranche comes late
 	behindNumber  = "2013-07" // which gets a letter of supervision
@@ -50,8 +50,8 @@ func (r *run) planDelivery(on func(string, task)) {
 	on(policyDay, r.eachKeyProject(func(ctx context.Context, a application, _ string) error { return r.keepPromise(ctx, a.Number, "p4") }))
 	on(spendDay, r.eachKeyProject(r.spend))
 	on(reverseDay, r.correctSpending)
-	on(askDay, r.askForTarget)
-	on(approvalDay, r.approveTarget)
+	on(askTargetDay, r.askForTarget)
+	on(approveTargetDay, r.approveTarget)
 	on(secondDay, r.eachKeyProject(func(ctx context.Context, a application, _ string) error {
 		if a.Number == behindNumber {
 			return nil // is due in December

@@ -22,6 +22,8 @@ type notes struct {
 	Applications map[string]string `json:"applications"`
 	Cycle        string            `json:"cycle"`
 	Campaign     string            `json:"campaign"`
+	// Workbooks are rosters that came as one, after a rehearsal.
+	Workbooks int `json:"workbooks"`
 	// Conflicts are sheets refused because of the tree.
 	Conflicts int `json:"conflicts"`
 	// Twelve are the numbers selected, by aggregation and as decided.

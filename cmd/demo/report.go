@@ -54,7 +54,7 @@ func (c *comparison) atLeast(what string, says, linli int64) {
 func (r *run) report(ctx context.Context, out io.Writer, took time.Duration) error {
 	c := &comparison{}
 	for _, scenario := range []func(context.Context, *comparison) error{
-		r.reportReportIn, r.reportCampaign, r.reportHardship, r.reportCircle, r.reportProjects, r.reportYearEnd,
+		r.reportReportIn, r.reportCampaign, r.reportHardship, r.reportCircle, r.reportProjects, r.reportYearEnd, r.reportTold,
 	} {
 		if err := scenario(ctx, c); err != nil {
 			return err

@@ -1,9 +1,7 @@
 package demo
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"maps"
@@ -63,6 +61,9 @@ func (r *run) importRosters(ctx context.Context, _ string) error {
 			defer mu.Unlock()
 			r.notes.Imported += int(reply.GetCreated() + reply.GetUpdated() + reply.GetUnchanged())
 			r.notes.Refused += int(reply.GetRefused())
+			if reply.GetEncoding() == "XLSX" {
+				r.notes.Workbooks++
+			}
 			return err
 		})
 	}
@@ -70,19 +71,30 @@ func (r *run) importRosters(ctx context.Context, _ string) error {
 }
 
 func (r *run) importRoster(ctx context.Context, home string, rows [][]string) (*registryv1.ImportRosterResponse, error) {
-	var body bytes.Buffer
-	w := csv.NewWriter(&body)
-	if err := w.WriteAll(append([][]string{r.records.columns}, rows...)); err != nil {
+	contentType, body, err := rosterFile(home, append([][]string{r.records.columns}, rows...))
+	if err != nil {
 		return nil, fmt.Errorf("write roster: %w", err)
 	}
 	sender, officer := r.officerOf(home)
-	text, err := r.client.send(ctx, officer, http.MethodPost, "/v1/organizations/"+sender+"/rosters:import",
-		"demo-roster-"+home, "text/csv; charset=utf-8", body.Bytes())
+	path := "/v1/organizations/" + sender + "/rosters:import"
+	taken, refused := int32(len(rows)), int32(0)
+	if sendsWorkbook(home) {
+		if taken, refused, err = r.rehearse(ctx, officer, path, contentType, body); err != nil {
+			return nil, err
+		}
+	}
+	text, err := r.client.send(ctx, officer, http.MethodPost, path, "demo-roster-"+home, contentType, body)
 	if err != nil {
 		return nil, err
 	}
 	var reply registryv1.ImportRosterResponse
-	return &reply, protojson.Unmarshal(text, &reply)
+	if err := protojson.Unmarshal(text, &reply); err != nil {
+		return nil, fmt.Errorf("roster of %s: %w", home, err)
+	}
+	if sendsWorkbook(home) && (takenOf(&reply) != taken || reply.GetRefused() != refused) {
+		return nil, fmt.Errorf("roster of %s: rehearsed %d and %d refused, did %v", home, taken, refused, &reply)
+	}
+	return &reply, nil
 }
 
 // officerOf answers who speaks for a home organization: its own officer, or

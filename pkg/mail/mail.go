@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/mail"
 	"net/url"
 	"strconv"
+	"strings"
 
 	gomail "github.com/wneessen/go-mail"
 )
@@ -16,6 +18,7 @@ import (
 type Sender struct {
 	host    string
 	from    string
+	domain  string // of the sender
 	options []gomail.Option
 }
 
@@ -50,15 +53,19 @@ func New(address, from string) (*Sender, error) {
 		s.options = append(s.options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover),
 			gomail.WithUsername(u.User.Username()), gomail.WithPassword(password))
 	}
-	if err := gomail.NewMsg().From(from); err != nil {
+	sender, err := mail.ParseAddress(from)
+	if err != nil {
 		return nil, errors.New("the sender is not of the form 邻里 <linli@example.com>")
 	}
+	_, s.domain, _ = strings.Cut(sender.Address, "@")
 	return s, nil
 }
 
-// Mail sends one message of plain text.
-func (s *Sender) Mail(ctx context.Context, to, subject, body string) error {
+// Mail sends one message of plain text. One that is sent a second time, because
+// nobody knows whether it went out, carries the same id.
+func (s *Sender) Mail(ctx context.Context, id, to, subject, body string) error {
 	m := gomail.NewMsg()
+	m.SetMessageIDWithValue(id + "@" + s.domain)
 	if err := m.From(s.from); err != nil {
 		return fmt.Errorf("sender: %w", err)
 	}

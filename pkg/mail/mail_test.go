@@ -66,7 +66,7 @@ func TestMail_ArrivesAsWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Mail(t.Context(), "anna@example.com", "诉求已办结", "请查看答复并评价。"); err != nil {
+	if err := s.Mail(t.Context(), "msg_1", "anna@example.com", "诉求已办结", "请查看答复并评价。"); err != nil {
 		t.Fatal(err)
 	}
 	if len(b.to) != 1 || b.to[0] != "anna@example.com" {
@@ -80,7 +80,10 @@ func TestMail_ArrivesAsWritten(t *testing.T) {
 	if err != nil || from[0].Name != "邻里" {
 		t.Errorf("from %v, %v", from, err)
 	}
-	if err := s.Mail(t.Context(), "nobody@example.com", "x", "y"); err == nil {
+	if id := m.Header.Get("Message-ID"); id != "<msg_1@example.com>" {
+		t.Errorf("the id is %s", id)
+	}
+	if err := s.Mail(t.Context(), "msg_2", "nobody@example.com", "x", "y"); err == nil {
 		t.Error("a refused recipient is no error")
 	}
 }

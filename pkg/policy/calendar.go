@@ -136,3 +136,22 @@ func (p Policy) Workdays(from, to time.Time) (int, error) {
 	}
 	return n, nil
 }
+
+// LastWorkdays answers the beginning of the n-th last working day before the
+// midnight end: of a limit that ends on a Monday, for 1 that Monday's, for 2 the
+// Friday's before.
+func (p Policy) LastWorkdays(end time.Time, n int) (time.Time, error) {
+	local := end.In(clock.Shanghai())
+	day := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, local.Location())
+	for n > 0 {
+		day = day.AddDate(0, 0, -1)
+		works, err := p.Workday(day)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if works {
+			n--
+		}
+	}
+	return day, nil
+}

@@ -9,6 +9,9 @@ func requestsKeys() []Key {
 		{Name: "requests.inquiry_days", Default: "3", Min: "1", Max: "90"},
 		{Name: "requests.problem_days", Default: "10", Min: "1", Max: "90"},
 		{Name: "requests.hardship_visit_days", Default: "1", Min: "1", Max: "30"},
+		// Working days before the end of a limit on which the office is reminded; 1
+		// = on its last day.
+		{Name: "requests.near_days", Default: "1", Min: "1", Max: "30"},
 		// Working days between the steps of the ladder of a request that is late:
 		// community, street, district.
 		{Name: "requests.ladder_days", Default: "3", Min: "1", Max: "30"},

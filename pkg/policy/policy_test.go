@@ -111,3 +111,32 @@ func TestAddWorkdays_EndsAtMidnightOfADayWorked(t *testing.T) {
 		t.Errorf("%d working days, %v", n, err)
 	}
 }
+
+func TestLastWorkdays(t *testing.T) {
+	at := func(day string) time.Time {
+		d, err := time.ParseInLocation(time.DateOnly, day, clock.Shanghai())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	for _, c := range []struct {
+		end  string
+		n    int
+		want string
+	}{
+		{"2013-09-03", 1, "2013-09-02"}, // ends Monday
+		{"2013-09-03", 2, "2013-08-30"}, // Friday before
+		{"2013-09-09", 1, "2013-09-06"}, // ends on a Sunday
+		{"2013-09-30", 1, "2013-09-29"}, // a Sunday that is worked
+		{"2013-10-08", 1, "2013-09-30"}, // the seven days of October
+	} {
+		got, err := policy.Policy{}.LastWorkdays(at(c.end), c.n)
+		if err != nil || clock.Day(got) != c.want || !got.Equal(at(c.want)) {
+			t.Errorf("%s, %d: %s, %v", c.end, c.n, got, err)
+		}
+	}
+	if _, err := (policy.Policy{}).LastWorkdays(at("2013-01-01"), 1); err == nil {
+		t.Error("a day of a year without a calendar was guessed")
+	}
+}

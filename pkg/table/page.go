@@ -108,14 +108,19 @@ func (p *Pager) after(c PageCall, q Query) (key.Key, error) {
 }
 
 // Page answers one page of a call and the token of the next, empty at the end.
+// The After of the query is where the first page begins.
 // INVALID_FIELD for a page size, BAD_PAGE_TOKEN for a foreign token.
 func Page[T proto.Message](p *Pager, t *Table[T], r kv.Reader, c PageCall, q Query) ([]Row[T], string, error) {
 	limit, err := c.limit()
 	if err != nil {
 		return nil, "", err
 	}
-	if q.After, err = p.after(c, q); err != nil {
+	after, err := p.after(c, q)
+	if err != nil {
 		return nil, "", err
+	}
+	if after != nil {
+		q.After = after
 	}
 	q.Limit = limit
 	page, err := t.List(r, c.Scope, q)

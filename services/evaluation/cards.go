@@ -65,7 +65,7 @@ func (s cards) IssueCard(ctx context.Context, req *pb.IssueCardRequest) (*pb.Iss
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{row.Value.GetCard().GetNumber()}})
-		return &pb.IssueCardResponse{Card: cardProto(row)}, nil
+		return &pb.IssueCardResponse{Card: cardProto(row)}, tx.Emit(cardEvent("card.issued", row, now))
 	})
 }
 
@@ -197,5 +197,6 @@ func (s cards) move(tx *store.Tx, call access.Call, number, etag, command string
 		return nil, err
 	}
 	tx.Audit(store.Record{Rows: []string{number}})
-	return cardProto(kept), nil
+	name := map[string]string{card.Inspect: "card.inspected", card.End: "card.ended"}[command]
+	return cardProto(kept), tx.Emit(cardEvent(name, kept, s.store.Civil().Now()))
 }

@@ -107,3 +107,15 @@ func objectionEvent(name string, row table.Row[*pb.ObjectionRow], now time.Time)
 		},
 	}
 }
+
+// cardEvent: linli.evaluation.card.issued.v1, .inspected.v1 and .ended.v1.
+func cardEvent(name string, row table.Row[*pb.CardRow], now time.Time) store.Event {
+	c := row.Value.GetCard()
+	return store.Event{
+		Name: name, EntityID: c.GetNumber(), Revision: row.Revision,
+		Data: &pb.CardChanged{
+			Number: c.GetNumber(), Revision: row.Revision, MemberId: c.GetMemberId(), CommunityPath: row.Value.GetCommunityPath(),
+			State: c.GetState(), Day: clock.Day(now),
+		},
+	}
+}

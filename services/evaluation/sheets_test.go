@@ -270,4 +270,9 @@ func TestCards_OneActiveAMember(t *testing.T) {
 	if err != nil || len(list.GetCards()) != 2 {
 		t.Errorf("cards %v, %v", list, err)
 	}
+	for step, want := range map[string]int{"issued": 2, "inspected": 1, "ended": 1} {
+		if got := bytes.Count(h.Events("evaluation"), []byte("linli.evaluation.card."+step+".v1")); got != want {
+			t.Errorf("%s was announced %d times, want %d", step, got, want)
+		}
+	}
 }

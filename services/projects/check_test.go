@@ -81,6 +81,25 @@ func TestCheck_FromTheWindowToTheReview(t *testing.T) {
 	if len(ranking.GetApplications()) != 1 || ranking.GetApplications()[0].GetApplicationId() != first.GetId() {
 		t.Errorf("ranked %v", ranking)
 	}
+	h.checkReturnAnnounced(first.GetId(), "2013-03-12")
+}
+
+// checkReturnAnnounced: whoever tells the applicant of a return says until when.
+func (h *house) checkReturnAnnounced(id, until string) {
+	h.t.Helper()
+	var days []string
+	h.each(func(e *typev1.EventRow) {
+		var ev pb.ApplicationChanged
+		if e.GetSubject() == "linli.projects.application.returned" && e.GetEntityId() == id {
+			if err := proto.Unmarshal(e.GetData(), &ev); err != nil {
+				h.t.Error(err)
+			}
+			days = append(days, ev.GetUntilDay())
+		}
+	})
+	if len(days) != 1 || days[0] != until {
+		h.t.Errorf("returned until %v, want %s", days, until)
+	}
 }
 
 // Who does not come back in time cannot, and the district goes on.

@@ -3,6 +3,8 @@ package projects
 import (
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 
 	"github.com/linli-project/linli/pkg/clock"
@@ -24,13 +26,24 @@ func callEvent(command string) string {
 
 func callChanged(command string, row table.Row[*pb.CallRow]) store.Event {
 	c := row.Value.GetCall()
-	return store.Event{
-		Name: callEvent(command), EntityID: c.GetId(), Revision: row.Revision,
-		Data: &pb.CallChanged{
-			Id: c.GetId(), Revision: row.Revision, DistrictPath: row.Value.GetDistrictPath(),
-			Year: c.GetYear(), State: c.GetState(),
-		},
+	changed := &pb.CallChanged{
+		Id: c.GetId(), Revision: row.Revision, DistrictPath: row.Value.GetDistrictPath(),
+		Year: c.GetYear(), State: c.GetState(), ClosesDay: lastDay(c.GetClosesAt()),
 	}
+	if command == call.StartReview {
+		for _, r := range c.GetReviewers() {
+			changed.Reviewers = append(changed.Reviewers, r.GetPerson())
+		}
+	}
+	return store.Event{Name: callEvent(command), EntityID: c.GetId(), Revision: row.Revision, Data: changed}
+}
+
+// lastDay is the Shanghai day before the end of a term; empty without one.
+func lastDay(end *timestamppb.Timestamp) string {
+	if end == nil {
+		return ""
+	}
+	return clock.Day(end.AsTime().Add(-time.Nanosecond))
 }
 
 // applicationChanged announces what became of an application: submitted,
@@ -62,6 +75,7 @@ func applicationChanged(row table.Row[*pb.ApplicationRow], now time.Time) store.
 			Id: a.GetId(), Revision: row.Revision, CallId: a.GetCallId(),
 			ApplicantPath: row.Value.GetApplicantPath(), CoApplicantPaths: row.Value.GetCoApplicantPaths(),
 			DistrictPath: row.Value.GetDistrictPath(), State: a.GetState(), Rank: a.GetRank(), Day: clock.Day(now),
+			UntilDay: lastDay(a.GetCheck().GetReturnUntil()),
 		},
 	}
 }

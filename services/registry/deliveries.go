@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -29,9 +30,9 @@ import (
 	"github.com/linli-project/linli/pkg/texts"
 )
 
-// Mailer sends one message by mail.
+// Mailer sends one message by mail; the same message has the same id.
 type Mailer interface {
-	Mail(ctx context.Context, to, subject, body string) error
+	Mail(ctx context.Context, id, to, subject, body string) error
 }
 
 const (
@@ -43,6 +44,10 @@ const (
 	deliveryTick     = 2 * time.Second
 	deliveryPatience = 15 * time.Second
 )
+
+// topicGivenUp tells an office that its webhook takes nothing; it is also the
+// name of what is announced.
+const topicGivenUp = "webhook.given_up"
 
 // newSecret makes a webhook's secret as Standard Webhooks writes it.
 func newSecret() string {
@@ -68,8 +73,8 @@ func webhookClient(o outside) *http.Client {
 // address, a post for each webhook of an office.
 func (s *Service) queue(tx *store.Tx, m *pb.MessageRow, due *timestamppb.Timestamp) error {
 	if person, ok := personOf(m.GetAddress()); ok && s.mailer != nil {
-		_, reachable, err := s.contacts.Get(tx, scope.All(), idKey(person))
-		if err != nil || !reachable {
+		contact, _, err := s.contacts.Get(tx, scope.All(), idKey(person))
+		if err != nil || !mailed(contact.Value, m.GetTopic()) {
 			return err
 		}
 		_, err = s.deliveries.Insert(tx, &pb.DeliveryRow{Due: due, MessageId: m.GetId(), Address: m.GetAddress()})
@@ -84,6 +89,9 @@ func (s *Service) queue(tx *store.Tx, m *pb.MessageRow, due *timestamppb.Timesta
 		return err
 	}
 	for _, h := range hooks {
+		if m.GetTopic() == topicGivenUp && h.Value.GetWebhook().GetId() == m.GetAbout() {
+			continue // it would not be taken either
+		}
 		_, err := s.deliveries.Insert(tx, &pb.DeliveryRow{
 			Due: due, MessageId: m.GetId(), Address: m.GetAddress(), WebhookId: h.Value.GetWebhook().GetId(),
 		})
@@ -150,16 +158,14 @@ func (s *Service) send(ctx context.Context, d *pb.DeliveryRow) error {
 	var hook *pb.WebhookRow
 	err := s.store.View(ctx, func(r kv.Reader) error {
 		row, ok, err := s.messages.By(r, scope.All(), byMessageID, idKey(d.GetMessageId()))
-		if err != nil || !ok {
+		if err != nil || !ok || row.Value.GetAddress() == "" {
 			return errors.Join(err, errDropped)
 		}
 		if m, err = s.message(r, texts.Chinese, row.Value); err != nil {
 			return err
 		}
 		if person, ok := personOf(d.GetAddress()); ok {
-			if email, err = s.emailOf(r, person); err == nil && email == "" {
-				err = errDropped
-			}
+			email, err = s.mailTo(r, person, row.Value.GetTopic())
 			return err
 		}
 		h, ok, err := s.webhooks.Get(r, scope.All(), idKey(d.GetWebhookId()))
@@ -177,9 +183,27 @@ func (s *Service) send(ctx context.Context, d *pb.DeliveryRow) error {
 	if hook == nil {
 		ctx, cancel := context.WithTimeout(ctx, deliveryPatience)
 		defer cancel()
-		return s.mailer.Mail(ctx, email, m.GetTitle(), m.GetBody())
+		return s.mailer.Mail(ctx, m.GetId(), email, m.GetTitle(), m.GetBody())
 	}
 	return s.post(ctx, hook.GetWebhook(), secret, m)
+}
+
+// mailed says whether somebody has messages of a topic mailed.
+func mailed(c *pb.ContactRow, topic string) bool {
+	return len(c.GetSealedEmail()) > 0 && !slices.Contains(c.GetTopicsOff(), topic)
+}
+
+// mailTo answers where a message is mailed to; errDropped where that is no
+// longer wanted.
+func (s *Service) mailTo(r kv.Reader, person, topic string) (string, error) {
+	contact, _, err := s.contacts.Get(r, scope.All(), idKey(person))
+	if err != nil {
+		return "", err
+	}
+	if !mailed(contact.Value, topic) {
+		return "", errDropped
+	}
+	return s.emailOf(r, person)
 }
 
 var (
@@ -272,6 +296,12 @@ func (s *Service) noteHook(tx *store.Tx, id string, now time.Time, failed error)
 	} else {
 		next.Webhook.Failures, next.Webhook.LastError, next.Webhook.DeliveredAt = 0, "", timestamppb.New(now)
 	}
-	_, err = s.webhooks.Replace(tx, row, next)
-	return err
+	kept, err := s.webhooks.Replace(tx, row, next)
+	if err != nil || next.GetWebhook().GetFailures() != 1 || failed == nil {
+		return err
+	}
+	return tx.Emit(store.Event{ // once until one is taken again
+		Name: topicGivenUp, EntityID: id, Revision: kept.Revision,
+		Data: &pb.WebhookGivenUp{Id: id, Revision: kept.Revision, Path: kept.Value.GetPath()},
+	})
 }

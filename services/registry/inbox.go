@@ -3,10 +3,8 @@ package registry
 import (
 	"context"
 	"net/mail"
+	"slices"
 	"strings"
-
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 
@@ -30,15 +28,10 @@ var _ pb.InboxServiceServer = inbox{}
 // ListMyMessages answers what the caller was told, the newest first.
 func (s inbox) ListMyMessages(ctx context.Context, req *pb.ListMyMessagesRequest) (*pb.ListMyMessagesResponse, error) {
 	call, reply := access.From(ctx), &pb.ListMyMessagesResponse{}
-	q := table.Query{Prefix: key.Key(nil).String(toPerson(call.Person))}
-	filter := "all"
-	if req.GetUnreadOnly() {
-		q.Index, filter = byUnread, "unread"
-	}
 	page := table.PageCall{
-		Method: call.Method, Scope: scope.Scope{Person: call.Person}, Filter: []string{filter},
-		Size: req.GetPageSize(), Token: req.GetPageToken(),
+		Method: call.Method, Scope: scope.Scope{Person: call.Person}, Size: req.GetPageSize(), Token: req.GetPageToken(),
 	}
+	q := s.messagesTo(toPerson(call.Person), req.GetUnreadOnly())
 	err := s.store.View(ctx, func(r kv.Reader) (err error) {
 		reply.Messages, reply.NextPageToken, err = s.messagesOf(r, call, page, q)
 		return err
@@ -50,19 +43,46 @@ func (s inbox) ListMyMessages(ctx context.Context, req *pb.ListMyMessagesRequest
 func (s inbox) ListOfficeMessages(ctx context.Context, req *pb.ListOfficeMessagesRequest) (*pb.ListOfficeMessagesResponse, error) {
 	call, reply := access.From(ctx), &pb.ListOfficeMessagesResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
-		o, ok, err := s.organizations.Get(r, scope.All(), idKey(req.GetOrganizationId()))
-		if err != nil || !ok {
-			return absentOr(err, "organization", req.GetOrganizationId())
+		address, err := s.officeAddress(r, call, req.GetOrganizationId())
+		if err != nil {
+			return err
 		}
 		page := table.PageCall{
 			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetOrganizationId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
-		q := table.Query{Prefix: key.Key(nil).String(toOffice(o.Value.GetPath()))}
-		reply.Messages, reply.NextPageToken, err = s.messagesOf(r, call, page, q)
+		reply.Messages, reply.NextPageToken, err = s.messagesOf(r, call, page, s.messagesTo(address, req.GetUnreadOnly()))
 		return err
 	})
 	return reply, err
+}
+
+// officeAddress answers the address of an organization that the caller stands
+// for: those above an office do not read what it was told.
+func (s inbox) officeAddress(r kv.Reader, call access.Call, id string) (string, error) {
+	o, ok, err := s.organizations.Get(r, scope.All(), idKey(id))
+	if err != nil || !ok {
+		return "", absentOr(err, "organization", id)
+	}
+	return toOffice(o.Value.GetPath()), ownInbox(call, o.Value.GetPath())
+}
+
+func ownInbox(call access.Call, path string) error {
+	if slices.Contains(call.Scope.Paths, scope.Path(path)) {
+		return nil
+	}
+	return rule.New(rule.Denied, "NOT_OWN_INBOX", "organization_id")
+}
+
+// messagesTo is the range of an address, the newest first. It begins now: what
+// may be known later only is not in it.
+func (s inbox) messagesTo(address string, unread bool) table.Query {
+	prefix := key.Key(nil).String(address)
+	q := table.Query{Prefix: prefix, After: prefix.TimeDesc(s.store.Civil().Now())}
+	if unread {
+		q.Index = byUnread
+	}
+	return q
 }
 
 func absentOr(err error, kind, id string) error {
@@ -88,27 +108,6 @@ func (s inbox) messagesOf(r kv.Reader, call access.Call, page table.PageCall, q 
 	return out, next, nil
 }
 
-// ReadMessage marks an own message as read; a second time changes nothing.
-func (s inbox) ReadMessage(ctx context.Context, req *pb.ReadMessageRequest) (*pb.ReadMessageResponse, error) {
-	call, now := access.From(ctx), timestamppb.New(s.store.Civil().Now())
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ReadMessageResponse, error) {
-		row, ok, err := s.messages.By(tx, scope.Scope{Person: call.Person}, byMessageID, idKey(req.GetId()))
-		if err != nil || !ok {
-			return nil, absentOr(err, "message", req.GetId())
-		}
-		if row.Value.GetReadAt() == nil {
-			next := proto.CloneOf(row.Value)
-			next.ReadAt = now
-			if row, err = s.messages.Replace(tx, row, next); err != nil {
-				return nil, err
-			}
-		}
-		tx.Audit(store.Record{Rows: []string{req.GetId()}})
-		m, err := s.message(tx, call.Language, row.Value)
-		return &pb.ReadMessageResponse{Message: m}, err
-	})
-}
-
 // SetContact keeps or ends the caller's address.
 func (s inbox) SetContact(ctx context.Context, req *pb.SetContactRequest) (*pb.SetContactResponse, error) {
 	call := access.From(ctx)
@@ -122,17 +121,27 @@ func (s inbox) SetContact(ctx context.Context, req *pb.SetContactRequest) (*pb.S
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{call.Person}})
-		next := &pb.ContactRow{Person: call.Person, SealedEmail: s.store.Keyring().Seal([]byte(address), "contact", call.Person)}
-		switch {
-		case address == "" && exists:
-			err = s.contacts.Delete(tx, row)
-		case exists:
-			_, err = s.contacts.Replace(tx, row, next)
-		case address != "":
-			_, err = s.contacts.Insert(tx, next)
+		next := &pb.ContactRow{Person: call.Person, TopicsOff: row.Value.GetTopicsOff()}
+		if address != "" {
+			next.SealedEmail = s.store.Keyring().Seal([]byte(address), "contact", call.Person)
 		}
-		return &pb.SetContactResponse{Contact: &pb.Contact{MaskedEmail: maskEmail(address)}}, err
+		return &pb.SetContactResponse{Contact: &pb.Contact{MaskedEmail: maskEmail(address)}}, s.keepContact(tx, row, exists, next)
 	})
+}
+
+// keepContact stores what somebody said; nothing said is no row.
+func (s *Service) keepContact(tx *store.Tx, row table.Row[*pb.ContactRow], exists bool, next *pb.ContactRow) error {
+	said := len(next.GetSealedEmail()) > 0 || len(next.GetTopicsOff()) > 0
+	var err error
+	switch {
+	case !said && exists:
+		err = s.contacts.Delete(tx, row)
+	case exists:
+		_, err = s.contacts.Replace(tx, row, next)
+	case said:
+		_, err = s.contacts.Insert(tx, next)
+	}
+	return err
 }
 
 // GetContact answers the caller's address, masked.
@@ -149,7 +158,7 @@ func (s inbox) GetContact(ctx context.Context, _ *pb.GetContactRequest) (*pb.Get
 // emailOf opens a person's address; empty when there is none.
 func (s *Service) emailOf(r kv.Reader, person string) (string, error) {
 	row, ok, err := s.contacts.Get(r, scope.All(), idKey(person))
-	if err != nil || !ok {
+	if err != nil || !ok || len(row.Value.GetSealedEmail()) == 0 {
 		return "", err
 	}
 	plain, err := s.store.Keyring().Open(row.Value.GetSealedEmail(), "contact", person)

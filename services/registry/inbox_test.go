@@ -30,7 +30,7 @@ type postman struct {
 	got  chan struct{}
 }
 
-func (p *postman) Mail(_ context.Context, to, subject, _ string) error {
+func (p *postman) Mail(_ context.Context, _, to, subject, _ string) error {
 	p.mu.Lock()
 	p.sent = append(p.sent, to+" "+subject)
 	p.mu.Unlock()

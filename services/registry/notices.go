@@ -3,34 +3,112 @@ package registry
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
-	"google.golang.org/protobuf/proto"
-
-	evaluationv1 "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
 	pb "github.com/linli-project/linli/proto/gen/linli/registry/v1"
-	requestsv1 "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
+	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/events"
+	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/scope"
-	"github.com/linli-project/linli/pkg/store"
 )
 
-// Who is told of what. Each announcement is turned into notices here, and
-// nowhere else: an address, a topic, what it is about, and the facts of the
-// text. Names are put in when a message is read.
+// Who is told of what. Each kind of event that the services announce stands in
+// one list, announcements: with whom it tells of what, or with why it tells
+// nobody. The lists of each service are in notices_<service>.go.
+
+// who is somebody that an event can be told to, as the page says it.
+type who string
+
+// Those who wait for something.
+const (
+	theCommunity    who = "community office"
+	theStreet       who = "street office"
+	theDistrict     who = "district department"
+	theSeer         who = "office that sees to it"
+	theLevel        who = "next office up"
+	theAuthor       who = "author"
+	theHelper       who = "helper"
+	theMember       who = "member"
+	theHome         who = "home organization"
+	theAboveHome    who = "office above the home organization"
+	theApplicant    who = "applicant"
+	theReviewers    who = "reviewers"
+	theObjector     who = "who objected"
+	theOffice       who = "office"
+	everyMember     who = "every member of the district"
+	everyCommunity  who = "every community of the district"
+	everyMemberHere who = "every member of the branch"
+	everyHome       who = "every home organization of the district"
+	theLeft         who = "community that was left"
+	theAbove        who = "office above"
+	everyMayApply   who = "every organization of the district that may apply"
+)
+
+// announcement is one kind of event: its subject without "linli.", how its facts
+// are read, and who is told of what. nobody says why it tells nobody.
+type announcement struct {
+	subject string
+	read    reading
+	tells   []tell
+	nobody  string
+}
+
+// tell is one message of an announcement. only limits it to events of a kind.
+// takesBack makes it one that is not to be told any more.
+type tell struct {
+	to        who
+	topic     string
+	only      string
+	takesBack bool
+}
+
+// reading answers the facts of an event; more than one for an event that
+// announces many things at once.
+type reading func(e *typev1.EventRow, at places) ([]facts, error)
+
+// places finds an organization that an event names; a zero one is not known.
+type places func(organizationID string) (location, error)
+
+// location is where an organization stands, and whether it is outside linli: nobody
+// reads an inbox there.
+type location struct {
+	path    string
+	outside bool
+}
+
+// facts are what an event says, in the words of messages.
+type facts struct {
+	// about is the id of the thing, and fact tells two facts about it apart, "3"
+	// for its revision. The same fact told by two events has the same words here.
+	about, fact string
+	whom        map[who][]string
+	params      map[string]string
+	// kinds choose among the tells that are limited to some.
+	kinds []string
+	// from is when it may be known; zero = at once.
+	from time.Time
+	// place is the organization whose words and policy hold.
+	place string
+	// under is the district that a walk goes through.
+	under string
+}
 
 // notice is one message before it lies in an inbox.
 type notice struct {
 	address string
 	topic   string
 	about   string
-	// fact tells two facts about the same thing apart, "3" for its revision. The
-	// same fact told by two announcements has the same words here.
-	fact   string
-	params map[string]string
+	fact    string
+	params  map[string]string
+	from    time.Time
+	place   string
+	// withheld: it is not to be told, and taken back if it waits.
+	withheld bool
 }
 
 const (
@@ -44,6 +122,52 @@ func leaf(path string) string       { return scope.Path(path).ID() }
 func decimal(n int) string          { return strconv.Itoa(n) }
 func revision(e uint64) string      { return strconv.FormatUint(e, 10) }
 func quarters(n int32) (out string) { return strconv.FormatFloat(float64(n)/4, 'f', -1, 64) }
+
+// homeOffice is the address of a home organization; none outside linli.
+func homeOffice(home string, at places) ([]string, error) {
+	where, err := at(leaf(home))
+	if err != nil || where.outside {
+		return nil, err
+	}
+	return officesAt(home), nil
+}
+
+// above answers the organization some levels up; empty above the top.
+func above(path string, levels int) string {
+	p := scope.Path(path)
+	for range levels {
+		p = p.Parent()
+	}
+	return string(p)
+}
+
+// officesAt are the addresses of organizations; an empty path is nobody's.
+func officesAt(paths ...string) (out []string) {
+	for _, p := range paths {
+		if p != "" {
+			out = append(out, toOffice(p))
+		}
+	}
+	return out
+}
+
+// persons are the addresses of persons; an empty id is nobody.
+func persons(ids ...string) (out []string) {
+	for _, id := range ids {
+		if id != "" {
+			out = append(out, toPerson(id))
+		}
+	}
+	return out
+}
+
+// dayOf is the Shanghai day of an event, or the one that it says.
+func dayOf(e *typev1.EventRow, said string) string {
+	if said != "" {
+		return said
+	}
+	return clock.Day(e.GetCivilTime().AsTime())
+}
 
 // personOf answers whose own an address is.
 func personOf(address string) (string, bool) { return strings.CutPrefix(address, personAddress) }
@@ -60,107 +184,84 @@ func (n notice) id() string {
 	return "msg_" + hex.EncodeToString(sum[:16])
 }
 
-// noticesOf answers who is to be told of an event. What is not named here is
-// told to nobody.
-func noticesOf(e *typev1.EventRow) ([]notice, error) {
-	switch e.GetDataSchema() {
-	case string(proto.MessageName(&pb.ReportInsChanged{})):
-		return reportInNotices(e)
-	case string(proto.MessageName(&requestsv1.RequestChanged{})):
-		return requestNotices(e)
-	case string(proto.MessageName(&evaluationv1.EntryChanged{})):
-		return entryNotices(e)
-	case string(proto.MessageName(&pb.CampaignReminded{})), string(proto.MessageName(&pb.MembersReminded{})),
-		string(proto.MessageName(&pb.ExclusionChanged{})), string(proto.MessageName(&pb.PlaceChanged{})):
-		return campaignNotices(e)
-	}
-	return nil, nil
+// announcements are all kinds of events.
+func announcements() []announcement {
+	return slices.Concat(registryAnnouncements(), campaignAnnouncements(), requestAnnouncements(), aidAnnouncements(),
+		projectAnnouncements(), deliveryAnnouncements(), evaluationAnnouncements(), branchAnnouncements(), trustAnnouncements())
 }
 
-// reportInNotices: the community of what waits for it and of who left; the
-// member of the answer; the home organization of the receipts, once for each
-// announcement, and of what ended.
-func reportInNotices(e *typev1.EventRow) ([]notice, error) {
-	var ev pb.ReportInsChanged
-	if err := events.Decode(e, &ev); err != nil {
+// decided is built once: the lists are constant.
+var decided = func() map[string]announcement {
+	out := map[string]announcement{}
+	for _, a := range announcements() {
+		out[a.subject] = a
+	}
+	return out
+}()
+
+// announcementOf answers the kind of an event; false for one that nobody has
+// decided on.
+func announcementOf(e *typev1.EventRow) (announcement, bool) {
+	a, ok := decided[strings.TrimPrefix(e.GetSubject(), "linli.")]
+	return a, ok
+}
+
+// wide says whether a message goes to everybody in a district, which only a walk
+// finds.
+func (w who) wide() bool {
+	return slices.Contains([]who{everyMember, everyMemberHere, everyCommunity, everyHome, everyMayApply}, w)
+}
+
+// walk answers the message of an announcement that needs a walk.
+func (a announcement) walk() (tell, bool) {
+	i := slices.IndexFunc(a.tells, func(t tell) bool { return t.to.wide() })
+	if i < 0 {
+		return tell{}, false
+	}
+	return a.tells[i], true
+}
+
+// noticesOf answers who is to be told of an event, without those that a walk
+// finds.
+func noticesOf(e *typev1.EventRow, at places) ([]notice, error) {
+	a, ok := announcementOf(e)
+	if !ok || a.read == nil {
+		return nil, nil
+	}
+	all, err := a.read(e, at)
+	if err != nil {
 		return nil, err
 	}
 	var out []notice
-	receipts := map[string]int{}
-	var homes []string
-	for _, r := range ev.GetReportIns() {
-		facts := map[string]string{"community": leaf(r.GetCommunityPath()), "day": r.GetDay()}
-		switch r.GetState() {
-		case pb.ReportInState_REPORT_IN_STATE_SUBMITTED:
-			out = append(out, notice{toOffice(r.GetCommunityPath()), "report_in.submitted", r.GetId(), revision(r.GetRevision()), facts})
-			if left := r.GetPreviousCommunityPath(); left != "" {
-				out = append(out, notice{toOffice(left), "report_in.left", r.GetId(), revision(r.GetRevision()),
-					map[string]string{"community": leaf(left), "day": r.GetDay()}})
+	for _, f := range all {
+		for _, t := range a.tells {
+			if t.only != "" && !slices.Contains(f.kinds, t.only) {
+				continue
 			}
-		case pb.ReportInState_REPORT_IN_STATE_ACCEPTED:
-			out = append(out, notice{toPerson(r.GetMemberId()), "report_in.accepted", r.GetId(), revision(r.GetRevision()), facts})
-			if receipts[r.GetHomePath()]++; receipts[r.GetHomePath()] == 1 {
-				homes = append(homes, r.GetHomePath())
+			for _, address := range f.whom[t.to] {
+				out = append(out, f.notice(address, t))
 			}
-		case pb.ReportInState_REPORT_IN_STATE_RETURNED:
-			out = append(out, notice{toPerson(r.GetMemberId()), "report_in.returned", r.GetId(), revision(r.GetRevision()), facts})
-		case pb.ReportInState_REPORT_IN_STATE_ENDED:
-			out = append(out,
-				notice{toPerson(r.GetMemberId()), "report_in.ended", r.GetId(), revision(r.GetRevision()), facts},
-				notice{toOffice(r.GetHomePath()), "report_in.ended", r.GetId(), revision(r.GetRevision()), facts})
-		default: // nothing anybody waits for
 		}
-	}
-	for _, home := range homes {
-		out = append(out, notice{toOffice(home), "report_in.receipts", e.GetEntityId(), revision(e.GetRevision()),
-			map[string]string{"count": decimal(receipts[home]), "day": ev.GetReportIns()[0].GetDay()}})
 	}
 	return out, nil
 }
 
-// requestNotices: the office of a new post, the member of an offer, the author
-// of every step of the own request.
-func requestNotices(e *typev1.EventRow) ([]notice, error) {
-	var ev requestsv1.RequestChanged
-	if err := events.Decode(e, &ev); err != nil {
-		return nil, err
+func (f facts) notice(address string, t tell) notice {
+	return notice{
+		address: address, topic: t.topic, about: f.about, fact: f.fact, params: f.params, from: f.from, place: f.place,
+		withheld: t.takesBack,
 	}
-	step := strings.TrimPrefix(e.GetSubject(), "linli.requests.request.")
-	facts := map[string]string{"community": leaf(ev.GetCommunityPath()), "day": ev.GetDay(), "code": ev.GetId()}
-	var out []notice
-	tell := func(address, topic string) {
-		out = append(out, notice{address, topic, ev.GetId(), revision(ev.GetRevision()), facts})
-	}
-	switch step {
-	case "posted":
-		tell(toOffice(ev.GetCommunityPath()), "request.posted")
-		return out, nil
-	case "dispatched":
-		if ev.GetMemberId() != "" {
-			tell(toPerson(ev.GetMemberId()), "request.offered")
-		}
-	}
-	if ev.GetAuthor() != "" && knownTopic("request."+step) {
-		tell(toPerson(ev.GetAuthor()), "request."+step)
-	}
-	return out, nil
 }
 
-// entryNotices: the keeper of what is to be confirmed, the member of what
-// counts.
-func entryNotices(e *typev1.EventRow) ([]notice, error) {
-	var ev evaluationv1.EntryChanged
-	if err := events.Decode(e, &ev); err != nil {
-		return nil, err
+// placesIn finds organizations in the registry's own tree.
+func (s *Service) placesIn(r kv.Reader) places {
+	return func(id string) (location, error) {
+		row, ok, err := s.organizations.Get(r, scope.All(), idKey(id))
+		if err != nil || !ok {
+			return location{}, err
+		}
+		return location{row.Value.GetPath(), row.Value.GetKind() == pb.OrganizationKind_ORGANIZATION_KIND_EXTERNAL}, nil
 	}
-	facts := map[string]string{"community": leaf(ev.GetCommunityPath()), "day": ev.GetDay(), "hours": quarters(ev.GetQuarterHours())}
-	switch ev.GetState() {
-	case evaluationv1.EntryState_ENTRY_STATE_PROPOSED:
-		return []notice{{toOffice(ev.GetCommunityPath()), "entry.proposed", ev.GetId(), revision(ev.GetRevision()), facts}}, nil
-	case evaluationv1.EntryState_ENTRY_STATE_CONFIRMED:
-		return []notice{{toPerson(ev.GetMemberId()), "entry.confirmed", ev.GetId(), revision(ev.GetRevision()), facts}}, nil
-	}
-	return nil, nil
 }
 
 // inboxConsumers put what the services announce into the inboxes.
@@ -171,37 +272,23 @@ func (s *Service) inboxConsumers() []events.Consumer {
 		}
 	}
 	return []events.Consumer{
-		consumer("registry", "linli.registry.report_in.*", "linli.registry.campaign.*", "linli.registry.exclusion.*", "linli.registry.place.*"),
+		consumer("registry", ownSubjects()...),
 		consumer("requests", "linli.requests.>"),
+		consumer("projects", "linli.projects.>"),
 		consumer("evaluation", "linli.evaluation.>"),
 	}
 }
 
-// deliver puts an event's notices into the inboxes, and what is to go out by
-// mail or webhook among the deliveries.
-func (s *Service) deliver(tx *store.Tx, e *typev1.EventRow) error {
-	notices, err := noticesOf(e)
-	if err != nil {
-		return err
-	}
-	for _, n := range notices {
-		row := &pb.MessageRow{
-			Id: n.id(), Address: n.address, Topic: n.topic, About: n.about, Fact: n.fact,
-			Time: e.GetCivilTime(), Params: n.params,
-		}
-		_, told, err := s.messages.By(tx, scope.All(), byMessageID, idKey(row.GetId()))
-		if err != nil {
-			return err
-		}
-		if told {
-			continue
-		}
-		if _, err := s.messages.Insert(tx, row); err != nil {
-			return err
-		}
-		if err := s.queue(tx, row, e.GetTime()); err != nil {
-			return err
+// ownSubjects are the registry's own events that somebody is told of: an import
+// announces each of its slices, and nobody waits for those here.
+func ownSubjects() (out []string) {
+	for _, a := range slices.Concat(registryAnnouncements(), campaignAnnouncements()) {
+		if a.nobody == "" {
+			out = append(out, "linli."+a.subject)
 		}
 	}
-	return nil
+	return out
 }
+
+// one is what an event says about one thing.
+func one(f facts) []facts { return []facts{f} }

@@ -1,61 +1,100 @@
 package registry
 
 import (
-	"google.golang.org/protobuf/proto"
-
 	pb "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/events"
-	"github.com/linli-project/linli/services/registry/internal/campaign"
 )
 
-// campaignNotices: the home organization of how many it misses, and each of
-// those members of the deadline, once a rung; the district of an exclusion that
-// waits for it, the home organization of the answer; the community of a second
-// place. An announcement names a slice of members at the most, so that what it
-// becomes stays inside the limits of a commit.
-func campaignNotices(e *typev1.EventRow) ([]notice, error) {
-	switch e.GetDataSchema() {
-	case string(proto.MessageName(&pb.CampaignReminded{})):
-		var ev pb.CampaignReminded
-		if err := events.Decode(e, &ev); err != nil {
-			return nil, err
-		}
-		return []notice{{toOffice(ev.GetHomePath()), "campaign.missing", ev.GetCampaignId(), decimal(int(ev.GetDaysBefore())),
-			map[string]string{"count": decimal(int(ev.GetMissing())), "deadline": ev.GetDeadlineOn()}}}, nil
-	case string(proto.MessageName(&pb.MembersReminded{})):
-		var ev pb.MembersReminded
-		if err := events.Decode(e, &ev); err != nil {
-			return nil, err
-		}
-		var out []notice
-		for _, id := range ev.GetMemberIds() {
-			out = append(out, notice{toPerson(id), "campaign.reminded", ev.GetCampaignId(), decimal(int(ev.GetDaysBefore())),
-				map[string]string{"deadline": ev.GetDeadlineOn()}})
-		}
-		return out, nil
-	case string(proto.MessageName(&pb.ExclusionChanged{})):
-		return exclusionNotices(e)
+// campaignAnnouncements: every home organization of a campaign that opens, then
+// of how many it misses, and each of those members of the deadline, once a rung;
+// the district of an exclusion that waits for it, the home organization of the
+// answer; the community of a second place.
+func campaignAnnouncements() []announcement {
+	exclusion := func(step string, to who) announcement {
+		return announcement{subject: "registry.exclusion." + step, read: exclusionFacts, tells: []tell{{to: to, topic: "exclusion." + step}}}
 	}
-	var ev pb.PlaceChanged
-	if err := events.Decode(e, &ev); err != nil || e.GetSubject() != "linli.registry.place.added" {
-		return nil, err
+	return []announcement{
+		{subject: "registry.campaign.opened", read: openedFacts, tells: []tell{{to: everyHome, topic: "campaign.opened"}}},
+		{subject: "registry.campaign.reminded", read: missingFacts, tells: []tell{{to: theHome, topic: "campaign.missing"}}},
+		{subject: "registry.campaign.members_reminded", read: remindedFacts, tells: []tell{{to: theMember, topic: "campaign.reminded"}}},
+		exclusion("proposed", theDistrict), exclusion("approved", theHome), exclusion("rejected", theHome), exclusion("lapsed", theHome),
+		{subject: "registry.place.added", read: placeFacts, tells: []tell{{to: theCommunity, topic: "place.added"}}},
+		{subject: "registry.place.removed", read: placeFacts, tells: []tell{{to: theCommunity, topic: "place.removed"}}},
 	}
-	return []notice{{toOffice(ev.GetCommunityPath()), "place.added", ev.GetId(), revision(e.GetRevision()),
-		map[string]string{"community": leaf(ev.GetCommunityPath()), "organization": leaf(ev.GetHomePath()), "day": ev.GetDay()}}}, nil
 }
 
-func exclusionNotices(e *typev1.EventRow) ([]notice, error) {
+func campaignTopics() []topic {
+	office, where := []string{"organization", "day"}, []string{"community", "organization", "day"}
+	return []topic{
+		{"campaign.opened", []string{"year", "deadline"}},
+		{"campaign.missing", []string{"count", "deadline"}}, {"campaign.reminded", []string{"deadline"}},
+		{"exclusion.proposed", office}, {"exclusion.approved", office}, {"exclusion.rejected", office}, {"exclusion.lapsed", office},
+		{"place.added", where}, {"place.removed", where},
+	}
+}
+
+func openedFacts(e *typev1.EventRow, _ places) ([]facts, error) {
+	var ev pb.CampaignOpened
+	if err := events.Decode(e, &ev); err != nil {
+		return nil, err
+	}
+	return one(facts{
+		about: ev.GetCampaignId(), fact: "opened", place: ev.GetDistrictPath(), under: ev.GetDistrictPath(),
+		params: map[string]string{"year": year(ev.GetYear()), "deadline": ev.GetDeadlineOn()},
+	}), nil
+}
+
+func missingFacts(e *typev1.EventRow, at places) ([]facts, error) {
+	var ev pb.CampaignReminded
+	if err := events.Decode(e, &ev); err != nil {
+		return nil, err
+	}
+	home, err := homeOffice(ev.GetHomePath(), at)
+	return one(facts{
+		about: ev.GetCampaignId(), fact: decimal(int(ev.GetDaysBefore())), place: ev.GetHomePath(),
+		whom:   map[who][]string{theHome: home},
+		params: map[string]string{"count": decimal(int(ev.GetMissing())), "deadline": ev.GetDeadlineOn()},
+	}), err
+}
+
+func remindedFacts(e *typev1.EventRow, _ places) ([]facts, error) {
+	var ev pb.MembersReminded
+	if err := events.Decode(e, &ev); err != nil {
+		return nil, err
+	}
+	return one(facts{
+		about: ev.GetCampaignId(), fact: decimal(int(ev.GetDaysBefore())), place: ev.GetHomePath(),
+		whom:   map[who][]string{theMember: persons(ev.GetMemberIds()...)},
+		params: map[string]string{"deadline": ev.GetDeadlineOn()},
+	}), nil
+}
+
+// exclusionFacts: that there is one, of whom and why stays inside.
+func exclusionFacts(e *typev1.EventRow, at places) ([]facts, error) {
 	var ev pb.ExclusionChanged
 	if err := events.Decode(e, &ev); err != nil {
 		return nil, err
 	}
-	state := campaign.State(ev.GetState())
-	address := toOffice(ev.GetHomePath())
-	if state == campaign.Proposed {
-		address = toOffice(ev.GetDistrictPath())
+	home, err := homeOffice(ev.GetHomePath(), at)
+	return one(facts{
+		about: e.GetEntityId(), fact: revision(ev.GetRevision()), place: ev.GetHomePath(),
+		whom:   map[who][]string{theHome: home, theDistrict: officesAt(ev.GetDistrictPath())},
+		params: map[string]string{"organization": leaf(ev.GetHomePath()), "day": dayOf(e, ev.GetDay())},
+	}), err
+}
+
+func placeFacts(e *typev1.EventRow, _ places) ([]facts, error) {
+	var ev pb.PlaceChanged
+	if err := events.Decode(e, &ev); err != nil {
+		return nil, err
 	}
-	return []notice{{address, "exclusion." + state.String(), e.GetEntityId(), revision(ev.GetRevision()),
-		map[string]string{"organization": leaf(ev.GetHomePath()), "day": ev.GetDay()}}}, nil
+	return one(facts{
+		about: ev.GetId(), fact: revision(e.GetRevision()), place: ev.GetCommunityPath(),
+		whom: map[who][]string{theCommunity: officesAt(ev.GetCommunityPath())},
+		params: map[string]string{
+			"community": leaf(ev.GetCommunityPath()), "organization": leaf(ev.GetHomePath()), "day": dayOf(e, ev.GetDay()),
+		},
+	}), nil
 }

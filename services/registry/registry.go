@@ -109,9 +109,13 @@ func (s *Service) Reactions() []events.Consumer {
 	})
 }
 
-// Jobs are what goes out by mail and webhook, and reminders of campaigns.
+// Jobs are what goes out by mail and webhook, what many are told of, and
+// reminders of campaigns.
 func (s *Service) Jobs() []run.Job {
-	return []run.Job{{Name: "registry-deliveries", Run: s.sendOut}, {Name: "registry-reminders", Run: campaigns{Service: s}.watch}}
+	return []run.Job{
+		{Name: "registry-deliveries", Run: s.sendOut}, {Name: "registry-rounds", Run: s.goRound},
+		{Name: "registry-reminders", Run: campaigns{Service: s}.watch},
+	}
 }
 
 // Charts are the room's state machines.
@@ -122,5 +126,5 @@ func Charts() []rule.Chart {
 // Tables are what fsck walks.
 func (s *Service) Tables() []table.Checker {
 	return []table.Checker{s.organizations, s.members, s.reportIns, s.imports, s.slices, s.figures, s.policies, s.policyVersions,
-		s.messages, s.contacts, s.webhooks, s.deliveries, s.templates, s.campaigns, s.exclusions, s.places, s.days}
+		s.messages, s.contacts, s.webhooks, s.deliveries, s.templates, s.waiting, s.rounds, s.campaigns, s.exclusions, s.places, s.days}
 }

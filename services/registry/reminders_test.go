@@ -122,6 +122,7 @@ func TestReminders_OnceARungAndHome(t *testing.T) {
 // toldOf checks the inboxes after two rungs.
 func (h *house) toldOf(member, home string) {
 	h.t.Helper()
+	h.goRounds()
 	box := pb.NewInboxServiceClient(h.Conn())
 	own, err := box.ListMyMessages(h.member(member), &pb.ListMyMessagesRequest{})
 	must(h.t, err)

@@ -12,18 +12,22 @@ import (
 const (
 	numberMessage         uint16 = 42 // address, time (latest first), id
 	numberMessageByID     uint16 = 43 // id, unique: a fact is told once
-	numberMessageUnread   uint16 = 44 // address, time (latest first), while a person has not read it
+	numberMessageUnread   uint16 = 44 // address, time (latest first), while it is unread
 	numberContact         uint16 = 45 // person
 	numberWebhook         uint16 = 46 // id
 	numberWebhookByOffice uint16 = 47 // path
 	numberDelivery        uint16 = 48 // due, message, webhook
 	numberTemplate        uint16 = 49 // district path, topic
+	numberMessageKeep     uint16 = 80 // until when it is kept
+	numberWaiting         uint16 = 81 // civil time, message
+	numberRound           uint16 = 82 // event
 )
 
 const (
 	byMessageID = "id"
 	byUnread    = "unread"
 	byOffice    = "office"
+	byKeep      = "keep"
 )
 
 type inboxTables struct {
@@ -32,6 +36,8 @@ type inboxTables struct {
 	webhooks   *table.Table[*pb.WebhookRow]
 	deliveries *table.Table[*pb.DeliveryRow]
 	templates  *table.Table[*pb.TemplateRow]
+	waiting    *table.Table[*pb.WaitingRow]
+	rounds     *table.Table[*pb.RoundRow]
 }
 
 func newInboxTables() inboxTables {
@@ -59,6 +65,14 @@ func newInboxTables() inboxTables {
 			Number: numberTemplate, Name: "template",
 			Key: func(r *pb.TemplateRow) key.Key { return templateKey(r.GetDistrictPath(), r.GetTopic()) },
 		}),
+		waiting: table.New(table.Spec[*pb.WaitingRow]{
+			Number: numberWaiting, Name: "waiting_message",
+			Key: func(r *pb.WaitingRow) key.Key { return key.Key(nil).Time(r.GetDue().AsTime()).String(r.GetMessageId()) },
+		}),
+		rounds: table.New(table.Spec[*pb.RoundRow]{
+			Number: numberRound, Name: "round",
+			Key: func(r *pb.RoundRow) key.Key { return idKey(r.GetEvent().GetId()) },
+		}),
 	}
 }
 
@@ -85,10 +99,13 @@ func messageTable() *table.Table[*pb.MessageRow] {
 				return []key.Key{idKey(r.GetId())}
 			}},
 			{Number: numberMessageUnread, Name: byUnread, Keys: func(r *pb.MessageRow) []key.Key {
-				if _, person := personOf(r.GetAddress()); !person || r.GetReadAt() != nil {
+				if r.GetAddress() == "" || r.GetReadAt() != nil {
 					return nil
 				}
 				return []key.Key{key.Key(nil).String(r.GetAddress()).TimeDesc(r.GetTime().AsTime())}
+			}},
+			{Number: numberMessageKeep, Name: byKeep, Keys: func(r *pb.MessageRow) []key.Key {
+				return []key.Key{key.Key(nil).Time(r.GetKeepUntil().AsTime())}
 			}},
 		},
 	})

@@ -25,33 +25,22 @@ type topic struct {
 
 // topics are all kinds of messages; their default texts are in pkg/texts.
 func topics() []topic {
-	place := []string{"community", "day"}
-	step := []string{"community", "day", "code"}
-	office := []string{"organization", "day"}
-	return []topic{
-		{"report_in.submitted", place}, {"report_in.accepted", place}, {"report_in.returned", place},
-		{"report_in.receipts", []string{"count", "day"}}, {"report_in.left", place}, {"report_in.ended", place},
-		{"campaign.missing", []string{"count", "deadline"}}, {"campaign.reminded", []string{"deadline"}},
-		{"exclusion.proposed", office}, {"exclusion.approved", office}, {"exclusion.rejected", office}, {"exclusion.lapsed", office},
-		{"place.added", []string{"community", "organization", "day"}},
-		{"request.posted", step}, {"request.admitted", step}, {"request.offered", step}, {"request.dispatched", step},
-		{"request.taken_on", step}, {"request.resolved", step}, {"request.closed", step},
-		{"entry.proposed", []string{"community", "day", "hours"}}, {"entry.confirmed", []string{"community", "day", "hours"}},
-	}
+	return slices.Concat(registryTopics(), campaignTopics(), requestTopics(), aidTopics(), projectTopics(), deliveryTopics(),
+		evaluationTopics(), branchTopics(), trustTopics())
 }
+
+// byTopic is built once: the lists are constant.
+var byTopic = func() map[string]topic {
+	out := map[string]topic{}
+	for _, t := range topics() {
+		out[t.name] = t
+	}
+	return out
+}()
 
 func topicOf(name string) (topic, bool) {
-	all := topics()
-	i := slices.IndexFunc(all, func(t topic) bool { return t.name == name })
-	if i < 0 {
-		return topic{}, false
-	}
-	return all[i], true
-}
-
-func knownTopic(name string) bool {
-	_, ok := topicOf(name)
-	return ok
+	t, ok := byTopic[name]
+	return t, ok
 }
 
 // defaultTemplate is the text that comes with linli.
@@ -97,19 +86,16 @@ func (s *Service) message(r kv.Reader, language string, row *pb.MessageRow) (*pb
 	if !ok {
 		return out, nil // a topic that is no longer sent keeps its facts
 	}
-	at, _ := officeOf(row.GetAddress())
+	at := scope.Path(row.GetPlace())
 	var pairs []string
 	for name, value := range row.GetParams() {
-		if name == "community" || name == "organization" {
+		if name == "community" || name == "organization" || name == "left" {
 			o, found, err := s.organizations.Get(r, scope.All(), idKey(value))
 			if err != nil {
 				return nil, err
 			}
 			if found {
 				value = o.Value.GetName()
-				if at == "" {
-					at = scope.Path(o.Value.GetPath())
-				}
 			}
 		}
 		pairs = append(pairs, "{"+name+"}", value)

@@ -36,6 +36,9 @@ func (s inbox) CreateWebhook(ctx context.Context, req *pb.CreateWebhookRequest) 
 		if err != nil || !ok {
 			return nil, absentOr(err, "organization", req.GetOrganizationId())
 		}
+		if err := ownInbox(call, o.Value.GetPath()); err != nil {
+			return nil, err
+		}
 		there, err := s.webhooksOf(tx, call.Scope, o.Value.GetPath())
 		if err != nil {
 			return nil, err

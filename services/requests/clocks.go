@@ -1,6 +1,7 @@
 package requests
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,20 +62,82 @@ func (s *Service) policy(r kv.Reader, row *pb.RequestRow) (policy.Policy, error)
 func setClock(p policy.Policy, row *pb.RequestRow, now time.Time, days int) error {
 	stopClock(row)
 	due, err := p.AddWorkdays(now, days)
-	var none *rule.Error
-	if errors.As(err, &none) && none.Reason == "NO_CALENDAR" {
+	if noCalendar(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	row.Request.DueAt, row.NextLook = timestamppb.New(due), timestamppb.New(due)
+	return setLimit(p, row, now, due)
+}
+
+// setLimit lets the clock run until due, and has the office reminded before.
+func setLimit(p policy.Policy, row *pb.RequestRow, now, due time.Time) error {
+	row.Request.DueAt, row.ClimbAt, row.NearAt = timestamppb.New(due), timestamppb.New(due), nil
+	near, err := p.LastWorkdays(due, p.Int("requests.near_days"))
+	switch {
+	case noCalendar(err): // not guessed; the limit itself still holds
+	case err != nil:
+		return err
+	case near.After(now) && near.Before(due):
+		row.NearAt = timestamppb.New(near)
+	}
+	lookNext(row)
 	return nil
 }
 
-// stopClock takes the limit away.
+// extendClock sets a later limit. Who waits for the first answer reads the
+// reason of the extension, so that its limit moves along.
+func (s *Service) extendClock(tx *store.Tx, row *pb.RequestRow, now, due time.Time) error {
+	p, err := s.policy(tx, row)
+	if err != nil {
+		return err
+	}
+	if row.GetAnswerDue() != nil {
+		row.AnswerDue = timestamppb.New(due)
+	}
+	return setLimit(p, row, now, due)
+}
+
+// setAnswerLimit begins the limit of the first answer, from now.
+func (s *Service) setAnswerLimit(tx *store.Tx, row *pb.RequestRow) error {
+	p, err := s.policy(tx, row)
+	if err != nil {
+		return err
+	}
+	due, err := p.AddWorkdays(s.store.Civil().Now(), p.Int("requests.first_answer_days"))
+	if noCalendar(err) {
+		return nil
+	}
+	row.AnswerDue = timestamppb.New(due)
+	lookNext(row)
+	return err
+}
+
+func noCalendar(err error) bool {
+	var none *rule.Error
+	return errors.As(err, &none) && none.Reason == "NO_CALENDAR"
+}
+
+// stopClock takes the limits away.
 func stopClock(row *pb.RequestRow) {
-	row.Request.DueAt, row.NextLook, row.Request.DaysLeft, row.Request.OverdueLevel = nil, nil, 0, 0
+	row.Request.DueAt, row.Request.DaysLeft, row.Request.OverdueLevel = nil, 0, 0
+	row.NearAt, row.ClimbAt, row.AnswerDue = nil, nil, nil
+	lookNext(row)
+}
+
+// lookNext sets when the clock looks at a request: at what comes first.
+func lookNext(row *pb.RequestRow) {
+	row.NextLook = nil
+	answer := row.GetAnswerDue()
+	if row.GetAnswerLate() {
+		answer = nil // it was found
+	}
+	for _, at := range []*timestamppb.Timestamp{row.GetNearAt(), row.GetClimbAt(), answer} {
+		if at != nil && (row.NextLook == nil || at.AsTime().Before(row.GetNextLook().AsTime())) {
+			row.NextLook = at
+		}
+	}
 }
 
 // answered notes the first answer, and whether it came in time.
@@ -82,9 +145,11 @@ func answered(row *pb.RequestRow, now *timestamppb.Timestamp) {
 	if row.GetRequest().GetAnsweredAt() != nil {
 		return
 	}
-	due := row.GetRequest().GetDueAt()
+	due := cmp.Or(row.GetAnswerDue(), row.GetRequest().GetDueAt())
 	row.Request.AnsweredAt = now
-	row.AnsweredInTime = due == nil || now.AsTime().Before(due.AsTime())
+	row.AnsweredInTime = !row.GetAnswerLate() && (due == nil || now.AsTime().Before(due.AsTime()))
+	row.AnswerDue = nil
+	lookNext(row)
 }
 
 // checkClock answers LIMIT_PASSED for a limit that has passed.
@@ -153,8 +218,9 @@ func (s *Service) lookAtClocks(ctx context.Context) (int, error) {
 	return len(late), nil
 }
 
-// climb tells the next one that a request is late. It asks again whether it is,
-// since it may have been seen to meanwhile.
+// climb does what a request's clock is looked at for: reminds of the limit, or
+// tells the next one that it has passed. It asks again what is due, since the
+// request may have been seen to meanwhile.
 func (s *Service) climb(tx *store.Tx, id string, now time.Time) error {
 	row, err := s.read(tx, scope.All(), id)
 	if err != nil {
@@ -168,17 +234,65 @@ func (s *Service) climb(tx *store.Tx, id string, now time.Time) error {
 		return err
 	}
 	next := proto.CloneOf(row.Value)
-	next.Request.OverdueLevel++
-	next.NextLook = nil
-	if next.Request.OverdueLevel < ladderTop {
-		again, err := p.AddWorkdays(now, p.Int("requests.ladder_days"))
-		if err == nil { // without a calendar the ladder ends here
-			next.NextLook = timestamppb.New(again)
-		}
-	}
-	kept, err := s.tables.requests.Replace(tx, row, next)
+	command, err := lookAt(p, next, now)
 	if err != nil {
 		return err
 	}
-	return s.announce(tx, foundOverdue, kept, row.Value.GetRequest().GetState(), firstTime{})
+	kept, err := s.tables.requests.Replace(tx, row, next)
+	if err != nil || command == "" {
+		return err
+	}
+	return s.announce(tx, command, kept, row.Value.GetRequest().GetState(), firstTime{})
+}
+
+// lookAt does the one thing that is due first and answers what it found; empty
+// when there is nothing to tell. A reminder that comes after the limit, because
+// the clock was moved far, is left out; so is the limit of the first answer
+// where the limit of the admission tells the same office the same thing.
+func lookAt(p policy.Policy, row *pb.RequestRow, now time.Time) (command string, err error) {
+	passed := func(at *timestamppb.Timestamp) bool { return at != nil && !at.AsTime().After(now) }
+	switch {
+	case passed(row.GetNearAt()):
+		row.NearAt = nil
+		if !passed(row.GetRequest().GetDueAt()) {
+			command = limitNear
+		}
+	case passed(row.GetAnswerDue()) && !row.GetAnswerLate():
+		together := row.GetClimbAt() != nil && row.GetClimbAt().AsTime().Equal(row.GetAnswerDue().AsTime())
+		row.AnswerLate = true
+		if !together {
+			command = answerLate
+		}
+	default:
+		row.Request.OverdueLevel++
+		row.ClimbAt, command = nil, foundOverdue
+		if levelOf(foundOverdue, row.GetRequest()) < ladderTop {
+			again, err := p.AddWorkdays(now, p.Int("requests.ladder_days"))
+			if err != nil && !noCalendar(err) {
+				return "", err
+			}
+			if err == nil { // without a calendar the ladder ends here
+				row.ClimbAt = timestamppb.New(again)
+			}
+		}
+	}
+	lookNext(row)
+	return command, nil
+}
+
+// limitOf answers which limit a finding of the clock is about, and its last
+// day.
+func limitOf(command string, row *pb.RequestRow) (pb.RequestLimit, string) {
+	r, limit, due := row.GetRequest(), pb.RequestLimit_REQUEST_LIMIT_SOLVE, row.GetRequest().GetDueAt()
+	switch {
+	case command != limitNear && command != answerLate && command != foundOverdue:
+		return pb.RequestLimit_REQUEST_LIMIT_UNSPECIFIED, ""
+	case command == answerLate:
+		limit, due = pb.RequestLimit_REQUEST_LIMIT_FIRST_ANSWER, row.GetAnswerDue()
+	case r.GetState() == pb.RequestState_REQUEST_STATE_POSTED:
+		limit = pb.RequestLimit_REQUEST_LIMIT_ADMIT
+	case r.GetKind() == pb.RequestKind_REQUEST_KIND_HARDSHIP:
+		limit = pb.RequestLimit_REQUEST_LIMIT_VISIT
+	}
+	return limit, clock.Day(due.AsTime().Add(-time.Nanosecond))
 }

@@ -10,6 +10,7 @@ import (
 	pb "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
@@ -54,10 +55,11 @@ func (s handling) AddMessage(ctx context.Context, req *pb.AddMessageRequest) (*p
 		if err != nil {
 			return nil, err
 		}
-		n, err := s.nextMessage(tx, req.GetId())
+		said, err := s.nextMessage(tx, req.GetId())
 		if err != nil {
 			return nil, err
 		}
+		n := said.Value.GetMessages()
 		kept, err := s.tables.messages.Insert(tx, &pb.MessageRow{
 			RequestId: req.GetId(), CommunityPath: row.Value.GetCommunityPath(), Sequence: n, FromOffice: fromOffice,
 			Person: call.Person, SaidAt: now, SealedText: s.store.Keyring().Seal([]byte(req.GetText()), sealedMessage(req.GetId(), n)...),
@@ -65,7 +67,7 @@ func (s handling) AddMessage(ctx context.Context, req *pb.AddMessageRequest) (*p
 		if err != nil {
 			return nil, err
 		}
-		if err := s.noteMessage(tx, row, fromOffice, now); err != nil {
+		if err := s.noteMessage(tx, row, said, fromOffice, now); err != nil {
 			return nil, err
 		}
 		// The reply is remembered, and holds nothing that may have to be erased.
@@ -73,30 +75,35 @@ func (s handling) AddMessage(ctx context.Context, req *pb.AddMessageRequest) (*p
 	})
 }
 
-// nextMessage answers the number of the next message and counts it.
-func (s handling) nextMessage(tx *store.Tx, id string) (int32, error) {
+// nextMessage counts a message and answers the conversation with its number.
+func (s handling) nextMessage(tx *store.Tx, id string) (table.Row[*pb.ConversationRow], error) {
 	row, ok, err := s.tables.conversations.Get(tx, scope.All(), requestKey(id))
 	switch {
 	case err != nil:
-		return 0, err
+		return row, err
 	case !ok:
-		_, err := s.tables.conversations.Insert(tx, &pb.ConversationRow{RequestId: id, Messages: 1})
-		return 1, err
+		return s.tables.conversations.Insert(tx, &pb.ConversationRow{RequestId: id, Messages: 1})
 	case row.Value.GetMessages() >= mostMessages:
-		return 0, rule.New(rule.Exhausted, "OVERLOADED", "", "entity", "request", "most", strconv.Itoa(mostMessages))
+		return row, rule.New(rule.Exhausted, "OVERLOADED", "", "entity", "request", "most", strconv.Itoa(mostMessages))
 	}
 	next := proto.CloneOf(row.Value)
 	next.Messages++
-	_, err = s.tables.conversations.Replace(tx, row, next)
-	return next.GetMessages(), err
+	return s.tables.conversations.Replace(tx, row, next)
 }
 
-// noteMessage leaves a trace of what was said, and of the office's first answer
-// at the request.
-func (s handling) noteMessage(tx *store.Tx, row table.Row[*pb.RequestRow], fromOffice bool, now *timestamppb.Timestamp) error {
+// noteMessage leaves a trace of what was said: the author's word for the office,
+// the office's at the request, whose first answer it may be.
+func (s handling) noteMessage(tx *store.Tx, row table.Row[*pb.RequestRow], said table.Row[*pb.ConversationRow], fromOffice bool, now *timestamppb.Timestamp) error {
 	if !fromOffice {
-		tx.Audit(store.Record{Rows: []string{row.Value.GetRequest().GetId()}})
-		return nil
+		id := row.Value.GetRequest().GetId()
+		tx.Audit(traceOf(row.Value.GetRequest(), request.Post))
+		return tx.Emit(store.Event{
+			Name: "conversation.written", EntityID: id, Revision: said.Revision,
+			Data: &pb.ConversationWritten{
+				RequestId: id, Revision: said.Revision, CommunityPath: row.Value.GetCommunityPath(),
+				Author: row.Value.GetRequest().GetAuthor(), Day: clock.Day(now.AsTime()),
+			},
+		})
 	}
 	next := proto.CloneOf(row.Value)
 	answered(next, now)
@@ -131,7 +138,9 @@ func (s handling) ReadMessages(ctx context.Context, req *pb.ReadMessagesRequest)
 			}
 			out.Messages = append(out.Messages, messageProto(row.Value, m.Value, string(text)))
 		}
-		tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
+		if fromOffice {
+			tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
+		}
 		return nil
 	})
 	if err != nil {
@@ -167,7 +176,7 @@ func standingOf(row *pb.RequestRow) request.Standing {
 	r := row.GetRequest()
 	state := request.State(r.GetState())
 	return request.Standing{
-		Due:    r.GetAnsweredAt() != nil || r.GetOverdueLevel() > 0,
+		Due:    r.GetAnsweredAt() != nil || r.GetOverdueLevel() > 0 || row.GetAnswerLate(),
 		InTime: r.GetAnsweredAt() != nil && row.GetAnsweredInTime(),
 		// What was declined or merged after all was nobody's to solve.
 		Admitted:  r.GetAdmittedAt() != nil && state != request.Declined && state != request.Merged,

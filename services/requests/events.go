@@ -20,31 +20,60 @@ func eventName(command string) string {
 		request.Escalate: "escalated", request.HandBack: "handed_back", request.CloseUnsolved: "unsolved",
 		request.Reopen: "reopened",
 		extended:       "extended", paused: "paused", resumed: "resumed", excluded: "excluded",
-		saidSomething: "answered", foundOverdue: "overdue",
+		saidSomething: "answered", limitNear: "limit_near", answerLate: "answer_late", foundOverdue: "overdue",
 	}[command]
 }
 
 // announce emits a step. previous is unspecified for a new request.
 func (s *Service) announce(tx *store.Tx, command string, row table.Row[*pb.RequestRow], previous pb.RequestState, first firstTime) error {
-	r := row.Value.GetRequest()
-	tx.Audit(store.Record{Rows: []string{r.GetId()}})
-	st := standingOf(row.Value)
-	level := r.GetEscalation()
-	if command == foundOverdue {
-		level = r.GetOverdueLevel()
+	return s.emit(tx, command, row, s.changed(command, row, previous, first))
+}
+
+// announceStep emits a step along the way. Whom a request is taken back from is
+// named, who else would wait for it.
+func (s *Service) announceStep(tx *store.Tx, command string, before, row table.Row[*pb.RequestRow]) error {
+	ev := s.changed(command, row, before.Value.GetRequest().GetState(), firstTime{})
+	if command == request.Recall || command == request.Reopen {
+		ev.Helper = helperOf(before.Value.GetRequest())
 	}
-	return tx.Emit(store.Event{
-		Name: eventName(command), EntityID: r.GetId(), Revision: row.Revision,
-		Data: &pb.RequestChanged{
-			Id: r.GetId(), Revision: row.Revision, CommunityPath: row.Value.GetCommunityPath(),
-			Kind: r.GetKind(), State: r.GetState(), PreviousState: previous,
-			MemberId: r.GetMemberId(), QuarterHours: r.GetQuarterHours(),
-			Day:         clock.Day(s.store.Civil().Now()),
-			AuthorIsNew: first.author, ParticipantIsNew: first.participant, ParticipantIsNewInYear: first.inYear, Author: r.GetAuthor(),
-			Year: yearOf(r), Answered: st.Due, InTime: st.InTime, Admitted: st.Admitted, Solved: st.Solved,
-			Rated: st.Rated, Satisfied: st.Satisfied, Excluded: st.Excluded, Level: level,
-		},
-	})
+	return s.emit(tx, command, row, ev)
+}
+
+func (s *Service) emit(tx *store.Tx, command string, row table.Row[*pb.RequestRow], ev *pb.RequestChanged) error {
+	tx.Audit(traceOf(row.Value.GetRequest(), command))
+	return tx.Emit(store.Event{Name: eventName(command), EntityID: ev.GetId(), Revision: ev.GetRevision(), Data: ev})
+}
+
+func (s *Service) changed(command string, row table.Row[*pb.RequestRow], previous pb.RequestState, first firstTime) *pb.RequestChanged {
+	r, st := row.Value.GetRequest(), standingOf(row.Value)
+	limit, due := limitOf(command, row.Value)
+	return &pb.RequestChanged{
+		Id: r.GetId(), Revision: row.Revision, CommunityPath: row.Value.GetCommunityPath(),
+		Kind: r.GetKind(), State: r.GetState(), PreviousState: previous,
+		MemberId: r.GetMemberId(), QuarterHours: r.GetQuarterHours(),
+		Day:         clock.Day(s.store.Civil().Now()),
+		AuthorIsNew: first.author, ParticipantIsNew: first.participant, ParticipantIsNewInYear: first.inYear, Author: r.GetAuthor(),
+		Year: yearOf(r), Answered: st.Due, InTime: st.InTime, Admitted: st.Admitted, Solved: st.Solved,
+		Rated: st.Rated, Satisfied: st.Satisfied, Excluded: st.Excluded,
+		Level: levelOf(command, r), Limit: limit, DueDay: due, Helper: helperOf(r),
+	}
+}
+
+// levelOf says who sees to a request, or who is told that it is late.
+func levelOf(command string, r *pb.Request) int32 {
+	if command == foundOverdue {
+		return min(r.GetEscalation()+r.GetOverdueLevel(), ladderTop)
+	}
+	return r.GetEscalation()
+}
+
+// traceOf is what a step leaves in the audit. The steps of an author lead from
+// nobody to a nuisance post.
+func traceOf(r *pb.Request, command string) store.Record {
+	if anonymous(r) && (command == request.Post || command == request.Rate || command == request.Reopen) {
+		return store.Record{}
+	}
+	return store.Record{Rows: []string{r.GetId()}}
 }
 
 // firstTime says whether somebody posts, or takes part, here for the first
@@ -58,5 +87,7 @@ const (
 	resumed       = "resume"
 	excluded      = "exclude"
 	saidSomething = "say something"
+	limitNear     = "find near"
+	answerLate    = "find unanswered"
 	foundOverdue  = "find overdue"
 )

@@ -249,9 +249,8 @@ func (s handling) ExtendRequest(ctx context.Context, req *pb.ExtendRequestReques
 			if err := checkClock(row.GetRequest(), now); err != nil {
 				return err
 			}
-			row.Request.DueAt = timestamppb.New(until.AddDate(0, 0, 1))
-			row.NextLook, row.Request.ClockReason = row.GetRequest().GetDueAt(), req.GetReason()
-			return nil
+			row.Request.ClockReason = req.GetReason()
+			return s.extendClock(tx, row, now, until.AddDate(0, 0, 1))
 		})
 		return &pb.ExtendRequestResponse{Request: out}, err
 	})

@@ -50,6 +50,9 @@ func (s *Service) PostRequest(ctx context.Context, req *pb.PostRequestRequest) (
 		if err := s.startClock(tx, row, admitLimit); err != nil {
 			return nil, err
 		}
+		if err := s.setAnswerLimit(tx, row); err != nil {
+			return nil, err
+		}
 		if err := s.openNuisance(tx, row, now); err != nil {
 			return nil, err
 		}

@@ -41,7 +41,7 @@ func (s *Service) ratesConsumer() events.Consumer {
 		Name: "requests-rates", From: "requests", Kind: events.Copy,
 		Subjects: subjects(
 			"posted", "admitted", "resolved", "rated", "closed", "declined", "merged", "unsolved", "reopened",
-			"excluded", "answered", "overdue", "escalated", "handed_back"),
+			"excluded", "answered", "answer_late", "overdue", "escalated", "handed_back"),
 		Apply: s.countStanding,
 	}
 }

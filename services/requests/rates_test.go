@@ -179,6 +179,12 @@ func TestNuisance_TheReporterIsNeverNamed(t *testing.T) {
 			t.Errorf("answer %d names the reporter: %s", i, text)
 		}
 	}
+	ok[*pb.ReadMessagesResponse](t)(h.handling().ReadMessages(h.resident(reporter), &pb.ReadMessagesRequest{Id: id}))
+	for _, a := range h.audit(t) {
+		if a.GetPerson() == reporter && len(a.GetRows()) > 0 {
+			t.Errorf("the audit leads from the reporter to the post: %v", a)
+		}
+	}
 	if mine := ok[*pb.GetRequestResponse](t)(h.client.GetRequest(h.resident(reporter), &pb.GetRequestRequest{Id: id})); mine.GetRequest().GetAuthor() != reporter {
 		t.Error("the reporter does not see the own post")
 	}

@@ -51,8 +51,7 @@ func (s *Service) take(tx *store.Tx, call access.Call, st step) (*pb.Request, er
 	if err := row.Match(st.etag); err != nil {
 		return nil, err
 	}
-	previous := row.Value.GetRequest().GetState()
-	state, err := s.way.Next(request.State(previous), st.command)
+	state, err := s.way.Next(request.State(row.Value.GetRequest().GetState()), st.command)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +64,7 @@ func (s *Service) take(tx *store.Tx, call access.Call, st step) (*pb.Request, er
 	if err != nil {
 		return nil, err
 	}
-	if err := s.announce(tx, st.command, kept, previous, firstTime{}); err != nil {
+	if err := s.announceStep(tx, st.command, row, kept); err != nil {
 		return nil, err
 	}
 	return requestProto(call, kept), nil

@@ -24,12 +24,16 @@ const (
 // linli.projects.call.opened.v1, .check_started.v1, .review_started.v1,
 // .decided.v1; entity: the call.
 type CallChanged struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Revision      uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
-	DistrictPath  string                 `protobuf:"bytes,3,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
-	Year          int32                  `protobuf:"varint,4,opt,name=year,proto3" json:"year,omitempty"`
-	State         CallState              `protobuf:"varint,5,opt,name=state,proto3,enum=linli.projects.v1.CallState" json:"state,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Id           string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Revision     uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	DistrictPath string                 `protobuf:"bytes,3,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
+	Year         int32                  `protobuf:"varint,4,opt,name=year,proto3" json:"year,omitempty"`
+	State        CallState              `protobuf:"varint,5,opt,name=state,proto3,enum=linli.projects.v1.CallState" json:"state,omitempty"`
+	// Last Shanghai day of the window.
+	ClosesDay string `protobuf:"bytes,130,opt,name=closes_day,json=closesDay,proto3" json:"closes_day,omitempty"`
+	// With .review_started: the persons who are to hand in sheets.
+	Reviewers     []string `protobuf:"bytes,131,rep,name=reviewers,proto3" json:"reviewers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -99,6 +103,20 @@ func (x *CallChanged) GetState() CallState {
 	return CallState_CALL_STATE_UNSPECIFIED
 }
 
+func (x *CallChanged) GetClosesDay() string {
+	if x != nil {
+		return x.ClosesDay
+	}
+	return ""
+}
+
+func (x *CallChanged) GetReviewers() []string {
+	if x != nil {
+		return x.Reviewers
+	}
+	return nil
+}
+
 // linli.projects.application.submitted.v1, .withdrawn.v1, .returned.v1,
 // .checked.v1, .decided.v1, .notice_given.v1, .selection_withdrawn.v1 and
 // .became_key_project.v1; entity: the application.
@@ -113,7 +131,9 @@ type ApplicationChanged struct {
 	CoApplicantPaths []string               `protobuf:"bytes,7,rep,name=co_applicant_paths,json=coApplicantPaths,proto3" json:"co_applicant_paths,omitempty"`
 	DistrictPath     string                 `protobuf:"bytes,8,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
 	// Shanghai day on which it came to this state.
-	Day           string `protobuf:"bytes,9,opt,name=day,proto3" json:"day,omitempty"`
+	Day string `protobuf:"bytes,9,opt,name=day,proto3" json:"day,omitempty"`
+	// While it is returned: last Shanghai day for handing it in again.
+	UntilDay      string `protobuf:"bytes,131,opt,name=until_day,json=untilDay,proto3" json:"until_day,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -211,6 +231,13 @@ func (x *ApplicationChanged) GetDay() string {
 	return ""
 }
 
+func (x *ApplicationChanged) GetUntilDay() string {
+	if x != nil {
+		return x.UntilDay
+	}
+	return ""
+}
+
 // linli.projects.sheet.submitted.v1; entity: the sheet. Points and reviewer
 // stay inside.
 type SheetSubmitted struct {
@@ -285,13 +312,16 @@ var File_linli_projects_v1_events_proto protoreflect.FileDescriptor
 
 const file_linli_projects_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\x1elinli/projects/v1/events.proto\x12\x11linli.projects.v1\x1a linli/projects/v1/projects.proto\"\xa6\x01\n" +
+	"\x1elinli/projects/v1/events.proto\x12\x11linli.projects.v1\x1a linli/projects/v1/projects.proto\"\xe5\x01\n" +
 	"\vCallChanged\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12#\n" +
 	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPath\x12\x12\n" +
 	"\x04year\x18\x04 \x01(\x05R\x04year\x122\n" +
-	"\x05state\x18\x05 \x01(\x0e2\x1c.linli.projects.v1.CallStateR\x05state\"\xb4\x02\n" +
+	"\x05state\x18\x05 \x01(\x0e2\x1c.linli.projects.v1.CallStateR\x05state\x12\x1e\n" +
+	"\n" +
+	"closes_day\x18\x82\x01 \x01(\tR\tclosesDay\x12\x1d\n" +
+	"\treviewers\x18\x83\x01 \x03(\tR\treviewers\"\xd2\x02\n" +
 	"\x12ApplicationChanged\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x17\n" +
@@ -301,7 +331,8 @@ const file_linli_projects_v1_events_proto_rawDesc = "" +
 	"\x04rank\x18\x06 \x01(\x05R\x04rank\x12,\n" +
 	"\x12co_applicant_paths\x18\a \x03(\tR\x10coApplicantPaths\x12#\n" +
 	"\rdistrict_path\x18\b \x01(\tR\fdistrictPath\x12\x10\n" +
-	"\x03day\x18\t \x01(\tR\x03day\"|\n" +
+	"\x03day\x18\t \x01(\tR\x03day\x12\x1c\n" +
+	"\tuntil_day\x18\x83\x01 \x01(\tR\buntilDay\"|\n" +
 	"\x0eSheetSubmitted\x12%\n" +
 	"\x0eapplication_id\x18\x01 \x01(\tR\rapplicationId\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x17\n" +

@@ -35,9 +35,9 @@ type Message struct {
 	About string `protobuf:"bytes,3,opt,name=about,proto3" json:"about,omitempty"`
 	Title string `protobuf:"bytes,4,opt,name=title,proto3" json:"title,omitempty"`
 	Body  string `protobuf:"bytes,5,opt,name=body,proto3" json:"body,omitempty"`
-	// Civil time of the fact.
+	// Civil time of the fact, or from when it may be known.
 	Time *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=time,proto3" json:"time,omitempty"`
-	// Own messages only; unset while unread.
+	// When the person read it, or somebody of the office first; unset while unread.
 	ReadAt        *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=read_at,json=readAt,proto3" json:"read_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -462,6 +462,7 @@ type ListOfficeMessagesRequest struct {
 	OrganizationId string                 `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
 	PageSize       int32                  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	PageToken      string                 `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	UnreadOnly     bool                   `protobuf:"varint,4,opt,name=unread_only,json=unreadOnly,proto3" json:"unread_only,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -515,6 +516,13 @@ func (x *ListOfficeMessagesRequest) GetPageToken() string {
 		return x.PageToken
 	}
 	return ""
+}
+
+func (x *ListOfficeMessagesRequest) GetUnreadOnly() bool {
+	if x != nil {
+		return x.UnreadOnly
+	}
+	return false
 }
 
 // One page of messages.
@@ -660,6 +668,717 @@ func (x *ReadMessageResponse) GetMessage() *Message {
 	return nil
 }
 
+// Marks the caller's messages as read.
+type ReadAllMyMessagesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadAllMyMessagesRequest) Reset() {
+	*x = ReadAllMyMessagesRequest{}
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadAllMyMessagesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadAllMyMessagesRequest) ProtoMessage() {}
+
+func (x *ReadAllMyMessagesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadAllMyMessagesRequest.ProtoReflect.Descriptor instead.
+func (*ReadAllMyMessagesRequest) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{10}
+}
+
+// How many were marked.
+type ReadAllMyMessagesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Read  int32                  `protobuf:"varint,1,opt,name=read,proto3" json:"read,omitempty"`
+	// There are more: call again.
+	More          bool `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadAllMyMessagesResponse) Reset() {
+	*x = ReadAllMyMessagesResponse{}
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadAllMyMessagesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadAllMyMessagesResponse) ProtoMessage() {}
+
+func (x *ReadAllMyMessagesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadAllMyMessagesResponse.ProtoReflect.Descriptor instead.
+func (*ReadAllMyMessagesResponse) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ReadAllMyMessagesResponse) GetRead() int32 {
+	if x != nil {
+		return x.Read
+	}
+	return 0
+}
+
+func (x *ReadAllMyMessagesResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+// Asks how many are unread.
+type CountMyUnreadRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountMyUnreadRequest) Reset() {
+	*x = CountMyUnreadRequest{}
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountMyUnreadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountMyUnreadRequest) ProtoMessage() {}
+
+func (x *CountMyUnreadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountMyUnreadRequest.ProtoReflect.Descriptor instead.
+func (*CountMyUnreadRequest) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{12}
+}
+
+// How many are unread.
+type CountMyUnreadResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Count int32                  `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	// There are more than that.
+	More          bool `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountMyUnreadResponse) Reset() {
+	*x = CountMyUnreadResponse{}
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountMyUnreadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountMyUnreadResponse) ProtoMessage() {}
+
+func (x *CountMyUnreadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountMyUnreadResponse.ProtoReflect.Descriptor instead.
+func (*CountMyUnreadResponse) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *CountMyUnreadResponse) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *CountMyUnreadResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+// Marks a message to an office as read.
+type ReadOfficeMessageRequest struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	OrganizationId string                 `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	Id             string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ReadOfficeMessageRequest) Reset() {
+	*x = ReadOfficeMessageRequest{}
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadOfficeMessageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadOfficeMessageRequest) ProtoMessage() {}
+
+func (x *ReadOfficeMessageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadOfficeMessageRequest.ProtoReflect.Descriptor instead.
+func (*ReadOfficeMessageRequest) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ReadOfficeMessageRequest) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *ReadOfficeMessageRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// The message.
+type ReadOfficeMessageResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Message       *Message               `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadOfficeMessageResponse) Reset() {
+	*x = ReadOfficeMessageResponse{}
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadOfficeMessageResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadOfficeMessageResponse) ProtoMessage() {}
+
+func (x *ReadOfficeMessageResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadOfficeMessageResponse.ProtoReflect.Descriptor instead.
+func (*ReadOfficeMessageResponse) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ReadOfficeMessageResponse) GetMessage() *Message {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+// Marks an office's messages as read.
+type ReadAllOfficeMessagesRequest struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	OrganizationId string                 `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ReadAllOfficeMessagesRequest) Reset() {
+	*x = ReadAllOfficeMessagesRequest{}
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadAllOfficeMessagesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadAllOfficeMessagesRequest) ProtoMessage() {}
+
+func (x *ReadAllOfficeMessagesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadAllOfficeMessagesRequest.ProtoReflect.Descriptor instead.
+func (*ReadAllOfficeMessagesRequest) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ReadAllOfficeMessagesRequest) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+// How many were marked.
+type ReadAllOfficeMessagesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Read  int32                  `protobuf:"varint,1,opt,name=read,proto3" json:"read,omitempty"`
+	// There are more: call again.
+	More          bool `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadAllOfficeMessagesResponse) Reset() {
+	*x = ReadAllOfficeMessagesResponse{}
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadAllOfficeMessagesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadAllOfficeMessagesResponse) ProtoMessage() {}
+
+func (x *ReadAllOfficeMessagesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadAllOfficeMessagesResponse.ProtoReflect.Descriptor instead.
+func (*ReadAllOfficeMessagesResponse) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ReadAllOfficeMessagesResponse) GetRead() int32 {
+	if x != nil {
+		return x.Read
+	}
+	return 0
+}
+
+func (x *ReadAllOfficeMessagesResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+// Asks how many of an office's messages are unread.
+type CountOfficeUnreadRequest struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	OrganizationId string                 `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *CountOfficeUnreadRequest) Reset() {
+	*x = CountOfficeUnreadRequest{}
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountOfficeUnreadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountOfficeUnreadRequest) ProtoMessage() {}
+
+func (x *CountOfficeUnreadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountOfficeUnreadRequest.ProtoReflect.Descriptor instead.
+func (*CountOfficeUnreadRequest) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *CountOfficeUnreadRequest) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+// How many are unread.
+type CountOfficeUnreadResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Count int32                  `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	// There are more than that.
+	More          bool `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountOfficeUnreadResponse) Reset() {
+	*x = CountOfficeUnreadResponse{}
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountOfficeUnreadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountOfficeUnreadResponse) ProtoMessage() {}
+
+func (x *CountOfficeUnreadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountOfficeUnreadResponse.ProtoReflect.Descriptor instead.
+func (*CountOfficeUnreadResponse) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *CountOfficeUnreadResponse) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *CountOfficeUnreadResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+// A topic, and whether messages of it are mailed to the caller.
+type MailTopic struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Topic         string                 `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
+	Title         string                 `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	Mailed        bool                   `protobuf:"varint,3,opt,name=mailed,proto3" json:"mailed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MailTopic) Reset() {
+	*x = MailTopic{}
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MailTopic) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MailTopic) ProtoMessage() {}
+
+func (x *MailTopic) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MailTopic.ProtoReflect.Descriptor instead.
+func (*MailTopic) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *MailTopic) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *MailTopic) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *MailTopic) GetMailed() bool {
+	if x != nil {
+		return x.Mailed
+	}
+	return false
+}
+
+// Asks for the topics.
+type ListMailTopicsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMailTopicsRequest) Reset() {
+	*x = ListMailTopicsRequest{}
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMailTopicsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMailTopicsRequest) ProtoMessage() {}
+
+func (x *ListMailTopicsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMailTopicsRequest.ProtoReflect.Descriptor instead.
+func (*ListMailTopicsRequest) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{21}
+}
+
+// All topics.
+type ListMailTopicsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Topics        []*MailTopic           `protobuf:"bytes,1,rep,name=topics,proto3" json:"topics,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMailTopicsResponse) Reset() {
+	*x = ListMailTopicsResponse{}
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMailTopicsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMailTopicsResponse) ProtoMessage() {}
+
+func (x *ListMailTopicsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMailTopicsResponse.ProtoReflect.Descriptor instead.
+func (*ListMailTopicsResponse) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ListMailTopicsResponse) GetTopics() []*MailTopic {
+	if x != nil {
+		return x.Topics
+	}
+	return nil
+}
+
+// Says of which topics no mail is wanted; what is not named is mailed.
+type SetMailTopicsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Off           []string               `protobuf:"bytes,1,rep,name=off,proto3" json:"off,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetMailTopicsRequest) Reset() {
+	*x = SetMailTopicsRequest{}
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetMailTopicsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetMailTopicsRequest) ProtoMessage() {}
+
+func (x *SetMailTopicsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetMailTopicsRequest.ProtoReflect.Descriptor instead.
+func (*SetMailTopicsRequest) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *SetMailTopicsRequest) GetOff() []string {
+	if x != nil {
+		return x.Off
+	}
+	return nil
+}
+
+// All topics, as they hold now.
+type SetMailTopicsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Topics        []*MailTopic           `protobuf:"bytes,1,rep,name=topics,proto3" json:"topics,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetMailTopicsResponse) Reset() {
+	*x = SetMailTopicsResponse{}
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetMailTopicsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetMailTopicsResponse) ProtoMessage() {}
+
+func (x *SetMailTopicsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetMailTopicsResponse.ProtoReflect.Descriptor instead.
+func (*SetMailTopicsResponse) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *SetMailTopicsResponse) GetTopics() []*MailTopic {
+	if x != nil {
+		return x.Topics
+	}
+	return nil
+}
+
 // Says where to mail to.
 type SetContactRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -670,7 +1389,7 @@ type SetContactRequest struct {
 
 func (x *SetContactRequest) Reset() {
 	*x = SetContactRequest{}
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[10]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -682,7 +1401,7 @@ func (x *SetContactRequest) String() string {
 func (*SetContactRequest) ProtoMessage() {}
 
 func (x *SetContactRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[10]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -695,7 +1414,7 @@ func (x *SetContactRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetContactRequest.ProtoReflect.Descriptor instead.
 func (*SetContactRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{10}
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SetContactRequest) GetEmail() string {
@@ -715,7 +1434,7 @@ type SetContactResponse struct {
 
 func (x *SetContactResponse) Reset() {
 	*x = SetContactResponse{}
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[11]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -727,7 +1446,7 @@ func (x *SetContactResponse) String() string {
 func (*SetContactResponse) ProtoMessage() {}
 
 func (x *SetContactResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[11]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -740,7 +1459,7 @@ func (x *SetContactResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetContactResponse.ProtoReflect.Descriptor instead.
 func (*SetContactResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{11}
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SetContactResponse) GetContact() *Contact {
@@ -759,7 +1478,7 @@ type GetContactRequest struct {
 
 func (x *GetContactRequest) Reset() {
 	*x = GetContactRequest{}
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[12]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -771,7 +1490,7 @@ func (x *GetContactRequest) String() string {
 func (*GetContactRequest) ProtoMessage() {}
 
 func (x *GetContactRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[12]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -784,7 +1503,7 @@ func (x *GetContactRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetContactRequest.ProtoReflect.Descriptor instead.
 func (*GetContactRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{12}
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{27}
 }
 
 // The contact.
@@ -797,7 +1516,7 @@ type GetContactResponse struct {
 
 func (x *GetContactResponse) Reset() {
 	*x = GetContactResponse{}
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[13]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -809,7 +1528,7 @@ func (x *GetContactResponse) String() string {
 func (*GetContactResponse) ProtoMessage() {}
 
 func (x *GetContactResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[13]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -822,7 +1541,7 @@ func (x *GetContactResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetContactResponse.ProtoReflect.Descriptor instead.
 func (*GetContactResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{13}
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GetContactResponse) GetContact() *Contact {
@@ -844,7 +1563,7 @@ type CreateWebhookRequest struct {
 
 func (x *CreateWebhookRequest) Reset() {
 	*x = CreateWebhookRequest{}
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[14]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -856,7 +1575,7 @@ func (x *CreateWebhookRequest) String() string {
 func (*CreateWebhookRequest) ProtoMessage() {}
 
 func (x *CreateWebhookRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[14]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -869,7 +1588,7 @@ func (x *CreateWebhookRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateWebhookRequest.ProtoReflect.Descriptor instead.
 func (*CreateWebhookRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{14}
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CreateWebhookRequest) GetOrganizationId() string {
@@ -897,7 +1616,7 @@ type CreateWebhookResponse struct {
 
 func (x *CreateWebhookResponse) Reset() {
 	*x = CreateWebhookResponse{}
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[15]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -909,7 +1628,7 @@ func (x *CreateWebhookResponse) String() string {
 func (*CreateWebhookResponse) ProtoMessage() {}
 
 func (x *CreateWebhookResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[15]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -922,7 +1641,7 @@ func (x *CreateWebhookResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateWebhookResponse.ProtoReflect.Descriptor instead.
 func (*CreateWebhookResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{15}
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CreateWebhookResponse) GetWebhook() *Webhook {
@@ -949,7 +1668,7 @@ type ListWebhooksRequest struct {
 
 func (x *ListWebhooksRequest) Reset() {
 	*x = ListWebhooksRequest{}
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[16]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -961,7 +1680,7 @@ func (x *ListWebhooksRequest) String() string {
 func (*ListWebhooksRequest) ProtoMessage() {}
 
 func (x *ListWebhooksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[16]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -974,7 +1693,7 @@ func (x *ListWebhooksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWebhooksRequest.ProtoReflect.Descriptor instead.
 func (*ListWebhooksRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{16}
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListWebhooksRequest) GetOrganizationId() string {
@@ -994,7 +1713,7 @@ type ListWebhooksResponse struct {
 
 func (x *ListWebhooksResponse) Reset() {
 	*x = ListWebhooksResponse{}
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[17]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1006,7 +1725,7 @@ func (x *ListWebhooksResponse) String() string {
 func (*ListWebhooksResponse) ProtoMessage() {}
 
 func (x *ListWebhooksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[17]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1019,7 +1738,7 @@ func (x *ListWebhooksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWebhooksResponse.ProtoReflect.Descriptor instead.
 func (*ListWebhooksResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{17}
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListWebhooksResponse) GetWebhooks() []*Webhook {
@@ -1039,7 +1758,7 @@ type DeleteWebhookRequest struct {
 
 func (x *DeleteWebhookRequest) Reset() {
 	*x = DeleteWebhookRequest{}
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[18]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1051,7 +1770,7 @@ func (x *DeleteWebhookRequest) String() string {
 func (*DeleteWebhookRequest) ProtoMessage() {}
 
 func (x *DeleteWebhookRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[18]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1064,7 +1783,7 @@ func (x *DeleteWebhookRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteWebhookRequest.ProtoReflect.Descriptor instead.
 func (*DeleteWebhookRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{18}
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DeleteWebhookRequest) GetId() string {
@@ -1083,7 +1802,7 @@ type DeleteWebhookResponse struct {
 
 func (x *DeleteWebhookResponse) Reset() {
 	*x = DeleteWebhookResponse{}
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[19]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1095,7 +1814,7 @@ func (x *DeleteWebhookResponse) String() string {
 func (*DeleteWebhookResponse) ProtoMessage() {}
 
 func (x *DeleteWebhookResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[19]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1108,7 +1827,7 @@ func (x *DeleteWebhookResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteWebhookResponse.ProtoReflect.Descriptor instead.
 func (*DeleteWebhookResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{19}
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{34}
 }
 
 // Asks for the texts of a district.
@@ -1121,7 +1840,7 @@ type ListTemplatesRequest struct {
 
 func (x *ListTemplatesRequest) Reset() {
 	*x = ListTemplatesRequest{}
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[20]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1133,7 +1852,7 @@ func (x *ListTemplatesRequest) String() string {
 func (*ListTemplatesRequest) ProtoMessage() {}
 
 func (x *ListTemplatesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[20]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1146,7 +1865,7 @@ func (x *ListTemplatesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTemplatesRequest.ProtoReflect.Descriptor instead.
 func (*ListTemplatesRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{20}
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListTemplatesRequest) GetDistrictId() string {
@@ -1166,7 +1885,7 @@ type ListTemplatesResponse struct {
 
 func (x *ListTemplatesResponse) Reset() {
 	*x = ListTemplatesResponse{}
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[21]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1178,7 +1897,7 @@ func (x *ListTemplatesResponse) String() string {
 func (*ListTemplatesResponse) ProtoMessage() {}
 
 func (x *ListTemplatesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[21]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1191,7 +1910,7 @@ func (x *ListTemplatesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTemplatesResponse.ProtoReflect.Descriptor instead.
 func (*ListTemplatesResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{21}
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListTemplatesResponse) GetTemplates() []*Template {
@@ -1214,7 +1933,7 @@ type SetTemplateRequest struct {
 
 func (x *SetTemplateRequest) Reset() {
 	*x = SetTemplateRequest{}
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[22]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1226,7 +1945,7 @@ func (x *SetTemplateRequest) String() string {
 func (*SetTemplateRequest) ProtoMessage() {}
 
 func (x *SetTemplateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[22]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1239,7 +1958,7 @@ func (x *SetTemplateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTemplateRequest.ProtoReflect.Descriptor instead.
 func (*SetTemplateRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{22}
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *SetTemplateRequest) GetDistrictId() string {
@@ -1280,7 +1999,7 @@ type SetTemplateResponse struct {
 
 func (x *SetTemplateResponse) Reset() {
 	*x = SetTemplateResponse{}
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[23]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1292,7 +2011,7 @@ func (x *SetTemplateResponse) String() string {
 func (*SetTemplateResponse) ProtoMessage() {}
 
 func (x *SetTemplateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_inbox_proto_msgTypes[23]
+	mi := &file_linli_registry_v1_inbox_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1305,7 +2024,7 @@ func (x *SetTemplateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTemplateResponse.ProtoReflect.Descriptor instead.
 func (*SetTemplateResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{23}
+	return file_linli_registry_v1_inbox_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SetTemplateResponse) GetTemplate() *Template {
@@ -1356,20 +2075,56 @@ const file_linli_registry_v1_inbox_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"x\n" +
 	"\x16ListMyMessagesResponse\x126\n" +
 	"\bmessages\x18\x01 \x03(\v2\x1a.linli.registry.v1.MessageR\bmessages\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa1\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc2\x01\n" +
 	"\x19ListOfficeMessagesRequest\x122\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x0eorganizationId\x12'\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"|\n" +
+	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12\x1f\n" +
+	"\vunread_only\x18\x04 \x01(\bR\n" +
+	"unreadOnly\"|\n" +
 	"\x1aListOfficeMessagesResponse\x126\n" +
 	"\bmessages\x18\x01 \x03(\v2\x1a.linli.registry.v1.MessageR\bmessages\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"2\n" +
 	"\x12ReadMessageRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\"K\n" +
 	"\x13ReadMessageResponse\x124\n" +
-	"\amessage\x18\x01 \x01(\v2\x1a.linli.registry.v1.MessageR\amessage\"3\n" +
+	"\amessage\x18\x01 \x01(\v2\x1a.linli.registry.v1.MessageR\amessage\"\x1a\n" +
+	"\x18ReadAllMyMessagesRequest\"C\n" +
+	"\x19ReadAllMyMessagesResponse\x12\x12\n" +
+	"\x04read\x18\x01 \x01(\x05R\x04read\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"\x16\n" +
+	"\x14CountMyUnreadRequest\"A\n" +
+	"\x15CountMyUnreadResponse\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\x05R\x05count\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"l\n" +
+	"\x18ReadOfficeMessageRequest\x122\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x0eorganizationId\x12\x1c\n" +
+	"\x02id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\"Q\n" +
+	"\x19ReadOfficeMessageResponse\x124\n" +
+	"\amessage\x18\x01 \x01(\v2\x1a.linli.registry.v1.MessageR\amessage\"R\n" +
+	"\x1cReadAllOfficeMessagesRequest\x122\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x0eorganizationId\"G\n" +
+	"\x1dReadAllOfficeMessagesResponse\x12\x12\n" +
+	"\x04read\x18\x01 \x01(\x05R\x04read\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"N\n" +
+	"\x18CountOfficeUnreadRequest\x122\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x0eorganizationId\"E\n" +
+	"\x19CountOfficeUnreadResponse\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\x05R\x05count\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"O\n" +
+	"\tMailTopic\x12\x14\n" +
+	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x14\n" +
+	"\x05title\x18\x02 \x01(\tR\x05title\x12\x16\n" +
+	"\x06mailed\x18\x03 \x01(\bR\x06mailed\"\x17\n" +
+	"\x15ListMailTopicsRequest\"N\n" +
+	"\x16ListMailTopicsResponse\x124\n" +
+	"\x06topics\x18\x01 \x03(\v2\x1c.linli.registry.v1.MailTopicR\x06topics\"=\n" +
+	"\x14SetMailTopicsRequest\x12%\n" +
+	"\x03off\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\x10\xc8\x01\x18\x01\"\x06r\x04\x10\x01\x18@R\x03off\"M\n" +
+	"\x15SetMailTopicsResponse\x124\n" +
+	"\x06topics\x18\x01 \x03(\v2\x1c.linli.registry.v1.MailTopicR\x06topics\"3\n" +
 	"\x11SetContactRequest\x12\x1e\n" +
 	"\x05email\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xfe\x01R\x05email\"J\n" +
 	"\x12SetContactResponse\x124\n" +
@@ -1402,12 +2157,22 @@ const file_linli_registry_v1_inbox_proto_rawDesc = "" +
 	"\x05title\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18dR\x05title\x12\x1c\n" +
 	"\x04body\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\x04body\"N\n" +
 	"\x13SetTemplateResponse\x127\n" +
-	"\btemplate\x18\x01 \x01(\v2\x1b.linli.registry.v1.TemplateR\btemplate2\xed\f\n" +
+	"\btemplate\x18\x01 \x01(\v2\x1b.linli.registry.v1.TemplateR\btemplate2\xa3\x16\n" +
 	"\fInboxService\x12\x84\x01\n" +
 	"\x0eListMyMessages\x12(.linli.registry.v1.ListMyMessagesRequest\x1a).linli.registry.v1.ListMyMessagesResponse\"\x1d\xea\xdb\x18\x02\x10\x03\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/me/messages\x12\xc7\x01\n" +
 	"\x12ListOfficeMessages\x12,.linli.registry.v1.ListOfficeMessagesRequest\x1a-.linli.registry.v1.ListOfficeMessagesResponse\"T\xea\xdb\x18\x1c\n" +
 	"\a\x01\x02\x03\x04\x05\x06\a\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02.\x12,/v1/organizations/{organization_id}/messages\x12\x93\x01\n" +
-	"\vReadMessage\x12%.linli.registry.v1.ReadMessageRequest\x1a&.linli.registry.v1.ReadMessageResponse\"5\xea\xdb\x18\x04\x10\x03(\x01\x82\xd3\xe4\x93\x02':\x01*b\amessage\"\x19/v1/me/messages/{id}:read\x12\x85\x01\n" +
+	"\vReadMessage\x12%.linli.registry.v1.ReadMessageRequest\x1a&.linli.registry.v1.ReadMessageResponse\"5\xea\xdb\x18\x04\x10\x03(\x01\x82\xd3\xe4\x93\x02':\x01*b\amessage\"\x19/v1/me/messages/{id}:read\x12\x9a\x01\n" +
+	"\x11ReadAllMyMessages\x12+.linli.registry.v1.ReadAllMyMessagesRequest\x1a,.linli.registry.v1.ReadAllMyMessagesResponse\"*\xea\xdb\x18\x04\x10\x03(\x01\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/v1/me/messages:readAll\x12\x7f\n" +
+	"\rCountMyUnread\x12'.linli.registry.v1.CountMyUnreadRequest\x1a(.linli.registry.v1.CountMyUnreadResponse\"\x1b\xea\xdb\x18\x02\x10\x03\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/me/unread\x12\xdc\x01\n" +
+	"\x11ReadOfficeMessage\x12+.linli.registry.v1.ReadOfficeMessageRequest\x1a,.linli.registry.v1.ReadOfficeMessageResponse\"l\xea\xdb\x18\x1e\n" +
+	"\a\x01\x02\x03\x04\x05\x06\a\x10\x01\x1a\x0forganization_id(\x01\x82\xd3\xe4\x93\x02D:\x01*b\amessage\"6/v1/organizations/{organization_id}/messages/{id}:read\x12\xdd\x01\n" +
+	"\x15ReadAllOfficeMessages\x12/.linli.registry.v1.ReadAllOfficeMessagesRequest\x1a0.linli.registry.v1.ReadAllOfficeMessagesResponse\"a\xea\xdb\x18\x1e\n" +
+	"\a\x01\x02\x03\x04\x05\x06\a\x10\x01\x1a\x0forganization_id(\x01\x82\xd3\xe4\x93\x029:\x01*\"4/v1/organizations/{organization_id}/messages:readAll\x12\xc2\x01\n" +
+	"\x11CountOfficeUnread\x12+.linli.registry.v1.CountOfficeUnreadRequest\x1a,.linli.registry.v1.CountOfficeUnreadResponse\"R\xea\xdb\x18\x1c\n" +
+	"\a\x01\x02\x03\x04\x05\x06\a\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02,\x12*/v1/organizations/{organization_id}/unread\x12\x86\x01\n" +
+	"\x0eListMailTopics\x12(.linli.registry.v1.ListMailTopicsRequest\x1a).linli.registry.v1.ListMailTopicsResponse\"\x1f\xea\xdb\x18\x02\x10\x03\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/me/mailTopics\x12\x88\x01\n" +
+	"\rSetMailTopics\x12'.linli.registry.v1.SetMailTopicsRequest\x1a(.linli.registry.v1.SetMailTopicsResponse\"$\xea\xdb\x18\x04\x10\x03(\x01\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/v1/me/mailTopics\x12\x85\x01\n" +
 	"\n" +
 	"SetContact\x12$.linli.registry.v1.SetContactRequest\x1a%.linli.registry.v1.SetContactResponse\"*\xea\xdb\x18\x04\x10\x03(\x01\x82\xd3\xe4\x93\x02\x1c:\x01*b\acontact\"\x0e/v1/me/contact\x12\x80\x01\n" +
 	"\n" +
@@ -1438,73 +2203,105 @@ func file_linli_registry_v1_inbox_proto_rawDescGZIP() []byte {
 	return file_linli_registry_v1_inbox_proto_rawDescData
 }
 
-var file_linli_registry_v1_inbox_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_linli_registry_v1_inbox_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_linli_registry_v1_inbox_proto_goTypes = []any{
-	(*Message)(nil),                    // 0: linli.registry.v1.Message
-	(*Contact)(nil),                    // 1: linli.registry.v1.Contact
-	(*Webhook)(nil),                    // 2: linli.registry.v1.Webhook
-	(*Template)(nil),                   // 3: linli.registry.v1.Template
-	(*ListMyMessagesRequest)(nil),      // 4: linli.registry.v1.ListMyMessagesRequest
-	(*ListMyMessagesResponse)(nil),     // 5: linli.registry.v1.ListMyMessagesResponse
-	(*ListOfficeMessagesRequest)(nil),  // 6: linli.registry.v1.ListOfficeMessagesRequest
-	(*ListOfficeMessagesResponse)(nil), // 7: linli.registry.v1.ListOfficeMessagesResponse
-	(*ReadMessageRequest)(nil),         // 8: linli.registry.v1.ReadMessageRequest
-	(*ReadMessageResponse)(nil),        // 9: linli.registry.v1.ReadMessageResponse
-	(*SetContactRequest)(nil),          // 10: linli.registry.v1.SetContactRequest
-	(*SetContactResponse)(nil),         // 11: linli.registry.v1.SetContactResponse
-	(*GetContactRequest)(nil),          // 12: linli.registry.v1.GetContactRequest
-	(*GetContactResponse)(nil),         // 13: linli.registry.v1.GetContactResponse
-	(*CreateWebhookRequest)(nil),       // 14: linli.registry.v1.CreateWebhookRequest
-	(*CreateWebhookResponse)(nil),      // 15: linli.registry.v1.CreateWebhookResponse
-	(*ListWebhooksRequest)(nil),        // 16: linli.registry.v1.ListWebhooksRequest
-	(*ListWebhooksResponse)(nil),       // 17: linli.registry.v1.ListWebhooksResponse
-	(*DeleteWebhookRequest)(nil),       // 18: linli.registry.v1.DeleteWebhookRequest
-	(*DeleteWebhookResponse)(nil),      // 19: linli.registry.v1.DeleteWebhookResponse
-	(*ListTemplatesRequest)(nil),       // 20: linli.registry.v1.ListTemplatesRequest
-	(*ListTemplatesResponse)(nil),      // 21: linli.registry.v1.ListTemplatesResponse
-	(*SetTemplateRequest)(nil),         // 22: linli.registry.v1.SetTemplateRequest
-	(*SetTemplateResponse)(nil),        // 23: linli.registry.v1.SetTemplateResponse
-	(*timestamppb.Timestamp)(nil),      // 24: google.protobuf.Timestamp
+	(*Message)(nil),                       // 0: linli.registry.v1.Message
+	(*Contact)(nil),                       // 1: linli.registry.v1.Contact
+	(*Webhook)(nil),                       // 2: linli.registry.v1.Webhook
+	(*Template)(nil),                      // 3: linli.registry.v1.Template
+	(*ListMyMessagesRequest)(nil),         // 4: linli.registry.v1.ListMyMessagesRequest
+	(*ListMyMessagesResponse)(nil),        // 5: linli.registry.v1.ListMyMessagesResponse
+	(*ListOfficeMessagesRequest)(nil),     // 6: linli.registry.v1.ListOfficeMessagesRequest
+	(*ListOfficeMessagesResponse)(nil),    // 7: linli.registry.v1.ListOfficeMessagesResponse
+	(*ReadMessageRequest)(nil),            // 8: linli.registry.v1.ReadMessageRequest
+	(*ReadMessageResponse)(nil),           // 9: linli.registry.v1.ReadMessageResponse
+	(*ReadAllMyMessagesRequest)(nil),      // 10: linli.registry.v1.ReadAllMyMessagesRequest
+	(*ReadAllMyMessagesResponse)(nil),     // 11: linli.registry.v1.ReadAllMyMessagesResponse
+	(*CountMyUnreadRequest)(nil),          // 12: linli.registry.v1.CountMyUnreadRequest
+	(*CountMyUnreadResponse)(nil),         // 13: linli.registry.v1.CountMyUnreadResponse
+	(*ReadOfficeMessageRequest)(nil),      // 14: linli.registry.v1.ReadOfficeMessageRequest
+	(*ReadOfficeMessageResponse)(nil),     // 15: linli.registry.v1.ReadOfficeMessageResponse
+	(*ReadAllOfficeMessagesRequest)(nil),  // 16: linli.registry.v1.ReadAllOfficeMessagesRequest
+	(*ReadAllOfficeMessagesResponse)(nil), // 17: linli.registry.v1.ReadAllOfficeMessagesResponse
+	(*CountOfficeUnreadRequest)(nil),      // 18: linli.registry.v1.CountOfficeUnreadRequest
+	(*CountOfficeUnreadResponse)(nil),     // 19: linli.registry.v1.CountOfficeUnreadResponse
+	(*MailTopic)(nil),                     // 20: linli.registry.v1.MailTopic
+	(*ListMailTopicsRequest)(nil),         // 21: linli.registry.v1.ListMailTopicsRequest
+	(*ListMailTopicsResponse)(nil),        // 22: linli.registry.v1.ListMailTopicsResponse
+	(*SetMailTopicsRequest)(nil),          // 23: linli.registry.v1.SetMailTopicsRequest
+	(*SetMailTopicsResponse)(nil),         // 24: linli.registry.v1.SetMailTopicsResponse
+	(*SetContactRequest)(nil),             // 25: linli.registry.v1.SetContactRequest
+	(*SetContactResponse)(nil),            // 26: linli.registry.v1.SetContactResponse
+	(*GetContactRequest)(nil),             // 27: linli.registry.v1.GetContactRequest
+	(*GetContactResponse)(nil),            // 28: linli.registry.v1.GetContactResponse
+	(*CreateWebhookRequest)(nil),          // 29: linli.registry.v1.CreateWebhookRequest
+	(*CreateWebhookResponse)(nil),         // 30: linli.registry.v1.CreateWebhookResponse
+	(*ListWebhooksRequest)(nil),           // 31: linli.registry.v1.ListWebhooksRequest
+	(*ListWebhooksResponse)(nil),          // 32: linli.registry.v1.ListWebhooksResponse
+	(*DeleteWebhookRequest)(nil),          // 33: linli.registry.v1.DeleteWebhookRequest
+	(*DeleteWebhookResponse)(nil),         // 34: linli.registry.v1.DeleteWebhookResponse
+	(*ListTemplatesRequest)(nil),          // 35: linli.registry.v1.ListTemplatesRequest
+	(*ListTemplatesResponse)(nil),         // 36: linli.registry.v1.ListTemplatesResponse
+	(*SetTemplateRequest)(nil),            // 37: linli.registry.v1.SetTemplateRequest
+	(*SetTemplateResponse)(nil),           // 38: linli.registry.v1.SetTemplateResponse
+	(*timestamppb.Timestamp)(nil),         // 39: google.protobuf.Timestamp
 }
 var file_linli_registry_v1_inbox_proto_depIdxs = []int32{
-	24, // 0: linli.registry.v1.Message.time:type_name -> google.protobuf.Timestamp
-	24, // 1: linli.registry.v1.Message.read_at:type_name -> google.protobuf.Timestamp
-	24, // 2: linli.registry.v1.Webhook.created_at:type_name -> google.protobuf.Timestamp
-	24, // 3: linli.registry.v1.Webhook.delivered_at:type_name -> google.protobuf.Timestamp
+	39, // 0: linli.registry.v1.Message.time:type_name -> google.protobuf.Timestamp
+	39, // 1: linli.registry.v1.Message.read_at:type_name -> google.protobuf.Timestamp
+	39, // 2: linli.registry.v1.Webhook.created_at:type_name -> google.protobuf.Timestamp
+	39, // 3: linli.registry.v1.Webhook.delivered_at:type_name -> google.protobuf.Timestamp
 	0,  // 4: linli.registry.v1.ListMyMessagesResponse.messages:type_name -> linli.registry.v1.Message
 	0,  // 5: linli.registry.v1.ListOfficeMessagesResponse.messages:type_name -> linli.registry.v1.Message
 	0,  // 6: linli.registry.v1.ReadMessageResponse.message:type_name -> linli.registry.v1.Message
-	1,  // 7: linli.registry.v1.SetContactResponse.contact:type_name -> linli.registry.v1.Contact
-	1,  // 8: linli.registry.v1.GetContactResponse.contact:type_name -> linli.registry.v1.Contact
-	2,  // 9: linli.registry.v1.CreateWebhookResponse.webhook:type_name -> linli.registry.v1.Webhook
-	2,  // 10: linli.registry.v1.ListWebhooksResponse.webhooks:type_name -> linli.registry.v1.Webhook
-	3,  // 11: linli.registry.v1.ListTemplatesResponse.templates:type_name -> linli.registry.v1.Template
-	3,  // 12: linli.registry.v1.SetTemplateResponse.template:type_name -> linli.registry.v1.Template
-	4,  // 13: linli.registry.v1.InboxService.ListMyMessages:input_type -> linli.registry.v1.ListMyMessagesRequest
-	6,  // 14: linli.registry.v1.InboxService.ListOfficeMessages:input_type -> linli.registry.v1.ListOfficeMessagesRequest
-	8,  // 15: linli.registry.v1.InboxService.ReadMessage:input_type -> linli.registry.v1.ReadMessageRequest
-	10, // 16: linli.registry.v1.InboxService.SetContact:input_type -> linli.registry.v1.SetContactRequest
-	12, // 17: linli.registry.v1.InboxService.GetContact:input_type -> linli.registry.v1.GetContactRequest
-	14, // 18: linli.registry.v1.InboxService.CreateWebhook:input_type -> linli.registry.v1.CreateWebhookRequest
-	16, // 19: linli.registry.v1.InboxService.ListWebhooks:input_type -> linli.registry.v1.ListWebhooksRequest
-	18, // 20: linli.registry.v1.InboxService.DeleteWebhook:input_type -> linli.registry.v1.DeleteWebhookRequest
-	20, // 21: linli.registry.v1.InboxService.ListTemplates:input_type -> linli.registry.v1.ListTemplatesRequest
-	22, // 22: linli.registry.v1.InboxService.SetTemplate:input_type -> linli.registry.v1.SetTemplateRequest
-	5,  // 23: linli.registry.v1.InboxService.ListMyMessages:output_type -> linli.registry.v1.ListMyMessagesResponse
-	7,  // 24: linli.registry.v1.InboxService.ListOfficeMessages:output_type -> linli.registry.v1.ListOfficeMessagesResponse
-	9,  // 25: linli.registry.v1.InboxService.ReadMessage:output_type -> linli.registry.v1.ReadMessageResponse
-	11, // 26: linli.registry.v1.InboxService.SetContact:output_type -> linli.registry.v1.SetContactResponse
-	13, // 27: linli.registry.v1.InboxService.GetContact:output_type -> linli.registry.v1.GetContactResponse
-	15, // 28: linli.registry.v1.InboxService.CreateWebhook:output_type -> linli.registry.v1.CreateWebhookResponse
-	17, // 29: linli.registry.v1.InboxService.ListWebhooks:output_type -> linli.registry.v1.ListWebhooksResponse
-	19, // 30: linli.registry.v1.InboxService.DeleteWebhook:output_type -> linli.registry.v1.DeleteWebhookResponse
-	21, // 31: linli.registry.v1.InboxService.ListTemplates:output_type -> linli.registry.v1.ListTemplatesResponse
-	23, // 32: linli.registry.v1.InboxService.SetTemplate:output_type -> linli.registry.v1.SetTemplateResponse
-	23, // [23:33] is the sub-list for method output_type
-	13, // [13:23] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	0,  // 7: linli.registry.v1.ReadOfficeMessageResponse.message:type_name -> linli.registry.v1.Message
+	20, // 8: linli.registry.v1.ListMailTopicsResponse.topics:type_name -> linli.registry.v1.MailTopic
+	20, // 9: linli.registry.v1.SetMailTopicsResponse.topics:type_name -> linli.registry.v1.MailTopic
+	1,  // 10: linli.registry.v1.SetContactResponse.contact:type_name -> linli.registry.v1.Contact
+	1,  // 11: linli.registry.v1.GetContactResponse.contact:type_name -> linli.registry.v1.Contact
+	2,  // 12: linli.registry.v1.CreateWebhookResponse.webhook:type_name -> linli.registry.v1.Webhook
+	2,  // 13: linli.registry.v1.ListWebhooksResponse.webhooks:type_name -> linli.registry.v1.Webhook
+	3,  // 14: linli.registry.v1.ListTemplatesResponse.templates:type_name -> linli.registry.v1.Template
+	3,  // 15: linli.registry.v1.SetTemplateResponse.template:type_name -> linli.registry.v1.Template
+	4,  // 16: linli.registry.v1.InboxService.ListMyMessages:input_type -> linli.registry.v1.ListMyMessagesRequest
+	6,  // 17: linli.registry.v1.InboxService.ListOfficeMessages:input_type -> linli.registry.v1.ListOfficeMessagesRequest
+	8,  // 18: linli.registry.v1.InboxService.ReadMessage:input_type -> linli.registry.v1.ReadMessageRequest
+	10, // 19: linli.registry.v1.InboxService.ReadAllMyMessages:input_type -> linli.registry.v1.ReadAllMyMessagesRequest
+	12, // 20: linli.registry.v1.InboxService.CountMyUnread:input_type -> linli.registry.v1.CountMyUnreadRequest
+	14, // 21: linli.registry.v1.InboxService.ReadOfficeMessage:input_type -> linli.registry.v1.ReadOfficeMessageRequest
+	16, // 22: linli.registry.v1.InboxService.ReadAllOfficeMessages:input_type -> linli.registry.v1.ReadAllOfficeMessagesRequest
+	18, // 23: linli.registry.v1.InboxService.CountOfficeUnread:input_type -> linli.registry.v1.CountOfficeUnreadRequest
+	21, // 24: linli.registry.v1.InboxService.ListMailTopics:input_type -> linli.registry.v1.ListMailTopicsRequest
+	23, // 25: linli.registry.v1.InboxService.SetMailTopics:input_type -> linli.registry.v1.SetMailTopicsRequest
+	25, // 26: linli.registry.v1.InboxService.SetContact:input_type -> linli.registry.v1.SetContactRequest
+	27, // 27: linli.registry.v1.InboxService.GetContact:input_type -> linli.registry.v1.GetContactRequest
+	29, // 28: linli.registry.v1.InboxService.CreateWebhook:input_type -> linli.registry.v1.CreateWebhookRequest
+	31, // 29: linli.registry.v1.InboxService.ListWebhooks:input_type -> linli.registry.v1.ListWebhooksRequest
+	33, // 30: linli.registry.v1.InboxService.DeleteWebhook:input_type -> linli.registry.v1.DeleteWebhookRequest
+	35, // 31: linli.registry.v1.InboxService.ListTemplates:input_type -> linli.registry.v1.ListTemplatesRequest
+	37, // 32: linli.registry.v1.InboxService.SetTemplate:input_type -> linli.registry.v1.SetTemplateRequest
+	5,  // 33: linli.registry.v1.InboxService.ListMyMessages:output_type -> linli.registry.v1.ListMyMessagesResponse
+	7,  // 34: linli.registry.v1.InboxService.ListOfficeMessages:output_type -> linli.registry.v1.ListOfficeMessagesResponse
+	9,  // 35: linli.registry.v1.InboxService.ReadMessage:output_type -> linli.registry.v1.ReadMessageResponse
+	11, // 36: linli.registry.v1.InboxService.ReadAllMyMessages:output_type -> linli.registry.v1.ReadAllMyMessagesResponse
+	13, // 37: linli.registry.v1.InboxService.CountMyUnread:output_type -> linli.registry.v1.CountMyUnreadResponse
+	15, // 38: linli.registry.v1.InboxService.ReadOfficeMessage:output_type -> linli.registry.v1.ReadOfficeMessageResponse
+	17, // 39: linli.registry.v1.InboxService.ReadAllOfficeMessages:output_type -> linli.registry.v1.ReadAllOfficeMessagesResponse
+	19, // 40: linli.registry.v1.InboxService.CountOfficeUnread:output_type -> linli.registry.v1.CountOfficeUnreadResponse
+	22, // 41: linli.registry.v1.InboxService.ListMailTopics:output_type -> linli.registry.v1.ListMailTopicsResponse
+	24, // 42: linli.registry.v1.InboxService.SetMailTopics:output_type -> linli.registry.v1.SetMailTopicsResponse
+	26, // 43: linli.registry.v1.InboxService.SetContact:output_type -> linli.registry.v1.SetContactResponse
+	28, // 44: linli.registry.v1.InboxService.GetContact:output_type -> linli.registry.v1.GetContactResponse
+	30, // 45: linli.registry.v1.InboxService.CreateWebhook:output_type -> linli.registry.v1.CreateWebhookResponse
+	32, // 46: linli.registry.v1.InboxService.ListWebhooks:output_type -> linli.registry.v1.ListWebhooksResponse
+	34, // 47: linli.registry.v1.InboxService.DeleteWebhook:output_type -> linli.registry.v1.DeleteWebhookResponse
+	36, // 48: linli.registry.v1.InboxService.ListTemplates:output_type -> linli.registry.v1.ListTemplatesResponse
+	38, // 49: linli.registry.v1.InboxService.SetTemplate:output_type -> linli.registry.v1.SetTemplateResponse
+	33, // [33:50] is the sub-list for method output_type
+	16, // [16:33] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_linli_registry_v1_inbox_proto_init() }
@@ -1518,7 +2315,7 @@ func file_linli_registry_v1_inbox_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_registry_v1_inbox_proto_rawDesc), len(file_linli_registry_v1_inbox_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,16 +19,23 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	InboxService_ListMyMessages_FullMethodName     = "/linli.registry.v1.InboxService/ListMyMessages"
-	InboxService_ListOfficeMessages_FullMethodName = "/linli.registry.v1.InboxService/ListOfficeMessages"
-	InboxService_ReadMessage_FullMethodName        = "/linli.registry.v1.InboxService/ReadMessage"
-	InboxService_SetContact_FullMethodName         = "/linli.registry.v1.InboxService/SetContact"
-	InboxService_GetContact_FullMethodName         = "/linli.registry.v1.InboxService/GetContact"
-	InboxService_CreateWebhook_FullMethodName      = "/linli.registry.v1.InboxService/CreateWebhook"
-	InboxService_ListWebhooks_FullMethodName       = "/linli.registry.v1.InboxService/ListWebhooks"
-	InboxService_DeleteWebhook_FullMethodName      = "/linli.registry.v1.InboxService/DeleteWebhook"
-	InboxService_ListTemplates_FullMethodName      = "/linli.registry.v1.InboxService/ListTemplates"
-	InboxService_SetTemplate_FullMethodName        = "/linli.registry.v1.InboxService/SetTemplate"
+	InboxService_ListMyMessages_FullMethodName        = "/linli.registry.v1.InboxService/ListMyMessages"
+	InboxService_ListOfficeMessages_FullMethodName    = "/linli.registry.v1.InboxService/ListOfficeMessages"
+	InboxService_ReadMessage_FullMethodName           = "/linli.registry.v1.InboxService/ReadMessage"
+	InboxService_ReadAllMyMessages_FullMethodName     = "/linli.registry.v1.InboxService/ReadAllMyMessages"
+	InboxService_CountMyUnread_FullMethodName         = "/linli.registry.v1.InboxService/CountMyUnread"
+	InboxService_ReadOfficeMessage_FullMethodName     = "/linli.registry.v1.InboxService/ReadOfficeMessage"
+	InboxService_ReadAllOfficeMessages_FullMethodName = "/linli.registry.v1.InboxService/ReadAllOfficeMessages"
+	InboxService_CountOfficeUnread_FullMethodName     = "/linli.registry.v1.InboxService/CountOfficeUnread"
+	InboxService_ListMailTopics_FullMethodName        = "/linli.registry.v1.InboxService/ListMailTopics"
+	InboxService_SetMailTopics_FullMethodName         = "/linli.registry.v1.InboxService/SetMailTopics"
+	InboxService_SetContact_FullMethodName            = "/linli.registry.v1.InboxService/SetContact"
+	InboxService_GetContact_FullMethodName            = "/linli.registry.v1.InboxService/GetContact"
+	InboxService_CreateWebhook_FullMethodName         = "/linli.registry.v1.InboxService/CreateWebhook"
+	InboxService_ListWebhooks_FullMethodName          = "/linli.registry.v1.InboxService/ListWebhooks"
+	InboxService_DeleteWebhook_FullMethodName         = "/linli.registry.v1.InboxService/DeleteWebhook"
+	InboxService_ListTemplates_FullMethodName         = "/linli.registry.v1.InboxService/ListTemplates"
+	InboxService_SetTemplate_FullMethodName           = "/linli.registry.v1.InboxService/SetTemplate"
 )
 
 // InboxServiceClient is the client API for InboxService service.
@@ -42,11 +49,33 @@ type InboxServiceClient interface {
 	// Everybody.
 	ListMyMessages(ctx context.Context, in *ListMyMessagesRequest, opts ...grpc.CallOption) (*ListMyMessagesResponse, error)
 	// ListOfficeMessages answers the messages to an office, the newest first.
-	// Its staff and officers.
+	// Its staff and officers. PERMISSION_DENIED NOT_OWN_INBOX for those above it.
 	ListOfficeMessages(ctx context.Context, in *ListOfficeMessagesRequest, opts ...grpc.CallOption) (*ListOfficeMessagesResponse, error)
 	// ReadMessage marks one of the caller's own messages as read. Everybody.
 	// NOT_FOUND for one that is not the caller's.
 	ReadMessage(ctx context.Context, in *ReadMessageRequest, opts ...grpc.CallOption) (*ReadMessageResponse, error)
+	// ReadAllMyMessages marks the caller's unread messages as read, some hundred in
+	// one call. Everybody.
+	ReadAllMyMessages(ctx context.Context, in *ReadAllMyMessagesRequest, opts ...grpc.CallOption) (*ReadAllMyMessagesResponse, error)
+	// CountMyUnread counts the caller's unread messages, up to a hundred.
+	// Everybody.
+	CountMyUnread(ctx context.Context, in *CountMyUnreadRequest, opts ...grpc.CallOption) (*CountMyUnreadResponse, error)
+	// ReadOfficeMessage marks a message to an office as read, for everybody of the
+	// office: one of them has it in hand. Its staff and officers. NOT_FOUND for
+	// one that is not the office's; PERMISSION_DENIED NOT_OWN_INBOX.
+	ReadOfficeMessage(ctx context.Context, in *ReadOfficeMessageRequest, opts ...grpc.CallOption) (*ReadOfficeMessageResponse, error)
+	// ReadAllOfficeMessages marks an office's unread messages as read, some
+	// hundred in one call. Its staff and officers. PERMISSION_DENIED NOT_OWN_INBOX.
+	ReadAllOfficeMessages(ctx context.Context, in *ReadAllOfficeMessagesRequest, opts ...grpc.CallOption) (*ReadAllOfficeMessagesResponse, error)
+	// CountOfficeUnread counts an office's unread messages, up to a hundred. Its
+	// staff and officers. PERMISSION_DENIED NOT_OWN_INBOX.
+	CountOfficeUnread(ctx context.Context, in *CountOfficeUnreadRequest, opts ...grpc.CallOption) (*CountOfficeUnreadResponse, error)
+	// ListMailTopics answers every topic with its title, and whether messages of it
+	// are mailed to the caller too. Everybody.
+	ListMailTopics(ctx context.Context, in *ListMailTopicsRequest, opts ...grpc.CallOption) (*ListMailTopicsResponse, error)
+	// SetMailTopics says of which topics the caller wants no mail; these lie in the
+	// inbox all the same. Everybody. INVALID_ARGUMENT UNKNOWN_TOPIC.
+	SetMailTopics(ctx context.Context, in *SetMailTopicsRequest, opts ...grpc.CallOption) (*SetMailTopicsResponse, error)
 	// SetContact says where the caller's messages are mailed to as well; an empty
 	// address ends it. Everybody. INVALID_ARGUMENT BAD_EMAIL.
 	SetContact(ctx context.Context, in *SetContactRequest, opts ...grpc.CallOption) (*SetContactResponse, error)
@@ -54,8 +83,8 @@ type InboxServiceClient interface {
 	GetContact(ctx context.Context, in *GetContactRequest, opts ...grpc.CallOption) (*GetContactResponse, error)
 	// CreateWebhook has an office's messages posted to an address too, signed
 	// after Standard Webhooks; the secret is answered this once. Officers of the
-	// organization. INVALID_ARGUMENT BAD_WEBHOOK_URL; RESOURCE_EXHAUSTED
-	// TOO_MANY_WEBHOOKS.
+	// organization, not of those above it: PERMISSION_DENIED NOT_OWN_INBOX.
+	// INVALID_ARGUMENT BAD_WEBHOOK_URL; RESOURCE_EXHAUSTED TOO_MANY_WEBHOOKS.
 	CreateWebhook(ctx context.Context, in *CreateWebhookRequest, opts ...grpc.CallOption) (*CreateWebhookResponse, error)
 	// ListWebhooks answers the webhooks of an office, with how their last
 	// delivery went. Officers of the organization.
@@ -104,6 +133,76 @@ func (c *inboxServiceClient) ReadMessage(ctx context.Context, in *ReadMessageReq
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ReadMessageResponse)
 	err := c.cc.Invoke(ctx, InboxService_ReadMessage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *inboxServiceClient) ReadAllMyMessages(ctx context.Context, in *ReadAllMyMessagesRequest, opts ...grpc.CallOption) (*ReadAllMyMessagesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReadAllMyMessagesResponse)
+	err := c.cc.Invoke(ctx, InboxService_ReadAllMyMessages_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *inboxServiceClient) CountMyUnread(ctx context.Context, in *CountMyUnreadRequest, opts ...grpc.CallOption) (*CountMyUnreadResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CountMyUnreadResponse)
+	err := c.cc.Invoke(ctx, InboxService_CountMyUnread_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *inboxServiceClient) ReadOfficeMessage(ctx context.Context, in *ReadOfficeMessageRequest, opts ...grpc.CallOption) (*ReadOfficeMessageResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReadOfficeMessageResponse)
+	err := c.cc.Invoke(ctx, InboxService_ReadOfficeMessage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *inboxServiceClient) ReadAllOfficeMessages(ctx context.Context, in *ReadAllOfficeMessagesRequest, opts ...grpc.CallOption) (*ReadAllOfficeMessagesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReadAllOfficeMessagesResponse)
+	err := c.cc.Invoke(ctx, InboxService_ReadAllOfficeMessages_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *inboxServiceClient) CountOfficeUnread(ctx context.Context, in *CountOfficeUnreadRequest, opts ...grpc.CallOption) (*CountOfficeUnreadResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CountOfficeUnreadResponse)
+	err := c.cc.Invoke(ctx, InboxService_CountOfficeUnread_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *inboxServiceClient) ListMailTopics(ctx context.Context, in *ListMailTopicsRequest, opts ...grpc.CallOption) (*ListMailTopicsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListMailTopicsResponse)
+	err := c.cc.Invoke(ctx, InboxService_ListMailTopics_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *inboxServiceClient) SetMailTopics(ctx context.Context, in *SetMailTopicsRequest, opts ...grpc.CallOption) (*SetMailTopicsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetMailTopicsResponse)
+	err := c.cc.Invoke(ctx, InboxService_SetMailTopics_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -191,11 +290,33 @@ type InboxServiceServer interface {
 	// Everybody.
 	ListMyMessages(context.Context, *ListMyMessagesRequest) (*ListMyMessagesResponse, error)
 	// ListOfficeMessages answers the messages to an office, the newest first.
-	// Its staff and officers.
+	// Its staff and officers. PERMISSION_DENIED NOT_OWN_INBOX for those above it.
 	ListOfficeMessages(context.Context, *ListOfficeMessagesRequest) (*ListOfficeMessagesResponse, error)
 	// ReadMessage marks one of the caller's own messages as read. Everybody.
 	// NOT_FOUND for one that is not the caller's.
 	ReadMessage(context.Context, *ReadMessageRequest) (*ReadMessageResponse, error)
+	// ReadAllMyMessages marks the caller's unread messages as read, some hundred in
+	// one call. Everybody.
+	ReadAllMyMessages(context.Context, *ReadAllMyMessagesRequest) (*ReadAllMyMessagesResponse, error)
+	// CountMyUnread counts the caller's unread messages, up to a hundred.
+	// Everybody.
+	CountMyUnread(context.Context, *CountMyUnreadRequest) (*CountMyUnreadResponse, error)
+	// ReadOfficeMessage marks a message to an office as read, for everybody of the
+	// office: one of them has it in hand. Its staff and officers. NOT_FOUND for
+	// one that is not the office's; PERMISSION_DENIED NOT_OWN_INBOX.
+	ReadOfficeMessage(context.Context, *ReadOfficeMessageRequest) (*ReadOfficeMessageResponse, error)
+	// ReadAllOfficeMessages marks an office's unread messages as read, some
+	// hundred in one call. Its staff and officers. PERMISSION_DENIED NOT_OWN_INBOX.
+	ReadAllOfficeMessages(context.Context, *ReadAllOfficeMessagesRequest) (*ReadAllOfficeMessagesResponse, error)
+	// CountOfficeUnread counts an office's unread messages, up to a hundred. Its
+	// staff and officers. PERMISSION_DENIED NOT_OWN_INBOX.
+	CountOfficeUnread(context.Context, *CountOfficeUnreadRequest) (*CountOfficeUnreadResponse, error)
+	// ListMailTopics answers every topic with its title, and whether messages of it
+	// are mailed to the caller too. Everybody.
+	ListMailTopics(context.Context, *ListMailTopicsRequest) (*ListMailTopicsResponse, error)
+	// SetMailTopics says of which topics the caller wants no mail; these lie in the
+	// inbox all the same. Everybody. INVALID_ARGUMENT UNKNOWN_TOPIC.
+	SetMailTopics(context.Context, *SetMailTopicsRequest) (*SetMailTopicsResponse, error)
 	// SetContact says where the caller's messages are mailed to as well; an empty
 	// address ends it. Everybody. INVALID_ARGUMENT BAD_EMAIL.
 	SetContact(context.Context, *SetContactRequest) (*SetContactResponse, error)
@@ -203,8 +324,8 @@ type InboxServiceServer interface {
 	GetContact(context.Context, *GetContactRequest) (*GetContactResponse, error)
 	// CreateWebhook has an office's messages posted to an address too, signed
 	// after Standard Webhooks; the secret is answered this once. Officers of the
-	// organization. INVALID_ARGUMENT BAD_WEBHOOK_URL; RESOURCE_EXHAUSTED
-	// TOO_MANY_WEBHOOKS.
+	// organization, not of those above it: PERMISSION_DENIED NOT_OWN_INBOX.
+	// INVALID_ARGUMENT BAD_WEBHOOK_URL; RESOURCE_EXHAUSTED TOO_MANY_WEBHOOKS.
 	CreateWebhook(context.Context, *CreateWebhookRequest) (*CreateWebhookResponse, error)
 	// ListWebhooks answers the webhooks of an office, with how their last
 	// delivery went. Officers of the organization.
@@ -237,6 +358,27 @@ func (UnimplementedInboxServiceServer) ListOfficeMessages(context.Context, *List
 }
 func (UnimplementedInboxServiceServer) ReadMessage(context.Context, *ReadMessageRequest) (*ReadMessageResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReadMessage not implemented")
+}
+func (UnimplementedInboxServiceServer) ReadAllMyMessages(context.Context, *ReadAllMyMessagesRequest) (*ReadAllMyMessagesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReadAllMyMessages not implemented")
+}
+func (UnimplementedInboxServiceServer) CountMyUnread(context.Context, *CountMyUnreadRequest) (*CountMyUnreadResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CountMyUnread not implemented")
+}
+func (UnimplementedInboxServiceServer) ReadOfficeMessage(context.Context, *ReadOfficeMessageRequest) (*ReadOfficeMessageResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReadOfficeMessage not implemented")
+}
+func (UnimplementedInboxServiceServer) ReadAllOfficeMessages(context.Context, *ReadAllOfficeMessagesRequest) (*ReadAllOfficeMessagesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReadAllOfficeMessages not implemented")
+}
+func (UnimplementedInboxServiceServer) CountOfficeUnread(context.Context, *CountOfficeUnreadRequest) (*CountOfficeUnreadResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CountOfficeUnread not implemented")
+}
+func (UnimplementedInboxServiceServer) ListMailTopics(context.Context, *ListMailTopicsRequest) (*ListMailTopicsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListMailTopics not implemented")
+}
+func (UnimplementedInboxServiceServer) SetMailTopics(context.Context, *SetMailTopicsRequest) (*SetMailTopicsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetMailTopics not implemented")
 }
 func (UnimplementedInboxServiceServer) SetContact(context.Context, *SetContactRequest) (*SetContactResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetContact not implemented")
@@ -330,6 +472,132 @@ func _InboxService_ReadMessage_Handler(srv interface{}, ctx context.Context, dec
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(InboxServiceServer).ReadMessage(ctx, req.(*ReadMessageRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _InboxService_ReadAllMyMessages_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReadAllMyMessagesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(InboxServiceServer).ReadAllMyMessages(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: InboxService_ReadAllMyMessages_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(InboxServiceServer).ReadAllMyMessages(ctx, req.(*ReadAllMyMessagesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _InboxService_CountMyUnread_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CountMyUnreadRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(InboxServiceServer).CountMyUnread(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: InboxService_CountMyUnread_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(InboxServiceServer).CountMyUnread(ctx, req.(*CountMyUnreadRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _InboxService_ReadOfficeMessage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReadOfficeMessageRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(InboxServiceServer).ReadOfficeMessage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: InboxService_ReadOfficeMessage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(InboxServiceServer).ReadOfficeMessage(ctx, req.(*ReadOfficeMessageRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _InboxService_ReadAllOfficeMessages_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReadAllOfficeMessagesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(InboxServiceServer).ReadAllOfficeMessages(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: InboxService_ReadAllOfficeMessages_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(InboxServiceServer).ReadAllOfficeMessages(ctx, req.(*ReadAllOfficeMessagesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _InboxService_CountOfficeUnread_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CountOfficeUnreadRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(InboxServiceServer).CountOfficeUnread(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: InboxService_CountOfficeUnread_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(InboxServiceServer).CountOfficeUnread(ctx, req.(*CountOfficeUnreadRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _InboxService_ListMailTopics_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListMailTopicsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(InboxServiceServer).ListMailTopics(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: InboxService_ListMailTopics_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(InboxServiceServer).ListMailTopics(ctx, req.(*ListMailTopicsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _InboxService_SetMailTopics_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetMailTopicsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(InboxServiceServer).SetMailTopics(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: InboxService_SetMailTopics_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(InboxServiceServer).SetMailTopics(ctx, req.(*SetMailTopicsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -478,6 +746,34 @@ var InboxService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ReadMessage",
 			Handler:    _InboxService_ReadMessage_Handler,
+		},
+		{
+			MethodName: "ReadAllMyMessages",
+			Handler:    _InboxService_ReadAllMyMessages_Handler,
+		},
+		{
+			MethodName: "CountMyUnread",
+			Handler:    _InboxService_CountMyUnread_Handler,
+		},
+		{
+			MethodName: "ReadOfficeMessage",
+			Handler:    _InboxService_ReadOfficeMessage_Handler,
+		},
+		{
+			MethodName: "ReadAllOfficeMessages",
+			Handler:    _InboxService_ReadAllOfficeMessages_Handler,
+		},
+		{
+			MethodName: "CountOfficeUnread",
+			Handler:    _InboxService_CountOfficeUnread_Handler,
+		},
+		{
+			MethodName: "ListMailTopics",
+			Handler:    _InboxService_ListMailTopics_Handler,
+		},
+		{
+			MethodName: "SetMailTopics",
+			Handler:    _InboxService_SetMailTopics_Handler,
 		},
 		{
 			MethodName: "SetContact",

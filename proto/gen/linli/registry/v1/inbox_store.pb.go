@@ -7,6 +7,7 @@
 package registryv1
 
 import (
+	v1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -26,7 +27,8 @@ const (
 // is read, with the district's template.
 type MessageRow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// "p:<person>" or "o:<organization path>"
+	// "p:<person>" or "o:<organization path>"; empty for one that was taken back
+	// before it could be known: its id stays so that nothing tells it after all.
 	Address string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
 	Topic   string `protobuf:"bytes,2,opt,name=topic,proto3" json:"topic,omitempty"`
 	About   string `protobuf:"bytes,3,opt,name=about,proto3" json:"about,omitempty"`
@@ -35,9 +37,13 @@ type MessageRow struct {
 	Fact string                 `protobuf:"bytes,4,opt,name=fact,proto3" json:"fact,omitempty"`
 	Time *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=time,proto3" json:"time,omitempty"`
 	// Placeholders of the text: days, codes, counts, organization ids.
-	Params        map[string]string      `protobuf:"bytes,6,rep,name=params,proto3" json:"params,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	ReadAt        *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=read_at,json=readAt,proto3" json:"read_at,omitempty"`
-	Id            string                 `protobuf:"bytes,8,opt,name=id,proto3" json:"id,omitempty"`
+	Params map[string]string      `protobuf:"bytes,6,rep,name=params,proto3" json:"params,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	ReadAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=read_at,json=readAt,proto3" json:"read_at,omitempty"`
+	Id     string                 `protobuf:"bytes,8,opt,name=id,proto3" json:"id,omitempty"`
+	// Path of the organization whose words and policy hold; may be empty.
+	Place string `protobuf:"bytes,9,opt,name=place,proto3" json:"place,omitempty"`
+	// Civil time from which it is swept away.
+	KeepUntil     *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=keep_until,json=keepUntil,proto3" json:"keep_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -128,18 +134,153 @@ func (x *MessageRow) GetId() string {
 	return ""
 }
 
+func (x *MessageRow) GetPlace() string {
+	if x != nil {
+		return x.Place
+	}
+	return ""
+}
+
+func (x *MessageRow) GetKeepUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.KeepUntil
+	}
+	return nil
+}
+
+// A message whose time has not come: it goes out by mail and webhook then.
+type WaitingRow struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Civil time.
+	Due           *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=due,proto3" json:"due,omitempty"`
+	MessageId     string                 `protobuf:"bytes,2,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitingRow) Reset() {
+	*x = WaitingRow{}
+	mi := &file_linli_registry_v1_inbox_store_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitingRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitingRow) ProtoMessage() {}
+
+func (x *WaitingRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_inbox_store_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitingRow.ProtoReflect.Descriptor instead.
+func (*WaitingRow) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_inbox_store_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *WaitingRow) GetDue() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Due
+	}
+	return nil
+}
+
+func (x *WaitingRow) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+// An announcement that many are told of, and how far that has come. It is done
+// in slices; the row goes with the last one.
+type RoundRow struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Event *v1.EventRow           `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
+	// How many of its notices are told, where they stand in the announcement.
+	Told int32 `protobuf:"varint,2,opt,name=told,proto3" json:"told,omitempty"`
+	// Where the walk through the district goes on, where they do not.
+	Cursor        []byte `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoundRow) Reset() {
+	*x = RoundRow{}
+	mi := &file_linli_registry_v1_inbox_store_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoundRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoundRow) ProtoMessage() {}
+
+func (x *RoundRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_inbox_store_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoundRow.ProtoReflect.Descriptor instead.
+func (*RoundRow) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_inbox_store_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *RoundRow) GetEvent() *v1.EventRow {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *RoundRow) GetTold() int32 {
+	if x != nil {
+		return x.Told
+	}
+	return 0
+}
+
+func (x *RoundRow) GetCursor() []byte {
+	if x != nil {
+		return x.Cursor
+	}
+	return nil
+}
+
 // Where a person is mailed to.
 type ContactRow struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Person        string                 `protobuf:"bytes,1,opt,name=person,proto3" json:"person,omitempty"`
-	SealedEmail   []byte                 `protobuf:"bytes,2,opt,name=sealed_email,json=sealedEmail,proto3" json:"sealed_email,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Person string                 `protobuf:"bytes,1,opt,name=person,proto3" json:"person,omitempty"`
+	// Empty where only topics are turned off.
+	SealedEmail []byte `protobuf:"bytes,2,opt,name=sealed_email,json=sealedEmail,proto3" json:"sealed_email,omitempty"`
+	// Topics that are not mailed.
+	TopicsOff     []string `protobuf:"bytes,3,rep,name=topics_off,json=topicsOff,proto3" json:"topics_off,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ContactRow) Reset() {
 	*x = ContactRow{}
-	mi := &file_linli_registry_v1_inbox_store_proto_msgTypes[1]
+	mi := &file_linli_registry_v1_inbox_store_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -151,7 +292,7 @@ func (x *ContactRow) String() string {
 func (*ContactRow) ProtoMessage() {}
 
 func (x *ContactRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_inbox_store_proto_msgTypes[1]
+	mi := &file_linli_registry_v1_inbox_store_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -164,7 +305,7 @@ func (x *ContactRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactRow.ProtoReflect.Descriptor instead.
 func (*ContactRow) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_inbox_store_proto_rawDescGZIP(), []int{1}
+	return file_linli_registry_v1_inbox_store_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ContactRow) GetPerson() string {
@@ -181,6 +322,13 @@ func (x *ContactRow) GetSealedEmail() []byte {
 	return nil
 }
 
+func (x *ContactRow) GetTopicsOff() []string {
+	if x != nil {
+		return x.TopicsOff
+	}
+	return nil
+}
+
 // A webhook with its secret.
 type WebhookRow struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -193,7 +341,7 @@ type WebhookRow struct {
 
 func (x *WebhookRow) Reset() {
 	*x = WebhookRow{}
-	mi := &file_linli_registry_v1_inbox_store_proto_msgTypes[2]
+	mi := &file_linli_registry_v1_inbox_store_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -205,7 +353,7 @@ func (x *WebhookRow) String() string {
 func (*WebhookRow) ProtoMessage() {}
 
 func (x *WebhookRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_inbox_store_proto_msgTypes[2]
+	mi := &file_linli_registry_v1_inbox_store_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -218,7 +366,7 @@ func (x *WebhookRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WebhookRow.ProtoReflect.Descriptor instead.
 func (*WebhookRow) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_inbox_store_proto_rawDescGZIP(), []int{2}
+	return file_linli_registry_v1_inbox_store_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *WebhookRow) GetWebhook() *Webhook {
@@ -259,7 +407,7 @@ type DeliveryRow struct {
 
 func (x *DeliveryRow) Reset() {
 	*x = DeliveryRow{}
-	mi := &file_linli_registry_v1_inbox_store_proto_msgTypes[3]
+	mi := &file_linli_registry_v1_inbox_store_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -271,7 +419,7 @@ func (x *DeliveryRow) String() string {
 func (*DeliveryRow) ProtoMessage() {}
 
 func (x *DeliveryRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_inbox_store_proto_msgTypes[3]
+	mi := &file_linli_registry_v1_inbox_store_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -284,7 +432,7 @@ func (x *DeliveryRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliveryRow.ProtoReflect.Descriptor instead.
 func (*DeliveryRow) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_inbox_store_proto_rawDescGZIP(), []int{3}
+	return file_linli_registry_v1_inbox_store_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *DeliveryRow) GetDue() *timestamppb.Timestamp {
@@ -335,7 +483,7 @@ type TemplateRow struct {
 
 func (x *TemplateRow) Reset() {
 	*x = TemplateRow{}
-	mi := &file_linli_registry_v1_inbox_store_proto_msgTypes[4]
+	mi := &file_linli_registry_v1_inbox_store_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -347,7 +495,7 @@ func (x *TemplateRow) String() string {
 func (*TemplateRow) ProtoMessage() {}
 
 func (x *TemplateRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_inbox_store_proto_msgTypes[4]
+	mi := &file_linli_registry_v1_inbox_store_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -360,7 +508,7 @@ func (x *TemplateRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TemplateRow.ProtoReflect.Descriptor instead.
 func (*TemplateRow) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_inbox_store_proto_rawDescGZIP(), []int{4}
+	return file_linli_registry_v1_inbox_store_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *TemplateRow) GetDistrictPath() string {
@@ -395,7 +543,7 @@ var File_linli_registry_v1_inbox_store_proto protoreflect.FileDescriptor
 
 const file_linli_registry_v1_inbox_store_proto_rawDesc = "" +
 	"\n" +
-	"#linli/registry/v1/inbox_store.proto\x12\x11linli.registry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dlinli/registry/v1/inbox.proto\"\xd9\x02\n" +
+	"#linli/registry/v1/inbox_store.proto\x12\x11linli.registry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dlinli/registry/v1/inbox.proto\x1a\x19linli/type/v1/event.proto\"\xaa\x03\n" +
 	"\n" +
 	"MessageRow\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x14\n" +
@@ -405,14 +553,29 @@ const file_linli_registry_v1_inbox_store_proto_rawDesc = "" +
 	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12A\n" +
 	"\x06params\x18\x06 \x03(\v2).linli.registry.v1.MessageRow.ParamsEntryR\x06params\x123\n" +
 	"\aread_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x06readAt\x12\x0e\n" +
-	"\x02id\x18\b \x01(\tR\x02id\x1a9\n" +
+	"\x02id\x18\b \x01(\tR\x02id\x12\x14\n" +
+	"\x05place\x18\t \x01(\tR\x05place\x129\n" +
+	"\n" +
+	"keep_until\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\tkeepUntil\x1a9\n" +
 	"\vParamsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"G\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"Y\n" +
+	"\n" +
+	"WaitingRow\x12,\n" +
+	"\x03due\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x03due\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x02 \x01(\tR\tmessageId\"e\n" +
+	"\bRoundRow\x12-\n" +
+	"\x05event\x18\x01 \x01(\v2\x17.linli.type.v1.EventRowR\x05event\x12\x12\n" +
+	"\x04told\x18\x02 \x01(\x05R\x04told\x12\x16\n" +
+	"\x06cursor\x18\x03 \x01(\fR\x06cursor\"f\n" +
 	"\n" +
 	"ContactRow\x12\x16\n" +
 	"\x06person\x18\x01 \x01(\tR\x06person\x12!\n" +
-	"\fsealed_email\x18\x02 \x01(\fR\vsealedEmail\"{\n" +
+	"\fsealed_email\x18\x02 \x01(\fR\vsealedEmail\x12\x1d\n" +
+	"\n" +
+	"topics_off\x18\x03 \x03(\tR\ttopicsOff\"{\n" +
 	"\n" +
 	"WebhookRow\x124\n" +
 	"\awebhook\x18\x01 \x01(\v2\x1a.linli.registry.v1.WebhookR\awebhook\x12\x12\n" +
@@ -445,28 +608,34 @@ func file_linli_registry_v1_inbox_store_proto_rawDescGZIP() []byte {
 	return file_linli_registry_v1_inbox_store_proto_rawDescData
 }
 
-var file_linli_registry_v1_inbox_store_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_linli_registry_v1_inbox_store_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_linli_registry_v1_inbox_store_proto_goTypes = []any{
 	(*MessageRow)(nil),            // 0: linli.registry.v1.MessageRow
-	(*ContactRow)(nil),            // 1: linli.registry.v1.ContactRow
-	(*WebhookRow)(nil),            // 2: linli.registry.v1.WebhookRow
-	(*DeliveryRow)(nil),           // 3: linli.registry.v1.DeliveryRow
-	(*TemplateRow)(nil),           // 4: linli.registry.v1.TemplateRow
-	nil,                           // 5: linli.registry.v1.MessageRow.ParamsEntry
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
-	(*Webhook)(nil),               // 7: linli.registry.v1.Webhook
+	(*WaitingRow)(nil),            // 1: linli.registry.v1.WaitingRow
+	(*RoundRow)(nil),              // 2: linli.registry.v1.RoundRow
+	(*ContactRow)(nil),            // 3: linli.registry.v1.ContactRow
+	(*WebhookRow)(nil),            // 4: linli.registry.v1.WebhookRow
+	(*DeliveryRow)(nil),           // 5: linli.registry.v1.DeliveryRow
+	(*TemplateRow)(nil),           // 6: linli.registry.v1.TemplateRow
+	nil,                           // 7: linli.registry.v1.MessageRow.ParamsEntry
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*v1.EventRow)(nil),           // 9: linli.type.v1.EventRow
+	(*Webhook)(nil),               // 10: linli.registry.v1.Webhook
 }
 var file_linli_registry_v1_inbox_store_proto_depIdxs = []int32{
-	6, // 0: linli.registry.v1.MessageRow.time:type_name -> google.protobuf.Timestamp
-	5, // 1: linli.registry.v1.MessageRow.params:type_name -> linli.registry.v1.MessageRow.ParamsEntry
-	6, // 2: linli.registry.v1.MessageRow.read_at:type_name -> google.protobuf.Timestamp
-	7, // 3: linli.registry.v1.WebhookRow.webhook:type_name -> linli.registry.v1.Webhook
-	6, // 4: linli.registry.v1.DeliveryRow.due:type_name -> google.protobuf.Timestamp
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	8,  // 0: linli.registry.v1.MessageRow.time:type_name -> google.protobuf.Timestamp
+	7,  // 1: linli.registry.v1.MessageRow.params:type_name -> linli.registry.v1.MessageRow.ParamsEntry
+	8,  // 2: linli.registry.v1.MessageRow.read_at:type_name -> google.protobuf.Timestamp
+	8,  // 3: linli.registry.v1.MessageRow.keep_until:type_name -> google.protobuf.Timestamp
+	8,  // 4: linli.registry.v1.WaitingRow.due:type_name -> google.protobuf.Timestamp
+	9,  // 5: linli.registry.v1.RoundRow.event:type_name -> linli.type.v1.EventRow
+	10, // 6: linli.registry.v1.WebhookRow.webhook:type_name -> linli.registry.v1.Webhook
+	8,  // 7: linli.registry.v1.DeliveryRow.due:type_name -> google.protobuf.Timestamp
+	8,  // [8:8] is the sub-list for method output_type
+	8,  // [8:8] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_linli_registry_v1_inbox_store_proto_init() }
@@ -481,7 +650,7 @@ func file_linli_registry_v1_inbox_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_registry_v1_inbox_store_proto_rawDesc), len(file_linli_registry_v1_inbox_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -25,7 +25,8 @@ const (
 // .taken_on.v1, .begun.v1, .resolved.v1, .rated.v1, .closed.v1, .declined.v1, .merged.v1,
 // .verified.v1, .recalled.v1, .offer_declined.v1, .returned.v1, .escalated.v1,
 // .handed_back.v1, .unsolved.v1, .reopened.v1, .extended.v1, .paused.v1,
-// .resumed.v1, .excluded.v1, .answered.v1, .overdue.v1; entity: the request.
+// .resumed.v1, .excluded.v1, .answered.v1, .limit_near.v1, .answer_late.v1,
+// .overdue.v1; entity: the request.
 type RequestChanged struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -55,9 +56,16 @@ type RequestChanged struct {
 	Rated     bool  `protobuf:"varint,56,opt,name=rated,proto3" json:"rated,omitempty"`
 	Satisfied bool  `protobuf:"varint,57,opt,name=satisfied,proto3" json:"satisfied,omitempty"`
 	Excluded  bool  `protobuf:"varint,58,opt,name=excluded,proto3" json:"excluded,omitempty"`
-	// 0 the community, 1 the street, 2 the department: who sees to it, or with
-	// .overdue who is told.
+	// 0 the community, 1 the street, 2 the department: who sees to it. With
+	// .overdue who is told: 1 the community, 2 the street, 3 the department.
 	Level int32 `protobuf:"varint,59,opt,name=level,proto3" json:"level,omitempty"`
+	// With .limit_near, .answer_late and .overdue: which limit, and its last
+	// Shanghai day.
+	Limit  RequestLimit `protobuf:"varint,130,opt,name=limit,proto3,enum=linli.requests.v1.RequestLimit" json:"limit,omitempty"`
+	DueDay string       `protobuf:"bytes,131,opt,name=due_day,json=dueDay,proto3" json:"due_day,omitempty"`
+	// Who it was dispatched to: a member, staff or a provider. With .recalled and
+	// .reopened who it was.
+	Helper string `protobuf:"bytes,132,opt,name=helper,proto3" json:"helper,omitempty"`
 	// Whether the author has not posted or said "me too" here this year before.
 	ParticipantIsNewInYear bool `protobuf:"varint,60,opt,name=participant_is_new_in_year,json=participantIsNewInYear,proto3" json:"participant_is_new_in_year,omitempty"`
 	unknownFields          protoimpl.UnknownFields
@@ -241,6 +249,27 @@ func (x *RequestChanged) GetLevel() int32 {
 	return 0
 }
 
+func (x *RequestChanged) GetLimit() RequestLimit {
+	if x != nil {
+		return x.Limit
+	}
+	return RequestLimit_REQUEST_LIMIT_UNSPECIFIED
+}
+
+func (x *RequestChanged) GetDueDay() string {
+	if x != nil {
+		return x.DueDay
+	}
+	return ""
+}
+
+func (x *RequestChanged) GetHelper() string {
+	if x != nil {
+		return x.Helper
+	}
+	return ""
+}
+
 func (x *RequestChanged) GetParticipantIsNewInYear() bool {
 	if x != nil {
 		return x.ParticipantIsNewInYear
@@ -329,7 +358,7 @@ var File_linli_requests_v1_events_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\x1elinli/requests/v1/events.proto\x12\x11linli.requests.v1\x1a linli/requests/v1/requests.proto\"\xf3\x05\n" +
+	"\x1elinli/requests/v1/events.proto\x12\x11linli.requests.v1\x1a\x1elinli/requests/v1/limits.proto\x1a linli/requests/v1/requests.proto\"\xde\x06\n" +
 	"\x0eRequestChanged\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12%\n" +
@@ -352,7 +381,10 @@ const file_linli_requests_v1_events_proto_rawDesc = "" +
 	"\x05rated\x188 \x01(\bR\x05rated\x12\x1c\n" +
 	"\tsatisfied\x189 \x01(\bR\tsatisfied\x12\x1a\n" +
 	"\bexcluded\x18: \x01(\bR\bexcluded\x12\x14\n" +
-	"\x05level\x18; \x01(\x05R\x05level\x12:\n" +
+	"\x05level\x18; \x01(\x05R\x05level\x126\n" +
+	"\x05limit\x18\x82\x01 \x01(\x0e2\x1f.linli.requests.v1.RequestLimitR\x05limit\x12\x18\n" +
+	"\adue_day\x18\x83\x01 \x01(\tR\x06dueDay\x12\x17\n" +
+	"\x06helper\x18\x84\x01 \x01(\tR\x06helper\x12:\n" +
 	"\x1aparticipant_is_new_in_year\x18< \x01(\bR\x16participantIsNewInYear\"\xcc\x01\n" +
 	"\rRequestJoined\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
@@ -380,16 +412,18 @@ var file_linli_requests_v1_events_proto_goTypes = []any{
 	(*RequestJoined)(nil),  // 1: linli.requests.v1.RequestJoined
 	(RequestKind)(0),       // 2: linli.requests.v1.RequestKind
 	(RequestState)(0),      // 3: linli.requests.v1.RequestState
+	(RequestLimit)(0),      // 4: linli.requests.v1.RequestLimit
 }
 var file_linli_requests_v1_events_proto_depIdxs = []int32{
 	2, // 0: linli.requests.v1.RequestChanged.kind:type_name -> linli.requests.v1.RequestKind
 	3, // 1: linli.requests.v1.RequestChanged.state:type_name -> linli.requests.v1.RequestState
 	3, // 2: linli.requests.v1.RequestChanged.previous_state:type_name -> linli.requests.v1.RequestState
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	4, // 3: linli.requests.v1.RequestChanged.limit:type_name -> linli.requests.v1.RequestLimit
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_linli_requests_v1_events_proto_init() }
@@ -397,6 +431,7 @@ func file_linli_requests_v1_events_proto_init() {
 	if File_linli_requests_v1_events_proto != nil {
 		return
 	}
+	file_linli_requests_v1_limits_proto_init()
 	file_linli_requests_v1_requests_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

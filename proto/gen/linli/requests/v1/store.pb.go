@@ -34,7 +34,15 @@ type RequestRow struct {
 	// Limit that held when it was answered first was kept.
 	AnsweredInTime bool `protobuf:"varint,51,opt,name=answered_in_time,json=answeredInTime,proto3" json:"answered_in_time,omitempty"`
 	// Who took it out of the rates, why, and when.
-	Exclusion     *Exclusion `protobuf:"bytes,52,opt,name=exclusion,proto3" json:"exclusion,omitempty"`
+	Exclusion *Exclusion `protobuf:"bytes,52,opt,name=exclusion,proto3" json:"exclusion,omitempty"`
+	// What the clock looks at: when the office is reminded of the limit, when the
+	// next one up is told that it has passed, and when the first answer is due.
+	// Each unset when it is done or not wanted.
+	NearAt    *timestamppb.Timestamp `protobuf:"bytes,130,opt,name=near_at,json=nearAt,proto3" json:"near_at,omitempty"`
+	ClimbAt   *timestamppb.Timestamp `protobuf:"bytes,131,opt,name=climb_at,json=climbAt,proto3" json:"climb_at,omitempty"`
+	AnswerDue *timestamppb.Timestamp `protobuf:"bytes,132,opt,name=answer_due,json=answerDue,proto3" json:"answer_due,omitempty"`
+	// No answer came within its limit.
+	AnswerLate    bool `protobuf:"varint,133,opt,name=answer_late,json=answerLate,proto3" json:"answer_late,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -109,6 +117,34 @@ func (x *RequestRow) GetExclusion() *Exclusion {
 		return x.Exclusion
 	}
 	return nil
+}
+
+func (x *RequestRow) GetNearAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NearAt
+	}
+	return nil
+}
+
+func (x *RequestRow) GetClimbAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ClimbAt
+	}
+	return nil
+}
+
+func (x *RequestRow) GetAnswerDue() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AnswerDue
+	}
+	return nil
+}
+
+func (x *RequestRow) GetAnswerLate() bool {
+	if x != nil {
+		return x.AnswerLate
+	}
+	return false
 }
 
 // A message of a conversation; its text is sealed.
@@ -649,7 +685,7 @@ var File_linli_requests_v1_store_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1dlinli/requests/v1/store.proto\x12\x11linli.requests.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elinli/requests/v1/circle.proto\x1a linli/requests/v1/requests.proto\"\xa9\x02\n" +
+	"\x1dlinli/requests/v1/store.proto\x12\x11linli.requests.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elinli/requests/v1/circle.proto\x1a linli/requests/v1/requests.proto\"\xf5\x03\n" +
 	"\n" +
 	"RequestRow\x124\n" +
 	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\x12%\n" +
@@ -658,7 +694,13 @@ const file_linli_requests_v1_store_proto_rawDesc = "" +
 	"sealedText\x127\n" +
 	"\tnext_look\x182 \x01(\v2\x1a.google.protobuf.TimestampR\bnextLook\x12(\n" +
 	"\x10answered_in_time\x183 \x01(\bR\x0eansweredInTime\x12:\n" +
-	"\texclusion\x184 \x01(\v2\x1c.linli.requests.v1.ExclusionR\texclusion\"\xfd\x01\n" +
+	"\texclusion\x184 \x01(\v2\x1c.linli.requests.v1.ExclusionR\texclusion\x124\n" +
+	"\anear_at\x18\x82\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x06nearAt\x126\n" +
+	"\bclimb_at\x18\x83\x01 \x01(\v2\x1a.google.protobuf.TimestampR\aclimbAt\x12:\n" +
+	"\n" +
+	"answer_due\x18\x84\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tanswerDue\x12 \n" +
+	"\vanswer_late\x18\x85\x01 \x01(\bR\n" +
+	"answerLate\"\xfd\x01\n" +
 	"\n" +
 	"MessageRow\x12\x1d\n" +
 	"\n" +
@@ -743,14 +785,17 @@ var file_linli_requests_v1_store_proto_depIdxs = []int32{
 	8,  // 0: linli.requests.v1.RequestRow.request:type_name -> linli.requests.v1.Request
 	9,  // 1: linli.requests.v1.RequestRow.next_look:type_name -> google.protobuf.Timestamp
 	10, // 2: linli.requests.v1.RequestRow.exclusion:type_name -> linli.requests.v1.Exclusion
-	9,  // 3: linli.requests.v1.MessageRow.said_at:type_name -> google.protobuf.Timestamp
-	9,  // 4: linli.requests.v1.NuisanceRow.paused_until:type_name -> google.protobuf.Timestamp
-	11, // 5: linli.requests.v1.DutyRow.duty:type_name -> linli.requests.v1.Duty
-	6,  // [6:6] is the sub-list for method output_type
-	6,  // [6:6] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	9,  // 3: linli.requests.v1.RequestRow.near_at:type_name -> google.protobuf.Timestamp
+	9,  // 4: linli.requests.v1.RequestRow.climb_at:type_name -> google.protobuf.Timestamp
+	9,  // 5: linli.requests.v1.RequestRow.answer_due:type_name -> google.protobuf.Timestamp
+	9,  // 6: linli.requests.v1.MessageRow.said_at:type_name -> google.protobuf.Timestamp
+	9,  // 7: linli.requests.v1.NuisanceRow.paused_until:type_name -> google.protobuf.Timestamp
+	11, // 8: linli.requests.v1.DutyRow.duty:type_name -> linli.requests.v1.Duty
+	9,  // [9:9] is the sub-list for method output_type
+	9,  // [9:9] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_linli_requests_v1_store_proto_init() }

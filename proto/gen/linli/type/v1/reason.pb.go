@@ -442,7 +442,9 @@ const (
 	// An export is approved by another person than who asked.
 	Reason_REASON_EXPORT_OWN_APPROVAL Reason = 1661
 	// The export could be read until `until`.
-	Reason_REASON_EXPORT_OVER Reason = 1662
+	Reason_REASON_EXPORT_OVER Reason = 1662 // The inboxes.
+	// An office's messages are for that office, not for those above it.
+	Reason_REASON_NOT_OWN_INBOX Reason = 1700
 	// No stored query is called `name`.
 	Reason_REASON_UNKNOWN_QUERY Reason = 1530
 	// The lines sum up to `sum_fen`, the tranches to `promised_fen`.
@@ -700,6 +702,7 @@ var (
 		1660: "REASON_EXPORT_TOO_MANY",
 		1661: "REASON_EXPORT_OWN_APPROVAL",
 		1662: "REASON_EXPORT_OVER",
+		1700: "REASON_NOT_OWN_INBOX",
 		1530: "REASON_UNKNOWN_QUERY",
 		1531: "REASON_BUDGET_OVER_SUPPORT",
 		1532: "REASON_SPENDING_NOT_ALLOWED",
@@ -931,6 +934,7 @@ var (
 		"REASON_EXPORT_TOO_MANY":           1660,
 		"REASON_EXPORT_OWN_APPROVAL":       1661,
 		"REASON_EXPORT_OVER":               1662,
+		"REASON_NOT_OWN_INBOX":             1700,
 		"REASON_UNKNOWN_QUERY":             1530,
 		"REASON_BUDGET_OVER_SUPPORT":       1531,
 		"REASON_SPENDING_NOT_ALLOWED":      1532,
@@ -988,7 +992,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xa25\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xbd5\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1211,6 +1215,7 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x16REASON_EXPORT_TOO_MANY\x10\xfc\f\x12\x1f\n" +
 	"\x1aREASON_EXPORT_OWN_APPROVAL\x10\xfd\f\x12\x17\n" +
 	"\x12REASON_EXPORT_OVER\x10\xfe\f\x12\x19\n" +
+	"\x14REASON_NOT_OWN_INBOX\x10\xa4\r\x12\x19\n" +
 	"\x14REASON_UNKNOWN_QUERY\x10\xfa\v\x12\x1f\n" +
 	"\x1aREASON_BUDGET_OVER_SUPPORT\x10\xfb\v\x12 \n" +
 	"\x1bREASON_SPENDING_NOT_ALLOWED\x10\xfc\v\x12\x1f\n" +
