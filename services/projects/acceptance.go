@@ -77,7 +77,7 @@ func (s acceptances) OpenAcceptance(ctx context.Context, req *pb.OpenAcceptanceR
 		if err != nil {
 			return nil, err
 		}
-		return &pb.OpenAcceptanceResponse{Acceptance: acceptanceProto(look)}, nil
+		return &pb.OpenAcceptanceResponse{Acceptance: acceptanceProto(look)}, tx.Emit(acceptanceOpened(look))
 	})
 }
 

@@ -1,6 +1,8 @@
 package projects
 
 import (
+	"strconv"
+
 	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 
 	"github.com/linli-project/linli/pkg/store"
@@ -27,6 +29,22 @@ func keyProjectEvent(name string, row table.Row[*pb.KeyProjectRow], promise *pb.
 			ApplicantPath: row.Value.GetApplicantPath(), State: p.GetState(), Excellent: p.GetExcellent(),
 			PromiseId: promise.GetId(), PromiseKind: promise.GetKind(), Day: day,
 		},
+	}
+}
+
+// acceptanceOpened names those who are to hand in scores, so that they can be
+// told.
+func acceptanceOpened(row table.Row[*pb.AcceptanceRow]) store.Event {
+	a := row.Value.GetAcceptance()
+	ev := &pb.AcceptanceOpened{
+		ProjectId: a.GetProjectId(), Revision: row.Revision, Look: a.GetLook(), ApplicantPath: row.Value.GetApplicantPath(),
+		DistrictPath: row.Value.GetDistrictPath(), Day: a.GetOpenedOn(),
+	}
+	for _, m := range a.GetPanel() {
+		ev.Panel = append(ev.Panel, m.GetPerson())
+	}
+	return store.Event{
+		Name: "acceptance.opened", EntityID: a.GetProjectId() + "/" + strconv.Itoa(int(a.GetLook())), Revision: row.Revision, Data: ev,
 	}
 }
 

@@ -38,6 +38,7 @@ const (
 	theAboveHome    who = "office above the home organization"
 	theApplicant    who = "applicant"
 	theReviewers    who = "reviewers"
+	thePanel        who = "panel"
 	theObjector     who = "who objected"
 	theOffice       who = "office"
 	everyMember     who = "every member of the district"

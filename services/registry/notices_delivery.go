@@ -31,6 +31,7 @@ func deliveryAnnouncements() []announcement {
 	return []announcement{
 		project("begun"), project("in_acceptance", theDistrict), project("accepted"), project("to_be_remedied"),
 		project("failed"), project("closed"), project("excelled"),
+		{subject: "projects.acceptance.opened", read: panelFacts, tells: []tell{{to: thePanel, topic: "acceptance.opened"}}},
 		{subject: "projects.promise.delivered", read: keyProjectFacts, tells: []tell{{to: theApplicant, topic: "promise.delivered"}}},
 		{subject: "projects.promise.overdue", read: keyProjectFacts, tells: []tell{
 			{to: theDistrict, topic: "promise.overdue"}, {to: theApplicant, topic: "promise.overdue"},
@@ -51,7 +52,7 @@ func deliveryTopics() []topic {
 		"key_project.begun", "key_project.in_acceptance", "key_project.accepted", "key_project.to_be_remedied",
 		"key_project.failed", "key_project.closed", "key_project.excelled", "promise.delivered", "promise.overdue",
 		"indicator.reminded", "indicator.fell_behind", "indicator.overdue", "indicator.supervised", "indicator.recovered",
-		"indicator.target_changed", "indicator.reading_asked", "spending.recorded", "spending.confirmed", "spending.turned_down",
+		"acceptance.opened", "indicator.target_changed", "indicator.reading_asked", "spending.recorded", "spending.confirmed", "spending.turned_down",
 	} {
 		out = append(out, topic{name, []string{"organization", "day", "code"}})
 	}
@@ -67,6 +68,19 @@ func keyProjectFacts(e *typev1.EventRow, _ places) ([]facts, error) {
 		about: ev.GetId(), fact: ev.GetPromiseId() + " " + revision(ev.GetRevision()), place: ev.GetDistrictPath(),
 		whom:   map[who][]string{theApplicant: officesAt(ev.GetApplicantPath()), theDistrict: officesAt(ev.GetDistrictPath())},
 		params: map[string]string{"organization": leaf(ev.GetApplicantPath()), "day": dayOf(e, ev.GetDay()), "code": ev.GetId()},
+	}), nil
+}
+
+// panelFacts: who is to look at a project and hand in scores.
+func panelFacts(e *typev1.EventRow, _ places) ([]facts, error) {
+	var ev projectsv1.AcceptanceOpened
+	if err := events.Decode(e, &ev); err != nil {
+		return nil, err
+	}
+	return one(facts{
+		about: ev.GetProjectId(), fact: "look " + decimal(int(ev.GetLook())), place: ev.GetDistrictPath(),
+		whom:   map[who][]string{thePanel: persons(ev.GetPanel()...)},
+		params: map[string]string{"organization": leaf(ev.GetApplicantPath()), "day": dayOf(e, ev.GetDay()), "code": ev.GetProjectId()},
 	}), nil
 }
 

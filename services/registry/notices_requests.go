@@ -33,6 +33,7 @@ func requestAnnouncements() []announcement {
 		toldToAuthor("admitted"),
 		toldToAuthor("verified"),
 		toldToAuthor("dispatched", tell{to: theHelper, topic: "request.offered"}),
+		toldToAuthor("begun"),
 		toldToAuthor("taken_on", tell{to: theCommunity, topic: "request.helper_found"}),
 		told("offer_declined", tell{to: theCommunity, topic: "request.offer_declined"}),
 		told("returned", tell{to: theCommunity, topic: "request.returned"}),
@@ -74,7 +75,7 @@ func requestTopics() []topic {
 	step := []string{"community", "day", "code"}
 	limit := []string{"community", "day", "code", "until"}
 	out := []topic{{"provider.proposed", []string{"community", "day"}}, {"offer.made", []string{"community", "day", "code", "hours"}}, {"offer.accepted", step}, {"offer.withdrawn", step}}
-	for _, name := range strings.Fields(`posted admitted verified dispatched offered taken_on helper_found offer_declined
+	for _, name := range strings.Fields(`posted admitted verified dispatched offered taken_on begun helper_found offer_declined
 		returned recalled escalated escalated_here handed_back handed_back_here extended paused resumed answered message
 		resolved finished rated closed declined merged unsolved reopened`) {
 		out = append(out, topic{"request." + name, step})
