@@ -193,7 +193,7 @@ func (r *run) reportIndicators(ctx context.Context, c *comparison) error {
 	if err != nil {
 		return err
 	}
-	_, residents := r.takingPart()
+	_, residents := r.circlePeople()
 	for _, p := range r.records.posts {
 		if p.Type == "problem" {
 			solved++

@@ -174,6 +174,25 @@ func (r *run) reportHardship(ctx context.Context, c *comparison) error {
 	return r.checkHelp(ctx, c)
 }
 
+// circlePeople are those who posted, and all who took part, by the records.
+func (r *run) circlePeople() (authors, participants map[string]bool) {
+	authors, participants = map[string]bool{}, map[string]bool{}
+	for _, p := range r.records.posts {
+		author := p.Resident
+		if p.OnBehalfOf {
+			author = r.notes.Hardship.Poster
+		}
+		authors[author], participants[author] = true, true
+		if mergedAgain(p) {
+			authors[p.Supporters[0]] = true
+		}
+		for _, s := range p.Supporters {
+			participants[s] = true
+		}
+	}
+	return authors, participants
+}
+
 func (r *run) reportCircle(ctx context.Context, c *comparison) error {
 	c.scenario = "4 service circle"
 	var circle requestsv1.Circle
@@ -191,7 +210,7 @@ func (r *run) reportCircle(ctx context.Context, c *comparison) error {
 			solved += k.GetResolved()
 		}
 	}
-	authors, participants := r.takingPart()
+	authors, participants := r.circlePeople()
 	c.atLeast("suggestions and opinions", 500, suggestions)
 	c.count("problems solved", "article", 798, solved)
 	c.count("posts filed", "records", int64(len(r.records.posts)), closed)
@@ -199,25 +218,6 @@ func (r *run) reportCircle(ctx context.Context, c *comparison) error {
 	c.atLeast("residents taking part", 1500, circle.GetParticipants())
 	c.count("residents who posted or said me too", "records", int64(len(participants)), circle.GetParticipants())
 	return r.reportRates(ctx, c)
-}
-
-// takingPart are the residents who posted, and those who posted or said me too.
-func (r *run) takingPart() (authors, participants map[string]bool) {
-	authors, participants = map[string]bool{}, map[string]bool{}
-	for _, p := range r.records.posts {
-		author := p.Resident
-		if p.OnBehalfOf {
-			author = r.notes.Hardship.Poster
-		}
-		authors[author], participants[author] = true, true
-		if mergedAgain(p) {
-			authors[p.Supporters[0]] = true
-		}
-		for _, s := range p.Supporters {
-			participants[s] = true
-		}
-	}
-	return authors, participants
 }
 
 // reportRates compares the rates with the choices that the demo made.
