@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
-	"github.com/xuri/excelize/v2"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -20,6 +18,7 @@ import (
 	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/pkg/xlsx"
 	"github.com/linli-project/linli/services/evaluation/internal/sheet"
 )
 
@@ -44,8 +43,8 @@ func (s *Service) RenderLetter(ctx context.Context, req *pb.RenderLetterRequest)
 	}
 	out := &pb.RenderLetterResponse{FileName: fmt.Sprintf("%d-%s", letter.GetYear(), letter.GetHomeOrganizationId())}
 	if req.GetFormat() == pb.LetterFormat_LETTER_FORMAT_XLSX {
-		out.ContentType, out.FileName = xlsxType, out.GetFileName()+".xlsx"
-		out.Content, err = renderXLSX(rows)
+		out.ContentType, out.FileName = xlsx.ContentType, out.GetFileName()+".xlsx"
+		out.Content, err = xlsx.Render(rows)
 		return out, err
 	}
 	out.ContentType, out.FileName = "text/csv; charset=utf-8", out.GetFileName()+".csv"
@@ -201,36 +200,6 @@ func renderCSV(rows [][]string) ([]byte, error) {
 	}
 	w.Flush()
 	return out.Bytes(), w.Error()
-}
-
-const xlsxType = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-// renderXLSX writes every cell as a text, so that none is taken for a formula,
-// and row by row, so that a large letter is not held twice.
-func renderXLSX(rows [][]string) (content []byte, err error) {
-	f := excelize.NewFile()
-	defer func() { err = errors.Join(err, f.Close()) }()
-	w, err := f.NewStreamWriter(f.GetSheetName(0))
-	if err != nil {
-		return nil, fmt.Errorf("write letter: %w", err)
-	}
-	for i, row := range rows {
-		cells := make([]any, len(row))
-		for k, cell := range row {
-			cells[k] = cell
-		}
-		if err := w.SetRow("A"+strconv.Itoa(i+1), cells); err != nil {
-			return nil, fmt.Errorf("write letter: %w", err)
-		}
-	}
-	if err := w.Flush(); err != nil {
-		return nil, fmt.Errorf("write letter: %w", err)
-	}
-	var out bytes.Buffer
-	if err := f.Write(&out); err != nil {
-		return nil, fmt.Errorf("write letter: %w", err)
-	}
-	return out.Bytes(), nil
 }
 
 func text[N int32 | int64](n N) string { return strconv.FormatInt(int64(n), 10) }
