@@ -53,6 +53,7 @@ func (s *Service) RenderLetter(ctx context.Context, req *pb.RenderLetterRequest)
 }
 
 func (s *Service) wholeLetter(ctx context.Context, call access.Call, id string) (letter *pb.Letter, lines []*pb.LetterLine, err error) {
+	day := s.today()
 	err = s.store.View(ctx, func(r kv.Reader) error {
 		row, err := s.letter(r, call.Scope, id)
 		if err != nil {
@@ -62,13 +63,18 @@ func (s *Service) wholeLetter(ctx context.Context, call access.Call, id string) 
 			return err
 		}
 		letter = row.Value.GetLetter()
+		of := s.linesFor(call, row.Value, day)
 		for q := linesOf(row.Value); ; {
 			page, err := s.tables.results.List(r, scope.Scope{Paths: []scope.Path{scope.Path(row.Value.GetHomePath())}}, q)
 			if err != nil {
 				return err
 			}
 			for _, l := range page.Rows {
-				lines = append(lines, lineProto(l.Value))
+				line, err := of.line(r, l.Value)
+				if err != nil {
+					return err
+				}
+				lines = append(lines, line)
 			}
 			if page.Last == nil {
 				return nil
@@ -168,7 +174,7 @@ func paper(l *pb.Letter, lines []*pb.LetterLine, n *names) ([][]string, error) {
 	if l.GetCorrection() != "" {
 		rows = append(rows, []string{"更正说明", l.GetCorrection()})
 	}
-	rows = append(rows, []string{"姓名", "报到社区", "服务次数", "服务件数", "服务小时", "社区意见", "说明"})
+	rows = append(rows, []string{"姓名", "报到社区", "服务次数", "服务件数", "服务小时", "社区意见", "说明", "备注"})
 	for _, line := range lines {
 		name, err := n.member(line.GetMemberId())
 		if err != nil {
@@ -180,7 +186,7 @@ func paper(l *pb.Letter, lines []*pb.LetterLine, n *names) ([][]string, error) {
 		}
 		rows = append(rows, []string{
 			name, community, text(line.GetTimes()), text(line.GetCases()), hours(line.GetQuarterHours()),
-			sheet.Opinion(line.GetOpinion()).String(), line.GetOpinionText(),
+			sheet.Opinion(line.GetOpinion()).String(), line.GetOpinionText(), remarks(line.GetNotes()),
 		})
 	}
 	return rows, nil
