@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 
 	evaluationv1 "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
+	projectsv1 "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
@@ -111,6 +112,23 @@ func (ledgerExport) RenderLedgerExport(_ context.Context, in *evaluationv1.Rende
 	}, nil
 }
 
+type projects struct {
+	projectsv1.UnimplementedLetterServiceServer
+}
+
+func (p projects) Name() string                     { return "projects" }
+func (p projects) Register(s grpc.ServiceRegistrar) { projectsv1.RegisterLetterServiceServer(s, p) }
+func (p projects) OrganizationPath(context.Context, string) (scope.Path, bool, error) {
+	return "", false, nil
+}
+
+func (p projects) RenderApplicationLetter(_ context.Context, in *projectsv1.RenderApplicationLetterRequest) (*projectsv1.RenderApplicationLetterResponse, error) {
+	return &projectsv1.RenderApplicationLetterResponse{
+		ContentType: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", FileName: "通知.xlsx",
+		Content: fmt.Appendf(nil, "%s %d", in.GetApplicationId(), in.GetIssue()),
+	}, nil
+}
+
 type fixture struct {
 	*registry
 	ready  bool
@@ -121,7 +139,7 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{registry: &registry{}, ready: true}
 	door, err := rpc.NewServer(rpc.Config{
-		Services: []rpc.Service{f.registry, evaluation{}}, Authenticator: access.DevAuthenticator(), Wall: clock.Wall(), IDs: ids.New,
+		Services: []rpc.Service{f.registry, evaluation{}, projects{}}, Authenticator: access.DevAuthenticator(), Wall: clock.Wall(), IDs: ids.New,
 		Log: slog.New(slog.DiscardHandler), Dev: true,
 	})
 	if err != nil {
@@ -379,6 +397,16 @@ func TestLedgerExport_IsAnAttachment(t *testing.T) {
 			got.header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %d %v %s", route, got.status, got.header, got.body)
 		}
+	}
+}
+
+func TestApplicationLetter_IsAnAttachment(t *testing.T) {
+	f := newFixture(t)
+	got := f.do(t, "GET", "/v1/applications/app_1/letter/xlsx", "")
+	if got.status != 200 || string(got.body) != "app_1 0" || !strings.HasPrefix(got.header.Get("Content-Disposition"), "attachment") ||
+		got.header.Get("Content-Type") != "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" ||
+		got.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("%d %v %s", got.status, got.header, got.body)
 	}
 }
 

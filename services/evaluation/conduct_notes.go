@@ -61,7 +61,9 @@ func standingProto(row *pb.ConductNoteRow) *pb.StandingNote {
 	return &pb.StandingNote{Id: n.GetId(), Kind: n.GetKind(), Day: n.GetDay(), SignedBy: n.GetSignedBy(), LapsesOn: n.GetLapsesOn()}
 }
 
-// ListStandingNotes answers what is reported of a member.
+// ListStandingNotes answers what is reported of a member. The home organization
+// is the one itself, as with grades: what a branch is told is not for the
+// organizations above it.
 func (s conducts) ListStandingNotes(ctx context.Context, req *pb.ListStandingNotesRequest) (*pb.ListStandingNotesResponse, error) {
 	call, reply, day := access.From(ctx), &pb.ListStandingNotesResponse{}, req.GetDay()
 	if day == "" {
@@ -72,9 +74,8 @@ func (s conducts) ListStandingNotes(ctx context.Context, req *pb.ListStandingNot
 		if err != nil {
 			return err
 		}
-		home := call.ScopeOf(typev1.Role_ROLE_WORKPLACE_OFFICER, typev1.Role_ROLE_COMMUNITY_PARTY_STAFF)
 		offices := call.ScopeOf(typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, typev1.Role_ROLE_STREET_OFFICER)
-		atHome := home.Covers(m.HomePath)
+		atHome := standingAt(call, m.HomePath) == committee
 		if !ok || !atHome && !offices.Covers(m.ReportedPath) {
 			return rule.Absent("member", req.GetMemberId())
 		}

@@ -182,6 +182,11 @@ func TestConduct_WhoReads(t *testing.T) {
 	refused(t, "another member", err, codes.NotFound, "NOT_FOUND")
 	_, err = h.notes.ListStandingNotes(h.as(typev1.Role_ROLE_WORKPLACE_OFFICER, "o", w2), &pb.ListStandingNotesRequest{MemberId: "m1"})
 	refused(t, "another workplace", err, codes.NotFound, "NOT_FOUND")
+	_, err = h.notes.ListStandingNotes(h.as(typev1.Role_ROLE_WORKPLACE_OFFICER, "o", district), &pb.ListStandingNotesRequest{MemberId: "m1"})
+	refused(t, "the organization above the home", err, codes.NotFound, "NOT_FOUND")
+	if got := h.reported(h.home("o"), t, ""); got != 1 {
+		t.Errorf("the home organization is told of %d", got)
+	}
 	for _, text := range []string{"消防通道", "送病人", "屡劝不改"} {
 		if bytes.Contains(h.Events("evaluation"), []byte(text)) || bytes.Contains([]byte(h.Log.String()), []byte(text)) {
 			t.Errorf("%q lies in an event or the log", text)

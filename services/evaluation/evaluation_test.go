@@ -183,7 +183,7 @@ func TestRenderLetter_PutsNamesInAndKeepsFormulasOut(t *testing.T) {
 		return rows
 	}
 	w := render("W1")
-	if got := fmt.Sprint(w[4:]); got != "[[姓名 报到社区 服务次数 服务件数 服务小时 社区意见 说明] ['=王一 组织C1 2 2 2 一般 ] [李二  0 0 0  ]]" {
+	if got := fmt.Sprint(w[4:]); got != "[[姓名 报到社区 服务次数 服务件数 服务小时 社区意见 说明 备注] ['=王一 组织C1 2 2 2 一般  ] [李二  0 0 0   ]]" {
 		t.Errorf("W1: %s", got)
 	}
 	// The district may not list an external organization; it sees who came here.

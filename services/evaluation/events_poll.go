@@ -11,15 +11,17 @@ import (
 )
 
 // pollEvent: linli.evaluation.poll.prepared.v1, .issued.v1, .opened.v1,
-// .closed.v1 and .annulled.v1. The box is given with the last but one only.
+// .closed.v1 and .annulled.v1. The box is given with the last but one only. Of a
+// branch's poll neither place nor numbers are announced: only its committee and
+// the organization directly above know of it, and events reach others.
 func pollEvent(name string, row table.Row[*pb.PollRow], urn *pb.UrnRow, now time.Time) store.Event {
 	p := row.Value.GetPoll()
-	return store.Event{
-		Name: name, EntityID: p.GetId(), Revision: row.Revision,
-		Data: &pb.PollChanged{
-			Id: p.GetId(), Revision: row.Revision, OrganizationPath: row.Value.GetOrganizationPath(),
-			Kind: p.GetKind(), Year: p.GetYear(), State: p.GetState(), Members: int32(len(p.GetMemberIds())), Seats: p.GetSeats(),
-			Counts: pollProto(row, urn).GetCounts(), Day: clock.Day(now),
-		},
+	data := &pb.PollChanged{
+		Id: p.GetId(), Revision: row.Revision, Kind: p.GetKind(), Year: p.GetYear(), State: p.GetState(), Day: clock.Day(now),
 	}
+	if p.GetKind() != pb.PollKind_POLL_KIND_BRANCH {
+		data.OrganizationPath, data.Counts = row.Value.GetOrganizationPath(), pollProto(row, urn).GetCounts()
+		data.Members, data.Seats = int32(len(p.GetMemberIds())), p.GetSeats()
+	}
+	return store.Event{Name: name, EntityID: p.GetId(), Revision: row.Revision, Data: data}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/pkg/xlsx"
 	"github.com/linli-project/linli/services/evaluation/internal/cycle"
 	"github.com/linli-project/linli/services/evaluation/internal/volunteer"
 )
@@ -196,8 +197,8 @@ func (s exports) RenderLedgerExport(ctx context.Context, req *pb.RenderLedgerExp
 	e := row.Value.GetExport()
 	out := &pb.RenderLedgerExportResponse{FileName: fmt.Sprintf("%d-%s-services", e.GetYear(), e.GetCommunityId())}
 	if req.GetFormat() == pb.LetterFormat_LETTER_FORMAT_XLSX {
-		out.ContentType, out.FileName = xlsxType, out.GetFileName()+".xlsx"
-		out.Content, err = renderXLSX(rows)
+		out.ContentType, out.FileName = xlsx.ContentType, out.GetFileName()+".xlsx"
+		out.Content, err = xlsx.Render(rows)
 		return out, err
 	}
 	out.ContentType, out.FileName = "text/csv; charset=utf-8", out.GetFileName()+".csv"

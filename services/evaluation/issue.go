@@ -43,35 +43,34 @@ func newCode() string {
 // change meanwhile: corrections wait for the close.
 func (s *Service) issueSlice(ctx context.Context, row table.Row[*pb.CycleRow]) error {
 	var page table.Listing[*pb.LetterRow]
-	var digests [][]byte
+	var issues []issuing
+	now := s.store.Civil().Now()
 	err := s.store.View(ctx, func(r kv.Reader) (err error) {
 		page, err = s.tables.letters.List(r, scope.All(), table.Query{
 			Prefix: cycleKey(row.Value.GetCycle().GetId()), After: row.Value.GetCursor(), Limit: sliceLetters,
 		})
 		for _, letter := range page.Rows {
-			digest, err := s.digest(r, letter.Value, nil)
+			is, err := s.issuing(r, letter.Value, nil, now)
 			if err != nil {
 				return err
 			}
-			digests = append(digests, digest)
+			issues = append(issues, is)
 		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	codes := make([]string, len(page.Rows))
-	for i := range codes {
-		codes[i] = newCode()
+	for i := range issues {
+		issues[i].code = newCode()
 	}
-	now := s.store.Civil().Now()
 	return s.store.Update(ctx, func(tx *store.Tx) error {
 		p, err := s.policies.For(tx, scope.Path(row.Value.GetDistrictPath()), now.In(clock.Shanghai()).Year())
 		if err != nil {
 			return err
 		}
 		for i, letter := range page.Rows {
-			if _, err := s.issue(tx, p, letter, codes[i], "", digests[i], now); err != nil {
+			if _, err := s.issue(tx, p, letter, issues[i]); err != nil {
 				return err
 			}
 		}
@@ -89,9 +88,30 @@ func (s *Service) issueSlice(ctx context.Context, row table.Row[*pb.CycleRow]) e
 	})
 }
 
+// issuing is what a letter is issued with.
+type issuing struct {
+	code, correction string
+	noted            []*pb.NotedMember
+	digest           []byte
+	at               time.Time
+}
+
+// issuing reads what a letter says at a time. changed stands in for the line of
+// its member.
+func (s *Service) issuing(r kv.Reader, l *pb.LetterRow, changed *pb.ResultRow, at time.Time) (issuing, error) {
+	noted, err := s.noted(r, l, clock.Day(at))
+	if err != nil {
+		return issuing{}, err
+	}
+	says := proto.CloneOf(l)
+	says.Noted = noted
+	digest, err := s.digest(r, says, changed)
+	return issuing{noted: noted, digest: digest, at: at}, err
+}
+
 // issue issues a letter, the first time or again: under a new code, and a reply
 // is asked for.
-func (s *Service) issue(tx *store.Tx, p policy.Policy, row table.Row[*pb.LetterRow], code, correction string, digest []byte, now time.Time) (table.Row[*pb.LetterRow], error) {
+func (s *Service) issue(tx *store.Tx, p policy.Policy, row table.Row[*pb.LetterRow], is issuing) (table.Row[*pb.LetterRow], error) {
 	next := proto.CloneOf(row.Value)
 	l := next.GetLetter()
 	if l.GetIssue() > 0 {
@@ -100,10 +120,10 @@ func (s *Service) issue(tx *store.Tx, p policy.Policy, row table.Row[*pb.LetterR
 		}
 	}
 	l.Issue++
-	l.Code, l.Correction, l.IssuedAt, l.Reminders, l.RepliedAt = code, correction, timestamppb.New(now), 0, nil
-	next.RemindAt, next.Reply = timestamppb.New(endOfDays(now, p.Int("evaluation.reply_days"))), nil
+	l.Code, l.Correction, l.IssuedAt, l.Reminders, l.RepliedAt = is.code, is.correction, timestamppb.New(is.at), 0, nil
+	next.RemindAt, next.Reply, next.Noted = timestamppb.New(endOfDays(is.at, p.Int("evaluation.reply_days"))), nil, is.noted
 	_, err := s.sheetTables.issues.Insert(tx, &pb.IssueRow{
-		Code: code, LetterId: l.GetId(), Issue: l.GetIssue(), Digest: digest, IssuedAt: l.GetIssuedAt(),
+		Code: is.code, LetterId: l.GetId(), Issue: l.GetIssue(), Digest: is.digest, IssuedAt: l.GetIssuedAt(),
 		Members: l.GetMembers(), Year: l.GetYear(),
 	})
 	if err != nil {
@@ -113,7 +133,7 @@ func (s *Service) issue(tx *store.Tx, p policy.Policy, row table.Row[*pb.LetterR
 	if err != nil {
 		return row, err
 	}
-	return kept, tx.Emit(letterEvent("letter.issued", kept, now))
+	return kept, tx.Emit(letterEvent("letter.issued", kept, is.at))
 }
 
 // supersede marks the present issue of a letter.
@@ -144,6 +164,7 @@ func (s *Service) digest(r kv.Reader, l *pb.LetterRow, changed *pb.ResultRow) ([
 	}
 	add(binary.BigEndian.AppendUint32(nil, uint32(l.GetLetter().GetYear())))
 	add([]byte(l.GetHomePath()))
+	of := letterLines{Service: s, ids: notedBy(l)}
 	for q := linesOf(l); ; {
 		page, err := s.tables.results.List(r, scope.All(), q)
 		if err != nil {
@@ -154,7 +175,7 @@ func (s *Service) digest(r kv.Reader, l *pb.LetterRow, changed *pb.ResultRow) ([
 			if changed.GetMemberId() == line.GetMemberId() {
 				line = changed
 			}
-			text, err := proto.MarshalOptions{Deterministic: true}.Marshal(lineProto(line))
+			text, err := proto.MarshalOptions{Deterministic: true}.Marshal(of.fact(line))
 			if err != nil {
 				return nil, err
 			}
@@ -217,9 +238,9 @@ func (s sheets) issueAgain(ctx context.Context, tx *store.Tx, c *pb.CycleRow, ch
 	if err != nil {
 		return letter, err
 	}
-	var digest []byte
+	var is issuing
 	err = s.store.View(ctx, func(r kv.Reader) (err error) {
-		digest, err = s.digest(r, letter.Value, changed)
+		is, err = s.issuing(r, letter.Value, changed, now)
 		return err
 	})
 	if err != nil {
@@ -229,7 +250,8 @@ func (s sheets) issueAgain(ctx context.Context, tx *store.Tx, c *pb.CycleRow, ch
 	if err != nil {
 		return letter, err
 	}
-	return s.issue(tx, p, letter, code, reason, digest, now)
+	is.code, is.correction = code, reason
+	return s.issue(tx, p, letter, is)
 }
 
 // sumAgain sums a member's year anew, by what the ledger, the poll and the

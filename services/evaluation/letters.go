@@ -107,7 +107,7 @@ func (s *Service) ListLetters(ctx context.Context, req *pb.ListLettersRequest) (
 // GetLetter answers the facts of one letter.
 func (s *Service) GetLetter(ctx context.Context, req *pb.GetLetterRequest) (*pb.GetLetterResponse, error) {
 	call := access.From(ctx)
-	reply := &pb.GetLetterResponse{}
+	reply, day := &pb.GetLetterResponse{}, s.today()
 	size := req.GetPageSize()
 	if size == 0 {
 		size = largestLetterPage
@@ -130,8 +130,13 @@ func (s *Service) GetLetter(ctx context.Context, req *pb.GetLetterRequest) (*pb.
 		}
 		reply.Letter = proto.CloneOf(row.Value.GetLetter())
 		reply.Letter.NextPageToken = next
+		of := s.linesFor(call, row.Value, day)
 		for _, l := range lines {
-			reply.Letter.Lines = append(reply.Letter.Lines, lineProto(l.Value))
+			line, err := of.line(r, l.Value)
+			if err != nil {
+				return err
+			}
+			reply.Letter.Lines = append(reply.Letter.Lines, line)
 		}
 		return nil
 	})

@@ -47,6 +47,9 @@ func (s polls) PreparePoll(ctx context.Context, req *pb.PreparePollRequest) (*pb
 		if err := poll.MayRun(call.Person, members); err != nil {
 			return nil, err
 		}
+		if err := s.checkCommunityPoll(tx, organization.Path, req.GetKind(), members); err != nil {
+			return nil, err
+		}
 		if err := s.refusePolled(tx, req.GetKind(), members, req.GetYear()); err != nil {
 			return nil, err
 		}
@@ -66,6 +69,25 @@ func (s polls) PreparePoll(ctx context.Context, req *pb.PreparePollRequest) (*pb
 		tx.Audit(store.Record{Rows: []string{id}})
 		return &pb.PreparePollResponse{Poll: pollProto(row, nil)}, tx.Emit(pollEvent("poll.prepared", row, nil, now.AsTime()))
 	})
+}
+
+// checkCommunityPoll: a community polls those who reported in to it. As a member
+// is in one poll of a kind and year, another community's poll would stand in the
+// way of it. Other polls pass.
+func (s polls) checkCommunityPoll(r kv.Reader, at scope.Path, kind pb.PollKind, members []string) error {
+	if kind != pb.PollKind_POLL_KIND_COMMUNITY {
+		return nil
+	}
+	for _, id := range members {
+		m, _, err := s.members.Get(r, id)
+		if err != nil {
+			return err
+		}
+		if err := poll.CheckReported(id, m.ReportedPath == at); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // refusePolled refuses a member who is in a poll of the kind and year.

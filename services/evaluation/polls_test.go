@@ -12,10 +12,13 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
+	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/rpc"
+	"github.com/linli-project/linli/pkg/store"
 )
 
 // pollHouse is a house with a client of polls.
@@ -31,9 +34,22 @@ func newPollHouse(t *testing.T) pollHouse {
 	return pollHouse{h, pb.NewPollServiceClient(h.Conn())}
 }
 
+// reportIn announces that m1, m2, … reported in to the community.
+func (h pollHouse) reportIn(members int32) {
+	ev := &registryv1.ReportInsChanged{}
+	for i := range members {
+		m := fmt.Sprintf("m%d", i+1)
+		ev.ReportIns = append(ev.ReportIns, &registryv1.ReportInStateChange{Id: "r" + m, Revision: 2, MemberId: m, HomePath: w1,
+			CommunityPath: community, State: registryv1.ReportInState_REPORT_IN_STATE_ACCEPTED})
+	}
+	h.Announce("registry", store.Event{Name: "report_in.accepted", EntityID: ids.New("rep"), Revision: 2, Data: ev})
+	h.Drain()
+}
+
 // prepare makes a poll over members m1, m2, … of a community.
 func (h pollHouse) prepare(t *testing.T, year, members, seats int32) *pb.Poll {
 	t.Helper()
+	h.reportIn(members)
 	req := &pb.PreparePollRequest{OrganizationId: "C1", Kind: pb.PollKind_POLL_KIND_COMMUNITY, Year: year, Seats: seats}
 	for i := range members {
 		req.Lines = append(req.Lines, &pb.BallotLine{MemberId: fmt.Sprintf("m%d", i+1), Label: fmt.Sprintf("王%d", i+1)})
@@ -128,6 +144,28 @@ func TestPoll_OnPaperAndByCode(t *testing.T) {
 		Lines: []*pb.BallotLine{{MemberId: "m2", Label: "王2"}}}
 	_, err = h.polls.PreparePoll(h.staff(), again)
 	refused(t, "a second poll on a member", err, codes.AlreadyExists, "POLL_EXISTS")
+}
+
+// A community polls who reported in to it and nobody else: the poll of another
+// community would stand in the way of the member's own.
+func TestPoll_OfThoseWhoReportedIn(t *testing.T) {
+	h := newPollHouse(t)
+	h.member("m1", w1, true)
+	h.member("m2", w1, false)
+	h.Announce("registry", store.Event{Name: "organization.registered", EntityID: "C2", Revision: 1, Data: &registryv1.OrganizationChanged{
+		Id: "C2", Kind: registryv1.OrganizationKind_ORGANIZATION_KIND_COMMUNITY, Path: "/1/11/111/C2/", Displayed: true, Revision: 1}})
+	h.Drain()
+	prepare := func(community, member string) error {
+		_, err := h.polls.PreparePoll(h.street(), &pb.PreparePollRequest{OrganizationId: community, Kind: pb.PollKind_POLL_KIND_COMMUNITY, Year: 2013, Seats: 5,
+			Lines: []*pb.BallotLine{{MemberId: member, Label: "王"}}})
+		return err
+	}
+	refused(t, "who reported in elsewhere", prepare("C2", "m1"), codes.FailedPrecondition, "POLL_MEMBER_ELSEWHERE")
+	refused(t, "who reported in nowhere", prepare("C1", "m2"), codes.FailedPrecondition, "POLL_MEMBER_ELSEWHERE")
+	refused(t, "nobody known", prepare("C1", "nobody"), codes.FailedPrecondition, "POLL_MEMBER_ELSEWHERE")
+	if err := prepare("C1", "m1"); err != nil {
+		t.Errorf("the own community: %v", err)
+	}
 }
 
 func TestPoll_UnderFiveBallotsSaysNothing(t *testing.T) {

@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
-	"github.com/xuri/excelize/v2"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -20,6 +18,7 @@ import (
 	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/pkg/xlsx"
 	"github.com/linli-project/linli/services/evaluation/internal/sheet"
 )
 
@@ -44,8 +43,8 @@ func (s *Service) RenderLetter(ctx context.Context, req *pb.RenderLetterRequest)
 	}
 	out := &pb.RenderLetterResponse{FileName: fmt.Sprintf("%d-%s", letter.GetYear(), letter.GetHomeOrganizationId())}
 	if req.GetFormat() == pb.LetterFormat_LETTER_FORMAT_XLSX {
-		out.ContentType, out.FileName = xlsxType, out.GetFileName()+".xlsx"
-		out.Content, err = renderXLSX(rows)
+		out.ContentType, out.FileName = xlsx.ContentType, out.GetFileName()+".xlsx"
+		out.Content, err = xlsx.Render(rows)
 		return out, err
 	}
 	out.ContentType, out.FileName = "text/csv; charset=utf-8", out.GetFileName()+".csv"
@@ -54,6 +53,7 @@ func (s *Service) RenderLetter(ctx context.Context, req *pb.RenderLetterRequest)
 }
 
 func (s *Service) wholeLetter(ctx context.Context, call access.Call, id string) (letter *pb.Letter, lines []*pb.LetterLine, err error) {
+	day := s.today()
 	err = s.store.View(ctx, func(r kv.Reader) error {
 		row, err := s.letter(r, call.Scope, id)
 		if err != nil {
@@ -63,13 +63,18 @@ func (s *Service) wholeLetter(ctx context.Context, call access.Call, id string) 
 			return err
 		}
 		letter = row.Value.GetLetter()
+		of := s.linesFor(call, row.Value, day)
 		for q := linesOf(row.Value); ; {
 			page, err := s.tables.results.List(r, scope.Scope{Paths: []scope.Path{scope.Path(row.Value.GetHomePath())}}, q)
 			if err != nil {
 				return err
 			}
 			for _, l := range page.Rows {
-				lines = append(lines, lineProto(l.Value))
+				line, err := of.line(r, l.Value)
+				if err != nil {
+					return err
+				}
+				lines = append(lines, line)
 			}
 			if page.Last == nil {
 				return nil
@@ -169,7 +174,7 @@ func paper(l *pb.Letter, lines []*pb.LetterLine, n *names) ([][]string, error) {
 	if l.GetCorrection() != "" {
 		rows = append(rows, []string{"更正说明", l.GetCorrection()})
 	}
-	rows = append(rows, []string{"姓名", "报到社区", "服务次数", "服务件数", "服务小时", "社区意见", "说明"})
+	rows = append(rows, []string{"姓名", "报到社区", "服务次数", "服务件数", "服务小时", "社区意见", "说明", "备注"})
 	for _, line := range lines {
 		name, err := n.member(line.GetMemberId())
 		if err != nil {
@@ -181,7 +186,7 @@ func paper(l *pb.Letter, lines []*pb.LetterLine, n *names) ([][]string, error) {
 		}
 		rows = append(rows, []string{
 			name, community, text(line.GetTimes()), text(line.GetCases()), hours(line.GetQuarterHours()),
-			sheet.Opinion(line.GetOpinion()).String(), line.GetOpinionText(),
+			sheet.Opinion(line.GetOpinion()).String(), line.GetOpinionText(), remarks(line.GetNotes()),
 		})
 	}
 	return rows, nil
@@ -201,36 +206,6 @@ func renderCSV(rows [][]string) ([]byte, error) {
 	}
 	w.Flush()
 	return out.Bytes(), w.Error()
-}
-
-const xlsxType = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-// renderXLSX writes every cell as a text, so that none is taken for a formula,
-// and row by row, so that a large letter is not held twice.
-func renderXLSX(rows [][]string) (content []byte, err error) {
-	f := excelize.NewFile()
-	defer func() { err = errors.Join(err, f.Close()) }()
-	w, err := f.NewStreamWriter(f.GetSheetName(0))
-	if err != nil {
-		return nil, fmt.Errorf("write letter: %w", err)
-	}
-	for i, row := range rows {
-		cells := make([]any, len(row))
-		for k, cell := range row {
-			cells[k] = cell
-		}
-		if err := w.SetRow("A"+strconv.Itoa(i+1), cells); err != nil {
-			return nil, fmt.Errorf("write letter: %w", err)
-		}
-	}
-	if err := w.Flush(); err != nil {
-		return nil, fmt.Errorf("write letter: %w", err)
-	}
-	var out bytes.Buffer
-	if err := f.Write(&out); err != nil {
-		return nil, fmt.Errorf("write letter: %w", err)
-	}
-	return out.Bytes(), nil
 }
 
 func text[N int32 | int64](n N) string { return strconv.FormatInt(int64(n), 10) }

@@ -116,8 +116,8 @@ func (s *Service) result(r kv.Reader, sees scope.Scope, cycleID, member string) 
 	return row, nil
 }
 
-// sheetProto is a sheet as it is shown.
-func (s *Service) sheetProto(r kv.Reader, c *pb.CycleRow, kept table.Row[*pb.ResultRow]) (*pb.MemberSheet, error) {
+// sheetProto is a sheet as it is shown on a day.
+func (s *Service) sheetProto(r kv.Reader, c *pb.CycleRow, kept table.Row[*pb.ResultRow], day string) (*pb.MemberSheet, error) {
 	row := kept.Value
 	out := &pb.MemberSheet{
 		CycleId: row.GetCycleId(), Year: c.GetCycle().GetYear(), MemberId: row.GetMemberId(),
@@ -129,6 +129,9 @@ func (s *Service) sheetProto(r kv.Reader, c *pb.CycleRow, kept table.Row[*pb.Res
 	}
 	var err error
 	if out.Composite, err = s.compositeProto(r, row); err != nil {
+		return nil, err
+	}
+	if out.Notes, err = s.standingNotes(r, row.GetMemberId(), day); err != nil {
 		return nil, err
 	}
 	page, err := s.sheetTables.objections.List(r, scope.All(), table.Query{
@@ -165,14 +168,14 @@ func (s *Service) mine(r kv.Reader, person string, year int32) (c table.Row[*pb.
 
 // GetMySheet answers the caller's own sheet.
 func (s sheets) GetMySheet(ctx context.Context, req *pb.GetMySheetRequest) (*pb.GetMySheetResponse, error) {
-	call := access.From(ctx)
+	call, day := access.From(ctx), s.today()
 	out := &pb.GetMySheetResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
 		c, row, err := s.mine(r, call.Person, req.GetYear())
 		if err != nil {
 			return err
 		}
-		out.Sheet, err = s.sheetProto(r, c.Value, row)
+		out.Sheet, err = s.sheetProto(r, c.Value, row, day)
 		return err
 	})
 	return out, err
@@ -180,7 +183,7 @@ func (s sheets) GetMySheet(ctx context.Context, req *pb.GetMySheetRequest) (*pb.
 
 // ListSheets answers the sheets of a community.
 func (s sheets) ListSheets(ctx context.Context, req *pb.ListSheetsRequest) (*pb.ListSheetsResponse, error) {
-	call := access.From(ctx)
+	call, day := access.From(ctx), s.today()
 	out := &pb.ListSheetsResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
 		c, err := s.computed(r, req.GetCycleId())
@@ -203,12 +206,15 @@ func (s sheets) ListSheets(ctx context.Context, req *pb.ListSheetsRequest) (*pb.
 			return err
 		}
 		for _, row := range rows {
-			shown, err := s.sheetProto(r, c.Value, row)
+			shown, err := s.sheetProto(r, c.Value, row, day)
 			if err != nil {
 				return err
 			}
 			if shown.Composite != nil {
 				shown.Composite.Policy = nil
+			}
+			for _, n := range shown.GetNotes() {
+				n.Text = ""
 			}
 			out.Sheets = append(out.Sheets, shown)
 		}
@@ -220,7 +226,7 @@ func (s sheets) ListSheets(ctx context.Context, req *pb.ListSheetsRequest) (*pb.
 
 // GetSheet answers one sheet in full.
 func (s sheets) GetSheet(ctx context.Context, req *pb.GetSheetRequest) (*pb.GetSheetResponse, error) {
-	call := access.From(ctx)
+	call, day := access.From(ctx), s.today()
 	out := &pb.GetSheetResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
 		c, err := s.computed(r, req.GetCycleId())
@@ -231,7 +237,7 @@ func (s sheets) GetSheet(ctx context.Context, req *pb.GetSheetRequest) (*pb.GetS
 		if err != nil {
 			return err
 		}
-		out.Sheet, err = s.sheetProto(r, c.Value, row)
+		out.Sheet, err = s.sheetProto(r, c.Value, row, day)
 		return err
 	})
 	return out, err
@@ -270,7 +276,7 @@ func sheetScope(call access.Call) scope.Scope {
 
 // SetOpinion writes the community's opinion in place of the proposed one.
 func (s sheets) SetOpinion(ctx context.Context, req *pb.SetOpinionRequest) (*pb.SetOpinionResponse, error) {
-	call := access.From(ctx)
+	call, day := access.From(ctx), s.today()
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.SetOpinionResponse, error) {
 		c, err := s.computed(tx, req.GetCycleId())
 		if err != nil {
@@ -296,7 +302,7 @@ func (s sheets) SetOpinion(ctx context.Context, req *pb.SetOpinionRequest) (*pb.
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{req.GetCycleId(), req.GetMemberId()}})
-		shown, err := s.sheetProto(tx, c.Value, kept)
+		shown, err := s.sheetProto(tx, c.Value, kept, day)
 		return &pb.SetOpinionResponse{Sheet: shown}, err
 	})
 }

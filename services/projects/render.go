@@ -1,24 +1,19 @@
 package projects
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/xuri/excelize/v2"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 
 	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/texts"
+	"github.com/linli-project/linli/pkg/xlsx"
 	"github.com/linli-project/linli/services/projects/internal/application"
 )
-
-const xlsxType = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 // RenderApplicationLetter makes the paper of a letter from its facts.
 func (s letters) RenderApplicationLetter(ctx context.Context, req *pb.RenderApplicationLetterRequest) (*pb.RenderApplicationLetterResponse, error) {
@@ -26,9 +21,9 @@ func (s letters) RenderApplicationLetter(ctx context.Context, req *pb.RenderAppl
 	if err != nil {
 		return nil, err
 	}
-	content, err := renderXLSX(letterPaper(letter, access.From(ctx).Language))
+	content, err := xlsx.Render(letterPaper(letter, access.From(ctx).Language))
 	return &pb.RenderApplicationLetterResponse{
-		FileName: fmt.Sprintf("%s-%d.xlsx", letter.GetNumber(), letter.GetIssue()), ContentType: xlsxType, Content: content,
+		FileName: fmt.Sprintf("%s-%d.xlsx", letter.GetNumber(), letter.GetIssue()), ContentType: xlsx.ContentType, Content: content,
 	}, err
 }
 
@@ -70,26 +65,4 @@ func letterPaper(l *pb.ApplicationLetter, language string) [][]string {
 // decimals writes hundredths: 7375 → "73.75".
 func decimals(hundredths int64) string {
 	return fmt.Sprintf("%d.%02d", hundredths/100, hundredths%100)
-}
-
-// renderXLSX writes every cell as a text, so that none is taken for a formula.
-func renderXLSX(rows [][]string) (content []byte, err error) {
-	f := excelize.NewFile()
-	defer func() { err = errors.Join(err, f.Close()) }()
-	for i, row := range rows {
-		for k, cell := range row {
-			at, err := excelize.CoordinatesToCellName(k+1, i+1)
-			if err == nil {
-				err = f.SetCellStr(f.GetSheetName(0), at, cell)
-			}
-			if err != nil {
-				return nil, fmt.Errorf("write letter: %w", err)
-			}
-		}
-	}
-	var out bytes.Buffer
-	if err := f.Write(&out); err != nil {
-		return nil, fmt.Errorf("write letter: %w", err)
-	}
-	return out.Bytes(), nil
 }

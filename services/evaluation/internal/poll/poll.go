@@ -74,6 +74,15 @@ func CheckMembers(members []string) error {
 	return nil
 }
 
+// CheckReported refuses a member who has not reported in to the community that
+// polls.
+func CheckReported(member string, here bool) error {
+	if !here {
+		return rule.New(rule.Precondition, "POLL_MEMBER_ELSEWHERE", "lines", "id", member)
+	}
+	return nil
+}
+
 // MayRun refuses who is appraised in the poll.
 func MayRun(person string, members []string) error {
 	if slices.Contains(members, person) {

@@ -505,7 +505,10 @@ type StandingNote struct {
 	SignedBy string                 `protobuf:"bytes,4,opt,name=signed_by,json=signedBy,proto3" json:"signed_by,omitempty"`
 	LapsesOn string                 `protobuf:"bytes,5,opt,name=lapses_on,json=lapsesOn,proto3" json:"lapses_on,omitempty"`
 	// The signed text; left out in lists.
-	Text          string `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	Text string `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	// It stood when a letter was issued and is not reported any more: lifted, under
+	// appeal or lapsed. Then without text.
+	Withdrawn     bool `protobuf:"varint,7,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -580,6 +583,13 @@ func (x *StandingNote) GetText() string {
 		return x.Text
 	}
 	return ""
+}
+
+func (x *StandingNote) GetWithdrawn() bool {
+	if x != nil {
+		return x.Withdrawn
+	}
+	return false
 }
 
 // Opens a note.
@@ -1689,14 +1699,15 @@ const file_linli_evaluation_v1_conduct_proto_rawDesc = "" +
 	"\rappeal_answer\x18\x06 \x01(\tR\fappealAnswer\"\x7f\n" +
 	"\x0eOwnConductNote\x124\n" +
 	"\x04note\x18\x01 \x01(\v2 .linli.evaluation.v1.ConductNoteR\x04note\x127\n" +
-	"\x05texts\x18\x02 \x01(\v2!.linli.evaluation.v1.ConductTextsR\x05texts\"\xb4\x01\n" +
+	"\x05texts\x18\x02 \x01(\v2!.linli.evaluation.v1.ConductTextsR\x05texts\"\xd2\x01\n" +
 	"\fStandingNote\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x124\n" +
 	"\x04kind\x18\x02 \x01(\x0e2 .linli.evaluation.v1.ConductKindR\x04kind\x12\x10\n" +
 	"\x03day\x18\x03 \x01(\tR\x03day\x12\x1b\n" +
 	"\tsigned_by\x18\x04 \x01(\tR\bsignedBy\x12\x1b\n" +
 	"\tlapses_on\x18\x05 \x01(\tR\blapsesOn\x12\x12\n" +
-	"\x04text\x18\x06 \x01(\tR\x04text\"\x89\x02\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text\x12\x1c\n" +
+	"\twithdrawn\x18\a \x01(\bR\twithdrawn\"\x89\x02\n" +
 	"\x16OpenConductNoteRequest\x12,\n" +
 	"\fcommunity_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\x12&\n" +
 	"\tmember_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12@\n" +

@@ -77,7 +77,8 @@ type ConductServiceClient interface {
 	RevealConductNote(ctx context.Context, in *RevealConductNoteRequest, opts ...grpc.CallOption) (*RevealConductNoteResponse, error)
 	// ListStandingNotes answers the notes on a member that are reported on a day,
 	// without texts. Community party staff and the street, of their own; the
-	// workplace committee of the member's home organization.
+	// workplace committee of the member's home organization itself, not those
+	// above it.
 	ListStandingNotes(ctx context.Context, in *ListStandingNotesRequest, opts ...grpc.CallOption) (*ListStandingNotesResponse, error)
 }
 
@@ -235,7 +236,8 @@ type ConductServiceServer interface {
 	RevealConductNote(context.Context, *RevealConductNoteRequest) (*RevealConductNoteResponse, error)
 	// ListStandingNotes answers the notes on a member that are reported on a day,
 	// without texts. Community party staff and the street, of their own; the
-	// workplace committee of the member's home organization.
+	// workplace committee of the member's home organization itself, not those
+	// above it.
 	ListStandingNotes(context.Context, *ListStandingNotesRequest) (*ListStandingNotesResponse, error)
 	mustEmbedUnimplementedConductServiceServer()
 }

@@ -24,15 +24,16 @@ const (
 // linli.evaluation.poll.prepared.v1, .issued.v1, .opened.v1, .closed.v1 and
 // .annulled.v1; entity: the poll.
 type PollChanged struct {
-	state            protoimpl.MessageState `protogen:"open.v1"`
-	Id               string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Revision         uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
-	OrganizationPath string                 `protobuf:"bytes,3,opt,name=organization_path,json=organizationPath,proto3" json:"organization_path,omitempty"`
-	Kind             PollKind               `protobuf:"varint,4,opt,name=kind,proto3,enum=linli.evaluation.v1.PollKind" json:"kind,omitempty"`
-	Year             int32                  `protobuf:"varint,5,opt,name=year,proto3" json:"year,omitempty"`
-	State            PollState              `protobuf:"varint,6,opt,name=state,proto3,enum=linli.evaluation.v1.PollState" json:"state,omitempty"`
-	Members          int32                  `protobuf:"varint,7,opt,name=members,proto3" json:"members,omitempty"`
-	Seats            int32                  `protobuf:"varint,8,opt,name=seats,proto3" json:"seats,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Id       string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Revision uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Left out of a branch's poll, as are members, seats and counts.
+	OrganizationPath string    `protobuf:"bytes,3,opt,name=organization_path,json=organizationPath,proto3" json:"organization_path,omitempty"`
+	Kind             PollKind  `protobuf:"varint,4,opt,name=kind,proto3,enum=linli.evaluation.v1.PollKind" json:"kind,omitempty"`
+	Year             int32     `protobuf:"varint,5,opt,name=year,proto3" json:"year,omitempty"`
+	State            PollState `protobuf:"varint,6,opt,name=state,proto3,enum=linli.evaluation.v1.PollState" json:"state,omitempty"`
+	Members          int32     `protobuf:"varint,7,opt,name=members,proto3" json:"members,omitempty"`
+	Seats            int32     `protobuf:"varint,8,opt,name=seats,proto3" json:"seats,omitempty"`
 	// Once it is closed.
 	Counts *PollCounts `protobuf:"bytes,9,opt,name=counts,proto3" json:"counts,omitempty"`
 	// Shanghai day of the step.

@@ -50,7 +50,8 @@ const (
 type PollServiceClient interface {
 	// PreparePoll makes the poll of an organization over members. Officers of
 	// the organization or above. INVALID_ARGUMENT POLL_MEMBER_TWICE;
-	// ALREADY_EXISTS POLL_EXISTS. A branch's poll is that of its open cycle, and
+	// ALREADY_EXISTS POLL_EXISTS. A community polls those who reported in to it:
+	// FAILED_PRECONDITION POLL_MEMBER_ELSEWHERE. A branch's poll is that of its open cycle, and
 	// the branch itself or the organization directly above makes it:
 	// FAILED_PRECONDITION BRANCH_NO_CYCLE, BRANCH_POLL_SEATS, BRANCH_POLL_ROSTER.
 	PreparePoll(ctx context.Context, in *PreparePollRequest, opts ...grpc.CallOption) (*PreparePollResponse, error)
@@ -235,7 +236,8 @@ func (c *pollServiceClient) GetPollResults(ctx context.Context, in *GetPollResul
 type PollServiceServer interface {
 	// PreparePoll makes the poll of an organization over members. Officers of
 	// the organization or above. INVALID_ARGUMENT POLL_MEMBER_TWICE;
-	// ALREADY_EXISTS POLL_EXISTS. A branch's poll is that of its open cycle, and
+	// ALREADY_EXISTS POLL_EXISTS. A community polls those who reported in to it:
+	// FAILED_PRECONDITION POLL_MEMBER_ELSEWHERE. A branch's poll is that of its open cycle, and
 	// the branch itself or the organization directly above makes it:
 	// FAILED_PRECONDITION BRANCH_NO_CYCLE, BRANCH_POLL_SEATS, BRANCH_POLL_ROSTER.
 	PreparePoll(context.Context, *PreparePollRequest) (*PreparePollResponse, error)

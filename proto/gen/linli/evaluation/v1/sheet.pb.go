@@ -281,8 +281,10 @@ type MemberSheet struct {
 	CorrectedAt *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=corrected_at,json=correctedAt,proto3" json:"corrected_at,omitempty"`
 	// The three inputs and what they make together: it proposes, a named person
 	// signs.
-	Composite     *Composite `protobuf:"bytes,50,opt,name=composite,proto3" json:"composite,omitempty"`
-	Etag          string     `protobuf:"bytes,51,opt,name=etag,proto3" json:"etag,omitempty"`
+	Composite *Composite `protobuf:"bytes,50,opt,name=composite,proto3" json:"composite,omitempty"`
+	Etag      string     `protobuf:"bytes,51,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Conduct notes that are reported on the day of reading.
+	Notes         []*StandingNote `protobuf:"bytes,52,rep,name=notes,proto3" json:"notes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -434,6 +436,13 @@ func (x *MemberSheet) GetEtag() string {
 		return x.Etag
 	}
 	return ""
+}
+
+func (x *MemberSheet) GetNotes() []*StandingNote {
+	if x != nil {
+		return x.Notes
+	}
+	return nil
 }
 
 // An objection to a line of a sheet.
@@ -2135,7 +2144,7 @@ var File_linli_evaluation_v1_sheet_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"\n" +
-	"\x1flinli/evaluation/v1/sheet.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#linli/evaluation/v1/composite.proto\x1a$linli/evaluation/v1/evaluation.proto\x1a\x1alinli/type/v1/access.proto\"\xa4\x05\n" +
+	"\x1flinli/evaluation/v1/sheet.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#linli/evaluation/v1/composite.proto\x1a!linli/evaluation/v1/conduct.proto\x1a$linli/evaluation/v1/evaluation.proto\x1a\x1alinli/type/v1/access.proto\"\xdd\x05\n" +
 	"\vMemberSheet\x12\x19\n" +
 	"\bcycle_id\x18\x01 \x01(\tR\acycleId\x12\x12\n" +
 	"\x04year\x18\x02 \x01(\x05R\x04year\x12\x1b\n" +
@@ -2157,7 +2166,8 @@ const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"\tsigned_by\x18\x0e \x01(\tR\bsignedBy\x12=\n" +
 	"\fcorrected_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\vcorrectedAt\x12<\n" +
 	"\tcomposite\x182 \x01(\v2\x1e.linli.evaluation.v1.CompositeR\tcomposite\x12\x17\n" +
-	"\x04etag\x183 \x01(\tB\x03\xe0A\x03R\x04etag\"\x89\x03\n" +
+	"\x04etag\x183 \x01(\tB\x03\xe0A\x03R\x04etag\x127\n" +
+	"\x05notes\x184 \x03(\v2!.linli.evaluation.v1.StandingNoteR\x05notes\"\x89\x03\n" +
 	"\tObjection\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
 	"\bcycle_id\x18\x02 \x01(\tR\acycleId\x12\x1b\n" +
@@ -2393,9 +2403,10 @@ var file_linli_evaluation_v1_sheet_proto_goTypes = []any{
 	(*CorrectResultResponse)(nil),    // 32: linli.evaluation.v1.CorrectResultResponse
 	(*timestamppb.Timestamp)(nil),    // 33: google.protobuf.Timestamp
 	(*Composite)(nil),                // 34: linli.evaluation.v1.Composite
-	(*Entry)(nil),                    // 35: linli.evaluation.v1.Entry
-	(*Cycle)(nil),                    // 36: linli.evaluation.v1.Cycle
-	(*Letter)(nil),                   // 37: linli.evaluation.v1.Letter
+	(*StandingNote)(nil),             // 35: linli.evaluation.v1.StandingNote
+	(*Entry)(nil),                    // 36: linli.evaluation.v1.Entry
+	(*Cycle)(nil),                    // 37: linli.evaluation.v1.Cycle
+	(*Letter)(nil),                   // 38: linli.evaluation.v1.Letter
 }
 var file_linli_evaluation_v1_sheet_proto_depIdxs = []int32{
 	0,  // 0: linli.evaluation.v1.MemberSheet.opinion:type_name -> linli.evaluation.v1.Opinion
@@ -2403,60 +2414,61 @@ var file_linli_evaluation_v1_sheet_proto_depIdxs = []int32{
 	5,  // 2: linli.evaluation.v1.MemberSheet.objections:type_name -> linli.evaluation.v1.Objection
 	33, // 3: linli.evaluation.v1.MemberSheet.corrected_at:type_name -> google.protobuf.Timestamp
 	34, // 4: linli.evaluation.v1.MemberSheet.composite:type_name -> linli.evaluation.v1.Composite
-	1,  // 5: linli.evaluation.v1.Objection.line:type_name -> linli.evaluation.v1.SheetLine
-	2,  // 6: linli.evaluation.v1.Objection.state:type_name -> linli.evaluation.v1.ObjectionState
-	33, // 7: linli.evaluation.v1.Objection.objected_at:type_name -> google.protobuf.Timestamp
-	33, // 8: linli.evaluation.v1.Objection.answered_at:type_name -> google.protobuf.Timestamp
-	3,  // 9: linli.evaluation.v1.Signature.state:type_name -> linli.evaluation.v1.SignatureState
-	33, // 10: linli.evaluation.v1.Signature.signed_at:type_name -> google.protobuf.Timestamp
-	33, // 11: linli.evaluation.v1.Signature.consented_at:type_name -> google.protobuf.Timestamp
-	4,  // 12: linli.evaluation.v1.GetMySheetResponse.sheet:type_name -> linli.evaluation.v1.MemberSheet
-	4,  // 13: linli.evaluation.v1.GetSheetResponse.sheet:type_name -> linli.evaluation.v1.MemberSheet
-	4,  // 14: linli.evaluation.v1.ListSheetsResponse.sheets:type_name -> linli.evaluation.v1.MemberSheet
-	35, // 15: linli.evaluation.v1.ListSheetEntriesResponse.entries:type_name -> linli.evaluation.v1.Entry
-	0,  // 16: linli.evaluation.v1.SetOpinionRequest.opinion:type_name -> linli.evaluation.v1.Opinion
-	4,  // 17: linli.evaluation.v1.SetOpinionResponse.sheet:type_name -> linli.evaluation.v1.MemberSheet
-	1,  // 18: linli.evaluation.v1.ObjectToSheetRequest.line:type_name -> linli.evaluation.v1.SheetLine
-	5,  // 19: linli.evaluation.v1.ObjectToSheetResponse.objection:type_name -> linli.evaluation.v1.Objection
-	5,  // 20: linli.evaluation.v1.AnswerObjectionResponse.objection:type_name -> linli.evaluation.v1.Objection
-	5,  // 21: linli.evaluation.v1.ListObjectionsResponse.objections:type_name -> linli.evaluation.v1.Objection
-	6,  // 22: linli.evaluation.v1.SignSheetsResponse.signature:type_name -> linli.evaluation.v1.Signature
-	6,  // 23: linli.evaluation.v1.ConsentToSheetsResponse.signature:type_name -> linli.evaluation.v1.Signature
-	6,  // 24: linli.evaluation.v1.ListSignaturesResponse.signatures:type_name -> linli.evaluation.v1.Signature
-	36, // 25: linli.evaluation.v1.CloseCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
-	0,  // 26: linli.evaluation.v1.CorrectResultRequest.opinion:type_name -> linli.evaluation.v1.Opinion
-	37, // 27: linli.evaluation.v1.CorrectResultResponse.letter:type_name -> linli.evaluation.v1.Letter
-	7,  // 28: linli.evaluation.v1.SheetService.GetMySheet:input_type -> linli.evaluation.v1.GetMySheetRequest
-	11, // 29: linli.evaluation.v1.SheetService.ListSheets:input_type -> linli.evaluation.v1.ListSheetsRequest
-	9,  // 30: linli.evaluation.v1.SheetService.GetSheet:input_type -> linli.evaluation.v1.GetSheetRequest
-	13, // 31: linli.evaluation.v1.SheetService.ListSheetEntries:input_type -> linli.evaluation.v1.ListSheetEntriesRequest
-	15, // 32: linli.evaluation.v1.SheetService.SetOpinion:input_type -> linli.evaluation.v1.SetOpinionRequest
-	17, // 33: linli.evaluation.v1.SheetService.ObjectToSheet:input_type -> linli.evaluation.v1.ObjectToSheetRequest
-	19, // 34: linli.evaluation.v1.SheetService.AnswerObjection:input_type -> linli.evaluation.v1.AnswerObjectionRequest
-	21, // 35: linli.evaluation.v1.SheetService.ListObjections:input_type -> linli.evaluation.v1.ListObjectionsRequest
-	23, // 36: linli.evaluation.v1.SheetService.SignSheets:input_type -> linli.evaluation.v1.SignSheetsRequest
-	25, // 37: linli.evaluation.v1.SheetService.ConsentToSheets:input_type -> linli.evaluation.v1.ConsentToSheetsRequest
-	27, // 38: linli.evaluation.v1.SheetService.ListSignatures:input_type -> linli.evaluation.v1.ListSignaturesRequest
-	29, // 39: linli.evaluation.v1.SheetService.CloseCycle:input_type -> linli.evaluation.v1.CloseCycleRequest
-	31, // 40: linli.evaluation.v1.SheetService.CorrectResult:input_type -> linli.evaluation.v1.CorrectResultRequest
-	8,  // 41: linli.evaluation.v1.SheetService.GetMySheet:output_type -> linli.evaluation.v1.GetMySheetResponse
-	12, // 42: linli.evaluation.v1.SheetService.ListSheets:output_type -> linli.evaluation.v1.ListSheetsResponse
-	10, // 43: linli.evaluation.v1.SheetService.GetSheet:output_type -> linli.evaluation.v1.GetSheetResponse
-	14, // 44: linli.evaluation.v1.SheetService.ListSheetEntries:output_type -> linli.evaluation.v1.ListSheetEntriesResponse
-	16, // 45: linli.evaluation.v1.SheetService.SetOpinion:output_type -> linli.evaluation.v1.SetOpinionResponse
-	18, // 46: linli.evaluation.v1.SheetService.ObjectToSheet:output_type -> linli.evaluation.v1.ObjectToSheetResponse
-	20, // 47: linli.evaluation.v1.SheetService.AnswerObjection:output_type -> linli.evaluation.v1.AnswerObjectionResponse
-	22, // 48: linli.evaluation.v1.SheetService.ListObjections:output_type -> linli.evaluation.v1.ListObjectionsResponse
-	24, // 49: linli.evaluation.v1.SheetService.SignSheets:output_type -> linli.evaluation.v1.SignSheetsResponse
-	26, // 50: linli.evaluation.v1.SheetService.ConsentToSheets:output_type -> linli.evaluation.v1.ConsentToSheetsResponse
-	28, // 51: linli.evaluation.v1.SheetService.ListSignatures:output_type -> linli.evaluation.v1.ListSignaturesResponse
-	30, // 52: linli.evaluation.v1.SheetService.CloseCycle:output_type -> linli.evaluation.v1.CloseCycleResponse
-	32, // 53: linli.evaluation.v1.SheetService.CorrectResult:output_type -> linli.evaluation.v1.CorrectResultResponse
-	41, // [41:54] is the sub-list for method output_type
-	28, // [28:41] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	35, // 5: linli.evaluation.v1.MemberSheet.notes:type_name -> linli.evaluation.v1.StandingNote
+	1,  // 6: linli.evaluation.v1.Objection.line:type_name -> linli.evaluation.v1.SheetLine
+	2,  // 7: linli.evaluation.v1.Objection.state:type_name -> linli.evaluation.v1.ObjectionState
+	33, // 8: linli.evaluation.v1.Objection.objected_at:type_name -> google.protobuf.Timestamp
+	33, // 9: linli.evaluation.v1.Objection.answered_at:type_name -> google.protobuf.Timestamp
+	3,  // 10: linli.evaluation.v1.Signature.state:type_name -> linli.evaluation.v1.SignatureState
+	33, // 11: linli.evaluation.v1.Signature.signed_at:type_name -> google.protobuf.Timestamp
+	33, // 12: linli.evaluation.v1.Signature.consented_at:type_name -> google.protobuf.Timestamp
+	4,  // 13: linli.evaluation.v1.GetMySheetResponse.sheet:type_name -> linli.evaluation.v1.MemberSheet
+	4,  // 14: linli.evaluation.v1.GetSheetResponse.sheet:type_name -> linli.evaluation.v1.MemberSheet
+	4,  // 15: linli.evaluation.v1.ListSheetsResponse.sheets:type_name -> linli.evaluation.v1.MemberSheet
+	36, // 16: linli.evaluation.v1.ListSheetEntriesResponse.entries:type_name -> linli.evaluation.v1.Entry
+	0,  // 17: linli.evaluation.v1.SetOpinionRequest.opinion:type_name -> linli.evaluation.v1.Opinion
+	4,  // 18: linli.evaluation.v1.SetOpinionResponse.sheet:type_name -> linli.evaluation.v1.MemberSheet
+	1,  // 19: linli.evaluation.v1.ObjectToSheetRequest.line:type_name -> linli.evaluation.v1.SheetLine
+	5,  // 20: linli.evaluation.v1.ObjectToSheetResponse.objection:type_name -> linli.evaluation.v1.Objection
+	5,  // 21: linli.evaluation.v1.AnswerObjectionResponse.objection:type_name -> linli.evaluation.v1.Objection
+	5,  // 22: linli.evaluation.v1.ListObjectionsResponse.objections:type_name -> linli.evaluation.v1.Objection
+	6,  // 23: linli.evaluation.v1.SignSheetsResponse.signature:type_name -> linli.evaluation.v1.Signature
+	6,  // 24: linli.evaluation.v1.ConsentToSheetsResponse.signature:type_name -> linli.evaluation.v1.Signature
+	6,  // 25: linli.evaluation.v1.ListSignaturesResponse.signatures:type_name -> linli.evaluation.v1.Signature
+	37, // 26: linli.evaluation.v1.CloseCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
+	0,  // 27: linli.evaluation.v1.CorrectResultRequest.opinion:type_name -> linli.evaluation.v1.Opinion
+	38, // 28: linli.evaluation.v1.CorrectResultResponse.letter:type_name -> linli.evaluation.v1.Letter
+	7,  // 29: linli.evaluation.v1.SheetService.GetMySheet:input_type -> linli.evaluation.v1.GetMySheetRequest
+	11, // 30: linli.evaluation.v1.SheetService.ListSheets:input_type -> linli.evaluation.v1.ListSheetsRequest
+	9,  // 31: linli.evaluation.v1.SheetService.GetSheet:input_type -> linli.evaluation.v1.GetSheetRequest
+	13, // 32: linli.evaluation.v1.SheetService.ListSheetEntries:input_type -> linli.evaluation.v1.ListSheetEntriesRequest
+	15, // 33: linli.evaluation.v1.SheetService.SetOpinion:input_type -> linli.evaluation.v1.SetOpinionRequest
+	17, // 34: linli.evaluation.v1.SheetService.ObjectToSheet:input_type -> linli.evaluation.v1.ObjectToSheetRequest
+	19, // 35: linli.evaluation.v1.SheetService.AnswerObjection:input_type -> linli.evaluation.v1.AnswerObjectionRequest
+	21, // 36: linli.evaluation.v1.SheetService.ListObjections:input_type -> linli.evaluation.v1.ListObjectionsRequest
+	23, // 37: linli.evaluation.v1.SheetService.SignSheets:input_type -> linli.evaluation.v1.SignSheetsRequest
+	25, // 38: linli.evaluation.v1.SheetService.ConsentToSheets:input_type -> linli.evaluation.v1.ConsentToSheetsRequest
+	27, // 39: linli.evaluation.v1.SheetService.ListSignatures:input_type -> linli.evaluation.v1.ListSignaturesRequest
+	29, // 40: linli.evaluation.v1.SheetService.CloseCycle:input_type -> linli.evaluation.v1.CloseCycleRequest
+	31, // 41: linli.evaluation.v1.SheetService.CorrectResult:input_type -> linli.evaluation.v1.CorrectResultRequest
+	8,  // 42: linli.evaluation.v1.SheetService.GetMySheet:output_type -> linli.evaluation.v1.GetMySheetResponse
+	12, // 43: linli.evaluation.v1.SheetService.ListSheets:output_type -> linli.evaluation.v1.ListSheetsResponse
+	10, // 44: linli.evaluation.v1.SheetService.GetSheet:output_type -> linli.evaluation.v1.GetSheetResponse
+	14, // 45: linli.evaluation.v1.SheetService.ListSheetEntries:output_type -> linli.evaluation.v1.ListSheetEntriesResponse
+	16, // 46: linli.evaluation.v1.SheetService.SetOpinion:output_type -> linli.evaluation.v1.SetOpinionResponse
+	18, // 47: linli.evaluation.v1.SheetService.ObjectToSheet:output_type -> linli.evaluation.v1.ObjectToSheetResponse
+	20, // 48: linli.evaluation.v1.SheetService.AnswerObjection:output_type -> linli.evaluation.v1.AnswerObjectionResponse
+	22, // 49: linli.evaluation.v1.SheetService.ListObjections:output_type -> linli.evaluation.v1.ListObjectionsResponse
+	24, // 50: linli.evaluation.v1.SheetService.SignSheets:output_type -> linli.evaluation.v1.SignSheetsResponse
+	26, // 51: linli.evaluation.v1.SheetService.ConsentToSheets:output_type -> linli.evaluation.v1.ConsentToSheetsResponse
+	28, // 52: linli.evaluation.v1.SheetService.ListSignatures:output_type -> linli.evaluation.v1.ListSignaturesResponse
+	30, // 53: linli.evaluation.v1.SheetService.CloseCycle:output_type -> linli.evaluation.v1.CloseCycleResponse
+	32, // 54: linli.evaluation.v1.SheetService.CorrectResult:output_type -> linli.evaluation.v1.CorrectResultResponse
+	42, // [42:55] is the sub-list for method output_type
+	29, // [29:42] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_linli_evaluation_v1_sheet_proto_init() }
@@ -2465,6 +2477,7 @@ func file_linli_evaluation_v1_sheet_proto_init() {
 		return
 	}
 	file_linli_evaluation_v1_composite_proto_init()
+	file_linli_evaluation_v1_conduct_proto_init()
 	file_linli_evaluation_v1_evaluation_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -317,8 +317,11 @@ type LetterRow struct {
 	HomePath     string  `protobuf:"bytes,2,opt,name=home_path,json=homePath,proto3" json:"home_path,omitempty"`
 	DistrictPath string  `protobuf:"bytes,3,opt,name=district_path,json=districtPath,proto3" json:"district_path,omitempty"`
 	// When the next reminder is due; unset when none is.
-	RemindAt      *timestamppb.Timestamp `protobuf:"bytes,50,opt,name=remind_at,json=remindAt,proto3" json:"remind_at,omitempty"`
-	Reply         *Reply                 `protobuf:"bytes,51,opt,name=reply,proto3" json:"reply,omitempty"`
+	RemindAt *timestamppb.Timestamp `protobuf:"bytes,50,opt,name=remind_at,json=remindAt,proto3" json:"remind_at,omitempty"`
+	Reply    *Reply                 `protobuf:"bytes,51,opt,name=reply,proto3" json:"reply,omitempty"`
+	// Notes that were reported on the day of the present issue. What they say
+	// stays sealed where it is.
+	Noted         []*NotedMember `protobuf:"bytes,60,rep,name=noted,proto3" json:"noted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -388,6 +391,66 @@ func (x *LetterRow) GetReply() *Reply {
 	return nil
 }
 
+func (x *LetterRow) GetNoted() []*NotedMember {
+	if x != nil {
+		return x.Noted
+	}
+	return nil
+}
+
+// The notes on one member of a letter.
+type NotedMember struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	MemberId      string                 `protobuf:"bytes,1,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	NoteIds       []string               `protobuf:"bytes,2,rep,name=note_ids,json=noteIds,proto3" json:"note_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotedMember) Reset() {
+	*x = NotedMember{}
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotedMember) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotedMember) ProtoMessage() {}
+
+func (x *NotedMember) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotedMember.ProtoReflect.Descriptor instead.
+func (*NotedMember) Descriptor() ([]byte, []int) {
+	return file_linli_evaluation_v1_store_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *NotedMember) GetMemberId() string {
+	if x != nil {
+		return x.MemberId
+	}
+	return ""
+}
+
+func (x *NotedMember) GetNoteIds() []string {
+	if x != nil {
+		return x.NoteIds
+	}
+	return nil
+}
+
 // One issue of a letter.
 type IssueRow struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -406,7 +469,7 @@ type IssueRow struct {
 
 func (x *IssueRow) Reset() {
 	*x = IssueRow{}
-	mi := &file_linli_evaluation_v1_store_proto_msgTypes[4]
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -418,7 +481,7 @@ func (x *IssueRow) String() string {
 func (*IssueRow) ProtoMessage() {}
 
 func (x *IssueRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_store_proto_msgTypes[4]
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -431,7 +494,7 @@ func (x *IssueRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IssueRow.ProtoReflect.Descriptor instead.
 func (*IssueRow) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_store_proto_rawDescGZIP(), []int{4}
+	return file_linli_evaluation_v1_store_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *IssueRow) GetCode() string {
@@ -503,7 +566,7 @@ type SignatureRow struct {
 
 func (x *SignatureRow) Reset() {
 	*x = SignatureRow{}
-	mi := &file_linli_evaluation_v1_store_proto_msgTypes[5]
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -515,7 +578,7 @@ func (x *SignatureRow) String() string {
 func (*SignatureRow) ProtoMessage() {}
 
 func (x *SignatureRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_store_proto_msgTypes[5]
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -528,7 +591,7 @@ func (x *SignatureRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignatureRow.ProtoReflect.Descriptor instead.
 func (*SignatureRow) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_store_proto_rawDescGZIP(), []int{5}
+	return file_linli_evaluation_v1_store_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SignatureRow) GetSignature() *Signature {
@@ -563,7 +626,7 @@ type ObjectionRow struct {
 
 func (x *ObjectionRow) Reset() {
 	*x = ObjectionRow{}
-	mi := &file_linli_evaluation_v1_store_proto_msgTypes[6]
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -575,7 +638,7 @@ func (x *ObjectionRow) String() string {
 func (*ObjectionRow) ProtoMessage() {}
 
 func (x *ObjectionRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_store_proto_msgTypes[6]
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -588,7 +651,7 @@ func (x *ObjectionRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObjectionRow.ProtoReflect.Descriptor instead.
 func (*ObjectionRow) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_store_proto_rawDescGZIP(), []int{6}
+	return file_linli_evaluation_v1_store_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ObjectionRow) GetObjection() *Objection {
@@ -616,7 +679,7 @@ type CardRow struct {
 
 func (x *CardRow) Reset() {
 	*x = CardRow{}
-	mi := &file_linli_evaluation_v1_store_proto_msgTypes[7]
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -628,7 +691,7 @@ func (x *CardRow) String() string {
 func (*CardRow) ProtoMessage() {}
 
 func (x *CardRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_store_proto_msgTypes[7]
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -641,7 +704,7 @@ func (x *CardRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardRow.ProtoReflect.Descriptor instead.
 func (*CardRow) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_store_proto_rawDescGZIP(), []int{7}
+	return file_linli_evaluation_v1_store_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CardRow) GetCard() *Card {
@@ -670,7 +733,7 @@ type CardCountRow struct {
 
 func (x *CardCountRow) Reset() {
 	*x = CardCountRow{}
-	mi := &file_linli_evaluation_v1_store_proto_msgTypes[8]
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -682,7 +745,7 @@ func (x *CardCountRow) String() string {
 func (*CardCountRow) ProtoMessage() {}
 
 func (x *CardCountRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_evaluation_v1_store_proto_msgTypes[8]
+	mi := &file_linli_evaluation_v1_store_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -695,7 +758,7 @@ func (x *CardCountRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardCountRow.ProtoReflect.Descriptor instead.
 func (*CardCountRow) Descriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_store_proto_rawDescGZIP(), []int{8}
+	return file_linli_evaluation_v1_store_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CardCountRow) GetCommunityPath() string {
@@ -749,13 +812,17 @@ const file_linli_evaluation_v1_store_proto_rawDesc = "" +
 	"\n" +
 	"opinion_by\x185 \x01(\tR\topinionBy\x12=\n" +
 	"\fcorrected_at\x186 \x01(\v2\x1a.google.protobuf.TimestampR\vcorrectedAt\x12?\n" +
-	"\tcomposite\x18< \x01(\v2!.linli.evaluation.v1.CompositeRowR\tcomposite\"\xed\x01\n" +
+	"\tcomposite\x18< \x01(\v2!.linli.evaluation.v1.CompositeRowR\tcomposite\"\xa5\x02\n" +
 	"\tLetterRow\x123\n" +
 	"\x06letter\x18\x01 \x01(\v2\x1b.linli.evaluation.v1.LetterR\x06letter\x12\x1b\n" +
 	"\thome_path\x18\x02 \x01(\tR\bhomePath\x12#\n" +
 	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPath\x127\n" +
 	"\tremind_at\x182 \x01(\v2\x1a.google.protobuf.TimestampR\bremindAt\x120\n" +
-	"\x05reply\x183 \x01(\v2\x1a.linli.evaluation.v1.ReplyR\x05reply\"\xf0\x01\n" +
+	"\x05reply\x183 \x01(\v2\x1a.linli.evaluation.v1.ReplyR\x05reply\x126\n" +
+	"\x05noted\x18< \x03(\v2 .linli.evaluation.v1.NotedMemberR\x05noted\"E\n" +
+	"\vNotedMember\x12\x1b\n" +
+	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12\x19\n" +
+	"\bnote_ids\x18\x02 \x03(\tR\anoteIds\"\xf0\x01\n" +
 	"\bIssueRow\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x1b\n" +
 	"\tletter_id\x18\x02 \x01(\tR\bletterId\x12\x14\n" +
@@ -796,47 +863,49 @@ func file_linli_evaluation_v1_store_proto_rawDescGZIP() []byte {
 	return file_linli_evaluation_v1_store_proto_rawDescData
 }
 
-var file_linli_evaluation_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_linli_evaluation_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_linli_evaluation_v1_store_proto_goTypes = []any{
 	(*EntryRow)(nil),              // 0: linli.evaluation.v1.EntryRow
 	(*CycleRow)(nil),              // 1: linli.evaluation.v1.CycleRow
 	(*ResultRow)(nil),             // 2: linli.evaluation.v1.ResultRow
 	(*LetterRow)(nil),             // 3: linli.evaluation.v1.LetterRow
-	(*IssueRow)(nil),              // 4: linli.evaluation.v1.IssueRow
-	(*SignatureRow)(nil),          // 5: linli.evaluation.v1.SignatureRow
-	(*ObjectionRow)(nil),          // 6: linli.evaluation.v1.ObjectionRow
-	(*CardRow)(nil),               // 7: linli.evaluation.v1.CardRow
-	(*CardCountRow)(nil),          // 8: linli.evaluation.v1.CardCountRow
-	(*Entry)(nil),                 // 9: linli.evaluation.v1.Entry
-	(*Cycle)(nil),                 // 10: linli.evaluation.v1.Cycle
-	(Opinion)(0),                  // 11: linli.evaluation.v1.Opinion
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
-	(*CompositeRow)(nil),          // 13: linli.evaluation.v1.CompositeRow
-	(*Letter)(nil),                // 14: linli.evaluation.v1.Letter
-	(*Reply)(nil),                 // 15: linli.evaluation.v1.Reply
-	(*Signature)(nil),             // 16: linli.evaluation.v1.Signature
-	(*Objection)(nil),             // 17: linli.evaluation.v1.Objection
-	(*Card)(nil),                  // 18: linli.evaluation.v1.Card
+	(*NotedMember)(nil),           // 4: linli.evaluation.v1.NotedMember
+	(*IssueRow)(nil),              // 5: linli.evaluation.v1.IssueRow
+	(*SignatureRow)(nil),          // 6: linli.evaluation.v1.SignatureRow
+	(*ObjectionRow)(nil),          // 7: linli.evaluation.v1.ObjectionRow
+	(*CardRow)(nil),               // 8: linli.evaluation.v1.CardRow
+	(*CardCountRow)(nil),          // 9: linli.evaluation.v1.CardCountRow
+	(*Entry)(nil),                 // 10: linli.evaluation.v1.Entry
+	(*Cycle)(nil),                 // 11: linli.evaluation.v1.Cycle
+	(Opinion)(0),                  // 12: linli.evaluation.v1.Opinion
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*CompositeRow)(nil),          // 14: linli.evaluation.v1.CompositeRow
+	(*Letter)(nil),                // 15: linli.evaluation.v1.Letter
+	(*Reply)(nil),                 // 16: linli.evaluation.v1.Reply
+	(*Signature)(nil),             // 17: linli.evaluation.v1.Signature
+	(*Objection)(nil),             // 18: linli.evaluation.v1.Objection
+	(*Card)(nil),                  // 19: linli.evaluation.v1.Card
 }
 var file_linli_evaluation_v1_store_proto_depIdxs = []int32{
-	9,  // 0: linli.evaluation.v1.EntryRow.entry:type_name -> linli.evaluation.v1.Entry
-	10, // 1: linli.evaluation.v1.CycleRow.cycle:type_name -> linli.evaluation.v1.Cycle
-	11, // 2: linli.evaluation.v1.ResultRow.proposed:type_name -> linli.evaluation.v1.Opinion
-	11, // 3: linli.evaluation.v1.ResultRow.opinion:type_name -> linli.evaluation.v1.Opinion
-	12, // 4: linli.evaluation.v1.ResultRow.corrected_at:type_name -> google.protobuf.Timestamp
-	13, // 5: linli.evaluation.v1.ResultRow.composite:type_name -> linli.evaluation.v1.CompositeRow
-	14, // 6: linli.evaluation.v1.LetterRow.letter:type_name -> linli.evaluation.v1.Letter
-	12, // 7: linli.evaluation.v1.LetterRow.remind_at:type_name -> google.protobuf.Timestamp
-	15, // 8: linli.evaluation.v1.LetterRow.reply:type_name -> linli.evaluation.v1.Reply
-	12, // 9: linli.evaluation.v1.IssueRow.issued_at:type_name -> google.protobuf.Timestamp
-	16, // 10: linli.evaluation.v1.SignatureRow.signature:type_name -> linli.evaluation.v1.Signature
-	17, // 11: linli.evaluation.v1.ObjectionRow.objection:type_name -> linli.evaluation.v1.Objection
-	18, // 12: linli.evaluation.v1.CardRow.card:type_name -> linli.evaluation.v1.Card
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	10, // 0: linli.evaluation.v1.EntryRow.entry:type_name -> linli.evaluation.v1.Entry
+	11, // 1: linli.evaluation.v1.CycleRow.cycle:type_name -> linli.evaluation.v1.Cycle
+	12, // 2: linli.evaluation.v1.ResultRow.proposed:type_name -> linli.evaluation.v1.Opinion
+	12, // 3: linli.evaluation.v1.ResultRow.opinion:type_name -> linli.evaluation.v1.Opinion
+	13, // 4: linli.evaluation.v1.ResultRow.corrected_at:type_name -> google.protobuf.Timestamp
+	14, // 5: linli.evaluation.v1.ResultRow.composite:type_name -> linli.evaluation.v1.CompositeRow
+	15, // 6: linli.evaluation.v1.LetterRow.letter:type_name -> linli.evaluation.v1.Letter
+	13, // 7: linli.evaluation.v1.LetterRow.remind_at:type_name -> google.protobuf.Timestamp
+	16, // 8: linli.evaluation.v1.LetterRow.reply:type_name -> linli.evaluation.v1.Reply
+	4,  // 9: linli.evaluation.v1.LetterRow.noted:type_name -> linli.evaluation.v1.NotedMember
+	13, // 10: linli.evaluation.v1.IssueRow.issued_at:type_name -> google.protobuf.Timestamp
+	17, // 11: linli.evaluation.v1.SignatureRow.signature:type_name -> linli.evaluation.v1.Signature
+	18, // 12: linli.evaluation.v1.ObjectionRow.objection:type_name -> linli.evaluation.v1.Objection
+	19, // 13: linli.evaluation.v1.CardRow.card:type_name -> linli.evaluation.v1.Card
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_linli_evaluation_v1_store_proto_init() }
@@ -855,7 +924,7 @@ func file_linli_evaluation_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_evaluation_v1_store_proto_rawDesc), len(file_linli_evaluation_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
