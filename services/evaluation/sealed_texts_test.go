@@ -65,3 +65,24 @@ func TestTexts_LieSealed(t *testing.T) {
 		}
 	}
 }
+
+// A text opens in its own place and nowhere else; rows of before have it in
+// plain.
+func TestTexts_OpenInTheirPlace(t *testing.T) {
+	s := newHouse(t, inMemory(), names{}).service
+	sealed := s.SealOpinion("全年参加楼道整治", "c1", "m1")
+	for name, c := range map[string]struct {
+		row   *pb.ResultRow
+		want  string
+		fails bool
+	}{
+		"its own":     {row: &pb.ResultRow{CycleId: "c1", MemberId: "m1", SealedOpinionText: sealed}, want: "全年参加楼道整治"},
+		"another's":   {row: &pb.ResultRow{CycleId: "c1", MemberId: "m2", SealedOpinionText: sealed}, fails: true},
+		"of before":   {row: &pb.ResultRow{CycleId: "c1", MemberId: "m1", OpinionText: "情况属实"}, want: "情况属实"},
+		"none at all": {row: &pb.ResultRow{CycleId: "c1", MemberId: "m1"}},
+	} {
+		if got, err := s.OpinionText(c.row); got != c.want || (err != nil) != c.fails {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
