@@ -17,7 +17,6 @@ import (
 	"google.golang.org/grpc"
 
 	evaluationv1 "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
-	projectsv1 "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
@@ -100,33 +99,6 @@ func (e evaluation) OrganizationPath(context.Context, string) (scope.Path, bool,
 
 func (e evaluation) RenderLetter(_ context.Context, in *evaluationv1.RenderLetterRequest) (*evaluationv1.RenderLetterResponse, error) {
 	return &evaluationv1.RenderLetterResponse{ContentType: "text/csv; charset=utf-8", FileName: "信.csv", Content: []byte(in.GetId())}, nil
-}
-
-type ledgerExport struct {
-	evaluationv1.UnimplementedLedgerExportServiceServer
-}
-
-func (ledgerExport) RenderLedgerExport(_ context.Context, in *evaluationv1.RenderLedgerExportRequest) (*evaluationv1.RenderLedgerExportResponse, error) {
-	return &evaluationv1.RenderLedgerExportResponse{
-		ContentType: "text/csv; charset=utf-8", FileName: "服务.csv", Content: []byte(in.GetFormat().String() + in.GetId()),
-	}, nil
-}
-
-type projects struct {
-	projectsv1.UnimplementedLetterServiceServer
-}
-
-func (p projects) Name() string                     { return "projects" }
-func (p projects) Register(s grpc.ServiceRegistrar) { projectsv1.RegisterLetterServiceServer(s, p) }
-func (p projects) OrganizationPath(context.Context, string) (scope.Path, bool, error) {
-	return "", false, nil
-}
-
-func (p projects) RenderApplicationLetter(_ context.Context, in *projectsv1.RenderApplicationLetterRequest) (*projectsv1.RenderApplicationLetterResponse, error) {
-	return &projectsv1.RenderApplicationLetterResponse{
-		ContentType: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", FileName: "通知.xlsx",
-		Content: fmt.Appendf(nil, "%s %d", in.GetApplicationId(), in.GetIssue()),
-	}, nil
 }
 
 type fixture struct {
@@ -378,4 +350,30 @@ func TestUpload_CutOffIsNotTheEnd(t *testing.T) {
 	if err != nil || bytes.Contains(answer, []byte("200 OK")) {
 		t.Errorf("a torn upload was answered %s, %v", answer, err)
 	}
+}
+
+func FuzzBody(f *testing.F) {
+	fx := &fixture{registry: &registry{}, ready: true}
+	door, err := rpc.NewServer(rpc.Config{
+		Services: []rpc.Service{fx.registry}, Authenticator: access.DevAuthenticator(), Wall: clock.Wall(), IDs: ids.New,
+		Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	h, err := gateway.New(gateway.Config{Conn: door.Conn(), Ready: func() bool { return true }, Wall: clock.Wall(), Log: slog.New(slog.DiscardHandler), Metrics: http.NotFoundHandler()})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(`{"memberId":"m"}`))
+	f.Add([]byte(`{"memberId":7,"x":[{}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		req := httptest.NewRequest("POST", "/v1/reportIns", bytes.NewReader(body))
+		req.Header.Set("Authorization", "Bearer "+token())
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, req)
+		if w.Code != 200 && w.Code != 400 && w.Code != 413 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	})
 }

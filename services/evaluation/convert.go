@@ -5,7 +5,6 @@ import (
 
 	pb "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
 
-	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/table"
 )
 
@@ -27,12 +26,4 @@ func cycleProto(row table.Row[*pb.CycleRow]) *pb.Cycle {
 	out := proto.CloneOf(row.Value.GetCycle())
 	out.Etag = row.Etag()
 	return out
-}
-
-func lineProto(row *pb.ResultRow) *pb.LetterLine {
-	return &pb.LetterLine{
-		MemberId: row.GetMemberId(), CommunityId: scope.Path(row.GetCommunityPath()).ID(),
-		Times: row.GetTimes(), Cases: row.GetCases(), QuarterHours: row.GetQuarterHours(),
-		Opinion: int32(opinionOf(row)), OpinionText: row.GetOpinionText(),
-	}
 }

@@ -46,3 +46,11 @@ func (s *Service) StandingNotes(t *testing.T, member, day string) (notes []*pb.S
 	}
 	return notes
 }
+
+// OpinionText opens the text of an opinion.
+func (s *Service) OpinionText(row *pb.ResultRow) (string, error) { return s.opinionText(row) }
+
+// SealOpinion seals a text for the opinion on a member.
+func (s *Service) SealOpinion(text, cycle, member string) []byte {
+	return s.sealText(text, opinionPlace(cycle, member))
+}

@@ -90,10 +90,11 @@ func (s *Service) issueSlice(ctx context.Context, row table.Row[*pb.CycleRow]) e
 
 // issuing is what a letter is issued with.
 type issuing struct {
-	code, correction string
-	noted            []*pb.NotedMember
-	digest           []byte
-	at               time.Time
+	code       string
+	correction []byte // sealed
+	noted      []*pb.NotedMember
+	digest     []byte
+	at         time.Time
 }
 
 // issuing reads what a letter says at a time. changed stands in for the line of
@@ -120,11 +121,12 @@ func (s *Service) issue(tx *store.Tx, p policy.Policy, row table.Row[*pb.LetterR
 		}
 	}
 	l.Issue++
-	l.Code, l.Correction, l.IssuedAt, l.Reminders, l.RepliedAt = is.code, is.correction, timestamppb.New(is.at), 0, nil
-	next.RemindAt, next.Reply, next.Noted = timestamppb.New(endOfDays(is.at, p.Int("evaluation.reply_days"))), nil, is.noted
+	l.Code, l.Correction, l.IssuedAt, l.Reminders, l.RepliedAt = is.code, "", timestamppb.New(is.at), 0, nil
+	next.RemindAt, next.Reply, next.SealedWhy = timestamppb.New(endOfDays(is.at, p.Int("evaluation.reply_days"))), nil, nil
+	next.SealedCorrection, next.Noted = is.correction, is.noted
 	_, err := s.sheetTables.issues.Insert(tx, &pb.IssueRow{
 		Code: is.code, LetterId: l.GetId(), Issue: l.GetIssue(), Digest: is.digest, IssuedAt: l.GetIssuedAt(),
-		Members: l.GetMembers(), Year: l.GetYear(),
+		Members: l.GetMembers(), Year: l.GetYear(), SealedCorrection: is.correction,
 	})
 	if err != nil {
 		return row, err
@@ -175,7 +177,11 @@ func (s *Service) digest(r kv.Reader, l *pb.LetterRow, changed *pb.ResultRow) ([
 			if changed.GetMemberId() == line.GetMemberId() {
 				line = changed
 			}
-			text, err := proto.MarshalOptions{Deterministic: true}.Marshal(of.fact(line))
+			fact, err := of.fact(line)
+			if err != nil {
+				return nil, err
+			}
+			text, err := proto.MarshalOptions{Deterministic: true}.Marshal(fact)
 			if err != nil {
 				return nil, err
 			}
@@ -192,6 +198,8 @@ func (s *Service) digest(r kv.Reader, l *pb.LetterRow, changed *pb.ResultRow) ([
 // again.
 func (s sheets) CorrectResult(ctx context.Context, req *pb.CorrectResultRequest) (*pb.CorrectResultResponse, error) {
 	call, now, code := access.From(ctx), s.store.Civil().Now(), newCode()
+	reason := s.sealText(req.GetReason(), correctionPlace(code))
+	opinion := s.sealText(req.GetOpinionText(), opinionPlace(req.GetCycleId(), req.GetMemberId()))
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.CorrectResultResponse, error) {
 		c, err := s.cycle(tx, scope.Scope{Paths: call.Scope.Paths}, req.GetCycleId())
 		if err != nil {
@@ -210,19 +218,21 @@ func (s sheets) CorrectResult(ctx context.Context, req *pb.CorrectResultRequest)
 		var changed *pb.ResultRow
 		err = s.sumAgain(tx, row, func(next *pb.ResultRow) {
 			if req.GetOpinion() != pb.Opinion_OPINION_UNSPECIFIED {
-				next.Opinion, next.OpinionText, next.OpinionBy = req.GetOpinion(), req.GetOpinionText(), call.Person
+				putOpinion(next, req.GetOpinion(), opinion, call.Person)
 			}
 			next.CorrectedAt, changed = timestamppb.New(now), next
 		})
 		if err != nil {
 			return nil, err
 		}
-		kept, err := s.issueAgain(ctx, tx, c.Value, changed, code, req.GetReason(), now)
+		kept, err := s.issueAgain(ctx, tx, c.Value, changed, code, reason, now)
 		if err != nil {
 			return nil, err
 		}
-		tx.Audit(store.Record{Rows: []string{req.GetCycleId(), req.GetMemberId()}, Reason: req.GetReason()})
-		return &pb.CorrectResultResponse{Letter: proto.CloneOf(kept.Value.GetLetter())}, nil
+		// The reason can speak of the member: it stays with the issue, sealed.
+		tx.Audit(store.Record{Rows: []string{req.GetCycleId(), req.GetMemberId(), kept.Value.GetLetter().GetId()}})
+		letter, err := s.letterProto(kept.Value)
+		return &pb.CorrectResultResponse{Letter: letter}, err
 	})
 }
 
@@ -230,7 +240,7 @@ func (s sheets) CorrectResult(ctx context.Context, req *pb.CorrectResultRequest)
 // read on a snapshot of their own, since there can be more of them than one
 // commit checks; a second correction of the same letter writes the same row, so
 // one of the two runs again.
-func (s sheets) issueAgain(ctx context.Context, tx *store.Tx, c *pb.CycleRow, changed *pb.ResultRow, code, reason string, now time.Time) (table.Row[*pb.LetterRow], error) {
+func (s sheets) issueAgain(ctx context.Context, tx *store.Tx, c *pb.CycleRow, changed *pb.ResultRow, code string, reason []byte, now time.Time) (table.Row[*pb.LetterRow], error) {
 	letter, ok, err := s.tables.letters.Get(tx, scope.All(), homeKey(changed.GetCycleId(), changed.GetHomePath()))
 	if err == nil && !ok {
 		err = rule.Absent("letter", changed.GetMemberId())

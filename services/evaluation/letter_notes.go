@@ -73,19 +73,22 @@ func notedBy(l *pb.LetterRow) map[string][]string {
 
 // fact is a line as it is signed: notes are named and not quoted, so that the
 // digest holds whatever becomes of them.
-func (l letterLines) fact(row *pb.ResultRow) *pb.LetterLine {
-	out := lineProto(row)
+func (l letterLines) fact(row *pb.ResultRow) (*pb.LetterLine, error) {
+	out, err := l.lineProto(row)
+	if err != nil {
+		return nil, err
+	}
 	for _, id := range l.ids[row.GetMemberId()] {
 		out.Notes = append(out.Notes, &pb.StandingNote{Id: id})
 	}
-	return out
+	return out, nil
 }
 
 // line is a line as it is read.
 func (l letterLines) line(r kv.Reader, row *pb.ResultRow) (*pb.LetterLine, error) {
-	out := lineProto(row)
-	if !l.shows {
-		return out, nil
+	out, err := l.lineProto(row)
+	if err != nil || !l.shows {
+		return out, err
 	}
 	for _, id := range l.ids[row.GetMemberId()] {
 		note, err := l.shown(r, id)

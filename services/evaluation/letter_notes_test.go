@@ -116,6 +116,9 @@ func TestConduct_LiftedAfterTheLetter(t *testing.T) {
 	if n := h.notesOn(h.home("o"), t, again.GetLetter()); len(n) != 0 || !h.factsHold(t, again.GetLetter()) {
 		t.Errorf("issued again the letter says %v", n)
 	}
+	if h.factsHold(t, letter) {
+		t.Error("the first issue named a note, the second does not, and both are said to hold")
+	}
 }
 
 // What is under appeal or has lapsed on the day of issue does not get into the

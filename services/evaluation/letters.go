@@ -96,7 +96,11 @@ func (s *Service) ListLetters(ctx context.Context, req *pb.ListLettersRequest) (
 		}
 		rows, next, err := table.Page(s.pager, s.tables.letters, r, page, table.Query{Prefix: cycleKey(req.GetCycleId())})
 		for _, row := range rows {
-			reply.Letters = append(reply.Letters, row.Value.GetLetter())
+			letter, err := s.letterProto(row.Value)
+			if err != nil {
+				return err
+			}
+			reply.Letters = append(reply.Letters, letter)
 		}
 		reply.NextPageToken = next
 		return err
@@ -128,7 +132,9 @@ func (s *Service) GetLetter(ctx context.Context, req *pb.GetLetterRequest) (*pb.
 		if err != nil {
 			return err
 		}
-		reply.Letter = proto.CloneOf(row.Value.GetLetter())
+		if reply.Letter, err = s.letterProto(row.Value); err != nil {
+			return err
+		}
 		reply.Letter.NextPageToken = next
 		of := s.linesFor(call, row.Value, day)
 		for _, l := range lines {

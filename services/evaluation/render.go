@@ -62,7 +62,9 @@ func (s *Service) wholeLetter(ctx context.Context, call access.Call, id string) 
 		if err := s.notSubject(r, call.Person, row.Value); err != nil {
 			return err
 		}
-		letter = row.Value.GetLetter()
+		if letter, err = s.letterProto(row.Value); err != nil {
+			return err
+		}
 		of := s.linesFor(call, row.Value, day)
 		for q := linesOf(row.Value); ; {
 			page, err := s.tables.results.List(r, scope.Scope{Paths: []scope.Path{scope.Path(row.Value.GetHomePath())}}, q)

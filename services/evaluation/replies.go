@@ -73,6 +73,7 @@ func (s *Service) notSubject(r kv.Reader, person string, l *pb.LetterRow) error 
 // ReplyToLetter is the home organization's answer.
 func (s replies) ReplyToLetter(ctx context.Context, req *pb.ReplyToLetterRequest) (*pb.ReplyToLetterResponse, error) {
 	call, now := access.From(ctx), timestamppb.New(s.store.Civil().Now())
+	why := s.sealText(req.GetWhy(), whyPlace(req.GetLetterId()))
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ReplyToLetterResponse, error) {
 		row, err := s.letter(tx, call.Scope, req.GetLetterId())
 		if err != nil {
@@ -85,10 +86,10 @@ func (s replies) ReplyToLetter(ctx context.Context, req *pb.ReplyToLetterRequest
 			return nil, err
 		}
 		next := proto.CloneOf(row.Value)
-		next.Letter.RepliedAt, next.RemindAt = now, nil
+		next.Letter.RepliedAt, next.RemindAt, next.SealedWhy = now, nil, why
 		next.Reply = &pb.Reply{
 			LetterId: req.GetLetterId(), Issue: next.GetLetter().GetIssue(), ReceivedBy: call.Person,
-			UsedInAppraisal: req.GetUsedInAppraisal(), Why: req.GetWhy(), CardsInspected: req.GetCardsInspected(),
+			UsedInAppraisal: req.GetUsedInAppraisal(), CardsInspected: req.GetCardsInspected(),
 			MadeKnown: req.GetMadeKnown(), RepliedAt: now,
 		}
 		kept, err := s.tables.letters.Replace(tx, row, next)
@@ -96,7 +97,11 @@ func (s replies) ReplyToLetter(ctx context.Context, req *pb.ReplyToLetterRequest
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{req.GetLetterId()}})
-		return &pb.ReplyToLetterResponse{Reply: proto.CloneOf(kept.Value.GetReply())}, tx.Emit(letterEvent("letter.answered", kept, now.AsTime()))
+		reply, err := s.replyProto(kept.Value)
+		if err != nil {
+			return nil, err
+		}
+		return &pb.ReplyToLetterResponse{Reply: reply}, tx.Emit(letterEvent("letter.answered", kept, now.AsTime()))
 	})
 }
 
@@ -109,7 +114,10 @@ func (s replies) GetReply(ctx context.Context, req *pb.GetReplyRequest) (*pb.Get
 		if err == nil && row.Value.GetReply() == nil {
 			err = rule.Absent("reply", req.GetLetterId())
 		}
-		out.Reply = proto.CloneOf(row.Value.GetReply())
+		if err != nil {
+			return err
+		}
+		out.Reply, err = s.replyProto(row.Value)
 		return err
 	})
 	return out, err
@@ -128,7 +136,11 @@ func (s replies) ListUnanswered(ctx context.Context, req *pb.ListUnansweredReque
 		}
 		rows, next, err := table.Page(s.pager, s.tables.letters, r, page, table.Query{Index: byUnanswered, Prefix: cycleKey(req.GetCycleId())})
 		for _, row := range rows {
-			out.Letters = append(out.Letters, proto.CloneOf(row.Value.GetLetter()))
+			letter, err := s.letterProto(row.Value)
+			if err != nil {
+				return err
+			}
+			out.Letters = append(out.Letters, letter)
 		}
 		out.NextPageToken = next
 		return err

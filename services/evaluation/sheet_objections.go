@@ -30,6 +30,7 @@ func sheetOffices() []typev1.Role {
 // ObjectToSheet objects to a line of the own sheet.
 func (s sheets) ObjectToSheet(ctx context.Context, req *pb.ObjectToSheetRequest) (*pb.ObjectToSheetResponse, error) {
 	call, now, id := access.From(ctx), s.store.Civil().Now(), s.ids("obj")
+	text := s.sealText(req.GetText(), objectionPlace(id, "text"))
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ObjectToSheetResponse, error) {
 		c, row, err := s.mine(tx, call.Person, req.GetYear())
 		if err != nil {
@@ -43,16 +44,20 @@ func (s sheets) ObjectToSheet(ctx context.Context, req *pb.ObjectToSheetRequest)
 		}
 		kept, err := s.sheetTables.objections.Insert(tx, &pb.ObjectionRow{
 			Objection: &pb.Objection{
-				Id: id, CycleId: row.Value.GetCycleId(), MemberId: call.Person, Line: req.GetLine(), Text: req.GetText(),
+				Id: id, CycleId: row.Value.GetCycleId(), MemberId: call.Person, Line: req.GetLine(),
 				State: pb.ObjectionState(sheet.Raised), ObjectedAt: timestamppb.New(now),
 			},
-			CommunityPath: row.Value.GetCommunityPath(),
+			CommunityPath: row.Value.GetCommunityPath(), SealedText: text,
 		})
 		if err != nil {
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{id}})
-		return &pb.ObjectToSheetResponse{Objection: proto.CloneOf(kept.Value.GetObjection())}, tx.Emit(objectionEvent("objection.made", kept, now))
+		made, err := s.objectionProto(kept.Value)
+		if err != nil {
+			return nil, err
+		}
+		return &pb.ObjectToSheetResponse{Objection: made}, tx.Emit(objectionEvent("objection.made", kept, now))
 	})
 }
 
@@ -76,6 +81,7 @@ func (s *Service) countObjection(tx *store.Tx, row *pb.ResultRow, n int32) error
 // AnswerObjection answers an objection in writing.
 func (s sheets) AnswerObjection(ctx context.Context, req *pb.AnswerObjectionRequest) (*pb.AnswerObjectionResponse, error) {
 	call, now := access.From(ctx), timestamppb.New(s.store.Civil().Now())
+	answer := s.sealText(req.GetAnswer(), objectionPlace(req.GetId(), "answer"))
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.AnswerObjectionResponse, error) {
 		row, ok, err := s.sheetTables.objections.Get(tx, scope.Scope{Paths: call.Scope.Paths}, key.Key(nil).String(req.GetId()))
 		if err == nil && !ok {
@@ -100,14 +106,18 @@ func (s sheets) AnswerObjection(ctx context.Context, req *pb.AnswerObjectionRequ
 			return nil, err
 		}
 		next := proto.CloneOf(row.Value)
-		next.Objection.State, next.Objection.Answer = pb.ObjectionState(state), req.GetAnswer()
+		next.Objection.State, next.SealedAnswer = pb.ObjectionState(state), answer
 		next.Objection.AnsweredBy, next.Objection.AnsweredAt = call.Person, now
 		kept, err := s.sheetTables.objections.Replace(tx, row, next)
 		if err != nil {
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{req.GetId()}})
-		return &pb.AnswerObjectionResponse{Objection: proto.CloneOf(kept.Value.GetObjection())}, tx.Emit(objectionEvent("objection.answered", kept, now.AsTime()))
+		answered, err := s.objectionProto(kept.Value)
+		if err != nil {
+			return nil, err
+		}
+		return &pb.AnswerObjectionResponse{Objection: answered}, tx.Emit(objectionEvent("objection.answered", kept, now.AsTime()))
 	})
 }
 
@@ -138,7 +148,11 @@ func (s sheets) ListObjections(ctx context.Context, req *pb.ListObjectionsReques
 			Index: byCommunity, Prefix: communityKey(req.GetCycleId(), string(o.Path)),
 		})
 		for _, row := range rows {
-			out.Objections = append(out.Objections, proto.CloneOf(row.Value.GetObjection()))
+			o, err := s.objectionProto(row.Value)
+			if err != nil {
+				return err
+			}
+			out.Objections = append(out.Objections, o)
 		}
 		out.NextPageToken = next
 		return err

@@ -123,12 +123,15 @@ func (s *Service) sheetProto(r kv.Reader, c *pb.CycleRow, kept table.Row[*pb.Res
 		CycleId: row.GetCycleId(), Year: c.GetCycle().GetYear(), MemberId: row.GetMemberId(),
 		CommunityId: scope.Path(row.GetCommunityPath()).ID(),
 		Times:       row.GetTimes(), Cases: row.GetCases(), QuarterHours: row.GetQuarterHours(),
-		Opinion: opinionOf(row), OpinionText: row.GetOpinionText(), OpinionBy: row.GetOpinionBy(),
+		Opinion: opinionOf(row), OpinionBy: row.GetOpinionBy(),
 		OpinionProposed: row.GetOpinion() == pb.Opinion_OPINION_UNSPECIFIED,
 		ObjectUntil:     c.GetCycle().GetObjectUntil(), CorrectedAt: row.GetCorrectedAt(), Etag: kept.Etag(),
 	}
 	var err error
 	if out.Composite, err = s.compositeProto(r, row); err != nil {
+		return nil, err
+	}
+	if out.OpinionText, err = s.opinionText(row); err != nil {
 		return nil, err
 	}
 	if out.Notes, err = s.standingNotes(r, row.GetMemberId(), day); err != nil {
@@ -138,7 +141,11 @@ func (s *Service) sheetProto(r kv.Reader, c *pb.CycleRow, kept table.Row[*pb.Res
 		Index: byMember, Prefix: memberCycleKey(row.GetMemberId(), row.GetCycleId()), Limit: mostObjections,
 	})
 	for _, o := range page.Rows {
-		out.Objections = append(out.Objections, proto.CloneOf(o.Value.GetObjection()))
+		shown, err := s.objectionProto(o.Value)
+		if err != nil {
+			return nil, err
+		}
+		out.Objections = append(out.Objections, shown)
 	}
 	if err != nil || row.GetCommunityPath() == "" {
 		return out, err
@@ -277,6 +284,7 @@ func sheetScope(call access.Call) scope.Scope {
 // SetOpinion writes the community's opinion in place of the proposed one.
 func (s sheets) SetOpinion(ctx context.Context, req *pb.SetOpinionRequest) (*pb.SetOpinionResponse, error) {
 	call, day := access.From(ctx), s.today()
+	text := s.sealText(req.GetText(), opinionPlace(req.GetCycleId(), req.GetMemberId()))
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.SetOpinionResponse, error) {
 		c, err := s.computed(tx, req.GetCycleId())
 		if err != nil {
@@ -296,7 +304,7 @@ func (s sheets) SetOpinion(ctx context.Context, req *pb.SetOpinionRequest) (*pb.
 			return nil, err
 		}
 		next := proto.CloneOf(row.Value)
-		next.Opinion, next.OpinionText, next.OpinionBy = req.GetOpinion(), req.GetText(), call.Person
+		putOpinion(next, req.GetOpinion(), text, call.Person)
 		kept, err := s.tables.results.Replace(tx, row, next)
 		if err != nil {
 			return nil, err

@@ -182,9 +182,11 @@ type ResultRow struct {
 	OpinionBy   string                 `protobuf:"bytes,53,opt,name=opinion_by,json=opinionBy,proto3" json:"opinion_by,omitempty"`
 	CorrectedAt *timestamppb.Timestamp `protobuf:"bytes,54,opt,name=corrected_at,json=correctedAt,proto3" json:"corrected_at,omitempty"`
 	// What the figures come to; unset before the year is summed.
-	Composite     *CompositeRow `protobuf:"bytes,60,opt,name=composite,proto3" json:"composite,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Composite *CompositeRow `protobuf:"bytes,60,opt,name=composite,proto3" json:"composite,omitempty"`
+	// Takes the place of opinion_text, which rows of before have in plain.
+	SealedOpinionText []byte `protobuf:"bytes,61,opt,name=sealed_opinion_text,json=sealedOpinionText,proto3" json:"sealed_opinion_text,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *ResultRow) Reset() {
@@ -308,6 +310,13 @@ func (x *ResultRow) GetComposite() *CompositeRow {
 	return nil
 }
 
+func (x *ResultRow) GetSealedOpinionText() []byte {
+	if x != nil {
+		return x.SealedOpinionText
+	}
+	return nil
+}
+
 // A letter's header with its place; its lines are the result rows of its home
 // organization.
 type LetterRow struct {
@@ -321,9 +330,12 @@ type LetterRow struct {
 	Reply    *Reply                 `protobuf:"bytes,51,opt,name=reply,proto3" json:"reply,omitempty"`
 	// Notes that were reported on the day of the present issue. What they say
 	// stays sealed where it is.
-	Noted         []*NotedMember `protobuf:"bytes,60,rep,name=noted,proto3" json:"noted,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Noted []*NotedMember `protobuf:"bytes,60,rep,name=noted,proto3" json:"noted,omitempty"`
+	// Why it was issued again, and the reply's why; empty there.
+	SealedCorrection []byte `protobuf:"bytes,61,opt,name=sealed_correction,json=sealedCorrection,proto3" json:"sealed_correction,omitempty"`
+	SealedWhy        []byte `protobuf:"bytes,62,opt,name=sealed_why,json=sealedWhy,proto3" json:"sealed_why,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *LetterRow) Reset() {
@@ -398,6 +410,20 @@ func (x *LetterRow) GetNoted() []*NotedMember {
 	return nil
 }
 
+func (x *LetterRow) GetSealedCorrection() []byte {
+	if x != nil {
+		return x.SealedCorrection
+	}
+	return nil
+}
+
+func (x *LetterRow) GetSealedWhy() []byte {
+	if x != nil {
+		return x.SealedWhy
+	}
+	return nil
+}
+
 // The notes on one member of a letter.
 type NotedMember struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -458,13 +484,15 @@ type IssueRow struct {
 	LetterId string                 `protobuf:"bytes,2,opt,name=letter_id,json=letterId,proto3" json:"letter_id,omitempty"`
 	Issue    int32                  `protobuf:"varint,3,opt,name=issue,proto3" json:"issue,omitempty"`
 	// SHA-256 of the facts it was issued with.
-	Digest        []byte                 `protobuf:"bytes,4,opt,name=digest,proto3" json:"digest,omitempty"`
-	Superseded    bool                   `protobuf:"varint,5,opt,name=superseded,proto3" json:"superseded,omitempty"`
-	IssuedAt      *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"`
-	Members       int64                  `protobuf:"varint,7,opt,name=members,proto3" json:"members,omitempty"`
-	Year          int32                  `protobuf:"varint,8,opt,name=year,proto3" json:"year,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Digest     []byte                 `protobuf:"bytes,4,opt,name=digest,proto3" json:"digest,omitempty"`
+	Superseded bool                   `protobuf:"varint,5,opt,name=superseded,proto3" json:"superseded,omitempty"`
+	IssuedAt   *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=issued_at,json=issuedAt,proto3" json:"issued_at,omitempty"`
+	Members    int64                  `protobuf:"varint,7,opt,name=members,proto3" json:"members,omitempty"`
+	Year       int32                  `protobuf:"varint,8,opt,name=year,proto3" json:"year,omitempty"`
+	// Why it was issued, after the first.
+	SealedCorrection []byte `protobuf:"bytes,60,opt,name=sealed_correction,json=sealedCorrection,proto3" json:"sealed_correction,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *IssueRow) Reset() {
@@ -553,6 +581,13 @@ func (x *IssueRow) GetYear() int32 {
 	return 0
 }
 
+func (x *IssueRow) GetSealedCorrection() []byte {
+	if x != nil {
+		return x.SealedCorrection
+	}
+	return nil
+}
+
 // How far a community's sheets are, and how many objections are open: whoever
 // objects, answers or signs writes it.
 type SignatureRow struct {
@@ -617,9 +652,12 @@ func (x *SignatureRow) GetDistrictPath() string {
 
 // An objection with its places.
 type ObjectionRow struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Objection     *Objection             `protobuf:"bytes,1,opt,name=objection,proto3" json:"objection,omitempty"`
-	CommunityPath string                 `protobuf:"bytes,2,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Without its texts.
+	Objection     *Objection `protobuf:"bytes,1,opt,name=objection,proto3" json:"objection,omitempty"`
+	CommunityPath string     `protobuf:"bytes,2,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
+	SealedText    []byte     `protobuf:"bytes,60,opt,name=sealed_text,json=sealedText,proto3" json:"sealed_text,omitempty"`
+	SealedAnswer  []byte     `protobuf:"bytes,61,opt,name=sealed_answer,json=sealedAnswer,proto3" json:"sealed_answer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -666,6 +704,20 @@ func (x *ObjectionRow) GetCommunityPath() string {
 		return x.CommunityPath
 	}
 	return ""
+}
+
+func (x *ObjectionRow) GetSealedText() []byte {
+	if x != nil {
+		return x.SealedText
+	}
+	return nil
+}
+
+func (x *ObjectionRow) GetSealedAnswer() []byte {
+	if x != nil {
+		return x.SealedAnswer
+	}
+	return nil
 }
 
 // A card with its place.
@@ -797,7 +849,7 @@ const file_linli_evaluation_v1_store_proto_rawDesc = "" +
 	"\bCycleRow\x120\n" +
 	"\x05cycle\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.CycleR\x05cycle\x12#\n" +
 	"\rdistrict_path\x18\x02 \x01(\tR\fdistrictPath\x12\x16\n" +
-	"\x06cursor\x18\x03 \x01(\fR\x06cursor\"\x8c\x04\n" +
+	"\x06cursor\x18\x03 \x01(\fR\x06cursor\"\xbc\x04\n" +
 	"\tResultRow\x12\x1b\n" +
 	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12\x1b\n" +
 	"\thome_path\x18\x02 \x01(\tR\bhomePath\x12%\n" +
@@ -812,17 +864,21 @@ const file_linli_evaluation_v1_store_proto_rawDesc = "" +
 	"\n" +
 	"opinion_by\x185 \x01(\tR\topinionBy\x12=\n" +
 	"\fcorrected_at\x186 \x01(\v2\x1a.google.protobuf.TimestampR\vcorrectedAt\x12?\n" +
-	"\tcomposite\x18< \x01(\v2!.linli.evaluation.v1.CompositeRowR\tcomposite\"\xa5\x02\n" +
+	"\tcomposite\x18< \x01(\v2!.linli.evaluation.v1.CompositeRowR\tcomposite\x12.\n" +
+	"\x13sealed_opinion_text\x18= \x01(\fR\x11sealedOpinionText\"\xf1\x02\n" +
 	"\tLetterRow\x123\n" +
 	"\x06letter\x18\x01 \x01(\v2\x1b.linli.evaluation.v1.LetterR\x06letter\x12\x1b\n" +
 	"\thome_path\x18\x02 \x01(\tR\bhomePath\x12#\n" +
 	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPath\x127\n" +
 	"\tremind_at\x182 \x01(\v2\x1a.google.protobuf.TimestampR\bremindAt\x120\n" +
 	"\x05reply\x183 \x01(\v2\x1a.linli.evaluation.v1.ReplyR\x05reply\x126\n" +
-	"\x05noted\x18< \x03(\v2 .linli.evaluation.v1.NotedMemberR\x05noted\"E\n" +
+	"\x05noted\x18< \x03(\v2 .linli.evaluation.v1.NotedMemberR\x05noted\x12+\n" +
+	"\x11sealed_correction\x18= \x01(\fR\x10sealedCorrection\x12\x1d\n" +
+	"\n" +
+	"sealed_why\x18> \x01(\fR\tsealedWhy\"E\n" +
 	"\vNotedMember\x12\x1b\n" +
 	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12\x19\n" +
-	"\bnote_ids\x18\x02 \x03(\tR\anoteIds\"\xf0\x01\n" +
+	"\bnote_ids\x18\x02 \x03(\tR\anoteIds\"\x9d\x02\n" +
 	"\bIssueRow\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x1b\n" +
 	"\tletter_id\x18\x02 \x01(\tR\bletterId\x12\x14\n" +
@@ -833,14 +889,18 @@ const file_linli_evaluation_v1_store_proto_rawDesc = "" +
 	"superseded\x127\n" +
 	"\tissued_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x12\x18\n" +
 	"\amembers\x18\a \x01(\x03R\amembers\x12\x12\n" +
-	"\x04year\x18\b \x01(\x05R\x04year\"\x98\x01\n" +
+	"\x04year\x18\b \x01(\x05R\x04year\x12+\n" +
+	"\x11sealed_correction\x18< \x01(\fR\x10sealedCorrection\"\x98\x01\n" +
 	"\fSignatureRow\x12<\n" +
 	"\tsignature\x18\x01 \x01(\v2\x1e.linli.evaluation.v1.SignatureR\tsignature\x12%\n" +
 	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\x12#\n" +
-	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPath\"s\n" +
+	"\rdistrict_path\x18\x03 \x01(\tR\fdistrictPath\"\xb9\x01\n" +
 	"\fObjectionRow\x12<\n" +
 	"\tobjection\x18\x01 \x01(\v2\x1e.linli.evaluation.v1.ObjectionR\tobjection\x12%\n" +
-	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\"_\n" +
+	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\x12\x1f\n" +
+	"\vsealed_text\x18< \x01(\fR\n" +
+	"sealedText\x12#\n" +
+	"\rsealed_answer\x18= \x01(\fR\fsealedAnswer\"_\n" +
 	"\aCardRow\x12-\n" +
 	"\x04card\x18\x01 \x01(\v2\x19.linli.evaluation.v1.CardR\x04card\x12%\n" +
 	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\"_\n" +
