@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"net/http"
 	"slices"
 	"strings"
@@ -200,13 +199,6 @@ func (r *run) helper(ctx context.Context, p post, day string) (string, error) {
 	}
 	slices.SortStableFunc(here, func(a, b member) int { return strings.Compare(a.reportedOn, b.reportedOn) })
 	return r.memberID(ctx, here[chance(p.No, "helper")%len(here)])
-}
-
-// chance is a number that is the same in every run.
-func chance(no int, what string) int {
-	h := fnv.New32a()
-	_, _ = fmt.Fprintf(h, "%d %s", no, what) // a hash never fails
-	return int(h.Sum32() >> 1)
 }
 
 func (r *run) rateAndClose(ctx context.Context, p post) error {
