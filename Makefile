@@ -23,8 +23,8 @@ build: ## build bin/linli
 	@mkdir -p bin
 	go build -o bin/linli ./cmd/linli
 
-run: build ## build and start everything in one process, data in ./var (or LINLI_DATA)
-	@exec bin/linli serve --dev
+run: build ## build and start everything in one process, data in ./var (or LINLI_DATA), its clock at CLOCK
+	@exec bin/linli serve --dev $(if $(CLOCK),--clock $(CLOCK))
 
 demo: build ## live through a district's 2013 and compare it with the records
 	bin/linli demo
