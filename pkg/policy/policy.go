@@ -96,6 +96,9 @@ func New(version int32, values []Value, calendars []Year) (Policy, error) {
 		}
 		p.calendar[y.Year] = y
 	}
+	if err := p.together(); err != nil {
+		return Policy{}, err
+	}
 	return p, nil
 }
 
@@ -109,7 +112,7 @@ func Check(v Value) error {
 		return rule.New(rule.Invalid, "POLICY_UNKNOWN_KEY", "values."+v.Key, "key", v.Key)
 	}
 	if err := k.check(v.Text); err != nil {
-		return rule.New(rule.Invalid, "POLICY_BAD_VALUE", "values."+v.Key, "key", v.Key, "want", err.Error())
+		return badValue(v.Key, err.Error())
 	}
 	if v.Source.Title == "" || v.Source.Number == "" {
 		return rule.New(rule.Invalid, "POLICY_SOURCE_MISSING", "values."+v.Key, "key", v.Key)

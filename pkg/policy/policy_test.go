@@ -41,6 +41,38 @@ func TestNew_RefusesWhatItCannotHold(t *testing.T) {
 	}
 }
 
+// Each value is right by itself; together they make no sense.
+func TestNew_RefusesValuesThatContradictEachOther(t *testing.T) {
+	value := func(key, text string) policy.Value { return policy.Value{Key: key, Text: text, Source: decree} }
+	for _, c := range []struct {
+		values []policy.Value
+		field  string // empty: taken
+	}{
+		{[]policy.Value{value("evaluation.mark.good", "0")}, "values.evaluation.mark.good"},
+		{[]policy.Value{value("evaluation.mark.fair", "81")}, "values.evaluation.mark.fair"},
+		{[]policy.Value{value("evaluation.mark.fair", "80")}, ""},
+		{[]policy.Value{value("evaluation.opinion.good", "10")}, "values.evaluation.opinion.good"},
+		{[]policy.Value{value("evaluation.grade.basic", "95")}, "values.evaluation.grade.basic"},
+		{[]policy.Value{value("ledger.star_1", "100")}, "values.ledger.star_1"},
+		{[]policy.Value{value("ledger.star_5", "3")}, "values.ledger.star_5"},
+		{[]policy.Value{value("evaluation.weight.appraisal", "0"), value("evaluation.weight.ledger", "0"), value("evaluation.weight.satisfaction", "0")},
+			"values.evaluation.weight.appraisal"},
+		{[]policy.Value{value("evaluation.weight.appraisal", "0"), value("evaluation.weight.ledger", "0")}, ""},
+	} {
+		_, err := policy.New(1, c.values, nil)
+		if c.field == "" {
+			if err != nil {
+				t.Errorf("%v: %v", c.values, err)
+			}
+			continue
+		}
+		var e *rule.Error
+		if !errors.As(err, &e) || e.Reason != "POLICY_BAD_VALUE" || e.Field != c.field {
+			t.Errorf("%v: %v, want the field %s", c.values, err, c.field)
+		}
+	}
+}
+
 func TestPolicy_SaysWhereAValueComesFrom(t *testing.T) {
 	p, err := policy.New(3, []policy.Value{{Key: "evaluation.weight.ledger", Text: "33.3", Source: decree}}, nil)
 	if err != nil {
