@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	evaluationv1 "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
+	projectsv1 "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 	requestsv1 "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
@@ -127,6 +128,25 @@ func TestChanges_EachSeesTheOwnOrganizations(t *testing.T) {
 	}
 	if got := next(t, member); !strings.Contains(got, `"entityId":"ent_own"`) {
 		t.Errorf("the member was told %s", got)
+	}
+}
+
+// An application is sealed until the window closes: the department's open page
+// does not learn that there is one.
+func TestChanges_WhatIsSealedStaysWithItsOffice(t *testing.T) {
+	source, server := watching(t)
+	district := listen(t, server, "zhao", access.Grant{Role: typev1.Role_ROLE_DISTRICT_OFFICER, Path: "/1/11/"})
+	applicant := listen(t, server, "anna", staffAt("/1/11/C1/"))
+
+	handedIn := &projectsv1.ApplicationChanged{ApplicantPath: "/1/11/C1/", DistrictPath: "/1/11/", Sealed: true}
+	source.flow(t, "linli.projects.application.submitted.v1", "apl_sealed", handedIn)
+	source.flow(t, "linli.projects.application.checked.v1", "apl_known", &projectsv1.ApplicationChanged{ApplicantPath: "/1/11/C1/", DistrictPath: "/1/11/"})
+
+	if got := next(t, district); !strings.Contains(got, `"entityId":"apl_known"`) {
+		t.Errorf("the department was told %s", got)
+	}
+	if got := next(t, applicant); !strings.Contains(got, `"entityId":"apl_sealed"`) {
+		t.Errorf("the applicant was told %s", got)
 	}
 }
 

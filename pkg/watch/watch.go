@@ -4,6 +4,7 @@ package watch
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 
@@ -143,14 +144,14 @@ func (s *Service) caughtUp(w *watcher) bool {
 
 // tell hands an event to those who may know of it, without waiting for anybody.
 func (s *Service) tell(e *typev1.EventRow) {
-	paths, persons := concerns(e)
+	c := concerns(e)
 	change := &pb.WatchChangesResponse{
 		Type: e.GetType(), EntityId: e.GetEntityId(), Revision: e.GetRevision(), Time: e.GetCivilTime(),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for w := range s.watchers {
-		if !mayKnow(w.scope, paths, persons) {
+		if !c.mayKnow(w.scope) {
 			continue
 		}
 		select {
@@ -161,13 +162,21 @@ func (s *Service) tell(e *typev1.EventRow) {
 	}
 }
 
-func mayKnow(sc scope.Scope, paths []scope.Path, persons []string) bool {
-	for _, p := range paths {
-		if sc.Covers(p) {
+// concern is whom an event is about.
+type concern struct {
+	paths   []scope.Path
+	persons []string
+	// sealed: offices above one of paths are not told.
+	sealed bool
+}
+
+func (c concern) mayKnow(sc scope.Scope) bool {
+	for _, p := range c.paths {
+		if slices.Contains(sc.Paths, p) || !c.sealed && sc.Covers(p) {
 			return true
 		}
 	}
-	for _, p := range persons {
+	for _, p := range c.persons {
 		if p == sc.Person && p != "" {
 			return true
 		}
@@ -176,35 +185,41 @@ func mayKnow(sc scope.Scope, paths []scope.Path, persons []string) bool {
 }
 
 // concerns reads from an event's message which organizations and members it is
-// about: the fields named path or …_path, member_id and author, at any depth.
-func concerns(e *typev1.EventRow) (paths []scope.Path, persons []string) {
+// about: the fields named path or …_path, member_id and author, at any depth. A
+// message that says sealed is about who it comes from, and not about the
+// district_path that it names beside.
+func concerns(e *typev1.EventRow) (c concern) {
 	kind, err := protoregistry.GlobalTypes.FindMessageByName(protoreflect.FullName(e.GetDataSchema()))
 	if err != nil {
-		return nil, nil // an event of a newer release
+		return concern{} // an event of a newer release
 	}
 	m := kind.New().Interface()
 	if proto.Unmarshal(e.GetData(), m) != nil {
-		return nil, nil
+		return concern{}
 	}
-	collect(m.ProtoReflect(), &paths, &persons)
-	return paths, persons
+	if f := kind.Descriptor().Fields().ByName("sealed"); f != nil && f.Kind() == protoreflect.BoolKind {
+		c.sealed = m.ProtoReflect().Get(f).Bool()
+	}
+	c.collect(m.ProtoReflect())
+	return c
 }
 
-func collect(m protoreflect.Message, paths *[]scope.Path, persons *[]string) {
+func (c *concern) collect(m protoreflect.Message) {
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		name := string(f.Name())
 		switch {
 		case f.Kind() == protoreflect.MessageKind && f.IsList():
 			for i := range v.List().Len() {
-				collect(v.List().Get(i).Message(), paths, persons)
+				c.collect(v.List().Get(i).Message())
 			}
 		case f.Kind() == protoreflect.MessageKind && !f.IsMap():
-			collect(v.Message(), paths, persons)
+			c.collect(v.Message())
 		case f.Kind() != protoreflect.StringKind || f.IsList() || f.IsMap():
+		case c.sealed && name == "district_path":
 		case name == "path" || strings.HasSuffix(name, "_path"):
-			*paths = append(*paths, scope.Path(v.String()))
+			c.paths = append(c.paths, scope.Path(v.String()))
 		case name == "member_id" || name == "author":
-			*persons = append(*persons, v.String())
+			c.persons = append(c.persons, v.String())
 		}
 		return true
 	})

@@ -51,7 +51,8 @@ func lastDay(end *timestamppb.Timestamp) string {
 // a key project.
 func applicationChanged(row table.Row[*pb.ApplicationRow], now time.Time) store.Event {
 	a, name := row.Value.GetApplication(), "application.decided"
-	switch application.State(a.GetState()) {
+	state := application.State(a.GetState())
+	switch state {
 	case application.NotSelected:
 		if a.GetNoticeId() != "" {
 			name = "application.selection_withdrawn"
@@ -75,7 +76,7 @@ func applicationChanged(row table.Row[*pb.ApplicationRow], now time.Time) store.
 			Id: a.GetId(), Revision: row.Revision, CallId: a.GetCallId(),
 			ApplicantPath: row.Value.GetApplicantPath(), CoApplicantPaths: row.Value.GetCoApplicantPaths(),
 			DistrictPath: row.Value.GetDistrictPath(), State: a.GetState(), Rank: a.GetRank(), Day: clock.Day(now),
-			UntilDay: lastDay(a.GetCheck().GetReturnUntil()),
+			UntilDay: lastDay(a.GetCheck().GetReturnUntil()), Sealed: application.StaysWithApplicant(state),
 		},
 	}
 }

@@ -133,7 +133,10 @@ type ApplicationChanged struct {
 	// Shanghai day on which it came to this state.
 	Day string `protobuf:"bytes,9,opt,name=day,proto3" json:"day,omitempty"`
 	// While it is returned: last Shanghai day for handing it in again.
-	UntilDay      string `protobuf:"bytes,131,opt,name=until_day,json=untilDay,proto3" json:"until_day,omitempty"`
+	UntilDay string `protobuf:"bytes,131,opt,name=until_day,json=untilDay,proto3" json:"until_day,omitempty"`
+	// Sealed until the window closes: nobody but the applicant's own office is
+	// told, those above it least of all.
+	Sealed        bool `protobuf:"varint,132,opt,name=sealed,proto3" json:"sealed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -238,6 +241,13 @@ func (x *ApplicationChanged) GetUntilDay() string {
 	return ""
 }
 
+func (x *ApplicationChanged) GetSealed() bool {
+	if x != nil {
+		return x.Sealed
+	}
+	return false
+}
+
 // linli.projects.sheet.submitted.v1; entity: the sheet. Points and reviewer
 // stay inside.
 type SheetSubmitted struct {
@@ -321,7 +331,7 @@ const file_linli_projects_v1_events_proto_rawDesc = "" +
 	"\x05state\x18\x05 \x01(\x0e2\x1c.linli.projects.v1.CallStateR\x05state\x12\x1e\n" +
 	"\n" +
 	"closes_day\x18\x82\x01 \x01(\tR\tclosesDay\x12\x1d\n" +
-	"\treviewers\x18\x83\x01 \x03(\tR\treviewers\"\xd2\x02\n" +
+	"\treviewers\x18\x83\x01 \x03(\tR\treviewers\"\xeb\x02\n" +
 	"\x12ApplicationChanged\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x17\n" +
@@ -332,7 +342,8 @@ const file_linli_projects_v1_events_proto_rawDesc = "" +
 	"\x12co_applicant_paths\x18\a \x03(\tR\x10coApplicantPaths\x12#\n" +
 	"\rdistrict_path\x18\b \x01(\tR\fdistrictPath\x12\x10\n" +
 	"\x03day\x18\t \x01(\tR\x03day\x12\x1c\n" +
-	"\tuntil_day\x18\x83\x01 \x01(\tR\buntilDay\"|\n" +
+	"\tuntil_day\x18\x83\x01 \x01(\tR\buntilDay\x12\x17\n" +
+	"\x06sealed\x18\x84\x01 \x01(\bR\x06sealed\"|\n" +
 	"\x0eSheetSubmitted\x12%\n" +
 	"\x0eapplication_id\x18\x01 \x01(\tR\rapplicationId\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x17\n" +
