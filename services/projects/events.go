@@ -76,7 +76,7 @@ func applicationChanged(row table.Row[*pb.ApplicationRow], now time.Time) store.
 			Id: a.GetId(), Revision: row.Revision, CallId: a.GetCallId(),
 			ApplicantPath: row.Value.GetApplicantPath(), CoApplicantPaths: row.Value.GetCoApplicantPaths(),
 			DistrictPath: row.Value.GetDistrictPath(), State: a.GetState(), Rank: a.GetRank(), Day: clock.Day(now),
-			UntilDay: lastDay(a.GetCheck().GetReturnUntil()), Sealed: application.StaysWithApplicant(state),
+			UntilDay: lastDay(a.GetCheck().GetReturnUntil()), Sealed: application.Sealed(state),
 		},
 	}
 }

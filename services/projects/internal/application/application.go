@@ -91,10 +91,6 @@ func Machine() rule.Machine[State] {
 // Waiting says whether an application goes into review with its call.
 func Waiting(s State) bool { return s == Submitted || s == Eligible }
 
-// StaysWithApplicant says whether what happens to an application stays with its applicant:
-// until the window closes nobody else learns that there is one.
-func StaysWithApplicant(s State) bool { return s == Submitted || s == Withdrawn }
-
 // Pending says whether an application is still in check or with its applicant.
 func Pending(s State) bool { return s == InCheck || s == Returned }
 
