@@ -95,7 +95,7 @@ func NewServer(c Config) (*Server, error) {
 
 // Conn is the door from inside the process: a client connection through the
 // same chain, without a socket.
-func (s *Server) Conn() grpc.ClientConnInterface { return s.inproc }
+func (s *Server) Conn() grpc.ClientConnInterface { return inproc{s.inproc} }
 
 // Serve answers on a listener until GracefulStop. It closes the listener.
 func (s *Server) Serve(l net.Listener) error {
