@@ -163,12 +163,3 @@ func Household(text string) bool {
 	return suffering.MatchString(text) || households.MatchString(text) &&
 		slices.ContainsFunc(Find(text), func(f Found) bool { return f.What == Room || f.What == Floor })
 }
-
-var (
-	misdeeds = regexp.MustCompile(`贪污|受贿|行贿|索贿|索要好处|收好处|挪用|滥用职权|生活作风|吃拿卡要|徇私|以权谋私|包养|嫖娼|吸毒|偷税`)
-	accusing = regexp.MustCompile(`(?:举报|检举|控告|揭发)[^。!！?？\n]{0,20}(?:书记|主任|干部|党员|同志|局长|所长|经理|某|先生|女士|[\p{Han}]{2,3}(?:贪|收|打))`)
-)
-
-// Allegation says whether a text accuses a person of a misdeed. That is for
-// those whose duty it is, never for a community's board.
-func Allegation(text string) bool { return misdeeds.MatchString(text) || accusing.MatchString(text) }
