@@ -107,7 +107,9 @@ func (a aid) erase(tx *store.Tx, row *pb.HardshipCaseRow) error {
 	next.SealedText = nil
 	next.Request.Text, next.Request.TextSealed = "", false
 	next.Request.Building, next.Request.Category, next.Request.TextCovered = "", "", false
-	next.Request.Found, next.Request.Reason, next.Request.ClockReason = "", "", ""
+	if err := a.say(next, func(w *pb.SaidWords) { w.Found, w.Reason, w.ClockReason = "", "", "" }); err != nil {
+		return err
+	}
 	if _, err := a.tables.requests.Replace(tx, request, next); err != nil {
 		return err
 	}

@@ -238,9 +238,11 @@ func (s circle) LookUpRequest(ctx context.Context, req *pb.LookUpRequestRequest)
 			State: q.GetState(), PostedAt: q.GetPostedAt(), AdmittedAt: q.GetAdmittedAt(), ResolvedAt: q.GetResolvedAt(),
 			ClosedAt: q.GetClosedAt(), DueAt: q.GetDueAt(),
 		}
-		if !q.GetTextSealed() {
-			out.Steps.ExtensionReason = cover.Text(q.GetClockReason())
+		if err != nil || q.GetTextSealed() {
+			return err
 		}
+		words, err := s.wordsOf(row.Value)
+		out.Steps.ExtensionReason = cover.Text(words.GetClockReason())
 		return err
 	})
 	return out, err

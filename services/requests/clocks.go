@@ -49,7 +49,10 @@ func (s *Service) startClock(tx *store.Tx, row *pb.RequestRow, of limit) error {
 	if err != nil {
 		return err
 	}
-	row.Request.OwnerName, row.Request.ClockReason = duty.GetOwnerName(), ""
+	row.Request.OwnerName = duty.GetOwnerName()
+	if err := s.say(row, func(w *pb.SaidWords) { w.ClockReason = "" }); err != nil {
+		return err
+	}
 	return setClock(p, row, s.store.Civil().Now(), of(p, row, int(duty.GetLimitDays())))
 }
 

@@ -38,14 +38,15 @@ func (s handling) DeclineRequest(ctx context.Context, req *pb.DeclineRequestRequ
 			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
 				answered(row, now)
 				stopClock(row)
-				row.Request.Reason, row.Request.ClosedAt = req.GetReason(), now
-				row.Exclusion = &pb.Exclusion{
-					RequestId: req.GetId(), Reason: req.GetReason(), Approver: call.Person, ExcludedAt: now, NotToSolve: true,
-				}
+				row.Request.ClosedAt = now
+				row.Exclusion = &pb.Exclusion{RequestId: req.GetId(), Approver: call.Person, ExcludedAt: now, NotToSolve: true}
 				if err := s.checkSaid(tx, row, "reason", req.GetReason()); err != nil {
 					return err
 				}
-				return s.settleNuisance(tx, row, req.GetUnfounded())
+				if err := s.settleNuisance(tx, row, req.GetUnfounded()); err != nil {
+					return err
+				}
+				return s.say(row, func(w *pb.SaidWords) { w.Reason, w.Exclusion = req.GetReason(), req.GetReason() })
 			},
 		})
 		return &pb.DeclineRequestResponse{Request: out}, err
@@ -111,8 +112,8 @@ func (s handling) VerifyRequest(ctx context.Context, req *pb.VerifyRequestReques
 				if aboutHousehold(row.GetRequest()) {
 					return rule.New(rule.Precondition, "FACTS_IN_CASE", "found")
 				}
-				row.Request.Found, row.Request.VerifiedAt = req.GetFound(), now
-				return nil
+				row.Request.VerifiedAt = now
+				return s.say(row, func(w *pb.SaidWords) { w.Found = req.GetFound() })
 			},
 		})
 		return &pb.VerifyRequestResponse{Request: out}, err
@@ -161,7 +162,9 @@ func (s handling) answerOffer(tx *store.Tx, row *pb.RequestRow, req *pb.AnswerOf
 	if err := s.checkSaid(tx, row, "reason", req.GetReason()); err != nil {
 		return err
 	}
-	r.Reason = req.GetReason()
+	if err := s.say(row, func(w *pb.SaidWords) { w.Reason = req.GetReason() }); err != nil {
+		return err
+	}
 	if r.Returns++; r.GetState() != pb.RequestState_REQUEST_STATE_ESCALATED {
 		return nil
 	}
@@ -192,14 +195,17 @@ func (s handling) CloseUnsolved(ctx context.Context, req *pb.CloseUnsolvedReques
 			command: request.CloseUnsolved, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
 			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
 				stopClock(row)
-				row.Request.Answer, row.Request.ClosedAt = req.GetAnswer(), now
+				row.Request.ClosedAt = now
 				if err := request.MayEnd(actorOf(call, row)); err != nil {
 					return err
 				}
 				if err := s.checkSaid(tx, row, "answer", req.GetAnswer()); err != nil {
 					return err
 				}
-				return s.settleNuisance(tx, row, false)
+				if err := s.settleNuisance(tx, row, false); err != nil {
+					return err
+				}
+				return s.say(row, func(w *pb.SaidWords) { w.Answer = req.GetAnswer() })
 			},
 		})
 		return &pb.CloseUnsolvedResponse{Request: out}, err
@@ -226,7 +232,7 @@ func (s handling) touch(tx *store.Tx, call access.Call, id, etag, what string, c
 	if err := s.announce(tx, what, kept, row.Value.GetRequest().GetState(), firstTime{}); err != nil {
 		return nil, err
 	}
-	return requestProto(call, kept), nil
+	return s.requestProto(call, kept)
 }
 
 // ExtendRequest sets a later limit, with a reason the author sees.
@@ -249,7 +255,9 @@ func (s handling) ExtendRequest(ctx context.Context, req *pb.ExtendRequestReques
 			if err := checkClock(row.GetRequest(), now); err != nil {
 				return err
 			}
-			row.Request.ClockReason = req.GetReason()
+			if err := s.say(row, func(w *pb.SaidWords) { w.ClockReason = req.GetReason() }); err != nil {
+				return err
+			}
 			return s.extendClock(tx, row, now, until.AddDate(0, 0, 1))
 		})
 		return &pb.ExtendRequestResponse{Request: out}, err
@@ -276,9 +284,12 @@ func (s handling) PauseRequest(ctx context.Context, req *pb.PauseRequestRequest)
 				return err
 			}
 			left, err := p.Workdays(now, due.AsTime().Add(-time.Nanosecond))
+			if err != nil {
+				return err
+			}
 			stopClock(row)
-			row.Request.DaysLeft, row.Request.ClockReason = int32(max(1, left)), req.GetReason()
-			return err
+			row.Request.DaysLeft = int32(max(1, left))
+			return s.say(row, func(w *pb.SaidWords) { w.ClockReason = req.GetReason() })
 		})
 		return &pb.PauseRequestResponse{Request: out}, err
 	})
@@ -300,7 +311,9 @@ func (s handling) ResumeRequest(ctx context.Context, req *pb.ResumeRequestReques
 			if err != nil {
 				return err
 			}
-			row.Request.ClockReason = ""
+			if err := s.say(row, func(w *pb.SaidWords) { w.ClockReason = "" }); err != nil {
+				return err
+			}
 			return setClock(p, row, now, left)
 		})
 		return &pb.ResumeRequestResponse{Request: out}, err
@@ -314,9 +327,9 @@ func (s handling) ExcludeRequest(ctx context.Context, req *pb.ExcludeRequestRequ
 		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), excluded, func(row *pb.RequestRow, now time.Time) error {
 			row.Request.Excluded = true
 			row.Exclusion = &pb.Exclusion{
-				RequestId: req.GetId(), Reason: req.GetReason(), Approver: call.Person, ExcludedAt: timestamppb.New(now),
+				RequestId: req.GetId(), Approver: call.Person, ExcludedAt: timestamppb.New(now),
 			}
-			return nil
+			return s.say(row, func(w *pb.SaidWords) { w.Exclusion = req.GetReason() })
 		})
 		return &pb.ExcludeRequestResponse{Request: out}, err
 	})

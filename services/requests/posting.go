@@ -67,7 +67,8 @@ func (s *Service) PostRequest(ctx context.Context, req *pb.PostRequestRequest) (
 		if err := s.announce(tx, request.Post, kept, pb.RequestState_REQUEST_STATE_UNSPECIFIED, first); err != nil {
 			return nil, err
 		}
-		return &pb.PostRequestResponse{Request: requestProto(call, kept)}, nil
+		out, err := s.requestProto(call, kept)
+		return &pb.PostRequestResponse{Request: out}, err
 	})
 }
 
@@ -158,7 +159,11 @@ func (s *Service) GetRequest(ctx context.Context, req *pb.GetRequestRequest) (*p
 	if err != nil {
 		return nil, err
 	}
-	return &pb.GetRequestResponse{Request: requestProto(call, row)}, nil
+	out, err := s.requestProto(call, row)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.GetRequestResponse{Request: out}, nil
 }
 
 // officeScope is what a caller may read: as an office, or as author or helper.

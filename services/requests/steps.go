@@ -67,7 +67,7 @@ func (s *Service) take(tx *store.Tx, call access.Call, st step) (*pb.Request, er
 	if err := s.announceStep(tx, st.command, row, kept); err != nil {
 		return nil, err
 	}
-	return requestProto(call, kept), nil
+	return s.requestProto(call, kept)
 }
 
 // staffScope is the office's alone: that a row is somebody's own opens no
@@ -177,7 +177,7 @@ func (s *Service) ResolveRequest(ctx context.Context, req *pb.ResolveRequestRequ
 			command: request.Resolve, id: req.GetId(), etag: req.GetEtag(), scope: own,
 			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
 				r := row.GetRequest()
-				r.Answer, r.QuarterHours, r.ResolvedAt = req.GetAnswer(), req.GetQuarterHours(), now
+				r.QuarterHours, r.ResolvedAt = req.GetQuarterHours(), now
 				stopClock(row)
 				if err := s.settleNuisance(tx, row, false); err != nil {
 					return err
@@ -185,7 +185,10 @@ func (s *Service) ResolveRequest(ctx context.Context, req *pb.ResolveRequestRequ
 				if err := s.checkSaid(tx, row, "answer", req.GetAnswer()); err != nil {
 					return err
 				}
-				return request.MayResolve(actorOf(call, row), helperOf(r), r.GetMemberId(), req.GetQuarterHours())
+				if err := request.MayResolve(actorOf(call, row), helperOf(r), r.GetMemberId(), req.GetQuarterHours()); err != nil {
+					return err
+				}
+				return s.say(row, func(w *pb.SaidWords) { w.Answer = req.GetAnswer() })
 			},
 		})
 		return &pb.ResolveRequestResponse{Request: out}, err
