@@ -42,7 +42,7 @@ func (s handling) escalate(tx *store.Tx, call access.Call, row *pb.RequestRow, r
 	if err := s.checkSaid(tx, row, "reason", req.GetReason()); err != nil {
 		return err
 	}
-	giveBack(r)
+	giveBack(row)
 	r.Escalation++
 	if err := s.say(row, func(w *pb.SaidWords) { w.Reason = req.GetReason() }); err != nil {
 		return err

@@ -2,6 +2,7 @@ package requests
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -124,23 +125,43 @@ func (s handling) VerifyRequest(ctx context.Context, req *pb.VerifyRequestReques
 func (s handling) AnswerOffer(ctx context.Context, req *pb.AnswerOfferRequest) (*pb.AnswerOfferResponse, error) {
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.AnswerOfferResponse, error) {
-		own := scope.Scope{Person: call.Person}
-		row, err := s.read(tx, own, req.GetId())
+		r, err := s.offered(tx, call, req.GetId())
 		if err != nil {
 			return nil, err
 		}
-		r := row.Value.GetRequest()
 		out, err := s.take(tx, call, step{
-			command: request.Answer(req.GetTakeOn(), r.GetMemberId() != "", int(r.GetReturns())), id: req.GetId(), etag: req.GetEtag(), scope: own,
+			command: request.Answer(req.GetTakeOn(), r.GetMemberId() != "", int(r.GetReturns())), id: req.GetId(), etag: req.GetEtag(), scope: answering(call),
 			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
 				if err := request.MayTakeOn(actorOf(call, row), helperOf(row.GetRequest())); err != nil {
 					return err
+				}
+				if req.GetTakeOn() && forProvider(row.GetRequest()) {
+					row.Request.TakenOnBy = call.Person
 				}
 				return s.answerOffer(tx, row, req, now)
 			},
 		})
 		return &pb.AnswerOfferResponse{Request: out}, err
 	})
+}
+
+// answering is whose answers are taken: whom it was given to, and staff for a
+// provider without a person.
+func answering(call access.Call) scope.Scope {
+	return scope.Scope{Paths: staffScope(call).Paths, Person: call.Person}
+}
+
+// offered answers a request to whom it was given; to staff of its community
+// only for a provider without a person.
+func (s handling) offered(tx *store.Tx, call access.Call, id string) (*pb.Request, error) {
+	row, err := s.read(tx, answering(call), id)
+	if err != nil {
+		return nil, err
+	}
+	if r := row.Value.GetRequest(); forProvider(r) || slices.Contains(persons(r), call.Person) {
+		return r, nil
+	}
+	return nil, rule.Absent("request", id)
 }
 
 // answerOffer notes a yes, or gives the request back: a member's no is kept by
@@ -152,7 +173,7 @@ func (s handling) answerOffer(tx *store.Tx, row *pb.RequestRow, req *pb.AnswerOf
 		return s.checkTakesOn(tx, row)
 	}
 	member := r.GetMemberId() != ""
-	giveBack(r)
+	giveBack(row)
 	if member {
 		return nil
 	}
@@ -179,7 +200,7 @@ func (s handling) RecallRequest(ctx context.Context, req *pb.RecallRequestReques
 		out, err := s.take(tx, call, step{
 			command: request.Recall, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
 			change: func(_ *store.Tx, row *pb.RequestRow, _ *timestamppb.Timestamp) error {
-				giveBack(row.GetRequest())
+				giveBack(row)
 				return nil
 			},
 		})

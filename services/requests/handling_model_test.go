@@ -43,8 +43,9 @@ const (
 var everybody = map[string][]string{
 	"admit": {"staff", "other"}, "admit beyond duty": {"staff", "other"}, "pass on": {"staff", "other"}, "decline": {"staff", "other"},
 	"merge": {"staff", "other"}, "verify": {"staff", "other"}, "dispatch": {"staff", "other"}, "hand": {"staff", "other"},
-	"begin": {"m1", "shop", "staff", "other"},
-	"yes":   {"m1", "shop", "staff", "other"}, "no": {"m1", "shop", "staff", "other"}, "recall": {"staff", "other"},
+	"begin": {"m1", "shop", "staff", "other", "street", "district"},
+	"yes":   {"m1", "shop", "staff", "other", "street", "district"},
+	"no":    {"m1", "shop", "staff", "other", "street", "district"}, "recall": {"staff", "other"},
 	"escalate": {"staff", "other", "street"}, "hand back": {"street", "district"},
 	"resolve":        {"staff", "other", "m1", "shop", "street", "district"},
 	"close unsolved": {"staff", "other", "street", "district"},

@@ -19,9 +19,9 @@ func TestAnswerOffer_OneReturnThenTheStreetDecides(t *testing.T) {
 	if _, err := h.client.AdmitRequest(h.staff(), &pb.AdmitRequestRequest{Id: r.GetId()}); err != nil {
 		t.Fatal(err)
 	}
-	provider := h.as(typev1.Role_ROLE_PROVIDER, "property", "/1/11/W1/")
+	provider := h.as(typev1.Role_ROLE_COMMITTEE_STAFF, "property", c1)
 	for i, want := range []pb.RequestState{pb.RequestState_REQUEST_STATE_ADMITTED, pb.RequestState_REQUEST_STATE_ESCALATED} {
-		if _, err := h.handling().HandRequest(h.staff(), &pb.HandRequestRequest{Id: r.GetId(), Person: "property", OrganizationId: "W1"}); err != nil {
+		if _, err := h.handling().HandRequest(h.staff(), &pb.HandRequestRequest{Id: r.GetId(), Person: "property", OrganizationId: "C1"}); err != nil {
 			t.Fatal(err)
 		}
 		_, err := h.handling().AnswerOffer(h.member("m1"), &pb.AnswerOfferRequest{Id: r.GetId()})

@@ -154,6 +154,9 @@ func (s *Service) GetRequest(ctx context.Context, req *pb.GetRequestRequest) (*p
 	var row table.Row[*pb.RequestRow]
 	err := s.store.View(ctx, func(r kv.Reader) (err error) {
 		row, err = s.read(r, s.officeScope(call), req.GetId())
+		if err == nil && hidden(call, row.Value) {
+			err = rule.Absent("request", req.GetId())
+		}
 		return err
 	})
 	if err != nil {

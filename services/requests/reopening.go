@@ -50,7 +50,7 @@ func (s handling) reopen(tx *store.Tx, row *pb.RequestRow, reason string, now ti
 	if err := s.openNuisance(tx, row, now); err != nil {
 		return err
 	}
-	giveBack(r)
+	giveBack(row)
 	r.ReopenedAt = timestamppb.New(now)
 	if err := s.say(row, func(w *pb.SaidWords) { w.Reason = cover.Text(reason) }); err != nil {
 		return err

@@ -45,7 +45,14 @@ type RequestRow struct {
 	AnswerLate bool `protobuf:"varint,133,opt,name=answer_late,json=answerLate,proto3" json:"answer_late,omitempty"`
 	// What was written about it, a SaidWords that is sealed. The request holds
 	// none of it but, where everybody may see it, the covered answer.
-	SealedWords   []byte `protobuf:"bytes,140,opt,name=sealed_words,json=sealedWords,proto3" json:"sealed_words,omitempty"`
+	SealedWords []byte `protobuf:"bytes,140,opt,name=sealed_words,json=sealedWords,proto3" json:"sealed_words,omitempty"`
+	// Office for which it was handed to somebody; empty for members and providers.
+	HandedPath string `protobuf:"bytes,141,opt,name=handed_path,json=handedPath,proto3" json:"handed_path,omitempty"`
+	// How often its limits were extended; since when it stands still, and for how
+	// many days it has stood still before.
+	Extensions    int32                  `protobuf:"varint,142,opt,name=extensions,proto3" json:"extensions,omitempty"`
+	PausedAt      *timestamppb.Timestamp `protobuf:"bytes,143,opt,name=paused_at,json=pausedAt,proto3" json:"paused_at,omitempty"`
+	PausedDays    int32                  `protobuf:"varint,144,opt,name=paused_days,json=pausedDays,proto3" json:"paused_days,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -155,6 +162,34 @@ func (x *RequestRow) GetSealedWords() []byte {
 		return x.SealedWords
 	}
 	return nil
+}
+
+func (x *RequestRow) GetHandedPath() string {
+	if x != nil {
+		return x.HandedPath
+	}
+	return ""
+}
+
+func (x *RequestRow) GetExtensions() int32 {
+	if x != nil {
+		return x.Extensions
+	}
+	return 0
+}
+
+func (x *RequestRow) GetPausedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PausedAt
+	}
+	return nil
+}
+
+func (x *RequestRow) GetPausedDays() int32 {
+	if x != nil {
+		return x.PausedDays
+	}
+	return 0
 }
 
 // What those who saw to a request wrote about it, and why it was reopened.
@@ -773,7 +808,7 @@ var File_linli_requests_v1_store_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1dlinli/requests/v1/store.proto\x12\x11linli.requests.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elinli/requests/v1/circle.proto\x1a linli/requests/v1/requests.proto\"\x99\x04\n" +
+	"\x1dlinli/requests/v1/store.proto\x12\x11linli.requests.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elinli/requests/v1/circle.proto\x1a linli/requests/v1/requests.proto\"\xb8\x05\n" +
 	"\n" +
 	"RequestRow\x124\n" +
 	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\x12%\n" +
@@ -789,7 +824,15 @@ const file_linli_requests_v1_store_proto_rawDesc = "" +
 	"answer_due\x18\x84\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tanswerDue\x12 \n" +
 	"\vanswer_late\x18\x85\x01 \x01(\bR\n" +
 	"answerLate\x12\"\n" +
-	"\fsealed_words\x18\x8c\x01 \x01(\fR\vsealedWords\"\x92\x01\n" +
+	"\fsealed_words\x18\x8c\x01 \x01(\fR\vsealedWords\x12 \n" +
+	"\vhanded_path\x18\x8d\x01 \x01(\tR\n" +
+	"handedPath\x12\x1f\n" +
+	"\n" +
+	"extensions\x18\x8e\x01 \x01(\x05R\n" +
+	"extensions\x128\n" +
+	"\tpaused_at\x18\x8f\x01 \x01(\v2\x1a.google.protobuf.TimestampR\bpausedAt\x12 \n" +
+	"\vpaused_days\x18\x90\x01 \x01(\x05R\n" +
+	"pausedDays\"\x92\x01\n" +
 	"\tSaidWords\x12\x16\n" +
 	"\x06answer\x18\x01 \x01(\tR\x06answer\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x14\n" +
@@ -884,14 +927,15 @@ var file_linli_requests_v1_store_proto_depIdxs = []int32{
 	10, // 3: linli.requests.v1.RequestRow.near_at:type_name -> google.protobuf.Timestamp
 	10, // 4: linli.requests.v1.RequestRow.climb_at:type_name -> google.protobuf.Timestamp
 	10, // 5: linli.requests.v1.RequestRow.answer_due:type_name -> google.protobuf.Timestamp
-	10, // 6: linli.requests.v1.MessageRow.said_at:type_name -> google.protobuf.Timestamp
-	10, // 7: linli.requests.v1.NuisanceRow.paused_until:type_name -> google.protobuf.Timestamp
-	12, // 8: linli.requests.v1.DutyRow.duty:type_name -> linli.requests.v1.Duty
-	9,  // [9:9] is the sub-list for method output_type
-	9,  // [9:9] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	10, // 6: linli.requests.v1.RequestRow.paused_at:type_name -> google.protobuf.Timestamp
+	10, // 7: linli.requests.v1.MessageRow.said_at:type_name -> google.protobuf.Timestamp
+	10, // 8: linli.requests.v1.NuisanceRow.paused_until:type_name -> google.protobuf.Timestamp
+	12, // 9: linli.requests.v1.DutyRow.duty:type_name -> linli.requests.v1.Duty
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_linli_requests_v1_store_proto_init() }
