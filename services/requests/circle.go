@@ -191,7 +191,10 @@ func (s circle) JoinRequest(ctx context.Context, req *pb.JoinRequestRequest) (*p
 		if _, err := s.joinable(tx, call, r.GetCommunityId()); err != nil || !public(r) {
 			return nil, rule.Absent("request", req.GetId())
 		}
-		if !request.Open(request.State(r.GetState())) || r.GetAuthor() == call.Person {
+		if r.GetAuthor() == call.Person {
+			return nil, rule.New(rule.Precondition, "JOINS_OWN_REQUEST", "")
+		}
+		if !request.Open(request.State(r.GetState())) {
 			return nil, rule.New(rule.Precondition, "NOT_OPEN_TO_ALL", "")
 		}
 		first, err := s.tables.joined.Set(tx, s.joinedKey(req.GetId(), call.Person))

@@ -287,7 +287,7 @@ func TestLookUp_ByCode(t *testing.T) {
 	in := problem()
 	in.Visibility = pb.Visibility_VISIBILITY_STAFF_ONLY
 	r := h.admitted(t, in)
-	ok[*pb.ExtendRequestResponse](t)(h.handling().ExtendRequest(h.staff(), &pb.ExtendRequestRequest{Id: r.GetId(), Until: "2013-10-30", Reason: "等402住户回来"}))
+	ok[*pb.ExtendRequestResponse](t)(h.handling().ExtendRequest(h.staff(), &pb.ExtendRequestRequest{Id: r.GetId(), Until: "2013-09-27", Reason: "等402住户回来"}))
 	code := h.code(t, r.GetId())
 	if len(code) != 12 {
 		t.Errorf("the code %s", code)
@@ -302,7 +302,7 @@ func TestLookUp_ByCode(t *testing.T) {
 	_, err := h.circle().LookUpRequest(t.Context(), &pb.LookUpRequestRequest{Code: "ZZZZZZZZZZZZ"})
 	refused(t, "no such code", err, codes.NotFound, "NOT_FOUND")
 	plain := h.admitted(t, problem())
-	ok[*pb.ExtendRequestResponse](t)(h.handling().ExtendRequest(h.staff(), &pb.ExtendRequestRequest{Id: plain.GetId(), Until: "2013-10-30", Reason: "等石材到货"}))
+	ok[*pb.ExtendRequestResponse](t)(h.handling().ExtendRequest(h.staff(), &pb.ExtendRequestRequest{Id: plain.GetId(), Until: "2013-09-27", Reason: "等石材到货"}))
 	got := ok[*pb.LookUpRequestResponse](t)(h.circle().LookUpRequest(t.Context(), &pb.LookUpRequestRequest{Code: h.code(t, plain.GetId())}))
 	if got.GetSteps().GetExtensionReason() != "等石材到货" {
 		t.Errorf("the author sees why it was extended: %v", got)

@@ -11,7 +11,6 @@ import (
 	pb "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 
 	"github.com/linli-project/linli/pkg/access"
-	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
@@ -254,91 +253,6 @@ func (s handling) touch(tx *store.Tx, call access.Call, id, etag, what string, c
 		return nil, err
 	}
 	return s.requestProto(call, kept)
-}
-
-// ExtendRequest sets a later limit, with a reason the author sees.
-func (s handling) ExtendRequest(ctx context.Context, req *pb.ExtendRequestRequest) (*pb.ExtendRequestResponse, error) {
-	call := access.From(ctx)
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ExtendRequestResponse, error) {
-		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), extended, func(row *pb.RequestRow, now time.Time) error {
-			if err := request.MayMoveClock(actorOf(call, row), row.GetRequest().GetEscalation()); err != nil {
-				return err
-			}
-			until, err := time.ParseInLocation(time.DateOnly, req.GetUntil(), clock.Shanghai())
-			due := row.GetRequest().GetDueAt()
-			switch {
-			case due == nil:
-				return rule.New(rule.Precondition, "CLOCK_STANDS", "")
-			case err != nil || !until.AddDate(0, 0, 1).After(due.AsTime()):
-				return rule.New(rule.Invalid, "INVALID_FIELD", "until", "field", "until",
-					"rule", "YYYY-MM-DD ≥ "+clock.Day(due.AsTime()))
-			}
-			if err := checkClock(row.GetRequest(), now); err != nil {
-				return err
-			}
-			if err := s.say(row, func(w *pb.SaidWords) { w.ClockReason = req.GetReason() }); err != nil {
-				return err
-			}
-			return s.extendClock(tx, row, now, until.AddDate(0, 0, 1))
-		})
-		return &pb.ExtendRequestResponse{Request: out}, err
-	})
-}
-
-// PauseRequest stops the clock while somebody else is waited for.
-func (s handling) PauseRequest(ctx context.Context, req *pb.PauseRequestRequest) (*pb.PauseRequestResponse, error) {
-	call := access.From(ctx)
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.PauseRequestResponse, error) {
-		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), paused, func(row *pb.RequestRow, now time.Time) error {
-			if err := request.MayMoveClock(actorOf(call, row), row.GetRequest().GetEscalation()); err != nil {
-				return err
-			}
-			due := row.GetRequest().GetDueAt()
-			if due == nil {
-				return rule.New(rule.Precondition, "CLOCK_STANDS", "")
-			}
-			if err := checkClock(row.GetRequest(), now); err != nil {
-				return err
-			}
-			p, err := s.policy(tx, row)
-			if err != nil {
-				return err
-			}
-			left, err := p.Workdays(now, due.AsTime().Add(-time.Nanosecond))
-			if err != nil {
-				return err
-			}
-			stopClock(row)
-			row.Request.DaysLeft = int32(max(1, left))
-			return s.say(row, func(w *pb.SaidWords) { w.ClockReason = req.GetReason() })
-		})
-		return &pb.PauseRequestResponse{Request: out}, err
-	})
-}
-
-// ResumeRequest lets the clock go on with the working days it had left.
-func (s handling) ResumeRequest(ctx context.Context, req *pb.ResumeRequestRequest) (*pb.ResumeRequestResponse, error) {
-	call := access.From(ctx)
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ResumeRequestResponse, error) {
-		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), resumed, func(row *pb.RequestRow, now time.Time) error {
-			if err := request.MayMoveClock(actorOf(call, row), row.GetRequest().GetEscalation()); err != nil {
-				return err
-			}
-			left := int(row.GetRequest().GetDaysLeft())
-			if left == 0 {
-				return rule.New(rule.Precondition, "CLOCK_RUNS", "")
-			}
-			p, err := s.policy(tx, row)
-			if err != nil {
-				return err
-			}
-			if err := s.say(row, func(w *pb.SaidWords) { w.ClockReason = "" }); err != nil {
-				return err
-			}
-			return setClock(p, row, now, left)
-		})
-		return &pb.ResumeRequestResponse{Request: out}, err
-	})
 }
 
 // ExcludeRequest takes a request out of the rates.

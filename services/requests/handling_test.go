@@ -54,7 +54,7 @@ func TestJoinRequest_OnceAPerson(t *testing.T) {
 	_, err := h.circle().JoinRequest(h.member("m2"), &pb.JoinRequestRequest{Id: r.GetId()})
 	refused(t, "a member of another community", err, codes.NotFound, "NOT_FOUND")
 	_, err = h.circle().JoinRequest(h.resident("a"), &pb.JoinRequestRequest{Id: r.GetId()})
-	refused(t, "the author", err, codes.FailedPrecondition, "NOT_OPEN_TO_ALL")
+	refused(t, "the author", err, codes.FailedPrecondition, "JOINS_OWN_REQUEST")
 	sealed := problem()
 	sealed.Visibility = pb.Visibility_VISIBILITY_STAFF_ONLY
 	_, err = h.circle().JoinRequest(h.resident("b"), &pb.JoinRequestRequest{Id: h.post(h.resident("a"), t, sealed).GetId()})

@@ -44,7 +44,7 @@ func TestSaid_LiesSealed(t *testing.T) {
 	for id, want := range map[string]string{
 		resolved: "换好链条了", unsolved: "没有办法", declined: "不归这里", returned: "不是我的", escalated: "管不了", paused: "等鉴定",
 	} {
-		if r := get(id); r.GetAnswer()+r.GetReason()+clockOf(r, id == paused) != want+secret {
+		if r := get(id); r.GetAnswer()+r.GetReason()+whyItStands(r, id == paused) != want+secret {
 			t.Errorf("the author reads %v, want %s", r, want)
 		}
 	}
@@ -66,8 +66,8 @@ func TestSaid_LiesSealed(t *testing.T) {
 	}
 }
 
-// clockOf is why a clock stands, where that is asked.
-func clockOf(r *pb.Request, asked bool) string {
+// whyItStands is why a clock stands, where that is asked.
+func whyItStands(r *pb.Request, asked bool) string {
 	if asked {
 		return r.GetClockReason()
 	}

@@ -50,9 +50,11 @@ type RequestRow struct {
 	HandedPath string `protobuf:"bytes,141,opt,name=handed_path,json=handedPath,proto3" json:"handed_path,omitempty"`
 	// How often its limits were extended; since when it stands still, and for how
 	// many days it has stood still before.
-	Extensions    int32                  `protobuf:"varint,142,opt,name=extensions,proto3" json:"extensions,omitempty"`
-	PausedAt      *timestamppb.Timestamp `protobuf:"bytes,143,opt,name=paused_at,json=pausedAt,proto3" json:"paused_at,omitempty"`
-	PausedDays    int32                  `protobuf:"varint,144,opt,name=paused_days,json=pausedDays,proto3" json:"paused_days,omitempty"`
+	Extensions int32                  `protobuf:"varint,142,opt,name=extensions,proto3" json:"extensions,omitempty"`
+	PausedAt   *timestamppb.Timestamp `protobuf:"bytes,143,opt,name=paused_at,json=pausedAt,proto3" json:"paused_at,omitempty"`
+	PausedDays int32                  `protobuf:"varint,144,opt,name=paused_days,json=pausedDays,proto3" json:"paused_days,omitempty"`
+	// When it goes on by itself.
+	PauseEnds     *timestamppb.Timestamp `protobuf:"bytes,145,opt,name=pause_ends,json=pauseEnds,proto3" json:"pause_ends,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -190,6 +192,13 @@ func (x *RequestRow) GetPausedDays() int32 {
 		return x.PausedDays
 	}
 	return 0
+}
+
+func (x *RequestRow) GetPauseEnds() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PauseEnds
+	}
+	return nil
 }
 
 // What those who saw to a request wrote about it, and why it was reopened.
@@ -808,7 +817,7 @@ var File_linli_requests_v1_store_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1dlinli/requests/v1/store.proto\x12\x11linli.requests.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elinli/requests/v1/circle.proto\x1a linli/requests/v1/requests.proto\"\xb8\x05\n" +
+	"\x1dlinli/requests/v1/store.proto\x12\x11linli.requests.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elinli/requests/v1/circle.proto\x1a linli/requests/v1/requests.proto\"\xf4\x05\n" +
 	"\n" +
 	"RequestRow\x124\n" +
 	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\x12%\n" +
@@ -832,7 +841,9 @@ const file_linli_requests_v1_store_proto_rawDesc = "" +
 	"extensions\x128\n" +
 	"\tpaused_at\x18\x8f\x01 \x01(\v2\x1a.google.protobuf.TimestampR\bpausedAt\x12 \n" +
 	"\vpaused_days\x18\x90\x01 \x01(\x05R\n" +
-	"pausedDays\"\x92\x01\n" +
+	"pausedDays\x12:\n" +
+	"\n" +
+	"pause_ends\x18\x91\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tpauseEnds\"\x92\x01\n" +
 	"\tSaidWords\x12\x16\n" +
 	"\x06answer\x18\x01 \x01(\tR\x06answer\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x14\n" +
@@ -928,14 +939,15 @@ var file_linli_requests_v1_store_proto_depIdxs = []int32{
 	10, // 4: linli.requests.v1.RequestRow.climb_at:type_name -> google.protobuf.Timestamp
 	10, // 5: linli.requests.v1.RequestRow.answer_due:type_name -> google.protobuf.Timestamp
 	10, // 6: linli.requests.v1.RequestRow.paused_at:type_name -> google.protobuf.Timestamp
-	10, // 7: linli.requests.v1.MessageRow.said_at:type_name -> google.protobuf.Timestamp
-	10, // 8: linli.requests.v1.NuisanceRow.paused_until:type_name -> google.protobuf.Timestamp
-	12, // 9: linli.requests.v1.DutyRow.duty:type_name -> linli.requests.v1.Duty
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	10, // 7: linli.requests.v1.RequestRow.pause_ends:type_name -> google.protobuf.Timestamp
+	10, // 8: linli.requests.v1.MessageRow.said_at:type_name -> google.protobuf.Timestamp
+	10, // 9: linli.requests.v1.NuisanceRow.paused_until:type_name -> google.protobuf.Timestamp
+	12, // 10: linli.requests.v1.DutyRow.duty:type_name -> linli.requests.v1.Duty
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_linli_requests_v1_store_proto_init() }
