@@ -179,6 +179,23 @@ func publicProto(r *pb.Request) *pb.PublicRequest {
 	return out
 }
 
+// publicRequest answers what everybody of its community sees of a request.
+func (s circle) publicRequest(r kv.Reader, call access.Call, id string) (*pb.Request, error) {
+	row, err := s.read(r, scope.All(), id)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.joinable(r, call, row.Value.GetRequest().GetCommunityId()); err != nil || !public(row.Value.GetRequest()) {
+		return nil, rule.Absent("request", id)
+	}
+	p := publicProto(row.Value.GetRequest())
+	return &pb.Request{
+		Id: p.GetId(), CommunityId: row.Value.GetRequest().GetCommunityId(), Kind: p.GetKind(), Category: p.GetCategory(),
+		Visibility: row.Value.GetRequest().GetVisibility(), State: p.GetState(), Text: p.GetText(), Building: p.GetBuilding(),
+		PostedAt: p.GetPostedAt(), Answer: p.GetAnswer(), Joined: p.GetJoined(), Author: p.GetAuthor(),
+	}, nil
+}
+
 // JoinRequest is a "me too", once a person.
 func (s circle) JoinRequest(ctx context.Context, req *pb.JoinRequestRequest) (*pb.JoinRequestResponse, error) {
 	call, now := access.From(ctx), s.store.Civil().Now()

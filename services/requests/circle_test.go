@@ -222,14 +222,24 @@ func TestVisibility_WhoSeesWhat(t *testing.T) {
 			t.Errorf("%s: the helper sees %v", visibility, r)
 		}
 		for _, office := range []context.Context{h.staff(), h.streetOffice(), h.districtOffice()} {
-			if r := get(office); r.GetAuthor() != "r1" || r.GetFound() == "" || (r.GetText() == "") != r.GetTextSealed() {
+			if r := get(office); r.GetCode() != "" || r.GetAuthor() != "r1" || r.GetFound() == "" || (r.GetText() == "") != r.GetTextSealed() {
 				t.Errorf("%s: the office sees %v", visibility, r)
 			}
 		}
 		if r := get(h.resident("r1")); r.GetCode() == "" || r.GetFound() == "" {
 			t.Errorf("%s: the author sees %v", visibility, r)
 		}
-		for _, nobody := range []context.Context{h.resident("r2"), h.member("m2"), h.otherStaff()} {
+		strangers := []context.Context{h.member("m2"), h.otherStaff()}
+		if want.browsed {
+			// A resident reads what the list shows, and nothing more.
+			r, listed := get(h.resident("r2")), page.GetRequests()[i]
+			if r.GetText() != listed.GetText() || r.GetAuthor() != listed.GetAuthor() || r.GetFound()+r.GetCode()+r.GetMemberId() != "" || r.GetDueAt() != nil {
+				t.Errorf("%s: a resident sees %v", visibility, r)
+			}
+		} else {
+			strangers = append(strangers, h.resident("r2"))
+		}
+		for _, nobody := range strangers {
 			_, err := h.client.GetRequest(nobody, &pb.GetRequestRequest{Id: id})
 			refused(t, visibility.String(), err, codes.NotFound, "NOT_FOUND")
 		}

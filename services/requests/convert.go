@@ -12,7 +12,8 @@ import (
 )
 
 // requestProto is a request as the API shows it to somebody. A sealed text is
-// not in it, nor who reported a nuisance. A helper sees what is to be done, not
+// not in it, nor who reported a nuisance, nor to anybody but the author the code
+// by which its steps are looked up. A helper sees what is to be done, not
 // who asked, unless the author chose the name, nor what is the office's.
 func (s *Service) requestProto(call access.Call, row table.Row[*pb.RequestRow]) (*pb.Request, error) {
 	words, err := s.wordsOf(row.Value)
@@ -29,8 +30,9 @@ func (s *Service) requestProto(call access.Call, row table.Row[*pb.RequestRow]) 
 	if anonymous(out) || !office && out.GetVisibility() != pb.Visibility_VISIBILITY_PUBLIC {
 		out.Author = ""
 	}
+	out.Code = ""
 	if !office {
-		out.Code, out.Ticket, out.Found = "", "", ""
+		out.Ticket, out.Found = "", ""
 	}
 	return out, nil
 }

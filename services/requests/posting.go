@@ -148,21 +148,22 @@ func (s *Service) markParticipant(tx *store.Tx, communityPath, person string, no
 	return ever, inYear, err
 }
 
-// GetRequest answers one request, without a sealed text.
+// GetRequest answers one request, without a sealed text: to those whom it is
+// for as they see it, to everybody else of the community what is public of it.
 func (s *Service) GetRequest(ctx context.Context, req *pb.GetRequestRequest) (*pb.GetRequestResponse, error) {
 	call := access.From(ctx)
-	var row table.Row[*pb.RequestRow]
-	err := s.store.View(ctx, func(r kv.Reader) (err error) {
-		row, err = s.read(r, s.officeScope(call), req.GetId())
-		if err == nil && hidden(call, row.Value) {
-			err = rule.Absent("request", req.GetId())
+	var out *pb.Request
+	err := s.store.View(ctx, func(r kv.Reader) error {
+		row, ok, err := s.tables.requests.Get(r, s.officeScope(call), requestKey(req.GetId()))
+		if err == nil && ok && !hidden(call, row.Value) {
+			out, err = s.requestProto(call, row)
+			return err
+		}
+		if err == nil {
+			out, err = circle{Service: s}.publicRequest(r, call, req.GetId())
 		}
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	out, err := s.requestProto(call, row)
 	if err != nil {
 		return nil, err
 	}
