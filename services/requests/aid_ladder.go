@@ -330,6 +330,9 @@ func (a aid) CloseHardshipCase(ctx context.Context, req *pb.CloseHardshipCaseReq
 			command: hardship.Close, id: req.GetId(), etag: req.GetEtag(), skipReason: req.GetSkipReason(),
 			scope: staffScope(call), now: now,
 			change: func(tx *store.Tx, row *pb.HardshipCaseRow) error {
+				if err := a.checkConfirmed(tx, req.GetId()); err != nil {
+					return err
+				}
 				row.HardshipCase.ClosedAt, row.WatchUntil = timestamppb.New(now), nil
 				return a.takeDownHelp(tx, row)
 			},
