@@ -101,7 +101,7 @@ func (r *run) extend(ctx context.Context, p post) error {
 	}
 	r.notes.Samples.Extended++
 	return r.step(ctx, r.committee(), p, "extend", &requestsv1.ExtendRequestRequest{
-		Id: r.notes.Requests[p.No], Until: later(p.day(), 40), Reason: "等演出场地排期"}, nil)
+		Id: r.notes.Requests[p.No], Until: later(p.day(), 25), Reason: "等演出场地排期"}, nil)
 }
 
 // solveAbove has the office solve it that it is with: the department by the

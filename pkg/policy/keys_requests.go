@@ -17,6 +17,11 @@ func requestsKeys() []Key {
 		{Name: "requests.ladder_days", Default: "3", Min: "1", Max: "30"},
 		// Working days in which the street decides on relief.
 		{Name: "requests.relief_days", Default: "10", Min: "1", Max: "60"},
+		// Extensions of a request, working days of an extension (0 = as many as the
+		// limit itself), and days that a request may stand still in sum.
+		{Name: "requests.extensions", Default: "1", Min: "0", Max: "5"},
+		{Name: "requests.extension_days", Default: "0", Min: "0", Max: "90"},
+		{Name: "requests.pause_days", Default: "90", Min: "0", Max: "365"},
 		// Days after which a resolved request can no longer be reopened.
 		{Name: "requests.reopen_days", Default: "15", Min: "1", Max: "60"},
 		// A rate over fewer cases is not shown.

@@ -38,3 +38,12 @@ func TestLanguage(t *testing.T) {
 		}
 	}
 }
+
+// A final state takes no command, and says so.
+func TestWord_NoCommandIsNothingMore(t *testing.T) {
+	for language, want := range map[string]string{texts.Chinese: "无,流程已结束", texts.English: "nothing more"} {
+		if got := texts.Word(language, "command", ""); got != want {
+			t.Errorf("%s: %q", language, got)
+		}
+	}
+}

@@ -52,7 +52,7 @@ func (a aid) OpenHardshipCase(ctx context.Context, req *pb.OpenHardshipCaseReque
 		row := &pb.HardshipCaseRow{
 			HardshipCase: &pb.HardshipCase{
 				Id: id, RequestId: r.GetId(), CommunityId: r.GetCommunityId(), State: pb.HardshipState(hardship.Opened),
-				OpenedAt: timestamppb.New(now), VisitDueAt: due,
+				OpenedAt: timestamppb.New(now), VisitDueAt: due, VisitLimitMissing: due == nil,
 			},
 			CommunityPath: request.Value.GetCommunityPath(), Author: r.GetAuthor(),
 		}
@@ -73,14 +73,18 @@ func (s *Service) policyOf(r kv.Reader, community string, at time.Time) (policy.
 	return s.policies.For(r, scope.Path(community), at.In(clock.Shanghai()).Year())
 }
 
-// limit answers the end of a limit in working days that began at from.
+// limit answers the end of a limit in working days that began at from; none
+// where the year has no official calendar: help does not wait for one.
 func (a aid) limit(r kv.Reader, community string, from time.Time, name string) (*timestamppb.Timestamp, error) {
 	p, err := a.policyOf(r, community, from)
 	if err != nil {
 		return nil, err
 	}
 	end, err := p.AddWorkdays(from, p.Int(name))
-	if err != nil {
+	switch {
+	case noCalendar(err):
+		return nil, nil
+	case err != nil:
 		return nil, err
 	}
 	return timestamppb.New(end), nil

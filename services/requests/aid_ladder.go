@@ -107,7 +107,9 @@ func (a aid) erase(tx *store.Tx, row *pb.HardshipCaseRow) error {
 	next.SealedText = nil
 	next.Request.Text, next.Request.TextSealed = "", false
 	next.Request.Building, next.Request.Category, next.Request.TextCovered = "", "", false
-	next.Request.Found, next.Request.Reason, next.Request.ClockReason = "", "", ""
+	if err := a.say(next, func(w *pb.SaidWords) { w.Found, w.Reason, w.ClockReason = "", "", "" }); err != nil {
+		return err
+	}
 	if _, err := a.tables.requests.Replace(tx, request, next); err != nil {
 		return err
 	}
@@ -328,6 +330,9 @@ func (a aid) CloseHardshipCase(ctx context.Context, req *pb.CloseHardshipCaseReq
 			command: hardship.Close, id: req.GetId(), etag: req.GetEtag(), skipReason: req.GetSkipReason(),
 			scope: staffScope(call), now: now,
 			change: func(tx *store.Tx, row *pb.HardshipCaseRow) error {
+				if err := a.checkConfirmed(tx, req.GetId()); err != nil {
+					return err
+				}
 				row.HardshipCase.ClosedAt, row.WatchUntil = timestamppb.New(now), nil
 				return a.takeDownHelp(tx, row)
 			},

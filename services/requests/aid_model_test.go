@@ -25,7 +25,9 @@ type caseModel struct {
 	full                   bool
 	referred, mutual, over bool
 	aids, readings         int
-	help                   bool
+	// records of aid that nobody confirmed.
+	unconfirmed int
+	help        bool
 	// ended before anybody was asked, which erases too.
 	unasked bool
 }
@@ -41,8 +43,16 @@ func (m *caseModel) wants(command string, reason bool) string {
 		}
 		return ""
 	}
+	confirmed := func(left bool) string {
+		if refused := skip(left); refused != "" || m.unconfirmed == 0 {
+			return refused
+		}
+		return "AIDS_UNCONFIRMED"
+	}
 	wrong := "WRONG_STATE"
 	switch command {
+	case "confirm":
+		return ""
 	case "visit":
 		if !m.visited && !m.over {
 			return ""
@@ -74,13 +84,13 @@ func (m *caseModel) wants(command string, reason bool) string {
 		switch {
 		case m.over:
 		case m.erase || m.mutual:
-			return ""
+			return confirmed(false)
 		case !m.agreed:
 			return skip(true)
 		case m.referred:
-			return skip(m.aids == 0)
+			return confirmed(m.aids == 0)
 		default:
-			return skip(!m.decided || !m.full && m.aids == 0)
+			return confirmed(!m.decided || !m.full && m.aids == 0)
 		}
 	case "aid":
 		if m.over || !m.referred && !m.mutual {
@@ -126,6 +136,9 @@ func (m *caseModel) does(command string, full bool) {
 		m.erase = m.erase || m.unasked
 	case "aid":
 		m.aids++
+		m.unconfirmed++
+	case "confirm":
+		m.unconfirmed = 0
 	case "reveal":
 		m.readings++
 	case "help":
@@ -155,6 +168,8 @@ func (h aidHouse) do(command, id, reason string, full bool) error {
 		_, err = h.aid.OpenMutualAid(h.staff(), &pb.OpenMutualAidRequest{Id: id, SkipReason: reason})
 	case "close":
 		_, err = h.aid.CloseHardshipCase(h.staff(), &pb.CloseHardshipCaseRequest{Id: id, SkipReason: reason})
+	case "confirm":
+		err = h.confirmAids(id)
 	case "aid":
 		in := thousand(id)
 		in.Day = "2013-09-01"
@@ -167,11 +182,22 @@ func (h aidHouse) do(command, id, reason string, full bool) error {
 	return err
 }
 
+// confirmAids has somebody else confirm what was recorded for a case.
+func (h aidHouse) confirmAids(id string) error {
+	aids, err := h.aid.ListAids(h.staff(), &pb.ListAidsRequest{CaseId: id, PageSize: 100})
+	for _, a := range aids.GetAids() {
+		if err == nil && a.GetConfirmedAt() == nil {
+			_, err = h.aid.ConfirmAid(h.second(), &pb.ConfirmAidRequest{Id: a.GetId()})
+		}
+	}
+	return err
+}
+
 // Commands in any order, some without their reason: the service takes and
 // refuses what the model does, and in the end shows what the model holds.
 func TestHardship_RandomCommandsAgainstAModel(t *testing.T) {
 	h := newAidHouse(t)
-	commands := []string{"visit", "visit", "consent", "consent", "refuse", "ask", "decide", "refer", "mutual", "close", "aid", "reveal", "help"}
+	commands := []string{"visit", "visit", "consent", "consent", "refuse", "ask", "decide", "refer", "mutual", "close", "aid", "confirm", "reveal", "help"}
 	readings, total := 0, pb.HardshipFigures{}
 	rapid.Check(t, func(rt *rapid.T) {
 		request := h.post(h.resident("r1"), t, hardshipPost()).GetId()

@@ -158,6 +158,26 @@ func (a aid) ConfirmAid(ctx context.Context, req *pb.ConfirmAidRequest) (*pb.Con
 	})
 }
 
+// checkConfirmed refuses the end of a case while somebody else has not said
+// that what was recorded as given arrived. A record made at the same time meets
+// it at the row of the case.
+func (a aid) checkConfirmed(r kv.Reader, id string) error {
+	open, q := 0, table.Query{Index: byCase, Prefix: key.Key(nil).String(id), Limit: sumPage}
+	for more := true; more; more = q.After != nil {
+		page, err := a.aidTables.aids.List(r, scope.All(), q)
+		if err != nil {
+			return err
+		}
+		for _, row := range page.Rows {
+			if row.Value.GetAid().GetConfirmedAt() == nil {
+				open++
+			}
+		}
+		q.After = page.Last
+	}
+	return hardship.CheckConfirmed(open)
+}
+
 // ListAids answers the records of a case, the newest first.
 func (a aid) ListAids(ctx context.Context, req *pb.ListAidsRequest) (*pb.ListAidsResponse, error) {
 	call, reply := access.From(ctx), &pb.ListAidsResponse{}

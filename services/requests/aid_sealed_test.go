@@ -218,7 +218,7 @@ func (h aidHouse) everyWord(t *testing.T, all *said, id string) {
 	}
 	admitted, err := h.client.AdmitRequest(h.staff(), &pb.AdmitRequestRequest{Id: id})
 	all.say(admitted, err)
-	looked, err := h.circle().LookUpRequest(t.Context(), &pb.LookUpRequestRequest{Code: admitted.GetRequest().GetCode()})
+	looked, err := h.circle().LookUpRequest(t.Context(), &pb.LookUpRequestRequest{Code: h.code(t, id)})
 	all.say(looked, err)
 	browsed, err := h.circle().BrowseRequests(h.resident("r9"), &pb.BrowseRequestsRequest{CommunityId: "C1"})
 	all.say(browsed, err)

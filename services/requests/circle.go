@@ -179,6 +179,23 @@ func publicProto(r *pb.Request) *pb.PublicRequest {
 	return out
 }
 
+// publicRequest answers what everybody of its community sees of a request.
+func (s circle) publicRequest(r kv.Reader, call access.Call, id string) (*pb.Request, error) {
+	row, err := s.read(r, scope.All(), id)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.joinable(r, call, row.Value.GetRequest().GetCommunityId()); err != nil || !public(row.Value.GetRequest()) {
+		return nil, rule.Absent("request", id)
+	}
+	p := publicProto(row.Value.GetRequest())
+	return &pb.Request{
+		Id: p.GetId(), CommunityId: row.Value.GetRequest().GetCommunityId(), Kind: p.GetKind(), Category: p.GetCategory(),
+		Visibility: row.Value.GetRequest().GetVisibility(), State: p.GetState(), Text: p.GetText(), Building: p.GetBuilding(),
+		PostedAt: p.GetPostedAt(), Answer: p.GetAnswer(), Joined: p.GetJoined(), Author: p.GetAuthor(),
+	}, nil
+}
+
 // JoinRequest is a "me too", once a person.
 func (s circle) JoinRequest(ctx context.Context, req *pb.JoinRequestRequest) (*pb.JoinRequestResponse, error) {
 	call, now := access.From(ctx), s.store.Civil().Now()
@@ -191,7 +208,10 @@ func (s circle) JoinRequest(ctx context.Context, req *pb.JoinRequestRequest) (*p
 		if _, err := s.joinable(tx, call, r.GetCommunityId()); err != nil || !public(r) {
 			return nil, rule.Absent("request", req.GetId())
 		}
-		if !request.Open(request.State(r.GetState())) || r.GetAuthor() == call.Person {
+		if r.GetAuthor() == call.Person {
+			return nil, rule.New(rule.Precondition, "JOINS_OWN_REQUEST", "")
+		}
+		if !request.Open(request.State(r.GetState())) {
 			return nil, rule.New(rule.Precondition, "NOT_OPEN_TO_ALL", "")
 		}
 		first, err := s.tables.joined.Set(tx, s.joinedKey(req.GetId(), call.Person))
@@ -238,9 +258,11 @@ func (s circle) LookUpRequest(ctx context.Context, req *pb.LookUpRequestRequest)
 			State: q.GetState(), PostedAt: q.GetPostedAt(), AdmittedAt: q.GetAdmittedAt(), ResolvedAt: q.GetResolvedAt(),
 			ClosedAt: q.GetClosedAt(), DueAt: q.GetDueAt(),
 		}
-		if !q.GetTextSealed() {
-			out.Steps.ExtensionReason = cover.Text(q.GetClockReason())
+		if err != nil || q.GetTextSealed() {
+			return err
 		}
+		words, err := s.wordsOf(row.Value)
+		out.Steps.ExtensionReason = cover.Text(words.GetClockReason())
 		return err
 	})
 	return out, err

@@ -49,7 +49,10 @@ func (s *Service) startClock(tx *store.Tx, row *pb.RequestRow, of limit) error {
 	if err != nil {
 		return err
 	}
-	row.Request.OwnerName, row.Request.ClockReason = duty.GetOwnerName(), ""
+	row.Request.OwnerName = duty.GetOwnerName()
+	if err := s.say(row, func(w *pb.SaidWords) { w.ClockReason = "" }); err != nil {
+		return err
+	}
 	return setClock(p, row, s.store.Civil().Now(), of(p, row, int(duty.GetLimitDays())))
 }
 
@@ -60,6 +63,7 @@ func (s *Service) policy(r kv.Reader, row *pb.RequestRow) (policy.Policy, error)
 
 // setClock lets the clock run for a number of working days.
 func setClock(p policy.Policy, row *pb.RequestRow, now time.Time, days int) error {
+	countPause(row, now)
 	stopClock(row)
 	due, err := p.AddWorkdays(now, days)
 	if noCalendar(err) {
@@ -123,6 +127,7 @@ func noCalendar(err error) bool {
 func stopClock(row *pb.RequestRow) {
 	row.Request.DueAt, row.Request.DaysLeft, row.Request.OverdueLevel = nil, 0, 0
 	row.NearAt, row.ClimbAt, row.AnswerDue = nil, nil, nil
+	row.PausedAt, row.PauseEnds = nil, nil
 	lookNext(row)
 }
 
@@ -133,7 +138,7 @@ func lookNext(row *pb.RequestRow) {
 	if row.GetAnswerLate() {
 		answer = nil // it was found
 	}
-	for _, at := range []*timestamppb.Timestamp{row.GetNearAt(), row.GetClimbAt(), answer} {
+	for _, at := range []*timestamppb.Timestamp{row.GetNearAt(), row.GetClimbAt(), row.GetPauseEnds(), answer} {
 		if at != nil && (row.NextLook == nil || at.AsTime().Before(row.GetNextLook().AsTime())) {
 			row.NextLook = at
 		}
@@ -218,8 +223,8 @@ func (s *Service) lookAtClocks(ctx context.Context) (int, error) {
 	return len(late), nil
 }
 
-// climb does what a request's clock is looked at for: reminds of the limit, or
-// tells the next one that it has passed. It asks again what is due, since the
+// climb does what a request's clock is looked at for: lets it go on after the
+// longest pause, reminds of the limit, or tells the next one that it has passed. It asks again what is due, since the
 // request may have been seen to meanwhile.
 func (s *Service) climb(tx *store.Tx, id string, now time.Time) error {
 	row, err := s.read(tx, scope.All(), id)
@@ -234,7 +239,12 @@ func (s *Service) climb(tx *store.Tx, id string, now time.Time) error {
 		return err
 	}
 	next := proto.CloneOf(row.Value)
-	command, err := lookAt(p, next, now)
+	command, err := resumed, error(nil)
+	if next.GetPauseEnds() != nil && !next.GetPauseEnds().AsTime().After(now) {
+		err = s.goOn(p, next, now)
+	} else {
+		command, err = lookAt(p, next, now)
+	}
 	if err != nil {
 		return err
 	}

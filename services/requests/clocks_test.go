@@ -142,6 +142,7 @@ func TestClocks_EachStepHasItsOwnLimit(t *testing.T) {
 
 func TestClocks_ExtensionMovesAndPauseStops(t *testing.T) {
 	h := newClockHouse(t)
+	h.decided(t, "requests.extension_days", "5")
 	id := h.post(h.resident("a"), t, problem()).GetId()
 	if _, err := h.handling().ExtendRequest(h.staff(), &pb.ExtendRequestRequest{Id: id, Until: "2013-09-05", Reason: "等物业答复"}); err != nil {
 		t.Fatal(err)
@@ -266,12 +267,12 @@ func TestClocks_RandomDaysTellEachLimitOnce(t *testing.T) {
 			case 0:
 				_, _ = h.client.AdmitRequest(h.staff(), &pb.AdmitRequestRequest{Id: id})
 			case 1:
-				_, _ = h.handling().PauseRequest(h.staff(), &pb.PauseRequestRequest{Id: id, Reason: "等"})
+				_, _ = h.handling().PauseRequest(h.staff(), &pb.PauseRequestRequest{Id: id, Reason: "等候"})
 			case 2:
 				_, _ = h.handling().ResumeRequest(h.staff(), &pb.ResumeRequestRequest{Id: id})
 			case 3:
 				until := now.AddDate(0, 0, rapid.IntRange(0, 9).Draw(rt, "until")).Format(time.DateOnly)
-				_, _ = h.handling().ExtendRequest(h.staff(), &pb.ExtendRequestRequest{Id: id, Until: until, Reason: "等"})
+				_, _ = h.handling().ExtendRequest(h.staff(), &pb.ExtendRequestRequest{Id: id, Until: until, Reason: "等候"})
 			}
 		}
 		seen := map[string]bool{}

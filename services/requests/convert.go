@@ -12,22 +12,29 @@ import (
 )
 
 // requestProto is a request as the API shows it to somebody. A sealed text is
-// not in it, nor who reported a nuisance. A helper sees what is to be done, not
+// not in it, nor who reported a nuisance, nor to anybody but the author the code
+// by which its steps are looked up. A helper sees what is to be done, not
 // who asked, unless the author chose the name, nor what is the office's.
-func requestProto(call access.Call, row table.Row[*pb.RequestRow]) *pb.Request {
+func (s *Service) requestProto(call access.Call, row table.Row[*pb.RequestRow]) (*pb.Request, error) {
+	words, err := s.wordsOf(row.Value)
+	if err != nil {
+		return nil, err
+	}
 	out := proto.CloneOf(row.Value.GetRequest())
 	out.Etag = row.Etag()
+	out.Answer, out.Reason, out.Found, out.ClockReason = words.GetAnswer(), words.GetReason(), words.GetFound(), words.GetClockReason()
 	if out.GetAuthor() == call.Person {
-		return out
+		return out, nil
 	}
 	office := call.ScopeOf(officeRoles()...).Covers(scope.Path(row.Value.GetCommunityPath()))
 	if anonymous(out) || !office && out.GetVisibility() != pb.Visibility_VISIBILITY_PUBLIC {
 		out.Author = ""
 	}
+	out.Code = ""
 	if !office {
-		out.Code, out.Ticket, out.Found = "", "", ""
+		out.Ticket, out.Found = "", ""
 	}
-	return out
+	return out, nil
 }
 
 // anonymous says whether nobody learns who posted a request.

@@ -109,11 +109,18 @@ func (s circle) ListExclusions(ctx context.Context, req *pb.ListExclusionsReques
 		rows, next, err := table.Page(s.pager, s.tables.requests, r, page, table.Query{
 			Index: byExcluded, Prefix: key.Key(nil).String(string(community)).Uint(uint64(req.GetYear())),
 		})
+		if err != nil {
+			return err
+		}
 		for _, row := range rows {
-			out.Exclusions = append(out.Exclusions, proto.CloneOf(row.Value.GetExclusion()))
+			e, err := s.exclusion(row.Value)
+			if err != nil {
+				return err
+			}
+			out.Exclusions = append(out.Exclusions, e)
 		}
 		out.NextPageToken = next
-		return err
+		return nil
 	})
 	return out, err
 }

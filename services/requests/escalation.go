@@ -42,9 +42,11 @@ func (s handling) escalate(tx *store.Tx, call access.Call, row *pb.RequestRow, r
 	if err := s.checkSaid(tx, row, "reason", req.GetReason()); err != nil {
 		return err
 	}
-	giveBack(r)
+	giveBack(row)
 	r.Escalation++
-	r.Reason = req.GetReason()
+	if err := s.say(row, func(w *pb.SaidWords) { w.Reason = req.GetReason() }); err != nil {
+		return err
+	}
 	if err := s.startClock(tx, row, solveLimit); err != nil || r.GetEscalation() != request.WithDepartment {
 		return err
 	}
@@ -70,7 +72,10 @@ func (s handling) HandBackRequest(ctx context.Context, req *pb.HandBackRequestRe
 					return err
 				}
 				r := row.GetRequest()
-				r.Escalation, r.Returns, r.Reason = request.WithCommunity, 0, req.GetReason()
+				r.Escalation, r.Returns = request.WithCommunity, 0
+				if err := s.say(row, func(w *pb.SaidWords) { w.Reason = req.GetReason() }); err != nil {
+					return err
+				}
 				if r.GetAdmittedAt() == nil {
 					r.AdmittedAt = now
 				}

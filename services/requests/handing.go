@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	pb "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 
 	"github.com/linli-project/linli/pkg/access"
@@ -110,11 +111,12 @@ func (s handling) HandRequest(ctx context.Context, req *pb.HandRequestRequest) (
 		out, err := s.take(tx, call, step{
 			command: request.Dispatch, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
 			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
-				to, err := s.handTo(tx, row, req)
+				to, office, err := s.handTo(tx, row, req)
 				if err != nil {
 					return err
 				}
-				giveBack(row.GetRequest())
+				giveBack(row)
+				row.HandedPath = string(office)
 				row.Request.HandedTo, row.Request.ProviderId, row.Request.DispatchedAt = to, req.GetProviderId(), now
 				return nil
 			},
@@ -127,8 +129,11 @@ func (s handling) HandRequest(ctx context.Context, req *pb.HandRequestRequest) (
 func (s handling) BeginRequest(ctx context.Context, req *pb.BeginRequestRequest) (*pb.BeginRequestResponse, error) {
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.BeginRequestResponse, error) {
+		if _, err := s.offered(tx, call, req.GetId()); err != nil {
+			return nil, err
+		}
 		out, err := s.take(tx, call, step{
-			command: request.Begin, id: req.GetId(), etag: req.GetEtag(), scope: own(call),
+			command: request.Begin, id: req.GetId(), etag: req.GetEtag(), scope: answering(call),
 			change: func(_ *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
 				row.Request.BegunAt = now
 				return request.MayTakeOn(actorOf(call, row), helperOf(row.GetRequest()))
@@ -149,14 +154,27 @@ func checkHand(req *pb.HandRequestRequest) error {
 	return nil
 }
 
-// handTo answers the person who answers for whom a request is given to.
-func (s handling) handTo(tx *store.Tx, row *pb.RequestRow, req *pb.HandRequestRequest) (string, error) {
+// handTo answers the person who answers for whom a request is given to, and the
+// office for which that person acts. A provider may have nobody.
+func (s handling) handTo(tx *store.Tx, row *pb.RequestRow, req *pb.HandRequestRequest) (string, scope.Path, error) {
 	if req.GetProviderId() != "" {
-		return s.approvedProvider(tx, row, req.GetProviderId())
+		person, err := s.approvedProvider(tx, row, req.GetProviderId())
+		return person, "", err
 	}
-	_, ok, err := s.organizations.Get(tx, req.GetOrganizationId())
-	if err == nil && !ok {
-		err = rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "organization_id", "id", req.GetOrganizationId())
+	o, ok, err := s.organizations.Get(tx, req.GetOrganizationId())
+	if err != nil {
+		return "", "", err
 	}
-	return req.GetPerson(), err
+	if !ok {
+		return "", "", rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "organization_id", "id", req.GetOrganizationId())
+	}
+	duty, err := s.dutyOf(tx, row)
+	if err != nil {
+		return "", "", err
+	}
+	community := scope.Path(row.GetCommunityPath())
+	above := o.Path.Contains(community)
+	return req.GetPerson(), o.Path, duty.MayHandTo(o.Path == community,
+		above && o.Kind == registryv1.OrganizationKind_ORGANIZATION_KIND_STREET,
+		above && o.Kind == registryv1.OrganizationKind_ORGANIZATION_KIND_DISTRICT)
 }

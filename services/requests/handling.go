@@ -2,6 +2,7 @@ package requests
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -10,7 +11,6 @@ import (
 	pb "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 
 	"github.com/linli-project/linli/pkg/access"
-	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
@@ -38,14 +38,15 @@ func (s handling) DeclineRequest(ctx context.Context, req *pb.DeclineRequestRequ
 			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
 				answered(row, now)
 				stopClock(row)
-				row.Request.Reason, row.Request.ClosedAt = req.GetReason(), now
-				row.Exclusion = &pb.Exclusion{
-					RequestId: req.GetId(), Reason: req.GetReason(), Approver: call.Person, ExcludedAt: now, NotToSolve: true,
-				}
+				row.Request.ClosedAt = now
+				row.Exclusion = &pb.Exclusion{RequestId: req.GetId(), Approver: call.Person, ExcludedAt: now, NotToSolve: true}
 				if err := s.checkSaid(tx, row, "reason", req.GetReason()); err != nil {
 					return err
 				}
-				return s.settleNuisance(tx, row, req.GetUnfounded())
+				if err := s.settleNuisance(tx, row, req.GetUnfounded()); err != nil {
+					return err
+				}
+				return s.say(row, func(w *pb.SaidWords) { w.Reason, w.Exclusion = req.GetReason(), req.GetReason() })
 			},
 		})
 		return &pb.DeclineRequestResponse{Request: out}, err
@@ -111,8 +112,8 @@ func (s handling) VerifyRequest(ctx context.Context, req *pb.VerifyRequestReques
 				if aboutHousehold(row.GetRequest()) {
 					return rule.New(rule.Precondition, "FACTS_IN_CASE", "found")
 				}
-				row.Request.Found, row.Request.VerifiedAt = req.GetFound(), now
-				return nil
+				row.Request.VerifiedAt = now
+				return s.say(row, func(w *pb.SaidWords) { w.Found = req.GetFound() })
 			},
 		})
 		return &pb.VerifyRequestResponse{Request: out}, err
@@ -123,23 +124,43 @@ func (s handling) VerifyRequest(ctx context.Context, req *pb.VerifyRequestReques
 func (s handling) AnswerOffer(ctx context.Context, req *pb.AnswerOfferRequest) (*pb.AnswerOfferResponse, error) {
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.AnswerOfferResponse, error) {
-		own := scope.Scope{Person: call.Person}
-		row, err := s.read(tx, own, req.GetId())
+		r, err := s.offered(tx, call, req.GetId())
 		if err != nil {
 			return nil, err
 		}
-		r := row.Value.GetRequest()
 		out, err := s.take(tx, call, step{
-			command: request.Answer(req.GetTakeOn(), r.GetMemberId() != "", int(r.GetReturns())), id: req.GetId(), etag: req.GetEtag(), scope: own,
+			command: request.Answer(req.GetTakeOn(), r.GetMemberId() != "", int(r.GetReturns())), id: req.GetId(), etag: req.GetEtag(), scope: answering(call),
 			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
 				if err := request.MayTakeOn(actorOf(call, row), helperOf(row.GetRequest())); err != nil {
 					return err
+				}
+				if req.GetTakeOn() && forProvider(row.GetRequest()) {
+					row.Request.TakenOnBy = call.Person
 				}
 				return s.answerOffer(tx, row, req, now)
 			},
 		})
 		return &pb.AnswerOfferResponse{Request: out}, err
 	})
+}
+
+// answering is whose answers are taken: whom it was given to, and staff for a
+// provider without a person.
+func answering(call access.Call) scope.Scope {
+	return scope.Scope{Paths: staffScope(call).Paths, Person: call.Person}
+}
+
+// offered answers a request to whom it was given; to staff of its community
+// only for a provider without a person.
+func (s handling) offered(tx *store.Tx, call access.Call, id string) (*pb.Request, error) {
+	row, err := s.read(tx, answering(call), id)
+	if err != nil {
+		return nil, err
+	}
+	if r := row.Value.GetRequest(); forProvider(r) || slices.Contains(persons(r), call.Person) {
+		return r, nil
+	}
+	return nil, rule.Absent("request", id)
 }
 
 // answerOffer notes a yes, or gives the request back: a member's no is kept by
@@ -151,7 +172,7 @@ func (s handling) answerOffer(tx *store.Tx, row *pb.RequestRow, req *pb.AnswerOf
 		return s.checkTakesOn(tx, row)
 	}
 	member := r.GetMemberId() != ""
-	giveBack(r)
+	giveBack(row)
 	if member {
 		return nil
 	}
@@ -161,7 +182,9 @@ func (s handling) answerOffer(tx *store.Tx, row *pb.RequestRow, req *pb.AnswerOf
 	if err := s.checkSaid(tx, row, "reason", req.GetReason()); err != nil {
 		return err
 	}
-	r.Reason = req.GetReason()
+	if err := s.say(row, func(w *pb.SaidWords) { w.Reason = req.GetReason() }); err != nil {
+		return err
+	}
 	if r.Returns++; r.GetState() != pb.RequestState_REQUEST_STATE_ESCALATED {
 		return nil
 	}
@@ -176,7 +199,7 @@ func (s handling) RecallRequest(ctx context.Context, req *pb.RecallRequestReques
 		out, err := s.take(tx, call, step{
 			command: request.Recall, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
 			change: func(_ *store.Tx, row *pb.RequestRow, _ *timestamppb.Timestamp) error {
-				giveBack(row.GetRequest())
+				giveBack(row)
 				return nil
 			},
 		})
@@ -192,14 +215,17 @@ func (s handling) CloseUnsolved(ctx context.Context, req *pb.CloseUnsolvedReques
 			command: request.CloseUnsolved, id: req.GetId(), etag: req.GetEtag(), scope: office(call),
 			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
 				stopClock(row)
-				row.Request.Answer, row.Request.ClosedAt = req.GetAnswer(), now
+				row.Request.ClosedAt = now
 				if err := request.MayEnd(actorOf(call, row)); err != nil {
 					return err
 				}
 				if err := s.checkSaid(tx, row, "answer", req.GetAnswer()); err != nil {
 					return err
 				}
-				return s.settleNuisance(tx, row, false)
+				if err := s.settleNuisance(tx, row, false); err != nil {
+					return err
+				}
+				return s.say(row, func(w *pb.SaidWords) { w.Answer = req.GetAnswer() })
 			},
 		})
 		return &pb.CloseUnsolvedResponse{Request: out}, err
@@ -226,85 +252,7 @@ func (s handling) touch(tx *store.Tx, call access.Call, id, etag, what string, c
 	if err := s.announce(tx, what, kept, row.Value.GetRequest().GetState(), firstTime{}); err != nil {
 		return nil, err
 	}
-	return requestProto(call, kept), nil
-}
-
-// ExtendRequest sets a later limit, with a reason the author sees.
-func (s handling) ExtendRequest(ctx context.Context, req *pb.ExtendRequestRequest) (*pb.ExtendRequestResponse, error) {
-	call := access.From(ctx)
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ExtendRequestResponse, error) {
-		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), extended, func(row *pb.RequestRow, now time.Time) error {
-			if err := request.MayMoveClock(actorOf(call, row), row.GetRequest().GetEscalation()); err != nil {
-				return err
-			}
-			until, err := time.ParseInLocation(time.DateOnly, req.GetUntil(), clock.Shanghai())
-			due := row.GetRequest().GetDueAt()
-			switch {
-			case due == nil:
-				return rule.New(rule.Precondition, "CLOCK_STANDS", "")
-			case err != nil || !until.AddDate(0, 0, 1).After(due.AsTime()):
-				return rule.New(rule.Invalid, "INVALID_FIELD", "until", "field", "until",
-					"rule", "YYYY-MM-DD ≥ "+clock.Day(due.AsTime()))
-			}
-			if err := checkClock(row.GetRequest(), now); err != nil {
-				return err
-			}
-			row.Request.ClockReason = req.GetReason()
-			return s.extendClock(tx, row, now, until.AddDate(0, 0, 1))
-		})
-		return &pb.ExtendRequestResponse{Request: out}, err
-	})
-}
-
-// PauseRequest stops the clock while somebody else is waited for.
-func (s handling) PauseRequest(ctx context.Context, req *pb.PauseRequestRequest) (*pb.PauseRequestResponse, error) {
-	call := access.From(ctx)
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.PauseRequestResponse, error) {
-		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), paused, func(row *pb.RequestRow, now time.Time) error {
-			if err := request.MayMoveClock(actorOf(call, row), row.GetRequest().GetEscalation()); err != nil {
-				return err
-			}
-			due := row.GetRequest().GetDueAt()
-			if due == nil {
-				return rule.New(rule.Precondition, "CLOCK_STANDS", "")
-			}
-			if err := checkClock(row.GetRequest(), now); err != nil {
-				return err
-			}
-			p, err := s.policy(tx, row)
-			if err != nil {
-				return err
-			}
-			left, err := p.Workdays(now, due.AsTime().Add(-time.Nanosecond))
-			stopClock(row)
-			row.Request.DaysLeft, row.Request.ClockReason = int32(max(1, left)), req.GetReason()
-			return err
-		})
-		return &pb.PauseRequestResponse{Request: out}, err
-	})
-}
-
-// ResumeRequest lets the clock go on with the working days it had left.
-func (s handling) ResumeRequest(ctx context.Context, req *pb.ResumeRequestRequest) (*pb.ResumeRequestResponse, error) {
-	call := access.From(ctx)
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ResumeRequestResponse, error) {
-		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), resumed, func(row *pb.RequestRow, now time.Time) error {
-			if err := request.MayMoveClock(actorOf(call, row), row.GetRequest().GetEscalation()); err != nil {
-				return err
-			}
-			left := int(row.GetRequest().GetDaysLeft())
-			if left == 0 {
-				return rule.New(rule.Precondition, "CLOCK_RUNS", "")
-			}
-			p, err := s.policy(tx, row)
-			if err != nil {
-				return err
-			}
-			row.Request.ClockReason = ""
-			return setClock(p, row, now, left)
-		})
-		return &pb.ResumeRequestResponse{Request: out}, err
-	})
+	return s.requestProto(call, kept)
 }
 
 // ExcludeRequest takes a request out of the rates.
@@ -314,9 +262,9 @@ func (s handling) ExcludeRequest(ctx context.Context, req *pb.ExcludeRequestRequ
 		out, err := s.touch(tx, call, req.GetId(), req.GetEtag(), excluded, func(row *pb.RequestRow, now time.Time) error {
 			row.Request.Excluded = true
 			row.Exclusion = &pb.Exclusion{
-				RequestId: req.GetId(), Reason: req.GetReason(), Approver: call.Person, ExcludedAt: timestamppb.New(now),
+				RequestId: req.GetId(), Approver: call.Person, ExcludedAt: timestamppb.New(now),
 			}
-			return nil
+			return s.say(row, func(w *pb.SaidWords) { w.Exclusion = req.GetReason() })
 		})
 		return &pb.ExcludeRequestResponse{Request: out}, err
 	})

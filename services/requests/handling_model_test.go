@@ -43,8 +43,9 @@ const (
 var everybody = map[string][]string{
 	"admit": {"staff", "other"}, "admit beyond duty": {"staff", "other"}, "pass on": {"staff", "other"}, "decline": {"staff", "other"},
 	"merge": {"staff", "other"}, "verify": {"staff", "other"}, "dispatch": {"staff", "other"}, "hand": {"staff", "other"},
-	"begin": {"m1", "shop", "staff", "other"},
-	"yes":   {"m1", "shop", "staff", "other"}, "no": {"m1", "shop", "staff", "other"}, "recall": {"staff", "other"},
+	"begin": {"m1", "shop", "staff", "other", "street", "district"},
+	"yes":   {"m1", "shop", "staff", "other", "street", "district"},
+	"no":    {"m1", "shop", "staff", "other", "street", "district"}, "recall": {"staff", "other"},
 	"escalate": {"staff", "other", "street"}, "hand back": {"street", "district"},
 	"resolve":        {"staff", "other", "m1", "shop", "street", "district"},
 	"close unsolved": {"staff", "other", "street", "district"},
@@ -133,7 +134,10 @@ func (m *requestModel) wants(who, command string) string {
 	case "rate", "reopen":
 		return refuse(who != "author", "NOT_THE_AUTHOR")
 	case "join":
-		return refuse(who == "author" || !m.open(), "NOT_OPEN_TO_ALL")
+		if who == "author" {
+			return "JOINS_OWN_REQUEST"
+		}
+		return refuse(!m.open(), "NOT_OPEN_TO_ALL")
 	case "extend", "pause", "resume":
 		return m.wantsOfClock(who, command)
 	}
@@ -146,19 +150,21 @@ func (m *requestModel) wantsOfClock(who, command string) string {
 		return "NOT_WITH_THIS_OFFICE"
 	}
 	switch {
+	case m.clock == "":
+		return "NO_CLOCK"
 	case command == "resume" && m.clock != stands:
 		return "CLOCK_RUNS"
 	case command != "resume" && m.clock != runs:
 		return "CLOCK_STANDS"
 	case command == "extend" && m.extended:
-		return "INVALID_FIELD"
+		return "EXTENSIONS_USED_UP"
 	}
 	return ""
 }
 
 // does is what an accepted command changes.
 func (m *requestModel) does(who, command string) {
-	again := func(state string) { m.state, m.clock, m.extended = state, runs, false }
+	again := func(state string) { m.state, m.clock = state, runs }
 	end := func(state string) { m.state, m.clock = state, "" }
 	switch command {
 	case "admit", "admit beyond duty":
@@ -228,7 +234,7 @@ func (m *requestModel) no() {
 		return
 	}
 	if m.returns++; m.returns == 2 {
-		m.state, m.with, m.clock, m.extended = "escalated", 1, runs, false
+		m.state, m.with, m.clock = "escalated", 1, runs
 	}
 }
 

@@ -43,13 +43,14 @@ func (h house) send(ctx context.Context, command string, m *requestModel, provid
 	case "close":
 		_, err = h.client.CloseRequest(ctx, &pb.CloseRequestRequest{Id: id})
 	default:
-		err = h.sendBeside(ctx, command, id)
+		err = h.sendBeside(ctx, command, m)
 	}
 	return err
 }
 
 // sendBeside sends what moves nothing along the way.
-func (h house) sendBeside(ctx context.Context, command, id string) (err error) {
+func (h house) sendBeside(ctx context.Context, command string, m *requestModel) (err error) {
+	id := m.id
 	switch command {
 	case "reopen":
 		_, err = h.handling().ReopenRequest(ctx, &pb.ReopenRequestRequest{Id: id, Reason: "又坏了"})
@@ -58,7 +59,14 @@ func (h house) sendBeside(ctx context.Context, command, id string) (err error) {
 	case "message":
 		_, err = h.handling().AddMessage(ctx, &pb.AddMessageRequest{Id: id, Text: "什么时候来看"})
 	case "extend":
-		_, err = h.handling().ExtendRequest(ctx, &pb.ExtendRequestRequest{Id: id, Until: "2013-12-31", Reason: "等材料到货"})
+		until := "2013-09-17"
+		switch {
+		case m.state == "posted":
+			until = "2013-09-04"
+		case m.elsewhere: // the register has a limit of five days
+			until = "2013-09-10"
+		}
+		_, err = h.handling().ExtendRequest(ctx, &pb.ExtendRequestRequest{Id: id, Until: until, Reason: "等材料到货"})
 	case "pause":
 		_, err = h.handling().PauseRequest(ctx, &pb.PauseRequestRequest{Id: id, Reason: "等鉴定结果"})
 	case "resume":

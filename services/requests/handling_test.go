@@ -19,9 +19,9 @@ func TestAnswerOffer_OneReturnThenTheStreetDecides(t *testing.T) {
 	if _, err := h.client.AdmitRequest(h.staff(), &pb.AdmitRequestRequest{Id: r.GetId()}); err != nil {
 		t.Fatal(err)
 	}
-	provider := h.as(typev1.Role_ROLE_PROVIDER, "property", "/1/11/W1/")
+	provider := h.as(typev1.Role_ROLE_COMMITTEE_STAFF, "property", c1)
 	for i, want := range []pb.RequestState{pb.RequestState_REQUEST_STATE_ADMITTED, pb.RequestState_REQUEST_STATE_ESCALATED} {
-		if _, err := h.handling().HandRequest(h.staff(), &pb.HandRequestRequest{Id: r.GetId(), Person: "property", OrganizationId: "W1"}); err != nil {
+		if _, err := h.handling().HandRequest(h.staff(), &pb.HandRequestRequest{Id: r.GetId(), Person: "property", OrganizationId: "C1"}); err != nil {
 			t.Fatal(err)
 		}
 		_, err := h.handling().AnswerOffer(h.member("m1"), &pb.AnswerOfferRequest{Id: r.GetId()})
@@ -54,7 +54,7 @@ func TestJoinRequest_OnceAPerson(t *testing.T) {
 	_, err := h.circle().JoinRequest(h.member("m2"), &pb.JoinRequestRequest{Id: r.GetId()})
 	refused(t, "a member of another community", err, codes.NotFound, "NOT_FOUND")
 	_, err = h.circle().JoinRequest(h.resident("a"), &pb.JoinRequestRequest{Id: r.GetId()})
-	refused(t, "the author", err, codes.FailedPrecondition, "NOT_OPEN_TO_ALL")
+	refused(t, "the author", err, codes.FailedPrecondition, "JOINS_OWN_REQUEST")
 	sealed := problem()
 	sealed.Visibility = pb.Visibility_VISIBILITY_STAFF_ONLY
 	_, err = h.circle().JoinRequest(h.resident("b"), &pb.JoinRequestRequest{Id: h.post(h.resident("a"), t, sealed).GetId()})

@@ -29,7 +29,7 @@ func (s *Service) ListRequests(ctx context.Context, req *pb.ListRequestsRequest)
 			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetCommunityId(), req.GetState().String()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
-		reply.Requests, reply.NextPageToken, err = s.summaries(r, page, q)
+		reply.Requests, reply.NextPageToken, err = s.summaries(r, call, page, q)
 		return err
 	})
 	return reply, err
@@ -44,20 +44,22 @@ func (s *Service) ListMyRequests(ctx context.Context, req *pb.ListMyRequestsRequ
 			Method: call.Method, Scope: scope.Scope{Person: call.Person}, Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		q := table.Query{Index: byPerson, Prefix: key.Key(nil).String(call.Person)}
-		reply.Requests, reply.NextPageToken, err = s.summaries(r, page, q)
+		reply.Requests, reply.NextPageToken, err = s.summaries(r, call, page, q)
 		return err
 	})
 	return reply, err
 }
 
-func (s *Service) summaries(r kv.Reader, page table.PageCall, q table.Query) ([]*pb.RequestSummary, string, error) {
+func (s *Service) summaries(r kv.Reader, call access.Call, page table.PageCall, q table.Query) ([]*pb.RequestSummary, string, error) {
 	rows, next, err := table.Page(s.pager, s.tables.requests, r, page, q)
 	if err != nil {
 		return nil, "", err
 	}
-	out := make([]*pb.RequestSummary, len(rows))
-	for i, row := range rows {
-		out[i] = summaryProto(row)
+	out := make([]*pb.RequestSummary, 0, len(rows))
+	for _, row := range rows {
+		if !hidden(call, row.Value) {
+			out = append(out, summaryProto(row))
+		}
 	}
 	return out, next, nil
 }

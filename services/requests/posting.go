@@ -67,7 +67,8 @@ func (s *Service) PostRequest(ctx context.Context, req *pb.PostRequestRequest) (
 		if err := s.announce(tx, request.Post, kept, pb.RequestState_REQUEST_STATE_UNSPECIFIED, first); err != nil {
 			return nil, err
 		}
-		return &pb.PostRequestResponse{Request: requestProto(call, kept)}, nil
+		out, err := s.requestProto(call, kept)
+		return &pb.PostRequestResponse{Request: out}, err
 	})
 }
 
@@ -147,18 +148,26 @@ func (s *Service) markParticipant(tx *store.Tx, communityPath, person string, no
 	return ever, inYear, err
 }
 
-// GetRequest answers one request, without a sealed text.
+// GetRequest answers one request, without a sealed text: to those whom it is
+// for as they see it, to everybody else of the community what is public of it.
 func (s *Service) GetRequest(ctx context.Context, req *pb.GetRequestRequest) (*pb.GetRequestResponse, error) {
 	call := access.From(ctx)
-	var row table.Row[*pb.RequestRow]
-	err := s.store.View(ctx, func(r kv.Reader) (err error) {
-		row, err = s.read(r, s.officeScope(call), req.GetId())
+	var out *pb.Request
+	err := s.store.View(ctx, func(r kv.Reader) error {
+		row, ok, err := s.tables.requests.Get(r, s.officeScope(call), requestKey(req.GetId()))
+		if err == nil && ok && !hidden(call, row.Value) {
+			out, err = s.requestProto(call, row)
+			return err
+		}
+		if err == nil {
+			out, err = circle{Service: s}.publicRequest(r, call, req.GetId())
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &pb.GetRequestResponse{Request: requestProto(call, row)}, nil
+	return &pb.GetRequestResponse{Request: out}, nil
 }
 
 // officeScope is what a caller may read: as an office, or as author or helper.

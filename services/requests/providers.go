@@ -205,7 +205,7 @@ func (s providers) WithdrawProvider(ctx context.Context, req *pb.WithdrawProvide
 }
 
 // approvedProvider answers the person who answers for a provider of a request's
-// community.
+// community; empty where that provider has no person, so that staff answer.
 func (s *Service) approvedProvider(r kv.Reader, row *pb.RequestRow, id string) (person string, err error) {
 	kept, ok, err := s.providers.Get(r, scope.All(), key.Key(nil).String(id))
 	if err != nil {
@@ -213,7 +213,7 @@ func (s *Service) approvedProvider(r kv.Reader, row *pb.RequestRow, id string) (
 	}
 	p := kept.Value.GetProvider()
 	if !ok || kept.Value.GetCommunityPath() != row.GetCommunityPath() || p.GetState() != pb.ProviderState_PROVIDER_STATE_APPROVED ||
-		p.GetPerson() == "" || !papersOf(p).Hold(clock.Day(s.store.Civil().Now())) {
+		!papersOf(p).Hold(clock.Day(s.store.Civil().Now())) {
 		return "", rule.New(rule.Precondition, "PROVIDER_NOT_APPROVED", "provider_id")
 	}
 	return p.GetPerson(), nil

@@ -168,8 +168,8 @@ func TestNuisance_TheReporterIsNeverNamed(t *testing.T) {
 	add := func(text string) { seen = append(seen, text) }
 	add(protojson.Format(ok[*pb.AdmitRequestResponse](t)(h.client.AdmitRequest(h.staff(), &pb.AdmitRequestRequest{Id: id}))))
 	add(protojson.Format(ok[*pb.ReadMessagesResponse](t)(h.handling().ReadMessages(h.staff(), &pb.ReadMessagesRequest{Id: id}))))
-	add(protojson.Format(ok[*pb.HandRequestResponse](t)(h.handling().HandRequest(h.staff(), &pb.HandRequestRequest{Id: id, Person: "property", OrganizationId: "W1"}))))
-	for _, ctx := range []context.Context{h.staff(), h.streetOffice(), h.districtOffice(), h.as(11, "property", "/1/11/W1/")} {
+	add(protojson.Format(ok[*pb.HandRequestResponse](t)(h.handling().HandRequest(h.staff(), &pb.HandRequestRequest{Id: id, Person: "property", OrganizationId: "C1"}))))
+	for _, ctx := range []context.Context{h.staff(), h.streetOffice(), h.districtOffice(), h.as(4, "property", c1)} {
 		add(protojson.Format(ok[*pb.GetRequestResponse](t)(h.client.GetRequest(ctx, &pb.GetRequestRequest{Id: id}))))
 	}
 	add(protojson.Format(ok[*pb.ListRequestsResponse](t)(h.client.ListRequests(h.staff(), &pb.ListRequestsRequest{CommunityId: "C1"}))))

@@ -50,8 +50,11 @@ func (s handling) reopen(tx *store.Tx, row *pb.RequestRow, reason string, now ti
 	if err := s.openNuisance(tx, row, now); err != nil {
 		return err
 	}
-	giveBack(r)
-	r.ReopenedAt, r.Reason = timestamppb.New(now), cover.Text(reason)
+	giveBack(row)
+	r.ReopenedAt = timestamppb.New(now)
+	if err := s.say(row, func(w *pb.SaidWords) { w.Reason = cover.Text(reason) }); err != nil {
+		return err
+	}
 	r.Escalation, r.Returns, r.ResolvedAt = request.WithCommunity, 0, nil
 	r.RatedAt, r.Rating, r.Solved, r.ClosedAt, r.QuarterHours = nil, 0, false, nil, 0
 	if r.GetAdmittedAt() == nil {

@@ -3,6 +3,7 @@ package requests
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -67,7 +68,7 @@ func (s *Service) take(tx *store.Tx, call access.Call, st step) (*pb.Request, er
 	if err := s.announceStep(tx, st.command, row, kept); err != nil {
 		return nil, err
 	}
-	return requestProto(call, kept), nil
+	return s.requestProto(call, kept)
 }
 
 // staffScope is the office's alone: that a row is somebody's own opens no
@@ -78,8 +79,29 @@ func staffScope(call access.Call) scope.Scope {
 
 func actorOf(call access.Call, row *pb.RequestRow) request.Actor {
 	path := scope.Path(row.GetCommunityPath())
-	return request.Actor{Person: call.Person, Staff: staffScope(call).Covers(path), Above: withThis(call, row.GetRequest(), path)}
+	return request.Actor{
+		Person: call.Person, Staff: staffScope(call).Covers(path), Above: withThis(call, row.GetRequest(), path),
+		OutOfOffice: outOfOffice(call, row), ForProvider: forProvider(row.GetRequest()),
+	}
 }
+
+// outOfOffice says whether a request was handed to the caller for an office in
+// which the caller holds no grant.
+func outOfOffice(call access.Call, row *pb.RequestRow) bool {
+	return row.GetHandedPath() != "" && call.Person == row.GetRequest().GetHandedTo() &&
+		!slices.ContainsFunc(call.Grants, func(g access.Grant) bool {
+			return slices.Contains(officeRoles(), g.Role) && string(g.Path) == row.GetHandedPath()
+		})
+}
+
+// hidden says whether a request is the caller's only by a hand-over to an office
+// that is not the caller's.
+func hidden(call access.Call, row *pb.RequestRow) bool {
+	return outOfOffice(call, row) && !call.ScopeOf(officeRoles()...).Covers(scope.Path(row.GetCommunityPath()))
+}
+
+// forProvider says whether a request was handed to a provider without a person.
+func forProvider(r *pb.Request) bool { return r.GetProviderId() != "" && r.GetHandedTo() == "" }
 
 // withThis says whether the caller's office is the one above that an escalated
 // request is with.
@@ -125,7 +147,7 @@ func (s *Service) DispatchRequest(ctx context.Context, req *pb.DispatchRequestRe
 				if err := s.checkHere(tx, row, req.GetMemberId()); err != nil {
 					return err
 				}
-				giveBack(row.GetRequest())
+				giveBack(row)
 				row.Request.MemberId, row.Request.DispatchedAt = req.GetMemberId(), now
 				return nil
 			},
@@ -145,8 +167,10 @@ func (s *Service) checkHere(r kv.Reader, row *pb.RequestRow, member string) erro
 }
 
 // giveBack takes a request from whom it was dispatched to.
-func giveBack(r *pb.Request) {
-	r.MemberId, r.HandedTo, r.ProviderId = "", "", ""
+func giveBack(row *pb.RequestRow) {
+	r := row.GetRequest()
+	row.HandedPath = ""
+	r.MemberId, r.HandedTo, r.ProviderId, r.TakenOnBy = "", "", "", ""
 	r.DispatchedAt, r.TakenOnAt, r.BegunAt = nil, nil, nil
 }
 
@@ -177,7 +201,7 @@ func (s *Service) ResolveRequest(ctx context.Context, req *pb.ResolveRequestRequ
 			command: request.Resolve, id: req.GetId(), etag: req.GetEtag(), scope: own,
 			change: func(tx *store.Tx, row *pb.RequestRow, now *timestamppb.Timestamp) error {
 				r := row.GetRequest()
-				r.Answer, r.QuarterHours, r.ResolvedAt = req.GetAnswer(), req.GetQuarterHours(), now
+				r.QuarterHours, r.ResolvedAt = req.GetQuarterHours(), now
 				stopClock(row)
 				if err := s.settleNuisance(tx, row, false); err != nil {
 					return err
@@ -185,7 +209,10 @@ func (s *Service) ResolveRequest(ctx context.Context, req *pb.ResolveRequestRequ
 				if err := s.checkSaid(tx, row, "answer", req.GetAnswer()); err != nil {
 					return err
 				}
-				return request.MayResolve(actorOf(call, row), helperOf(r), r.GetMemberId(), req.GetQuarterHours())
+				if err := request.MayResolve(actorOf(call, row), helperOf(r), r.GetMemberId(), req.GetQuarterHours()); err != nil {
+					return err
+				}
+				return s.say(row, func(w *pb.SaidWords) { w.Answer = req.GetAnswer() })
 			},
 		})
 		return &pb.ResolveRequestResponse{Request: out}, err

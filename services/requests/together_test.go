@@ -49,7 +49,7 @@ func TestTwoOfficersAtOnce(t *testing.T) {
 			return err
 		}, pb.RequestState_REQUEST_STATE_DISPATCHED},
 		{"hand", func(id, etag, _ string) error {
-			_, err := h.handling().HandRequest(second, &pb.HandRequestRequest{Id: id, Etag: etag, Person: "property", OrganizationId: "W1"})
+			_, err := h.handling().HandRequest(second, &pb.HandRequestRequest{Id: id, Etag: etag, Person: "property", OrganizationId: "C1"})
 			return err
 		}, pb.RequestState_REQUEST_STATE_DISPATCHED},
 		{"resolve", func(id, etag, _ string) error {

@@ -17,6 +17,7 @@ const (
 	BankCard = "bank_card"
 	Phone    = "phone"
 	Plate    = "plate"
+	Unit     = "unit"
 	Floor    = "floor"
 	Room     = "room"
 )
@@ -50,32 +51,60 @@ func Find(text string) []Found {
 }
 
 const (
-	han  = `[0-9十百]`
-	sep  = `[~-]?`
-	unit = `(?:号房|号室|室|房|户|号)`
+	sep   = `[~-]?`
+	han   = `[0-9十百拾佰]`
+	block = `(?:栋|幢|座|号楼)`
+	door  = `(?:号房|号室|室|房|号)`
+	room  = `(?:` + door + `|户)`
+
+	entry  = `(?:[A-Za-z甲乙丙丁]|` + han + `{1,4})` + sep
+	single = `单` + sep + `元`
+	storey = `(?:负|地下)?[A-Za-z]?` + han + `{1,4}` + sep + `(?:楼|层)`
+	link   = `(?:` + sep + `[的第]?` + sep + `)`
+	number = `[A-Za-z]?` + han + `{1,5}[A-Za-z]?`
+	// What leads to a room: unit and floor, or one of them.
+	stair = entry + `(?:` + single + `|门)` + link
+	above = `(?:` + stair + `(?:` + storey + link + `)?|` + storey + link + `)`
 )
 
 // shape is a pattern of what is named in words. A group, if there is one, is
-// the place; the rest is what makes it one.
+// the place; the rest is what makes it one. Before a rune of unless it is none.
 type shape struct {
-	what string
-	expr *regexp.Regexp
+	what   string
+	expr   *regexp.Regexp
+	unless string
 }
 
-// shapes in the order in which they claim a place.
+const (
+	// counted are what a number counts: then it is no room.
+	counted = "年月日元块个人次件户天米条份点时分秒岁盏位名台辆只"
+	// words go on from a numeral: "一直".
+	words = "直些下起样定般旦切边向半到面头处"
+	// parts of a house: "1. 楼道" is no floor.
+	parts = "道门梯下上顶栋宇房内间长组管"
+)
+
+// shapes in the order in which they claim a place. The longest row of unit,
+// floor and room comes first, so that no part of it is left over.
 var shapes = []shape{
-	{Plate, regexp.MustCompile(`[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使领]` + sep + `[A-Za-z](?:` + sep + `[A-Za-z0-9]){5,6}`)},
-	{Room, regexp.MustCompile(`(?:[0-9]{1,3}-){2}[A-Za-z]?[0-9]{1,4}` + unit + `?`)},
-	{Room, regexp.MustCompile(`[0-9]{1,2}-[A-Za-z]?[0-9]{3,4}` + unit + `?`)},
-	{Room, regexp.MustCompile(han + `{1,3}(?:单元|门)` + sep + `[A-Za-z]?` + han + `{1,5}` + unit + `?`)},
-	{Room, regexp.MustCompile(`(?:栋|幢|座|号楼|单元)` + sep + `([A-Za-z]?[0-9]{3,4}` + unit + `?)`)},
-	{Room, regexp.MustCompile(`[A-Za-z]?[0-9]{3,4}[A-Za-z]?(?:室|房|号房|号室)`)},
-	{Floor, regexp.MustCompile(han + `{1,4}(?:楼|层)`)},
-	{Phone, regexp.MustCompile(`(?:电话|座机|致电|拨打|手机|联系)[:是为]?` + sep + `([0-9]{3,4}` + sep + `[0-9]{4})`)},
+	{Plate, regexp.MustCompile(`[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使领]` + sep + `[A-Za-z](?:` + sep + `[A-Za-z0-9]){5,6}`), counted},
+	{Room, regexp.MustCompile(above + number + sep + room), ""},
+	{Room, regexp.MustCompile(`(?:` + stair + `)?` + storey + link + number), counted + words},
+	{Floor, regexp.MustCompile(stair + storey), ""},
+	{Room, regexp.MustCompile(stair + number), counted + words},
+	{Room, regexp.MustCompile(`(?:[0-9]{1,3}-){2}[A-Za-z]?[0-9]{1,4}` + room + `?`), counted},
+	{Room, regexp.MustCompile(`[0-9]{1,2}-[A-Za-z]?[0-9]{3,4}` + room + `?`), counted},
+	{Room, regexp.MustCompile(block + link + `(` + number + sep + door + `)`), "楼"},
+	{Room, regexp.MustCompile(block + sep + `([0-9]{1,2}-[0-9]{1,4}` + room + `?)`), counted},
+	{Room, regexp.MustCompile(`(?:` + block + `|` + single + `)` + link + `([A-Za-z]?[0-9]{3,4}` + room + `?)`), counted},
+	{Room, regexp.MustCompile(`[A-Za-z]?[0-9]{3,4}[A-Za-z]?(?:室|房|号房|号室)`), ""},
+	{Floor, regexp.MustCompile(han + `{1,4}(?:楼|层)`), ""},
+	{Floor, regexp.MustCompile(storey), parts},
+	{Unit, regexp.MustCompile(han + `{1,4}单元`), ""},
+	{Unit, regexp.MustCompile(entry + single), parts},
+	{Unit, regexp.MustCompile(block + link + `(` + entry + `门)`), ""},
+	{Phone, regexp.MustCompile(`(?:电话|座机|致电|拨打|手机|联系)[:是为]?` + sep + `([0-9]{3,4}` + sep + `[0-9]{4})`), counted},
 }
-
-// counted are what a number counts: then it is no room.
-const counted = "年月日元块个人次件户天米条份"
 
 // named answers what is named in words.
 func named(f folded) (out []Found) {
@@ -86,7 +115,7 @@ func named(f folded) (out []Found) {
 				start, end = at[2], at[3]
 			}
 			next, _ := utf8.DecodeRune(f.text[end:])
-			if partOfNumber(f.text, start, end) || isDigit(f.text, end-1) && strings.ContainsRune(counted, next) {
+			if partOfNumber(f.text, start, end) || strings.ContainsRune(s.unless, next) {
 				continue
 			}
 			out = append(out, Found{s.what, start, end})
@@ -134,12 +163,3 @@ func Household(text string) bool {
 	return suffering.MatchString(text) || households.MatchString(text) &&
 		slices.ContainsFunc(Find(text), func(f Found) bool { return f.What == Room || f.What == Floor })
 }
-
-var (
-	misdeeds = regexp.MustCompile(`贪污|受贿|行贿|索贿|索要好处|收好处|挪用|滥用职权|生活作风|吃拿卡要|徇私|以权谋私|包养|嫖娼|吸毒|偷税`)
-	accusing = regexp.MustCompile(`(?:举报|检举|控告|揭发)[^。!！?？\n]{0,20}(?:书记|主任|干部|党员|同志|局长|所长|经理|某|先生|女士|[\p{Han}]{2,3}(?:贪|收|打))`)
-)
-
-// Allegation says whether a text accuses a person of a misdeed. That is for
-// those whose duty it is, never for a community's board.
-func Allegation(text string) bool { return misdeeds.MatchString(text) || accusing.MatchString(text) }

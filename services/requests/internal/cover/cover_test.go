@@ -54,6 +54,19 @@ func TestText_CoversWhatIsPrivate(t *testing.T) {
 		"430103 19800101 123X":                  "▇▇",
 		"全小区798户都签了字":                           "全小区798户都签了字",
 		"3,5,12栋的路灯":                            "3,5,12栋的路灯",
+		"李四住三单元五楼502，找他":                        "李四住▇▇，找他",
+		"3单元5楼":                                 "▇▇",
+		"3栋2单元5楼502室":                           "3栋▇▇",
+		"5楼502":                                 "▇▇",
+		"五层3号":                                  "▇▇",
+		"2-3-502":                               "▇▇",
+		"15栋1单元":                                "15栋▇▇",
+		"15 栋 1 单元 5 楼 的 502 室":                 "15 栋 ▇▇",
+		"二楼一直漏水":                                "▇▇一直漏水",
+		"三单元5楼3个人":                              "▇▇3个人",
+		"5楼2013年装的灯":                            "▇▇2013年装的灯",
+		"1. 楼道灯坏了 2. 单元门坏了":                     "1. 楼道灯坏了 2. 单元门坏了",
+		"15号楼的单元门":                              "15号楼的单元门",
 		"2013.12.29晚上8点30分":                     "2013.12.29晚上8点30分",
 	} {
 		if got := Text(text); got != want {
@@ -188,6 +201,46 @@ func TestText_NoRoomOrPlateIsLeft(t *testing.T) {
 			if got := Text(shown); strings.Contains(plainDigits(got), room) || strings.Contains(got, "湘") || strings.Contains(got, "楼") {
 				t.Fatalf("%q became %q", shown, got)
 			}
+		}
+	})
+}
+
+// Whatever is written of building, unit, floor and room in a row, no digit of
+// unit, floor and room is left.
+func TestText_NoPartOfAnAddressIsLeft(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := func(what string, expr string) string { return rapid.StringMatching(expr).Draw(t, what) }
+		say := func(what string, of ...string) string { return rapid.SampledFrom(of).Draw(t, what) }
+		building := say("building", "", "栋", "幢", "座", "号楼")
+		if building != "" {
+			building = "甲区" + building
+		}
+		unit := say("unit", "", n("unit number", `[1-9]`)+"单元")
+		floor := say("floor", "", n("floor number", `[1-9]|[12][0-9]`)+say("floor word", "楼", "层"))
+		room := say("room", "", n("room number", `[1-9]|[1-9]0[1-9]|[12][0-9]0[1-9]`)+say("room word", "", "号", "室", "房", "号房"))
+		if unit+floor == "" && room != "" { // a number alone is none
+			room = strings.TrimRight(room, "号室房") + "室"
+			if building == "" {
+				room = "402室"
+			}
+		}
+		before, after := say("before", "", "老李住", "住在", "请来"), say("after", "", "，找他", "漏水", "。谢谢", "那家")
+		digits := []rune(say("digits", "0123456789", "零一二三四五六七八九", "\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19"))
+		cut := say("cut", "", " ", "\u200b", "-", ",", "\u3000", "的")
+		var address []string
+		for _, part := range []string{building, unit, floor, room} {
+			if part != "" {
+				address = append(address, part)
+			}
+		}
+		text := before + strings.Map(func(r rune) rune {
+			if '0' <= r && r <= '9' {
+				return digits[r-'0']
+			}
+			return r
+		}, strings.Join(address, cut)) + after
+		if got := Text(text); plainDigits(got) != "" {
+			t.Fatalf("%q became %q", text, got)
 		}
 	})
 }

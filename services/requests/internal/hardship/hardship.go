@@ -3,6 +3,7 @@
 package hardship
 
 import (
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -223,4 +224,13 @@ func CheckConfirm(recorder, person string) error {
 		return rule.New(rule.Denied, "AID_CONFIRMED_BY_RECORDER", "")
 	}
 	return nil
+}
+
+// CheckConfirmed answers AIDS_UNCONFIRMED for a case that is to end with records
+// of aid that nobody else confirmed.
+func CheckConfirmed(open int) error {
+	if open == 0 {
+		return nil
+	}
+	return rule.New(rule.Precondition, "AIDS_UNCONFIRMED", "", "open", strconv.Itoa(open))
 }

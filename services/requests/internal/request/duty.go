@@ -32,6 +32,16 @@ func (d Duty) CheckCommunity() error {
 	return rule.New(rule.Precondition, "NOT_COMMUNITY_DUTY", "", "owner", d.Name)
 }
 
+// MayHandTo refuses to hand a request to another office than the community, or
+// the one above that the register names: of a street, or of the district, to
+// which the departments belong.
+func (d Duty) MayHandTo(community, street, district bool) error {
+	if community || street && d.Owner == OwnerStreet || district && d.Owner == OwnerDepartment {
+		return nil
+	}
+	return rule.New(rule.Precondition, "OFFICE_NOT_RESPONSIBLE", "organization_id")
+}
+
 // PassOn answers with whom a request is after it is passed on by the register.
 func (d Duty) PassOn() (int32, error) {
 	switch {

@@ -46,6 +46,31 @@ func CheckClock(due, now time.Time) error {
 	return rule.New(rule.Precondition, "LIMIT_PASSED", "", "due", due.Add(-time.Nanosecond).Format(time.DateOnly))
 }
 
+// Clock is whether a limit runs on a request.
+type Clock int
+
+// A clock runs, stands still, or there is none: the request has ended, or the
+// year has no official calendar.
+const (
+	NoClock Clock = iota
+	ClockRuns
+	ClockStands
+)
+
+// Check refuses to go on with a clock that does not stand still, and to extend
+// or stop one that does not run.
+func (c Clock) Check(goOn bool) error {
+	switch {
+	case c == NoClock:
+		return rule.New(rule.Precondition, "NO_CLOCK", "")
+	case goOn && c == ClockRuns:
+		return rule.New(rule.Precondition, "CLOCK_RUNS", "")
+	case !goOn && c == ClockStands:
+		return rule.New(rule.Precondition, "CLOCK_STANDS", "")
+	}
+	return nil
+}
+
 // CheckReopen answers REOPEN_OVER later than days after the end of a request.
 func CheckReopen(ended, now time.Time, days int) error {
 	if now.Before(ended.AddDate(0, 0, days)) {

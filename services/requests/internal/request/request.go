@@ -203,12 +203,24 @@ type Actor struct {
 	Staff bool
 	// Above: the grant is of the office that an escalated request is with.
 	Above bool
+	// OutOfOffice: the request was handed to an office in which the person holds
+	// no grant.
+	OutOfOffice bool
+	// ForProvider: the request was handed to a provider that has no person, so
+	// that staff answer for it.
+	ForProvider bool
 }
 
-// MayTakeOn refuses everybody but the member it was dispatched to.
-func MayTakeOn(a Actor, member string) error {
-	if a.Person != member {
+// MayTakeOn refuses everybody but whom it was dispatched to, in the office for
+// which that was; for a provider without a person staff answer.
+func MayTakeOn(a Actor, helper string) error {
+	switch {
+	case a.ForProvider && a.Staff:
+		return nil
+	case helper == "" || a.Person != helper:
 		return rule.New(rule.Denied, "NOT_THE_DISPATCHED_MEMBER", "")
+	case a.OutOfOffice:
+		return rule.New(rule.Denied, "NOT_OF_THE_OFFICE", "")
 	}
 	return nil
 }
@@ -217,8 +229,10 @@ func MayTakeOn(a Actor, member string) error {
 // and a helper what that helper took on. Hours are a member's: the office books
 // none for itself.
 func MayResolve(a Actor, helper, member string, quarterHours int32) error {
-	if !a.Staff && !a.Above && (helper == "" || a.Person != helper) {
-		return rule.New(rule.Denied, "NOT_THE_DISPATCHED_MEMBER", "")
+	if !a.Staff && !a.Above {
+		if err := MayTakeOn(a, helper); err != nil {
+			return err
+		}
 	}
 	if member == "" && quarterHours != 0 {
 		return rule.New(rule.Invalid, "INVALID_FIELD", "quarter_hours", "field", "quarter_hours", "rule", "0")

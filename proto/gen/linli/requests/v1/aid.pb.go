@@ -407,7 +407,8 @@ type HardshipCase struct {
 	CommunityId string                 `protobuf:"bytes,3,opt,name=community_id,json=communityId,proto3" json:"community_id,omitempty"`
 	State       HardshipState          `protobuf:"varint,4,opt,name=state,proto3,enum=linli.requests.v1.HardshipState" json:"state,omitempty"`
 	OpenedAt    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=opened_at,json=openedAt,proto3" json:"opened_at,omitempty"`
-	// The end of the working day by which somebody is to visit.
+	// The end of the working day by which somebody is to visit; unset where
+	// visit_limit_missing.
 	VisitDueAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=visit_due_at,json=visitDueAt,proto3" json:"visit_due_at,omitempty"`
 	VisitedAt  *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=visited_at,json=visitedAt,proto3" json:"visited_at,omitempty"`
 	// Consent: by whom, who wrote it down, when. The name is sealed.
@@ -433,10 +434,12 @@ type HardshipCase struct {
 	FactsSealed bool `protobuf:"varint,22,opt,name=facts_sealed,json=factsSealed,proto3" json:"facts_sealed,omitempty"`
 	FactsErased bool `protobuf:"varint,23,opt,name=facts_erased,json=factsErased,proto3" json:"facts_erased,omitempty"`
 	// How much was recorded as given: number of records, never a sum.
-	Aids          int32  `protobuf:"varint,24,opt,name=aids,proto3" json:"aids,omitempty"`
-	Etag          string `protobuf:"bytes,25,opt,name=etag,proto3" json:"etag,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Aids int32  `protobuf:"varint,24,opt,name=aids,proto3" json:"aids,omitempty"`
+	Etag string `protobuf:"bytes,25,opt,name=etag,proto3" json:"etag,omitempty"`
+	// There was no official calendar to count the limit of the visit by.
+	VisitLimitMissing bool `protobuf:"varint,26,opt,name=visit_limit_missing,json=visitLimitMissing,proto3" json:"visit_limit_missing,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *HardshipCase) Reset() {
@@ -642,6 +645,13 @@ func (x *HardshipCase) GetEtag() string {
 		return x.Etag
 	}
 	return ""
+}
+
+func (x *HardshipCase) GetVisitLimitMissing() bool {
+	if x != nil {
+		return x.VisitLimitMissing
+	}
+	return false
 }
 
 // The public-benefit organization a case is handed to.
@@ -3835,7 +3845,8 @@ var File_linli_requests_v1_aid_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_aid_proto_rawDesc = "" +
 	"\n" +
-	"\x1blinli/requests/v1/aid.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xd0\t\n" +
+	"\x1blinli/requests/v1/aid.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\x80\n" +
+	"\n" +
 	"\fHardshipCase\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -3869,7 +3880,8 @@ const file_linli_requests_v1_aid_proto_rawDesc = "" +
 	"\ffacts_sealed\x18\x16 \x01(\bR\vfactsSealed\x12!\n" +
 	"\ffacts_erased\x18\x17 \x01(\bR\vfactsErased\x12\x12\n" +
 	"\x04aids\x18\x18 \x01(\x05R\x04aids\x12\x17\n" +
-	"\x04etag\x18\x19 \x01(\tB\x03\xe0A\x03R\x04etag\"\xc5\x01\n" +
+	"\x04etag\x18\x19 \x01(\tB\x03\xe0A\x03R\x04etag\x12.\n" +
+	"\x13visit_limit_missing\x18\x1a \x01(\bR\x11visitLimitMissing\"\xc5\x01\n" +
 	"\bReferral\x12A\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1c.linli.requests.v1.GiverKindB\x0f\xe0A\x02\xbaH\t\x82\x01\x06\x18\x02\x18\x03\x18\x04R\x04kind\x12 \n" +
 	"\x04name\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x02\x18<R\x04name\x120\n" +

@@ -59,7 +59,8 @@ type AidServiceClient interface {
 	// OpenHardshipCase opens the case of a request of kind hardship, or on
 	// behalf of somebody. Committee staff of its community.
 	// FAILED_PRECONDITION NOT_A_HARDSHIP_REQUEST, REQUEST_ENDED; ALREADY_EXISTS:
-	// the request has a case; FAILED_PRECONDITION NO_CALENDAR.
+	// the request has a case. Without an official calendar it has no limit for
+	// the visit, and says so.
 	OpenHardshipCase(ctx context.Context, in *OpenHardshipCaseRequest, opts ...grpc.CallOption) (*OpenHardshipCaseResponse, error)
 	// GetHardshipCase answers where a case stands, without its facts. Committee
 	// and party staff of its community; the street from when it was asked for
@@ -93,7 +94,8 @@ type AidServiceClient interface {
 	OpenMutualAid(ctx context.Context, in *OpenMutualAidRequest, opts ...grpc.CallOption) (*OpenMutualAidResponse, error)
 	// CloseHardshipCase ends a case; its public layer goes with it. One that
 	// ends before anybody consented loses its facts. Committee staff.
-	// FAILED_PRECONDITION LADDER_STEP_SKIPPED: help that is left was not tried.
+	// FAILED_PRECONDITION LADDER_STEP_SKIPPED: help that is left was not tried;
+	// AIDS_UNCONFIRMED: what was recorded as given is not confirmed by another.
 	CloseHardshipCase(ctx context.Context, in *CloseHardshipCaseRequest, opts ...grpc.CallOption) (*CloseHardshipCaseResponse, error)
 	// RevealHardshipFacts reads the sealed facts. Committee staff of the
 	// community, and the street from when it was asked for relief; with a
@@ -360,7 +362,8 @@ type AidServiceServer interface {
 	// OpenHardshipCase opens the case of a request of kind hardship, or on
 	// behalf of somebody. Committee staff of its community.
 	// FAILED_PRECONDITION NOT_A_HARDSHIP_REQUEST, REQUEST_ENDED; ALREADY_EXISTS:
-	// the request has a case; FAILED_PRECONDITION NO_CALENDAR.
+	// the request has a case. Without an official calendar it has no limit for
+	// the visit, and says so.
 	OpenHardshipCase(context.Context, *OpenHardshipCaseRequest) (*OpenHardshipCaseResponse, error)
 	// GetHardshipCase answers where a case stands, without its facts. Committee
 	// and party staff of its community; the street from when it was asked for
@@ -394,7 +397,8 @@ type AidServiceServer interface {
 	OpenMutualAid(context.Context, *OpenMutualAidRequest) (*OpenMutualAidResponse, error)
 	// CloseHardshipCase ends a case; its public layer goes with it. One that
 	// ends before anybody consented loses its facts. Committee staff.
-	// FAILED_PRECONDITION LADDER_STEP_SKIPPED: help that is left was not tried.
+	// FAILED_PRECONDITION LADDER_STEP_SKIPPED: help that is left was not tried;
+	// AIDS_UNCONFIRMED: what was recorded as given is not confirmed by another.
 	CloseHardshipCase(context.Context, *CloseHardshipCaseRequest) (*CloseHardshipCaseResponse, error)
 	// RevealHardshipFacts reads the sealed facts. Committee staff of the
 	// community, and the street from when it was asked for relief; with a

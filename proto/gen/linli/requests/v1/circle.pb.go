@@ -873,7 +873,7 @@ func (x *Preview) GetEmergencyNumbers() []string {
 // What was found and covered.
 type Covered struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// id_number, phone, bank_card, plate, floor or room.
+	// id_number, phone, bank_card, plate, unit, floor or room.
 	What          string `protobuf:"bytes,1,opt,name=what,proto3" json:"what,omitempty"`
 	Count         int32  `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
 	unknownFields protoimpl.UnknownFields

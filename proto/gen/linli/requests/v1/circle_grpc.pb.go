@@ -47,7 +47,7 @@ type CircleServiceClient interface {
 	// BrowseRequests answers the public requests of a community, the newest first. Residents, members and staff whose organization it is, and offices above.
 	BrowseRequests(ctx context.Context, in *BrowseRequestsRequest, opts ...grpc.CallOption) (*BrowseRequestsResponse, error)
 	// JoinRequest is a "me too": the caller has the same problem. Once a person; on public, open requests.
-	// FAILED_PRECONDITION NOT_OPEN_TO_ALL.
+	// FAILED_PRECONDITION NOT_OPEN_TO_ALL, JOINS_OWN_REQUEST.
 	JoinRequest(ctx context.Context, in *JoinRequestRequest, opts ...grpc.CallOption) (*JoinRequestResponse, error)
 	// LookUpRequest answers the steps of a request by its code, without an account: never a text or a person.
 	// NOT_FOUND: no request has the code.
@@ -189,7 +189,7 @@ type CircleServiceServer interface {
 	// BrowseRequests answers the public requests of a community, the newest first. Residents, members and staff whose organization it is, and offices above.
 	BrowseRequests(context.Context, *BrowseRequestsRequest) (*BrowseRequestsResponse, error)
 	// JoinRequest is a "me too": the caller has the same problem. Once a person; on public, open requests.
-	// FAILED_PRECONDITION NOT_OPEN_TO_ALL.
+	// FAILED_PRECONDITION NOT_OPEN_TO_ALL, JOINS_OWN_REQUEST.
 	JoinRequest(context.Context, *JoinRequestRequest) (*JoinRequestResponse, error)
 	// LookUpRequest answers the steps of a request by its code, without an account: never a text or a person.
 	// NOT_FOUND: no request has the code.

@@ -2144,7 +2144,7 @@ const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12 \n" +
 	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x06reason\"N\n" +
 	"\x14ReadMessagesResponse\x126\n" +
-	"\bmessages\x18\x01 \x03(\v2\x1a.linli.requests.v1.MessageR\bmessages2\xc0\x16\n" +
+	"\bmessages\x18\x01 \x03(\v2\x1a.linli.requests.v1.MessageR\bmessages2\xc4\x16\n" +
 	"\x0fHandlingService\x12\x9f\x01\n" +
 	"\x0eDeclineRequest\x12(.linli.requests.v1.DeclineRequestRequest\x1a).linli.requests.v1.DeclineRequestResponse\"8\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\arequest\"\x19/v1/requests/{id}:decline\x12\x9b\x01\n" +
@@ -2155,11 +2155,11 @@ const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\rVerifyRequest\x12'.linli.requests.v1.VerifyRequestRequest\x1a(.linli.requests.v1.VerifyRequestResponse\"7\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:verify\x12\x93\x01\n" +
 	"\vHandRequest\x12%.linli.requests.v1.HandRequestRequest\x1a&.linli.requests.v1.HandRequestResponse\"5\xea\xdb\x18\a\n" +
-	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02$:\x01*b\arequest\"\x16/v1/requests/{id}:hand\x12\x9c\x01\n" +
-	"\vAnswerOffer\x12%.linli.requests.v1.AnswerOfferRequest\x1a&.linli.requests.v1.AnswerOfferResponse\">\xea\xdb\x18\t\n" +
-	"\x03\t\x04\v\x10\x02(\x01\x82\xd3\xe4\x93\x02+:\x01*b\arequest\"\x1d/v1/requests/{id}:answerOffer\x12\x99\x01\n" +
-	"\fBeginRequest\x12&.linli.requests.v1.BeginRequestRequest\x1a'.linli.requests.v1.BeginRequestResponse\"8\xea\xdb\x18\t\n" +
-	"\x03\t\x04\v\x10\x02(\x01\x82\xd3\xe4\x93\x02%:\x01*b\arequest\"\x17/v1/requests/{id}:begin\x12\x9b\x01\n" +
+	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02$:\x01*b\arequest\"\x16/v1/requests/{id}:hand\x12\x9e\x01\n" +
+	"\vAnswerOffer\x12%.linli.requests.v1.AnswerOfferRequest\x1a&.linli.requests.v1.AnswerOfferResponse\"@\xea\xdb\x18\v\n" +
+	"\x05\t\x04\v\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02+:\x01*b\arequest\"\x1d/v1/requests/{id}:answerOffer\x12\x9b\x01\n" +
+	"\fBeginRequest\x12&.linli.requests.v1.BeginRequestRequest\x1a'.linli.requests.v1.BeginRequestResponse\":\xea\xdb\x18\v\n" +
+	"\x05\t\x04\v\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02%:\x01*b\arequest\"\x17/v1/requests/{id}:begin\x12\x9b\x01\n" +
 	"\rRecallRequest\x12'.linli.requests.v1.RecallRequestRequest\x1a(.linli.requests.v1.RecallRequestResponse\"7\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:recall\x12\xa4\x01\n" +
 	"\x0fEscalateRequest\x12).linli.requests.v1.EscalateRequestRequest\x1a*.linli.requests.v1.EscalateRequestResponse\":\xea\xdb\x18\b\n" +

@@ -61,13 +61,13 @@ type HandlingServiceClient interface {
 	// FAILED_PRECONDITION FACTS_IN_CASE: what is found about a household belongs sealed into its hardship case.
 	VerifyRequest(ctx context.Context, in *VerifyRequestRequest, opts ...grpc.CallOption) (*VerifyRequestResponse, error)
 	// HandRequest gives an admitted request to staff or to a provider. The community stays responsible. Committee staff.
-	// FAILED_PRECONDITION PROVIDER_NOT_APPROVED: not on the community's register of providers, or its papers have run out.
+	// FAILED_PRECONDITION PROVIDER_NOT_APPROVED: not on the community's register of providers, or its papers have run out; OFFICE_NOT_RESPONSIBLE: neither the community nor the office above that the register of duties names.
 	HandRequest(ctx context.Context, in *HandRequestRequest, opts ...grpc.CallOption) (*HandRequestResponse, error)
 	// AnswerOffer is the yes or no of whom a request was given to. A no is counted, not kept by person; who is not a member may say no once to a dispatch, then the street decides.
-	// The member, staff or provider it was dispatched to. FAILED_PRECONDITION MEMBER_NOT_IN_COMMUNITY: the member has moved away since.
+	// The member, staff or provider it was dispatched to; for a provider without a person the committee staff. FAILED_PRECONDITION MEMBER_NOT_IN_COMMUNITY: the member has moved away since. PERMISSION_DENIED NOT_OF_THE_OFFICE.
 	AnswerOffer(ctx context.Context, in *AnswerOfferRequest, opts ...grpc.CallOption) (*AnswerOfferResponse, error)
-	// BeginRequest says that who took a request on has begun. The member, staff or provider who took it on.
-	// PERMISSION_DENIED NOT_THE_DISPATCHED_MEMBER.
+	// BeginRequest says that who took a request on has begun. The member, staff or provider who took it on; for a provider without a person the committee staff.
+	// PERMISSION_DENIED NOT_THE_DISPATCHED_MEMBER, NOT_OF_THE_OFFICE.
 	BeginRequest(ctx context.Context, in *BeginRequestRequest, opts ...grpc.CallOption) (*BeginRequestResponse, error)
 	// RecallRequest takes a request back that nobody has taken on. Committee staff.
 	RecallRequest(ctx context.Context, in *RecallRequestRequest, opts ...grpc.CallOption) (*RecallRequestResponse, error)
@@ -84,13 +84,13 @@ type HandlingServiceClient interface {
 	// FAILED_PRECONDITION REOPEN_OVER: later than the policy allows; TOO_MANY_OPEN, NUISANCE_PAUSED as for a new one. INVALID_ARGUMENT ALLEGATION. PERMISSION_DENIED NOT_THE_AUTHOR.
 	ReopenRequest(ctx context.Context, in *ReopenRequestRequest, opts ...grpc.CallOption) (*ReopenRequestResponse, error)
 	// ExtendRequest sets a later limit, asked for before the present one, with a reason the author sees. The office that the clock runs on: committee staff, or for an escalated request the street or district officer.
-	// FAILED_PRECONDITION LIMIT_PASSED. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
+	// FAILED_PRECONDITION LIMIT_PASSED, CLOCK_STANDS, NO_CLOCK; EXTENSIONS_USED_UP, EXTENSION_TOO_LONG: beyond what the policy allows. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	ExtendRequest(ctx context.Context, in *ExtendRequestRequest, opts ...grpc.CallOption) (*ExtendRequestResponse, error)
 	// PauseRequest stops the clock while somebody else is waited for. The office that the clock runs on, as for an extension.
-	// FAILED_PRECONDITION LIMIT_PASSED; CLOCK_STANDS: it stands still already. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
+	// FAILED_PRECONDITION LIMIT_PASSED; CLOCK_STANDS: it stands still already; NO_CLOCK; PAUSES_USED_UP. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	PauseRequest(ctx context.Context, in *PauseRequestRequest, opts ...grpc.CallOption) (*PauseRequestResponse, error)
 	// ResumeRequest lets the clock go on with the working days it had left. The office that the clock runs on, as for an extension.
-	// FAILED_PRECONDITION CLOCK_RUNS. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
+	// FAILED_PRECONDITION CLOCK_RUNS, NO_CLOCK. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	ResumeRequest(ctx context.Context, in *ResumeRequestRequest, opts ...grpc.CallOption) (*ResumeRequestResponse, error)
 	// ExcludeRequest takes a request out of the rates, with a reason. Street or district officer: never the office that is measured.
 	ExcludeRequest(ctx context.Context, in *ExcludeRequestRequest, opts ...grpc.CallOption) (*ExcludeRequestResponse, error)
@@ -311,13 +311,13 @@ type HandlingServiceServer interface {
 	// FAILED_PRECONDITION FACTS_IN_CASE: what is found about a household belongs sealed into its hardship case.
 	VerifyRequest(context.Context, *VerifyRequestRequest) (*VerifyRequestResponse, error)
 	// HandRequest gives an admitted request to staff or to a provider. The community stays responsible. Committee staff.
-	// FAILED_PRECONDITION PROVIDER_NOT_APPROVED: not on the community's register of providers, or its papers have run out.
+	// FAILED_PRECONDITION PROVIDER_NOT_APPROVED: not on the community's register of providers, or its papers have run out; OFFICE_NOT_RESPONSIBLE: neither the community nor the office above that the register of duties names.
 	HandRequest(context.Context, *HandRequestRequest) (*HandRequestResponse, error)
 	// AnswerOffer is the yes or no of whom a request was given to. A no is counted, not kept by person; who is not a member may say no once to a dispatch, then the street decides.
-	// The member, staff or provider it was dispatched to. FAILED_PRECONDITION MEMBER_NOT_IN_COMMUNITY: the member has moved away since.
+	// The member, staff or provider it was dispatched to; for a provider without a person the committee staff. FAILED_PRECONDITION MEMBER_NOT_IN_COMMUNITY: the member has moved away since. PERMISSION_DENIED NOT_OF_THE_OFFICE.
 	AnswerOffer(context.Context, *AnswerOfferRequest) (*AnswerOfferResponse, error)
-	// BeginRequest says that who took a request on has begun. The member, staff or provider who took it on.
-	// PERMISSION_DENIED NOT_THE_DISPATCHED_MEMBER.
+	// BeginRequest says that who took a request on has begun. The member, staff or provider who took it on; for a provider without a person the committee staff.
+	// PERMISSION_DENIED NOT_THE_DISPATCHED_MEMBER, NOT_OF_THE_OFFICE.
 	BeginRequest(context.Context, *BeginRequestRequest) (*BeginRequestResponse, error)
 	// RecallRequest takes a request back that nobody has taken on. Committee staff.
 	RecallRequest(context.Context, *RecallRequestRequest) (*RecallRequestResponse, error)
@@ -334,13 +334,13 @@ type HandlingServiceServer interface {
 	// FAILED_PRECONDITION REOPEN_OVER: later than the policy allows; TOO_MANY_OPEN, NUISANCE_PAUSED as for a new one. INVALID_ARGUMENT ALLEGATION. PERMISSION_DENIED NOT_THE_AUTHOR.
 	ReopenRequest(context.Context, *ReopenRequestRequest) (*ReopenRequestResponse, error)
 	// ExtendRequest sets a later limit, asked for before the present one, with a reason the author sees. The office that the clock runs on: committee staff, or for an escalated request the street or district officer.
-	// FAILED_PRECONDITION LIMIT_PASSED. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
+	// FAILED_PRECONDITION LIMIT_PASSED, CLOCK_STANDS, NO_CLOCK; EXTENSIONS_USED_UP, EXTENSION_TOO_LONG: beyond what the policy allows. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	ExtendRequest(context.Context, *ExtendRequestRequest) (*ExtendRequestResponse, error)
 	// PauseRequest stops the clock while somebody else is waited for. The office that the clock runs on, as for an extension.
-	// FAILED_PRECONDITION LIMIT_PASSED; CLOCK_STANDS: it stands still already. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
+	// FAILED_PRECONDITION LIMIT_PASSED; CLOCK_STANDS: it stands still already; NO_CLOCK; PAUSES_USED_UP. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	PauseRequest(context.Context, *PauseRequestRequest) (*PauseRequestResponse, error)
 	// ResumeRequest lets the clock go on with the working days it had left. The office that the clock runs on, as for an extension.
-	// FAILED_PRECONDITION CLOCK_RUNS. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
+	// FAILED_PRECONDITION CLOCK_RUNS, NO_CLOCK. PERMISSION_DENIED NOT_WITH_THIS_OFFICE.
 	ResumeRequest(context.Context, *ResumeRequestRequest) (*ResumeRequestResponse, error)
 	// ExcludeRequest takes a request out of the rates, with a reason. Street or district officer: never the office that is measured.
 	ExcludeRequest(context.Context, *ExcludeRequestRequest) (*ExcludeRequestResponse, error)

@@ -281,7 +281,8 @@ type Request struct {
 	Solved   bool                   `protobuf:"varint,22,opt,name=solved,proto3" json:"solved,omitempty"`
 	ClosedAt *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=closed_at,json=closedAt,proto3" json:"closed_at,omitempty"`
 	Etag     string                 `protobuf:"bytes,24,opt,name=etag,proto3" json:"etag,omitempty"`
-	// Code that anybody who has it can look the steps up by.
+	// Code that anybody who has it can look the steps up by; in the author's
+	// answers only.
 	Code string `protobuf:"bytes,50,opt,name=code,proto3" json:"code,omitempty"`
 	// Limit of the present step, the midnight that ends its last day; unset while
 	// none runs.
@@ -322,7 +323,9 @@ type Request struct {
 	Excluded bool                   `protobuf:"varint,69,opt,name=excluded,proto3" json:"excluded,omitempty"`
 	BegunAt  *timestamppb.Timestamp `protobuf:"bytes,79,opt,name=begun_at,json=begunAt,proto3" json:"begun_at,omitempty"`
 	// Provider of the register that it was handed to.
-	ProviderId    string `protobuf:"bytes,80,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
+	ProviderId string `protobuf:"bytes,80,opt,name=provider_id,json=providerId,proto3" json:"provider_id,omitempty"`
+	// Staff who said yes for a provider that has no person of its own.
+	TakenOnBy     string `protobuf:"bytes,81,opt,name=taken_on_by,json=takenOnBy,proto3" json:"taken_on_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -675,6 +678,13 @@ func (x *Request) GetBegunAt() *timestamppb.Timestamp {
 func (x *Request) GetProviderId() string {
 	if x != nil {
 		return x.ProviderId
+	}
+	return ""
+}
+
+func (x *Request) GetTakenOnBy() string {
+	if x != nil {
+		return x.TakenOnBy
 	}
 	return ""
 }
@@ -2263,7 +2273,7 @@ var File_linli_requests_v1_requests_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\n" +
-	" linli/requests/v1/requests.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xd7\r\n" +
+	" linli/requests/v1/requests.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xf7\r\n" +
 	"\aRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fcommunity_id\x18\x02 \x01(\tR\vcommunityId\x122\n" +
@@ -2325,7 +2335,8 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\bexcluded\x18E \x01(\bR\bexcluded\x125\n" +
 	"\bbegun_at\x18O \x01(\v2\x1a.google.protobuf.TimestampR\abegunAt\x12\x1f\n" +
 	"\vprovider_id\x18P \x01(\tR\n" +
-	"providerId\"\xe8\x02\n" +
+	"providerId\x12\x1e\n" +
+	"\vtaken_on_by\x18Q \x01(\tR\ttakenOnBy\"\xe8\x02\n" +
 	"\x0eRequestSummary\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.linli.requests.v1.RequestKindR\x04kind\x12\x1a\n" +

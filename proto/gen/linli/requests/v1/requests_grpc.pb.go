@@ -55,7 +55,8 @@ type RequestsServiceClient interface {
 	// FAILED_PRECONDITION TOO_MANY_OPEN, NUISANCE_PAUSED.
 	PostRequest(ctx context.Context, in *PostRequestRequest, opts ...grpc.CallOption) (*PostRequestResponse, error)
 	// GetRequest answers one request. Committee staff of the community and
-	// offices above, the author, whom it is dispatched to. A sealed text is left
+	// offices above, the author, whom it is dispatched to; of a public one what
+	// everybody sees, to those who belong to the community. A sealed text is left
 	// out; RevealRequestText reads it. A helper sees neither what a visit found nor,
 	// unless the author chose the name, who posted.
 	GetRequest(ctx context.Context, in *GetRequestRequest, opts ...grpc.CallOption) (*GetRequestResponse, error)
@@ -249,7 +250,8 @@ type RequestsServiceServer interface {
 	// FAILED_PRECONDITION TOO_MANY_OPEN, NUISANCE_PAUSED.
 	PostRequest(context.Context, *PostRequestRequest) (*PostRequestResponse, error)
 	// GetRequest answers one request. Committee staff of the community and
-	// offices above, the author, whom it is dispatched to. A sealed text is left
+	// offices above, the author, whom it is dispatched to; of a public one what
+	// everybody sees, to those who belong to the community. A sealed text is left
 	// out; RevealRequestText reads it. A helper sees neither what a visit found nor,
 	// unless the author chose the name, who posted.
 	GetRequest(context.Context, *GetRequestRequest) (*GetRequestResponse, error)

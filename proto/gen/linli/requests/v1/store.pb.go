@@ -42,7 +42,19 @@ type RequestRow struct {
 	ClimbAt   *timestamppb.Timestamp `protobuf:"bytes,131,opt,name=climb_at,json=climbAt,proto3" json:"climb_at,omitempty"`
 	AnswerDue *timestamppb.Timestamp `protobuf:"bytes,132,opt,name=answer_due,json=answerDue,proto3" json:"answer_due,omitempty"`
 	// No answer came within its limit.
-	AnswerLate    bool `protobuf:"varint,133,opt,name=answer_late,json=answerLate,proto3" json:"answer_late,omitempty"`
+	AnswerLate bool `protobuf:"varint,133,opt,name=answer_late,json=answerLate,proto3" json:"answer_late,omitempty"`
+	// What was written about it, a SaidWords that is sealed. The request holds
+	// none of it but, where everybody may see it, the covered answer.
+	SealedWords []byte `protobuf:"bytes,140,opt,name=sealed_words,json=sealedWords,proto3" json:"sealed_words,omitempty"`
+	// Office for which it was handed to somebody; empty for members and providers.
+	HandedPath string `protobuf:"bytes,141,opt,name=handed_path,json=handedPath,proto3" json:"handed_path,omitempty"`
+	// How often its limits were extended; since when it stands still, and for how
+	// many days it has stood still before.
+	Extensions int32                  `protobuf:"varint,142,opt,name=extensions,proto3" json:"extensions,omitempty"`
+	PausedAt   *timestamppb.Timestamp `protobuf:"bytes,143,opt,name=paused_at,json=pausedAt,proto3" json:"paused_at,omitempty"`
+	PausedDays int32                  `protobuf:"varint,144,opt,name=paused_days,json=pausedDays,proto3" json:"paused_days,omitempty"`
+	// When it goes on by itself.
+	PauseEnds     *timestamppb.Timestamp `protobuf:"bytes,145,opt,name=pause_ends,json=pauseEnds,proto3" json:"pause_ends,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -147,6 +159,126 @@ func (x *RequestRow) GetAnswerLate() bool {
 	return false
 }
 
+func (x *RequestRow) GetSealedWords() []byte {
+	if x != nil {
+		return x.SealedWords
+	}
+	return nil
+}
+
+func (x *RequestRow) GetHandedPath() string {
+	if x != nil {
+		return x.HandedPath
+	}
+	return ""
+}
+
+func (x *RequestRow) GetExtensions() int32 {
+	if x != nil {
+		return x.Extensions
+	}
+	return 0
+}
+
+func (x *RequestRow) GetPausedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PausedAt
+	}
+	return nil
+}
+
+func (x *RequestRow) GetPausedDays() int32 {
+	if x != nil {
+		return x.PausedDays
+	}
+	return 0
+}
+
+func (x *RequestRow) GetPauseEnds() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PauseEnds
+	}
+	return nil
+}
+
+// What those who saw to a request wrote about it, and why it was reopened.
+type SaidWords struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Answer      string                 `protobuf:"bytes,1,opt,name=answer,proto3" json:"answer,omitempty"`
+	Reason      string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Found       string                 `protobuf:"bytes,3,opt,name=found,proto3" json:"found,omitempty"`
+	ClockReason string                 `protobuf:"bytes,4,opt,name=clock_reason,json=clockReason,proto3" json:"clock_reason,omitempty"`
+	// Why it was taken out of the rates.
+	Exclusion     string `protobuf:"bytes,5,opt,name=exclusion,proto3" json:"exclusion,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SaidWords) Reset() {
+	*x = SaidWords{}
+	mi := &file_linli_requests_v1_store_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SaidWords) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SaidWords) ProtoMessage() {}
+
+func (x *SaidWords) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_store_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SaidWords.ProtoReflect.Descriptor instead.
+func (*SaidWords) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *SaidWords) GetAnswer() string {
+	if x != nil {
+		return x.Answer
+	}
+	return ""
+}
+
+func (x *SaidWords) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *SaidWords) GetFound() string {
+	if x != nil {
+		return x.Found
+	}
+	return ""
+}
+
+func (x *SaidWords) GetClockReason() string {
+	if x != nil {
+		return x.ClockReason
+	}
+	return ""
+}
+
+func (x *SaidWords) GetExclusion() string {
+	if x != nil {
+		return x.Exclusion
+	}
+	return ""
+}
+
 // A message of a conversation; its text is sealed.
 type MessageRow struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -163,7 +295,7 @@ type MessageRow struct {
 
 func (x *MessageRow) Reset() {
 	*x = MessageRow{}
-	mi := &file_linli_requests_v1_store_proto_msgTypes[1]
+	mi := &file_linli_requests_v1_store_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -175,7 +307,7 @@ func (x *MessageRow) String() string {
 func (*MessageRow) ProtoMessage() {}
 
 func (x *MessageRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_store_proto_msgTypes[1]
+	mi := &file_linli_requests_v1_store_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -188,7 +320,7 @@ func (x *MessageRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageRow.ProtoReflect.Descriptor instead.
 func (*MessageRow) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{1}
+	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *MessageRow) GetRequestId() string {
@@ -251,7 +383,7 @@ type ConversationRow struct {
 
 func (x *ConversationRow) Reset() {
 	*x = ConversationRow{}
-	mi := &file_linli_requests_v1_store_proto_msgTypes[2]
+	mi := &file_linli_requests_v1_store_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -263,7 +395,7 @@ func (x *ConversationRow) String() string {
 func (*ConversationRow) ProtoMessage() {}
 
 func (x *ConversationRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_store_proto_msgTypes[2]
+	mi := &file_linli_requests_v1_store_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -276,7 +408,7 @@ func (x *ConversationRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConversationRow.ProtoReflect.Descriptor instead.
 func (*ConversationRow) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{2}
+	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ConversationRow) GetRequestId() string {
@@ -306,7 +438,7 @@ type NuisanceRow struct {
 
 func (x *NuisanceRow) Reset() {
 	*x = NuisanceRow{}
-	mi := &file_linli_requests_v1_store_proto_msgTypes[3]
+	mi := &file_linli_requests_v1_store_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -318,7 +450,7 @@ func (x *NuisanceRow) String() string {
 func (*NuisanceRow) ProtoMessage() {}
 
 func (x *NuisanceRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_store_proto_msgTypes[3]
+	mi := &file_linli_requests_v1_store_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -331,7 +463,7 @@ func (x *NuisanceRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NuisanceRow.ProtoReflect.Descriptor instead.
 func (*NuisanceRow) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{3}
+	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *NuisanceRow) GetAuthorHash() string {
@@ -373,7 +505,7 @@ type DutyRow struct {
 
 func (x *DutyRow) Reset() {
 	*x = DutyRow{}
-	mi := &file_linli_requests_v1_store_proto_msgTypes[4]
+	mi := &file_linli_requests_v1_store_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -385,7 +517,7 @@ func (x *DutyRow) String() string {
 func (*DutyRow) ProtoMessage() {}
 
 func (x *DutyRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_store_proto_msgTypes[4]
+	mi := &file_linli_requests_v1_store_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -398,7 +530,7 @@ func (x *DutyRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DutyRow.ProtoReflect.Descriptor instead.
 func (*DutyRow) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{4}
+	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *DutyRow) GetDuty() *Duty {
@@ -437,7 +569,7 @@ type StandingRow struct {
 
 func (x *StandingRow) Reset() {
 	*x = StandingRow{}
-	mi := &file_linli_requests_v1_store_proto_msgTypes[5]
+	mi := &file_linli_requests_v1_store_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -449,7 +581,7 @@ func (x *StandingRow) String() string {
 func (*StandingRow) ProtoMessage() {}
 
 func (x *StandingRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_store_proto_msgTypes[5]
+	mi := &file_linli_requests_v1_store_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -462,7 +594,7 @@ func (x *StandingRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingRow.ProtoReflect.Descriptor instead.
 func (*StandingRow) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{5}
+	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *StandingRow) GetRequestId() string {
@@ -562,7 +694,7 @@ type FigureRow struct {
 
 func (x *FigureRow) Reset() {
 	*x = FigureRow{}
-	mi := &file_linli_requests_v1_store_proto_msgTypes[6]
+	mi := &file_linli_requests_v1_store_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -574,7 +706,7 @@ func (x *FigureRow) String() string {
 func (*FigureRow) ProtoMessage() {}
 
 func (x *FigureRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_store_proto_msgTypes[6]
+	mi := &file_linli_requests_v1_store_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -587,7 +719,7 @@ func (x *FigureRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FigureRow.ProtoReflect.Descriptor instead.
 func (*FigureRow) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{6}
+	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *FigureRow) GetPath() string {
@@ -625,7 +757,7 @@ type NuisancePlaceRow struct {
 
 func (x *NuisancePlaceRow) Reset() {
 	*x = NuisancePlaceRow{}
-	mi := &file_linli_requests_v1_store_proto_msgTypes[7]
+	mi := &file_linli_requests_v1_store_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -637,7 +769,7 @@ func (x *NuisancePlaceRow) String() string {
 func (*NuisancePlaceRow) ProtoMessage() {}
 
 func (x *NuisancePlaceRow) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_store_proto_msgTypes[7]
+	mi := &file_linli_requests_v1_store_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -650,7 +782,7 @@ func (x *NuisancePlaceRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NuisancePlaceRow.ProtoReflect.Descriptor instead.
 func (*NuisancePlaceRow) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{7}
+	return file_linli_requests_v1_store_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *NuisancePlaceRow) GetPath() string {
@@ -685,7 +817,7 @@ var File_linli_requests_v1_store_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1dlinli/requests/v1/store.proto\x12\x11linli.requests.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elinli/requests/v1/circle.proto\x1a linli/requests/v1/requests.proto\"\xf5\x03\n" +
+	"\x1dlinli/requests/v1/store.proto\x12\x11linli.requests.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elinli/requests/v1/circle.proto\x1a linli/requests/v1/requests.proto\"\xf4\x05\n" +
 	"\n" +
 	"RequestRow\x124\n" +
 	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\x12%\n" +
@@ -700,7 +832,24 @@ const file_linli_requests_v1_store_proto_rawDesc = "" +
 	"\n" +
 	"answer_due\x18\x84\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tanswerDue\x12 \n" +
 	"\vanswer_late\x18\x85\x01 \x01(\bR\n" +
-	"answerLate\"\xfd\x01\n" +
+	"answerLate\x12\"\n" +
+	"\fsealed_words\x18\x8c\x01 \x01(\fR\vsealedWords\x12 \n" +
+	"\vhanded_path\x18\x8d\x01 \x01(\tR\n" +
+	"handedPath\x12\x1f\n" +
+	"\n" +
+	"extensions\x18\x8e\x01 \x01(\x05R\n" +
+	"extensions\x128\n" +
+	"\tpaused_at\x18\x8f\x01 \x01(\v2\x1a.google.protobuf.TimestampR\bpausedAt\x12 \n" +
+	"\vpaused_days\x18\x90\x01 \x01(\x05R\n" +
+	"pausedDays\x12:\n" +
+	"\n" +
+	"pause_ends\x18\x91\x01 \x01(\v2\x1a.google.protobuf.TimestampR\tpauseEnds\"\x92\x01\n" +
+	"\tSaidWords\x12\x16\n" +
+	"\x06answer\x18\x01 \x01(\tR\x06answer\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05found\x18\x03 \x01(\tR\x05found\x12!\n" +
+	"\fclock_reason\x18\x04 \x01(\tR\vclockReason\x12\x1c\n" +
+	"\texclusion\x18\x05 \x01(\tR\texclusion\"\xfd\x01\n" +
 	"\n" +
 	"MessageRow\x12\x1d\n" +
 	"\n" +
@@ -766,36 +915,39 @@ func file_linli_requests_v1_store_proto_rawDescGZIP() []byte {
 	return file_linli_requests_v1_store_proto_rawDescData
 }
 
-var file_linli_requests_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_linli_requests_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_linli_requests_v1_store_proto_goTypes = []any{
 	(*RequestRow)(nil),            // 0: linli.requests.v1.RequestRow
-	(*MessageRow)(nil),            // 1: linli.requests.v1.MessageRow
-	(*ConversationRow)(nil),       // 2: linli.requests.v1.ConversationRow
-	(*NuisanceRow)(nil),           // 3: linli.requests.v1.NuisanceRow
-	(*DutyRow)(nil),               // 4: linli.requests.v1.DutyRow
-	(*StandingRow)(nil),           // 5: linli.requests.v1.StandingRow
-	(*FigureRow)(nil),             // 6: linli.requests.v1.FigureRow
-	(*NuisancePlaceRow)(nil),      // 7: linli.requests.v1.NuisancePlaceRow
-	(*Request)(nil),               // 8: linli.requests.v1.Request
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(*Exclusion)(nil),             // 10: linli.requests.v1.Exclusion
-	(*Duty)(nil),                  // 11: linli.requests.v1.Duty
+	(*SaidWords)(nil),             // 1: linli.requests.v1.SaidWords
+	(*MessageRow)(nil),            // 2: linli.requests.v1.MessageRow
+	(*ConversationRow)(nil),       // 3: linli.requests.v1.ConversationRow
+	(*NuisanceRow)(nil),           // 4: linli.requests.v1.NuisanceRow
+	(*DutyRow)(nil),               // 5: linli.requests.v1.DutyRow
+	(*StandingRow)(nil),           // 6: linli.requests.v1.StandingRow
+	(*FigureRow)(nil),             // 7: linli.requests.v1.FigureRow
+	(*NuisancePlaceRow)(nil),      // 8: linli.requests.v1.NuisancePlaceRow
+	(*Request)(nil),               // 9: linli.requests.v1.Request
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*Exclusion)(nil),             // 11: linli.requests.v1.Exclusion
+	(*Duty)(nil),                  // 12: linli.requests.v1.Duty
 }
 var file_linli_requests_v1_store_proto_depIdxs = []int32{
-	8,  // 0: linli.requests.v1.RequestRow.request:type_name -> linli.requests.v1.Request
-	9,  // 1: linli.requests.v1.RequestRow.next_look:type_name -> google.protobuf.Timestamp
-	10, // 2: linli.requests.v1.RequestRow.exclusion:type_name -> linli.requests.v1.Exclusion
-	9,  // 3: linli.requests.v1.RequestRow.near_at:type_name -> google.protobuf.Timestamp
-	9,  // 4: linli.requests.v1.RequestRow.climb_at:type_name -> google.protobuf.Timestamp
-	9,  // 5: linli.requests.v1.RequestRow.answer_due:type_name -> google.protobuf.Timestamp
-	9,  // 6: linli.requests.v1.MessageRow.said_at:type_name -> google.protobuf.Timestamp
-	9,  // 7: linli.requests.v1.NuisanceRow.paused_until:type_name -> google.protobuf.Timestamp
-	11, // 8: linli.requests.v1.DutyRow.duty:type_name -> linli.requests.v1.Duty
-	9,  // [9:9] is the sub-list for method output_type
-	9,  // [9:9] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	9,  // 0: linli.requests.v1.RequestRow.request:type_name -> linli.requests.v1.Request
+	10, // 1: linli.requests.v1.RequestRow.next_look:type_name -> google.protobuf.Timestamp
+	11, // 2: linli.requests.v1.RequestRow.exclusion:type_name -> linli.requests.v1.Exclusion
+	10, // 3: linli.requests.v1.RequestRow.near_at:type_name -> google.protobuf.Timestamp
+	10, // 4: linli.requests.v1.RequestRow.climb_at:type_name -> google.protobuf.Timestamp
+	10, // 5: linli.requests.v1.RequestRow.answer_due:type_name -> google.protobuf.Timestamp
+	10, // 6: linli.requests.v1.RequestRow.paused_at:type_name -> google.protobuf.Timestamp
+	10, // 7: linli.requests.v1.RequestRow.pause_ends:type_name -> google.protobuf.Timestamp
+	10, // 8: linli.requests.v1.MessageRow.said_at:type_name -> google.protobuf.Timestamp
+	10, // 9: linli.requests.v1.NuisanceRow.paused_until:type_name -> google.protobuf.Timestamp
+	12, // 10: linli.requests.v1.DutyRow.duty:type_name -> linli.requests.v1.Duty
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_linli_requests_v1_store_proto_init() }
@@ -811,7 +963,7 @@ func file_linli_requests_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_requests_v1_store_proto_rawDesc), len(file_linli_requests_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

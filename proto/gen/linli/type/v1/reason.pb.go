@@ -493,6 +493,22 @@ const (
 	Reason_REASON_DIRECTION_CONTRADICTED Reason = 1552
 	// Member `id` has not reported in to the community.
 	Reason_REASON_POLL_MEMBER_ELSEWHERE Reason = 1680
+	// A request is handed within its community, or to the office above that the register of duties names.
+	Reason_REASON_OFFICE_NOT_RESPONSIBLE Reason = 1770
+	// It was handed to an office in which the caller holds no grant.
+	Reason_REASON_NOT_OF_THE_OFFICE Reason = 1771
+	// A request is extended `most` times at most.
+	Reason_REASON_EXTENSIONS_USED_UP Reason = 1772
+	// The latest day that an extension leads to is `latest`.
+	Reason_REASON_EXTENSION_TOO_LONG Reason = 1773
+	// A request may stand still for `most` days, and has.
+	Reason_REASON_PAUSES_USED_UP Reason = 1774
+	// No limit runs on the request: it has ended, or there is no official calendar.
+	Reason_REASON_NO_CLOCK Reason = 1775
+	// Nobody joins an own request.
+	Reason_REASON_JOINS_OWN_REQUEST Reason = 1776
+	// `open` records of aid are not confirmed.
+	Reason_REASON_AIDS_UNCONFIRMED Reason = 1777
 )
 
 // Enum value maps for Reason.
@@ -729,6 +745,14 @@ var (
 		1551: "REASON_NOT_ACCEPTED",
 		1552: "REASON_DIRECTION_CONTRADICTED",
 		1680: "REASON_POLL_MEMBER_ELSEWHERE",
+		1770: "REASON_OFFICE_NOT_RESPONSIBLE",
+		1771: "REASON_NOT_OF_THE_OFFICE",
+		1772: "REASON_EXTENSIONS_USED_UP",
+		1773: "REASON_EXTENSION_TOO_LONG",
+		1774: "REASON_PAUSES_USED_UP",
+		1775: "REASON_NO_CLOCK",
+		1776: "REASON_JOINS_OWN_REQUEST",
+		1777: "REASON_AIDS_UNCONFIRMED",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -962,6 +986,14 @@ var (
 		"REASON_NOT_ACCEPTED":              1551,
 		"REASON_DIRECTION_CONTRADICTED":    1552,
 		"REASON_POLL_MEMBER_ELSEWHERE":     1680,
+		"REASON_OFFICE_NOT_RESPONSIBLE":    1770,
+		"REASON_NOT_OF_THE_OFFICE":         1771,
+		"REASON_EXTENSIONS_USED_UP":        1772,
+		"REASON_EXTENSION_TOO_LONG":        1773,
+		"REASON_PAUSES_USED_UP":            1774,
+		"REASON_NO_CLOCK":                  1775,
+		"REASON_JOINS_OWN_REQUEST":         1776,
+		"REASON_AIDS_UNCONFIRMED":          1777,
 	}
 )
 
@@ -996,7 +1028,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xe05\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xd27\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1243,7 +1275,15 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x17REASON_APPLICANT_BARRED\x10\x8e\f\x12\x18\n" +
 	"\x13REASON_NOT_ACCEPTED\x10\x8f\f\x12\"\n" +
 	"\x1dREASON_DIRECTION_CONTRADICTED\x10\x90\f\x12!\n" +
-	"\x1cREASON_POLL_MEMBER_ELSEWHERE\x10\x90\rB\xb5\x01\n" +
+	"\x1cREASON_POLL_MEMBER_ELSEWHERE\x10\x90\r\x12\"\n" +
+	"\x1dREASON_OFFICE_NOT_RESPONSIBLE\x10\xea\r\x12\x1d\n" +
+	"\x18REASON_NOT_OF_THE_OFFICE\x10\xeb\r\x12\x1e\n" +
+	"\x19REASON_EXTENSIONS_USED_UP\x10\xec\r\x12\x1e\n" +
+	"\x19REASON_EXTENSION_TOO_LONG\x10\xed\r\x12\x1a\n" +
+	"\x15REASON_PAUSES_USED_UP\x10\xee\r\x12\x14\n" +
+	"\x0fREASON_NO_CLOCK\x10\xef\r\x12\x1d\n" +
+	"\x18REASON_JOINS_OWN_REQUEST\x10\xf0\r\x12\x1c\n" +
+	"\x17REASON_AIDS_UNCONFIRMED\x10\xf1\rB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
