@@ -245,6 +245,8 @@ func TestExclusion_TheNoteIsSealed(t *testing.T) {
 	if e := list.GetExclusions(); len(e) != 1 || !e[0].GetHasNote() {
 		t.Errorf("exclusions %v", list)
 	}
+	_, err = h.RevealExclusionNote(h.districtOfficer(), &pb.RevealExclusionNoteRequest{CampaignId: c, MemberId: m[0], Reason: "   "})
+	wantReason(t, err, "INVALID_FIELD") // what is sealed does not open for a blank reason
 	reveal := &pb.RevealExclusionNoteRequest{CampaignId: c, MemberId: m[0], Reason: "审批"}
 	for range 2 {
 		note, err := h.RevealExclusionNote(h.districtOfficer(), reveal)
