@@ -12,6 +12,7 @@ import (
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/registry/internal/organization"
 )
 
 // offices are the roles that see members by grant. A resident, a reviewer or a
@@ -35,18 +36,19 @@ func (s *Service) GetMember(ctx context.Context, req *pb.GetMemberRequest) (*pb.
 	return reply, err
 }
 
-// ListMembers answers the members whose home organization lies in the named one.
+// ListMembers answers the members whose home organization lies in the named
+// one; to party staff of a community those who reported in to it as well.
 func (s *Service) ListMembers(ctx context.Context, req *pb.ListMembersRequest) (*pb.ListMembersResponse, error) {
 	call, reply := access.From(ctx), &pb.ListMembersResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
-		path, err := s.pathOf(r, req.GetOrganizationId())
+		q, err := s.membersOf(r, call, req.GetOrganizationId())
 		if err != nil {
 			return err
 		}
 		rows, next, err := table.Page(s.pager, s.members, r, table.PageCall{
 			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetOrganizationId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
-		}, table.Query{Index: byHome, Prefix: key.Key(nil).Prefix(string(path))})
+		}, q)
 		if err != nil {
 			return err
 		}
@@ -57,6 +59,23 @@ func (s *Service) ListMembers(ctx context.Context, req *pb.ListMembersRequest) (
 		return nil
 	})
 	return reply, err
+}
+
+// membersOf is the range of an organization's members, as far as the caller's
+// office goes.
+func (s *Service) membersOf(r kv.Reader, call access.Call, id string) (table.Query, error) {
+	row, ok, err := s.organizations.Get(r, scope.All(), idKey(id))
+	if err == nil && !ok {
+		err = rule.Absent(s.organizations.Name(), id)
+	}
+	if err != nil {
+		return table.Query{}, err
+	}
+	q := table.Query{Index: byHome, Prefix: key.Key(nil).Prefix(row.Value.GetPath())}
+	if organizationKind(row.Value.GetKind()) == organization.Community && decidesAt(call, row.Value.GetPath()) {
+		q.Index = byCustody
+	}
+	return q, nil
 }
 
 // member answers a member that the scope may see, or NOT_FOUND.
