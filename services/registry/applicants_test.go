@@ -114,27 +114,16 @@ func TestListMembers_OfACommunity(t *testing.T) {
 	if n := count(h.as("s", grant(typev1.Role_ROLE_STREET_OFFICER, district+"430101002/"))); n != 0 {
 		t.Errorf("the street is told %d", n)
 	}
-	_, err := h.TransferReportIn(h.member(ids[0]), &pb.TransferReportInRequest{Id: reportIns[0], CommunityId: "430101002002"})
+	_, err := h.sendRoster(h.districtOfficer(), "430101", true, rosterOf(
+		person(8, "党员类别", "退休", "组织关系所在党组织编码", "430101002001", "工作单位编码", "", "报到日期", ""),
+		person(9, "党员类别", "退休", "组织关系所在党组织编码", "430101002001", "工作单位编码", "")))
 	must(t, err)
-	if n := count(staff); n != 2 {
-		t.Errorf("%d of 2 after one left", n)
+	if n := count(staff); n != 5 {
+		t.Errorf("%d, with two at home there of whom one reported in", n)
 	}
-}
-
-// TestOfficesOf: a member at home in the community reported in to has one key.
-func TestOfficesOf(t *testing.T) {
-	for name, tc := range map[string]struct {
-		row  *pb.MemberRow
-		want int
-	}{
-		"not reported in":              {&pb.MemberRow{HomePath: workplace}, 1},
-		"reported in elsewhere":        {&pb.MemberRow{HomePath: workplace, ReportedPath: communityA}, 2},
-		"at home in the community":     {&pb.MemberRow{HomePath: communityA, ReportedPath: communityA}, 1},
-		"at home in a branch of it":    {&pb.MemberRow{HomePath: communityA + "B1/", ReportedPath: communityA}, 1},
-		"at home in another community": {&pb.MemberRow{HomePath: communityB, ReportedPath: communityA}, 2},
-	} {
-		if got := len(officesOf(tc.row)); got != tc.want {
-			t.Errorf("%s: %d keys, want %d", name, got, tc.want)
-		}
+	_, err = h.TransferReportIn(h.member(ids[0]), &pb.TransferReportInRequest{Id: reportIns[0], CommunityId: "430101002002"})
+	must(t, err)
+	if n := count(staff); n != 4 {
+		t.Errorf("%d of 4 after one left", n)
 	}
 }

@@ -28,8 +28,6 @@ const (
 	numberImportSlice uint16 = 29
 
 	numberFigure uint16 = 30
-
-	numberMemberByCustody uint16 = 100
 )
 
 // Names of the indexes.
@@ -37,8 +35,6 @@ const (
 	byPath = "path"
 	byKind = "kind"
 	byHome = "home"
-	// The home organization and the community reported in to.
-	byCustody = "custody"
 	// The same person: by the ID number, and by name and phone together.
 	byIDNumber = "id_number"
 	byPerson   = "name_phone"
@@ -120,19 +116,8 @@ func memberTable() *table.Table[*pb.MemberRow] {
 			{Number: numberMemberByPerson, Name: byPerson, Unique: true, Keys: func(m *pb.MemberRow) []key.Key {
 				return blind(m.GetNamePhoneHash())
 			}},
-			{Number: numberMemberByCustody, Name: byCustody, Keys: officesOf},
 		},
 	})
-}
-
-// officesOf are the home organization and the community reported in to; one
-// where the other lies in it, so that a community has each member once.
-func officesOf(m *pb.MemberRow) []key.Key {
-	keys := []key.Key{key.Key(nil).String(m.GetHomePath())}
-	if at := scope.Path(m.GetReportedPath()); at != "" && !at.Contains(scope.Path(m.GetHomePath())) {
-		keys = append(keys, key.Key(nil).String(string(at)))
-	}
-	return keys
 }
 
 // reportInTable: a report-in is seen from its community, from the home

@@ -73,7 +73,8 @@ type RegistryServiceClient interface {
 	GetMember(ctx context.Context, in *GetMemberRequest, opts ...grpc.CallOption) (*GetMemberResponse, error)
 	// ListMembers answers the members whose home organization lies in the named
 	// one, by home organization and id. Officers of it. Party staff of a community
-	// are answered the members who have reported in to it as well.
+	// are answered, after these, the members who have reported in to it; a page can
+	// be short while another follows.
 	ListMembers(ctx context.Context, in *ListMembersRequest, opts ...grpc.CallOption) (*ListMembersResponse, error)
 	// SubmitReportIn registers a member with the community of residence. The
 	// member, or an officer of the home organization for a member without means.
@@ -301,7 +302,8 @@ type RegistryServiceServer interface {
 	GetMember(context.Context, *GetMemberRequest) (*GetMemberResponse, error)
 	// ListMembers answers the members whose home organization lies in the named
 	// one, by home organization and id. Officers of it. Party staff of a community
-	// are answered the members who have reported in to it as well.
+	// are answered, after these, the members who have reported in to it; a page can
+	// be short while another follows.
 	ListMembers(context.Context, *ListMembersRequest) (*ListMembersResponse, error)
 	// SubmitReportIn registers a member with the community of residence. The
 	// member, or an officer of the home organization for a member without means.
