@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"buf.build/go/protovalidate"
 	"google.golang.org/grpc"
 
 	"github.com/linli-project/linli/pkg/access"
@@ -33,9 +32,9 @@ type callInfo struct {
 type chain struct {
 	elements []element
 	// quiet is the way of an anonymous method: nothing in it keeps anything.
-	quiet     []element
-	rules     rules
-	validator protovalidate.Validator
+	quiet  []element
+	rules  rules
+	shapes *shapes
 }
 
 func newChain(c Config) (*chain, error) {
@@ -43,14 +42,14 @@ func newChain(c Config) (*chain, error) {
 	if err != nil {
 		return nil, err
 	}
-	validator, err := protovalidate.New()
+	shapes, err := newShapes()
 	if err != nil {
 		return nil, err
 	}
 	seen := newMetrics(c.Metrics)
 	return &chain{
-		rules:     table,
-		validator: validator,
+		rules:  table,
+		shapes: shapes,
 		elements: []element{
 			{"call id", "first, so that every line and error can name it", callID(c.IDs)},
 			{"observe", "outside the errors, so that it sees the final status", observe(c.Log, c.Wall, seen)},
@@ -59,7 +58,7 @@ func newChain(c Config) (*chain, error) {
 			{"deadline", "before anything that may wait", deadline()},
 			{"authenticate", "who it is, before anything of the request is looked at", authenticate(c.Authenticator, table)},
 			{"authorize", "whether the caller may, before saying what is wrong with the request", authorize(table, c.Dev)},
-			{"validate", "last: shape rules of the proto, so that methods see well-formed requests", validate(validator)},
+			{"validate", "last: shape rules of the proto, so that methods see well-formed requests", validate(shapes)},
 		},
 		quiet: []element{
 			{"nobody", "first: whatever says who calls, or which call it is, goes no further", nobody()},
@@ -67,7 +66,7 @@ func newChain(c Config) (*chain, error) {
 			{"recover", "as above", recovered(c.Log)},
 			{"deadline", "as above", deadline()},
 			{"authorize", "as above", authorize(table, c.Dev)},
-			{"validate", "as above", validate(validator)},
+			{"validate", "as above", validate(shapes)},
 		},
 	}, nil
 }
@@ -89,7 +88,7 @@ func (c *chain) stream() grpc.StreamServerInterceptor {
 		}
 		ci := callInfo{method: info.FullMethod, stream: true, setHeader: func(k, v string) { setHeader(ss.Context(), k, v) }}
 		_, err := c.wrap(ci, func(ctx context.Context, _ any) (any, error) {
-			return nil, handler(srv, &serverStream{ServerStream: ss, ctx: ctx, validator: c.validator})
+			return nil, handler(srv, &serverStream{ServerStream: ss, ctx: ctx, shapes: c.shapes})
 		})(ss.Context(), nil)
 		return err
 	}
@@ -111,8 +110,8 @@ func (c *chain) wrap(info callInfo, inner next) next {
 // each message that comes in.
 type serverStream struct {
 	grpc.ServerStream
-	ctx       context.Context
-	validator protovalidate.Validator
+	ctx    context.Context
+	shapes *shapes
 }
 
 func (s *serverStream) Context() context.Context { return s.ctx }
@@ -121,5 +120,5 @@ func (s *serverStream) RecvMsg(m any) error {
 	if err := s.ServerStream.RecvMsg(m); err != nil {
 		return err
 	}
-	return checkShape(s.validator, m, access.From(s.ctx).Language)
+	return s.shapes.check(m, access.From(s.ctx).Language)
 }

@@ -3,19 +3,16 @@ package rpc
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"strings"
 	"time"
 
-	"buf.build/go/protovalidate"
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/clock"
@@ -198,27 +195,13 @@ func authorize(table rules, dev bool) elementFunc {
 	}
 }
 
-func validate(v protovalidate.Validator) elementFunc {
+func validate(s *shapes) elementFunc {
 	return func(ctx context.Context, info callInfo, req any, next next) (any, error) {
 		if !info.stream {
-			if err := checkShape(v, req, access.From(ctx).Language); err != nil {
+			if err := s.check(req, access.From(ctx).Language); err != nil {
 				return nil, err
 			}
 		}
 		return next(ctx, req)
 	}
-}
-
-// checkShape runs the rules that stand in the proto.
-func checkShape(v protovalidate.Validator, req any, language string) error {
-	msg, ok := req.(proto.Message)
-	if !ok {
-		return fmt.Errorf("rpc: a request of type %T", req)
-	}
-	err := v.Validate(msg)
-	var broken *protovalidate.ValidationError
-	if errors.As(err, &broken) {
-		return shapeError(broken, language)
-	}
-	return err
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"buf.build/go/protovalidate"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -175,32 +174,4 @@ func reasonOf(err error) string {
 		return e.Reason
 	}
 	return ""
-}
-
-// shape is a request that breaks rules of its proto.
-type shape struct {
-	first      *rule.Error
-	violations []*errdetails.BadRequest_FieldViolation
-}
-
-func (s *shape) Error() string { return s.first.Error() }
-
-// shapeError names each field and what would be right, in the caller's
-// language where there is a text for the rule.
-func shapeError(broken *protovalidate.ValidationError, language string) error {
-	s := &shape{}
-	for _, v := range broken.Violations {
-		field := protovalidate.FieldPathString(v.Proto.GetField())
-		id := "rule." + v.Proto.GetRuleId()
-		what := texts.Text(language, id, "value", v.RuleValue.String())
-		if what == id {
-			what = v.Proto.GetMessage()
-		}
-		if s.first == nil {
-			s.first = rule.New(rule.Invalid, "INVALID_FIELD", field, "field", field, "rule", what)
-		}
-		s.violations = append(s.violations, &errdetails.BadRequest_FieldViolation{
-			Field: field, Description: what, Reason: "INVALID_FIELD"})
-	}
-	return s
 }

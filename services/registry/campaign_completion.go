@@ -8,10 +8,12 @@ import (
 
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/kv/key"
+	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/registry/internal/campaign"
 	"github.com/linli-project/linli/services/registry/internal/member"
+	"github.com/linli-project/linli/services/registry/internal/organization"
 )
 
 // GetCampaignCompletion counts the members of an organization.
@@ -34,12 +36,36 @@ func (s campaigns) GetCampaignCompletion(ctx context.Context, req *pb.GetCampaig
 		}
 		c = row.GetCampaign()
 		sum := &campaignSum{campaigns: s, r: r, campaign: c, at: at, today: today, kinds: sums}
-		return sum.all()
+		if err := sum.all(); err != nil {
+			return err
+		}
+		return s.refuseNobody(r, req.GetOrganizationId(), sums)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &pb.GetCampaignCompletionResponse{Completion: campaignCompletion(c, req.GetOrganizationId(), sums)}, nil
+}
+
+// refuseNobody refuses a community or street at which nobody is at home: a
+// completion without figures would read as if nobody were due, while those who
+// live there are counted at their workplaces. A workplace without members has
+// none that are due.
+func (s campaigns) refuseNobody(r kv.Reader, id string, sums map[pb.MemberKind]*pb.CampaignOfKind) error {
+	for _, sum := range sums {
+		if sum.GetMembers() > 0 {
+			return nil
+		}
+	}
+	o, _, err := s.organizations.Get(r, scope.All(), idKey(id))
+	if err != nil {
+		return err
+	}
+	switch organizationKind(o.Value.GetKind()) {
+	case organization.Community, organization.Street, organization.Building:
+		return rule.New(rule.Precondition, "NO_MEMBERSHIPS", "organization_id", "id", id)
+	}
+	return nil
 }
 
 // campaignSum adds up one completion.

@@ -39,7 +39,7 @@ func (s campaigns) OpenCampaign(ctx context.Context, req *pb.OpenCampaignRequest
 	if err != nil {
 		return nil, err
 	}
-	id := s.ids("cpn")
+	id, today := s.ids("cpn"), s.today()
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.OpenCampaignResponse, error) {
 		district, err := s.district(tx, req.GetDistrictId())
 		if err != nil {
@@ -52,7 +52,7 @@ func (s campaigns) OpenCampaign(ctx context.Context, req *pb.OpenCampaignRequest
 		if exists {
 			return nil, rule.New(rule.Exists, "CAMPAIGN_EXISTS", "year", "year", strconv.Itoa(int(req.GetYear())))
 		}
-		row, err := s.campaigns.Insert(tx, &pb.CampaignRow{DistrictPath: district, Campaign: &pb.Campaign{
+		row, err := s.campaigns.Insert(tx, &pb.CampaignRow{DistrictPath: district, FromOn: max(today, req.GetOpensOn()), Campaign: &pb.Campaign{
 			Id: id, DistrictId: req.GetDistrictId(), Year: req.GetYear(), Title: req.GetTitle(),
 			OpensOn: req.GetOpensOn(), DeadlineOn: req.GetDeadlineOn(), Kinds: kinds,
 		}})

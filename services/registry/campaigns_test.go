@@ -245,6 +245,8 @@ func TestExclusion_TheNoteIsSealed(t *testing.T) {
 	if e := list.GetExclusions(); len(e) != 1 || !e[0].GetHasNote() {
 		t.Errorf("exclusions %v", list)
 	}
+	_, err = h.RevealExclusionNote(h.districtOfficer(), &pb.RevealExclusionNoteRequest{CampaignId: c, MemberId: m[0], Reason: "   "})
+	wantReason(t, err, "INVALID_FIELD") // what is sealed does not open for a blank reason
 	reveal := &pb.RevealExclusionNoteRequest{CampaignId: c, MemberId: m[0], Reason: "审批"}
 	for range 2 {
 		note, err := h.RevealExclusionNote(h.districtOfficer(), reveal)
@@ -333,8 +335,30 @@ func TestCampaignCompletion(t *testing.T) {
 	if got := h.missingOf(c, "W00005"); len(got) != 3 || got[0] != m[3] || got[1] != m[5] || got[2] != m[7] {
 		t.Errorf("missing %v of %v", got, m)
 	}
-	if c := h.campaignOf(c, "430101002001"); c.GetPercent() != "" || c.GetKinds() != nil {
-		t.Errorf("a community without members of its own: %v", c)
+}
+
+// TestCampaignCompletion_OfACommunity: it has those who are at home there. With
+// none it says whom to ask for, and does not answer nothing.
+func TestCampaignCompletion_OfACommunity(t *testing.T) {
+	h := startCampaign(t)
+	c := h.openCampaign().GetId()
+	h.withMembers(2)
+	h.Drain()
+	for _, organization := range []string{"430101002001", "430101002"} {
+		_, err := h.GetCampaignCompletion(h.districtOfficer(), &pb.GetCampaignCompletionRequest{CampaignId: c, OrganizationId: organization})
+		wantReason(t, err, "NO_MEMBERSHIPS")
+	}
+	if got := h.campaignOf(c, "W00006"); got.GetKinds() != nil {
+		t.Errorf("a workplace without members: %v", got)
+	}
+	_, err := h.sendRoster(h.districtOfficer(), "430101", false,
+		rosterOf(person(9, "党员类别", "退休", "组织关系所在党组织编码", "430101002001", "工作单位编码", "")))
+	must(t, err)
+	want := []*pb.CampaignOfKind{{Kind: pb.MemberKind_MEMBER_KIND_RETIRED, Members: 1}}
+	for _, organization := range []string{"430101002001", "430101002"} {
+		if diff := diffProto(&pb.CampaignCompletion{CampaignId: c, OrganizationId: organization, Kinds: want}, h.campaignOf(c, organization)); diff != "" {
+			t.Error(diff)
+		}
 	}
 }
 

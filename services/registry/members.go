@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"strings"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
@@ -12,6 +13,7 @@ import (
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/registry/internal/organization"
 )
 
 // offices are the roles that see members by grant. A resident, a reviewer or a
@@ -35,18 +37,25 @@ func (s *Service) GetMember(ctx context.Context, req *pb.GetMemberRequest) (*pb.
 	return reply, err
 }
 
-// ListMembers answers the members whose home organization lies in the named one.
+// ListMembers answers the members whose home organization lies in the named
+// one; to party staff of a community, after these, those who reported in to it.
 func (s *Service) ListMembers(ctx context.Context, req *pb.ListMembersRequest) (*pb.ListMembersResponse, error) {
 	call, reply := access.From(ctx), &pb.ListMembersResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
-		path, err := s.pathOf(r, req.GetOrganizationId())
-		if err != nil {
-			return err
+		o, ok, err := s.organizations.Get(r, scope.All(), idKey(req.GetOrganizationId()))
+		if err != nil || !ok {
+			return absentOr(err, s.organizations.Name(), req.GetOrganizationId())
+		}
+		path := o.Value.GetPath()
+		both := organizationKind(o.Value.GetKind()) == organization.Community && decidesAt(call, path)
+		token, reported := strings.CutPrefix(req.GetPageToken(), reportedToken)
+		if reported && both {
+			return s.reportedPage(r, call, req, path, token, reply)
 		}
 		rows, next, err := table.Page(s.pager, s.members, r, table.PageCall{
 			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetOrganizationId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
-		}, table.Query{Index: byHome, Prefix: key.Key(nil).Prefix(string(path))})
+		}, table.Query{Index: byHome, Prefix: key.Key(nil).Prefix(path)})
 		if err != nil {
 			return err
 		}
@@ -54,9 +63,46 @@ func (s *Service) ListMembers(ctx context.Context, req *pb.ListMembersRequest) (
 		for _, row := range rows {
 			reply.Members = append(reply.Members, memberProto(row))
 		}
+		switch {
+		case next != "" || !both:
+			return nil
+		case len(rows) == 0:
+			return s.reportedPage(r, call, req, path, "", reply)
+		}
+		reply.NextPageToken = reportedToken
 		return nil
 	})
 	return reply, err
+}
+
+// reportedToken begins the page tokens of those who reported in.
+const reportedToken = "reported."
+
+// reportedPage answers a page of those whose report-in a community has accepted,
+// but for those at home there, who stand on the pages before.
+func (s *Service) reportedPage(r kv.Reader, call access.Call, req *pb.ListMembersRequest, path, token string, reply *pb.ListMembersResponse) error {
+	accepted := uint64(pb.ReportInState_REPORT_IN_STATE_ACCEPTED)
+	rows, next, err := table.Page(s.pager, s.reportIns, r, table.PageCall{
+		Method: call.Method, Scope: call.Scope, Filter: []string{req.GetOrganizationId(), reportedToken},
+		Size: req.GetPageSize(), Token: token,
+	}, table.Query{Index: byState, Prefix: key.Key(nil).Uint(accepted).Prefix(path)})
+	if err != nil {
+		return err
+	}
+	if next != "" {
+		reply.NextPageToken = reportedToken + next
+	}
+	for _, row := range rows {
+		if scope.Path(path).Contains(scope.Path(row.Value.GetHomePath())) {
+			continue
+		}
+		m, err := s.member(r, scope.All(), row.Value.GetReportIn().GetMemberId())
+		if err != nil {
+			return err
+		}
+		reply.Members = append(reply.Members, memberProto(m))
+	}
+	return nil
 }
 
 // member answers a member that the scope may see, or NOT_FOUND.

@@ -140,7 +140,7 @@ func (s campaigns) nextRung(r kv.Reader, row *pb.CampaignRow, today string) (*pb
 		return nil, err
 	}
 	ladder := campaign.Ladder(p.List("report_in.remind_days_before"))
-	rung, due := campaign.NextReminder(ladder, c.GetReminded(), c.GetDeadlineOn(), today)
+	rung, due := campaign.NextReminder(ladder, c.GetReminded(), row.GetFromOn(), c.GetDeadlineOn(), today)
 	if !due {
 		return nil, nil
 	}

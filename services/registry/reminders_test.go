@@ -119,6 +119,24 @@ func TestReminders_OnceARungAndHome(t *testing.T) {
 	h.toldOf(large[4], workplace)
 }
 
+// TestReminders_NotOfBeforeItWasOpened: opened 22 days before its deadline, a
+// campaign does not remind of 30 days, whatever day it says it opens on.
+func TestReminders_NotOfBeforeItWasOpened(t *testing.T) {
+	h := startCampaign(t)
+	h.withMembers(1)
+	h.goTo("2013-10-09")
+	h.openCampaign()
+	h.remindNow()
+	if homes, _ := h.remindersOf(30); len(homes) != 0 {
+		t.Errorf("22 days before: reminded of 30 days: %v", homes)
+	}
+	h.goTo("2013-10-17")
+	h.remindNow()
+	if homes, _ := h.remindersOf(14); len(homes) != 1 {
+		t.Errorf("14 days before: %v", homes)
+	}
+}
+
 // toldOf checks the inboxes after two rungs.
 func (h *house) toldOf(member, home string) {
 	h.t.Helper()

@@ -162,9 +162,10 @@ func (s *Service) GetReportIn(ctx context.Context, req *pb.GetReportInRequest) (
 	call, reply := access.From(ctx), &pb.GetReportInResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
 		row, err := s.reportIn(r, partyOffices(call), req.GetId(), "")
-		if err == nil {
-			reply.ReportIn = reportInProto(row)
+		if err != nil {
+			return err
 		}
+		reply.ReportIn, err = s.reportInSeen(r, call, row)
 		return err
 	})
 	return reply, err
@@ -188,7 +189,11 @@ func (s *Service) ListReportIns(ctx context.Context, req *pb.ListReportInsReques
 		}, q)
 		reply.NextPageToken = next
 		for _, row := range rows {
-			reply.ReportIns = append(reply.ReportIns, reportInProto(row))
+			seen, err := s.reportInSeen(r, call, row)
+			if err != nil {
+				return err
+			}
+			reply.ReportIns = append(reply.ReportIns, seen)
 		}
 		return err
 	})

@@ -128,8 +128,10 @@ func TestReportIn_WrongStates(t *testing.T) {
 	wantReason(t, err, "WRONG_STATE")
 	_, err = h.ReturnReportIn(staff, &pb.ReturnReportInRequest{Id: r.GetId(), Etag: "1", Reason: "旧"})
 	wantReason(t, err, "STALE_ETAG")
-	_, err = h.ReturnReportIn(staff, &pb.ReturnReportInRequest{Id: r.GetId(), Reason: "　"})
-	wantReason(t, err, "RETURN_REASON_MISSING")
+	for _, blank := range []string{"　", "   ", "\u200b\u200b"} {
+		_, err = h.ReturnReportIn(staff, &pb.ReturnReportInRequest{Id: r.GetId(), Reason: blank})
+		wantReason(t, err, "INVALID_FIELD")
+	}
 	_, err = h.ReturnReportIn(staff, &pb.ReturnReportInRequest{Id: r.GetId()})
 	wantReason(t, err, "INVALID_FIELD")
 	got, err := h.GetReportIn(staff, &pb.GetReportInRequest{Id: r.GetId()})

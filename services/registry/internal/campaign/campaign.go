@@ -196,8 +196,9 @@ func Ladder(texts []string) []int {
 
 // NextReminder answers how many days before the deadline is to be reminded of
 // today: the latest rung of the ladder that has come and was not done; false
-// for none. Rungs that were passed by are not made up for.
-func NextReminder(ladder []int, done []int32, deadline, today string) (int, bool) {
+// for none. A rung that the next one has overtaken is not made up for, and
+// neither is one of before the campaign's first day.
+func NextReminder(ladder []int, done []int32, from, deadline, today string) (int, bool) {
 	end, err := time.Parse(time.DateOnly, deadline)
 	if err != nil {
 		return 0, false
@@ -210,7 +211,8 @@ func NextReminder(ladder []int, done []int32, deadline, today string) (int, bool
 	rungs := slices.Sorted(slices.Values(ladder))
 	for _, rung := range rungs {
 		if left <= rung {
-			return rung, !slices.Contains(done, int32(rung))
+			before := end.AddDate(0, 0, -rung).Format(time.DateOnly) < from
+			return rung, !before && !slices.Contains(done, int32(rung))
 		}
 	}
 	return 0, false

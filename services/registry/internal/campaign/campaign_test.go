@@ -59,8 +59,25 @@ func TestNextReminder(t *testing.T) {
 		{"2013-10-17", []int32{30}, 14, true}, {"2013-10-30", []int32{30}, 1, true}, {"2013-10-31", []int32{1}, 1, false},
 		{"2013-11-01", nil, 0, false},
 	} {
-		if got, due := NextReminder(ladder, c.done, "2013-10-31", c.today); got != c.want || due != c.due {
+		if got, due := NextReminder(ladder, c.done, "2013-08-01", "2013-10-31", c.today); got != c.want || due != c.due {
 			t.Errorf("%s: %d, %v", c.today, got, due)
+		}
+	}
+}
+
+// TestNextReminder_NotOfBefore: a campaign that opens late does not begin with
+// the reminder that it came too late for.
+func TestNextReminder_NotOfBefore(t *testing.T) {
+	for _, c := range []struct {
+		from, today string
+		want        int
+		due         bool
+	}{
+		{"2013-10-09", "2013-10-09", 30, false}, {"2013-10-09", "2013-10-16", 30, false}, {"2013-10-09", "2013-10-17", 14, true},
+		{"2013-10-01", "2013-10-01", 30, true}, {"2013-10-02", "2013-10-02", 30, false}, {"2013-10-31", "2013-10-31", 1, false},
+	} {
+		if got, due := NextReminder([]int{30, 14, 7, 1}, nil, c.from, "2013-10-31", c.today); got != c.want || due != c.due {
+			t.Errorf("from %s, on %s: %d, %v", c.from, c.today, got, due)
 		}
 	}
 }

@@ -73,7 +73,11 @@ type CampaignServiceClient interface {
 	ListExclusions(ctx context.Context, in *ListExclusionsRequest, opts ...grpc.CallOption) (*ListExclusionsResponse, error)
 	// GetCampaignCompletion counts the members whose membership is held at an
 	// organization or below it: not due and exempt by reason, accepted on time
-	// and late, missing; kinds apart. Offices of it and above.
+	// and late, missing; kinds apart. Offices of it and above. A community or
+	// street has those who are at home there, as the retired usually are; those who
+	// live or have reported in there are counted at their own homes.
+	// FAILED_PRECONDITION NO_MEMBERSHIPS: nobody is at home in this community or
+	// street; it says what to ask for instead.
 	GetCampaignCompletion(ctx context.Context, in *GetCampaignCompletionRequest, opts ...grpc.CallOption) (*GetCampaignCompletionResponse, error)
 	// ListDue answers how each member of a home organization counts: not due with
 	// the reason, exempt until, accepted on time or late, missing. The home
@@ -317,7 +321,11 @@ type CampaignServiceServer interface {
 	ListExclusions(context.Context, *ListExclusionsRequest) (*ListExclusionsResponse, error)
 	// GetCampaignCompletion counts the members whose membership is held at an
 	// organization or below it: not due and exempt by reason, accepted on time
-	// and late, missing; kinds apart. Offices of it and above.
+	// and late, missing; kinds apart. Offices of it and above. A community or
+	// street has those who are at home there, as the retired usually are; those who
+	// live or have reported in there are counted at their own homes.
+	// FAILED_PRECONDITION NO_MEMBERSHIPS: nobody is at home in this community or
+	// street; it says what to ask for instead.
 	GetCampaignCompletion(context.Context, *GetCampaignCompletionRequest) (*GetCampaignCompletionResponse, error)
 	// ListDue answers how each member of a home organization counts: not due with
 	// the reason, exempt until, accepted on time or late, missing. The home

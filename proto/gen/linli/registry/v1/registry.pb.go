@@ -559,8 +559,11 @@ type ReportIn struct {
 	EndReason string `protobuf:"bytes,51,opt,name=end_reason,json=endReason,proto3" json:"end_reason,omitempty"`
 	// Shanghai day that counts for a campaign: of the submission that was first
 	// accepted. A transfer keeps it, an end takes it away; empty before.
-	CountedOn     string `protobuf:"bytes,52,opt,name=counted_on,json=countedOn,proto3" json:"counted_on,omitempty"`
-	Etag          string `protobuf:"bytes,10,opt,name=etag,proto3" json:"etag,omitempty"`
+	CountedOn string `protobuf:"bytes,52,opt,name=counted_on,json=countedOn,proto3" json:"counted_on,omitempty"`
+	// Who reported in, for who decides: party staff of the community, in
+	// GetReportIn and ListReportIns, while it waits for them or is with them.
+	Applicant     *ReportInApplicant `protobuf:"bytes,53,opt,name=applicant,proto3" json:"applicant,omitempty"`
+	Etag          string             `protobuf:"bytes,10,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -679,9 +682,105 @@ func (x *ReportIn) GetCountedOn() string {
 	return ""
 }
 
+func (x *ReportIn) GetApplicant() *ReportInApplicant {
+	if x != nil {
+		return x.Applicant
+	}
+	return nil
+}
+
 func (x *ReportIn) GetEtag() string {
 	if x != nil {
 		return x.Etag
+	}
+	return ""
+}
+
+// What a community needs to decide on a report-in.
+type ReportInApplicant struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Kind  MemberKind             `protobuf:"varint,2,opt,name=kind,proto3,enum=linli.registry.v1.MemberKind" json:"kind,omitempty"`
+	// Empty where the home organization is not displayed.
+	HomeOrganizationName string `protobuf:"bytes,3,opt,name=home_organization_name,json=homeOrganizationName,proto3" json:"home_organization_name,omitempty"`
+	// Community of residence in the roster.
+	CommunityId string `protobuf:"bytes,4,opt,name=community_id,json=communityId,proto3" json:"community_id,omitempty"`
+	// "15栋"; what lies beyond the building is sealed.
+	Building string `protobuf:"bytes,5,opt,name=building,proto3" json:"building,omitempty"`
+	// "138****1234"; empty when none was given.
+	MaskedPhone   string `protobuf:"bytes,6,opt,name=masked_phone,json=maskedPhone,proto3" json:"masked_phone,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportInApplicant) Reset() {
+	*x = ReportInApplicant{}
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportInApplicant) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportInApplicant) ProtoMessage() {}
+
+func (x *ReportInApplicant) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportInApplicant.ProtoReflect.Descriptor instead.
+func (*ReportInApplicant) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ReportInApplicant) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ReportInApplicant) GetKind() MemberKind {
+	if x != nil {
+		return x.Kind
+	}
+	return MemberKind_MEMBER_KIND_UNSPECIFIED
+}
+
+func (x *ReportInApplicant) GetHomeOrganizationName() string {
+	if x != nil {
+		return x.HomeOrganizationName
+	}
+	return ""
+}
+
+func (x *ReportInApplicant) GetCommunityId() string {
+	if x != nil {
+		return x.CommunityId
+	}
+	return ""
+}
+
+func (x *ReportInApplicant) GetBuilding() string {
+	if x != nil {
+		return x.Building
+	}
+	return ""
+}
+
+func (x *ReportInApplicant) GetMaskedPhone() string {
+	if x != nil {
+		return x.MaskedPhone
 	}
 	return ""
 }
@@ -698,7 +797,7 @@ type PastReportIn struct {
 
 func (x *PastReportIn) Reset() {
 	*x = PastReportIn{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[3]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -710,7 +809,7 @@ func (x *PastReportIn) String() string {
 func (*PastReportIn) ProtoMessage() {}
 
 func (x *PastReportIn) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[3]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -723,7 +822,7 @@ func (x *PastReportIn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PastReportIn.ProtoReflect.Descriptor instead.
 func (*PastReportIn) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{3}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *PastReportIn) GetCommunityId() string {
@@ -761,7 +860,7 @@ type ImportOrganizationsRequest struct {
 
 func (x *ImportOrganizationsRequest) Reset() {
 	*x = ImportOrganizationsRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[4]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -773,7 +872,7 @@ func (x *ImportOrganizationsRequest) String() string {
 func (*ImportOrganizationsRequest) ProtoMessage() {}
 
 func (x *ImportOrganizationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[4]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -786,7 +885,7 @@ func (x *ImportOrganizationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportOrganizationsRequest.ProtoReflect.Descriptor instead.
 func (*ImportOrganizationsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{4}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ImportOrganizationsRequest) GetPart() isImportOrganizationsRequest_Part {
@@ -842,7 +941,7 @@ type ImportOrganizationsHeader struct {
 
 func (x *ImportOrganizationsHeader) Reset() {
 	*x = ImportOrganizationsHeader{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[5]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -854,7 +953,7 @@ func (x *ImportOrganizationsHeader) String() string {
 func (*ImportOrganizationsHeader) ProtoMessage() {}
 
 func (x *ImportOrganizationsHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[5]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -867,7 +966,7 @@ func (x *ImportOrganizationsHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportOrganizationsHeader.ProtoReflect.Descriptor instead.
 func (*ImportOrganizationsHeader) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{5}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ImportOrganizationsHeader) GetDryRun() bool {
@@ -893,7 +992,7 @@ type ImportOrganizationsResponse struct {
 
 func (x *ImportOrganizationsResponse) Reset() {
 	*x = ImportOrganizationsResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[6]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -905,7 +1004,7 @@ func (x *ImportOrganizationsResponse) String() string {
 func (*ImportOrganizationsResponse) ProtoMessage() {}
 
 func (x *ImportOrganizationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[6]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -918,7 +1017,7 @@ func (x *ImportOrganizationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportOrganizationsResponse.ProtoReflect.Descriptor instead.
 func (*ImportOrganizationsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{6}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ImportOrganizationsResponse) GetRows() int32 {
@@ -981,7 +1080,7 @@ type RowFault struct {
 
 func (x *RowFault) Reset() {
 	*x = RowFault{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[7]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -993,7 +1092,7 @@ func (x *RowFault) String() string {
 func (*RowFault) ProtoMessage() {}
 
 func (x *RowFault) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[7]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1006,7 +1105,7 @@ func (x *RowFault) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RowFault.ProtoReflect.Descriptor instead.
 func (*RowFault) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{7}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RowFault) GetLine() int32 {
@@ -1047,7 +1146,7 @@ type GetOrganizationRequest struct {
 
 func (x *GetOrganizationRequest) Reset() {
 	*x = GetOrganizationRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[8]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1059,7 +1158,7 @@ func (x *GetOrganizationRequest) String() string {
 func (*GetOrganizationRequest) ProtoMessage() {}
 
 func (x *GetOrganizationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[8]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1072,7 +1171,7 @@ func (x *GetOrganizationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOrganizationRequest.ProtoReflect.Descriptor instead.
 func (*GetOrganizationRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{8}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetOrganizationRequest) GetId() string {
@@ -1092,7 +1191,7 @@ type GetOrganizationResponse struct {
 
 func (x *GetOrganizationResponse) Reset() {
 	*x = GetOrganizationResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[9]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1104,7 +1203,7 @@ func (x *GetOrganizationResponse) String() string {
 func (*GetOrganizationResponse) ProtoMessage() {}
 
 func (x *GetOrganizationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[9]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1117,7 +1216,7 @@ func (x *GetOrganizationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOrganizationResponse.ProtoReflect.Descriptor instead.
 func (*GetOrganizationResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{9}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetOrganizationResponse) GetOrganization() *Organization {
@@ -1143,7 +1242,7 @@ type ListOrganizationsRequest struct {
 
 func (x *ListOrganizationsRequest) Reset() {
 	*x = ListOrganizationsRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[10]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1155,7 +1254,7 @@ func (x *ListOrganizationsRequest) String() string {
 func (*ListOrganizationsRequest) ProtoMessage() {}
 
 func (x *ListOrganizationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[10]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1168,7 +1267,7 @@ func (x *ListOrganizationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOrganizationsRequest.ProtoReflect.Descriptor instead.
 func (*ListOrganizationsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{10}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListOrganizationsRequest) GetRootId() string {
@@ -1210,7 +1309,7 @@ type ListOrganizationsResponse struct {
 
 func (x *ListOrganizationsResponse) Reset() {
 	*x = ListOrganizationsResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[11]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1222,7 +1321,7 @@ func (x *ListOrganizationsResponse) String() string {
 func (*ListOrganizationsResponse) ProtoMessage() {}
 
 func (x *ListOrganizationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[11]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1235,7 +1334,7 @@ func (x *ListOrganizationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOrganizationsResponse.ProtoReflect.Descriptor instead.
 func (*ListOrganizationsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{11}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListOrganizationsResponse) GetOrganizations() []*Organization {
@@ -1266,7 +1365,7 @@ type ImportRosterRequest struct {
 
 func (x *ImportRosterRequest) Reset() {
 	*x = ImportRosterRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[12]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1278,7 +1377,7 @@ func (x *ImportRosterRequest) String() string {
 func (*ImportRosterRequest) ProtoMessage() {}
 
 func (x *ImportRosterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[12]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1291,7 +1390,7 @@ func (x *ImportRosterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRosterRequest.ProtoReflect.Descriptor instead.
 func (*ImportRosterRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{12}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ImportRosterRequest) GetPart() isImportRosterRequest_Part {
@@ -1351,7 +1450,7 @@ type ImportRosterHeader struct {
 
 func (x *ImportRosterHeader) Reset() {
 	*x = ImportRosterHeader{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[13]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1363,7 +1462,7 @@ func (x *ImportRosterHeader) String() string {
 func (*ImportRosterHeader) ProtoMessage() {}
 
 func (x *ImportRosterHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[13]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1376,7 +1475,7 @@ func (x *ImportRosterHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRosterHeader.ProtoReflect.Descriptor instead.
 func (*ImportRosterHeader) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{13}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ImportRosterHeader) GetOrganizationId() string {
@@ -1423,7 +1522,7 @@ type ImportRosterResponse struct {
 
 func (x *ImportRosterResponse) Reset() {
 	*x = ImportRosterResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[14]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1435,7 +1534,7 @@ func (x *ImportRosterResponse) String() string {
 func (*ImportRosterResponse) ProtoMessage() {}
 
 func (x *ImportRosterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[14]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1448,7 +1547,7 @@ func (x *ImportRosterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRosterResponse.ProtoReflect.Descriptor instead.
 func (*ImportRosterResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{14}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ImportRosterResponse) GetImportId() string {
@@ -1524,7 +1623,7 @@ type GetMemberRequest struct {
 
 func (x *GetMemberRequest) Reset() {
 	*x = GetMemberRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[15]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1536,7 +1635,7 @@ func (x *GetMemberRequest) String() string {
 func (*GetMemberRequest) ProtoMessage() {}
 
 func (x *GetMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[15]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1549,7 +1648,7 @@ func (x *GetMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMemberRequest.ProtoReflect.Descriptor instead.
 func (*GetMemberRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{15}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetMemberRequest) GetId() string {
@@ -1569,7 +1668,7 @@ type GetMemberResponse struct {
 
 func (x *GetMemberResponse) Reset() {
 	*x = GetMemberResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[16]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1581,7 +1680,7 @@ func (x *GetMemberResponse) String() string {
 func (*GetMemberResponse) ProtoMessage() {}
 
 func (x *GetMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[16]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1594,7 +1693,7 @@ func (x *GetMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMemberResponse.ProtoReflect.Descriptor instead.
 func (*GetMemberResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{16}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetMemberResponse) GetMember() *Member {
@@ -1616,7 +1715,7 @@ type ListMembersRequest struct {
 
 func (x *ListMembersRequest) Reset() {
 	*x = ListMembersRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[17]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1628,7 +1727,7 @@ func (x *ListMembersRequest) String() string {
 func (*ListMembersRequest) ProtoMessage() {}
 
 func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[17]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1641,7 +1740,7 @@ func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersRequest.ProtoReflect.Descriptor instead.
 func (*ListMembersRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{17}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListMembersRequest) GetOrganizationId() string {
@@ -1676,7 +1775,7 @@ type ListMembersResponse struct {
 
 func (x *ListMembersResponse) Reset() {
 	*x = ListMembersResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[18]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1688,7 +1787,7 @@ func (x *ListMembersResponse) String() string {
 func (*ListMembersResponse) ProtoMessage() {}
 
 func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[18]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1701,7 +1800,7 @@ func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersResponse.ProtoReflect.Descriptor instead.
 func (*ListMembersResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{18}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListMembersResponse) GetMembers() []*Member {
@@ -1730,7 +1829,7 @@ type SubmitReportInRequest struct {
 
 func (x *SubmitReportInRequest) Reset() {
 	*x = SubmitReportInRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[19]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1742,7 +1841,7 @@ func (x *SubmitReportInRequest) String() string {
 func (*SubmitReportInRequest) ProtoMessage() {}
 
 func (x *SubmitReportInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[19]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1755,7 +1854,7 @@ func (x *SubmitReportInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitReportInRequest.ProtoReflect.Descriptor instead.
 func (*SubmitReportInRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{19}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SubmitReportInRequest) GetMemberId() string {
@@ -1782,7 +1881,7 @@ type SubmitReportInResponse struct {
 
 func (x *SubmitReportInResponse) Reset() {
 	*x = SubmitReportInResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[20]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1794,7 +1893,7 @@ func (x *SubmitReportInResponse) String() string {
 func (*SubmitReportInResponse) ProtoMessage() {}
 
 func (x *SubmitReportInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[20]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1807,7 +1906,7 @@ func (x *SubmitReportInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitReportInResponse.ProtoReflect.Descriptor instead.
 func (*SubmitReportInResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{20}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SubmitReportInResponse) GetReportIn() *ReportIn {
@@ -1830,7 +1929,7 @@ type ResubmitReportInRequest struct {
 
 func (x *ResubmitReportInRequest) Reset() {
 	*x = ResubmitReportInRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[21]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1842,7 +1941,7 @@ func (x *ResubmitReportInRequest) String() string {
 func (*ResubmitReportInRequest) ProtoMessage() {}
 
 func (x *ResubmitReportInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[21]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1855,7 +1954,7 @@ func (x *ResubmitReportInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResubmitReportInRequest.ProtoReflect.Descriptor instead.
 func (*ResubmitReportInRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{21}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ResubmitReportInRequest) GetId() string {
@@ -1889,7 +1988,7 @@ type ResubmitReportInResponse struct {
 
 func (x *ResubmitReportInResponse) Reset() {
 	*x = ResubmitReportInResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[22]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1901,7 +2000,7 @@ func (x *ResubmitReportInResponse) String() string {
 func (*ResubmitReportInResponse) ProtoMessage() {}
 
 func (x *ResubmitReportInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[22]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1914,7 +2013,7 @@ func (x *ResubmitReportInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResubmitReportInResponse.ProtoReflect.Descriptor instead.
 func (*ResubmitReportInResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{22}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ResubmitReportInResponse) GetReportIn() *ReportIn {
@@ -1936,7 +2035,7 @@ type AcceptReportInRequest struct {
 
 func (x *AcceptReportInRequest) Reset() {
 	*x = AcceptReportInRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[23]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1948,7 +2047,7 @@ func (x *AcceptReportInRequest) String() string {
 func (*AcceptReportInRequest) ProtoMessage() {}
 
 func (x *AcceptReportInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[23]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1961,7 +2060,7 @@ func (x *AcceptReportInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcceptReportInRequest.ProtoReflect.Descriptor instead.
 func (*AcceptReportInRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{23}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AcceptReportInRequest) GetId() string {
@@ -1988,7 +2087,7 @@ type AcceptReportInResponse struct {
 
 func (x *AcceptReportInResponse) Reset() {
 	*x = AcceptReportInResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[24]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2000,7 +2099,7 @@ func (x *AcceptReportInResponse) String() string {
 func (*AcceptReportInResponse) ProtoMessage() {}
 
 func (x *AcceptReportInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[24]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2013,7 +2112,7 @@ func (x *AcceptReportInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcceptReportInResponse.ProtoReflect.Descriptor instead.
 func (*AcceptReportInResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{24}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AcceptReportInResponse) GetReportIn() *ReportIn {
@@ -2034,7 +2133,7 @@ type AcceptReportInsRequest struct {
 
 func (x *AcceptReportInsRequest) Reset() {
 	*x = AcceptReportInsRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[25]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2046,7 +2145,7 @@ func (x *AcceptReportInsRequest) String() string {
 func (*AcceptReportInsRequest) ProtoMessage() {}
 
 func (x *AcceptReportInsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[25]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2059,7 +2158,7 @@ func (x *AcceptReportInsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcceptReportInsRequest.ProtoReflect.Descriptor instead.
 func (*AcceptReportInsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{25}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AcceptReportInsRequest) GetCommunityId() string {
@@ -2086,7 +2185,7 @@ type AcceptReportInsResponse struct {
 
 func (x *AcceptReportInsResponse) Reset() {
 	*x = AcceptReportInsResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[26]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2098,7 +2197,7 @@ func (x *AcceptReportInsResponse) String() string {
 func (*AcceptReportInsResponse) ProtoMessage() {}
 
 func (x *AcceptReportInsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[26]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2111,7 +2210,7 @@ func (x *AcceptReportInsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcceptReportInsResponse.ProtoReflect.Descriptor instead.
 func (*AcceptReportInsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{26}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AcceptReportInsResponse) GetReportIns() []*ReportIn {
@@ -2134,7 +2233,7 @@ type ReturnReportInRequest struct {
 
 func (x *ReturnReportInRequest) Reset() {
 	*x = ReturnReportInRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[27]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2146,7 +2245,7 @@ func (x *ReturnReportInRequest) String() string {
 func (*ReturnReportInRequest) ProtoMessage() {}
 
 func (x *ReturnReportInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[27]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2159,7 +2258,7 @@ func (x *ReturnReportInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReportInRequest.ProtoReflect.Descriptor instead.
 func (*ReturnReportInRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{27}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ReturnReportInRequest) GetId() string {
@@ -2193,7 +2292,7 @@ type ReturnReportInResponse struct {
 
 func (x *ReturnReportInResponse) Reset() {
 	*x = ReturnReportInResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[28]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2205,7 +2304,7 @@ func (x *ReturnReportInResponse) String() string {
 func (*ReturnReportInResponse) ProtoMessage() {}
 
 func (x *ReturnReportInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[28]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2218,7 +2317,7 @@ func (x *ReturnReportInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReportInResponse.ProtoReflect.Descriptor instead.
 func (*ReturnReportInResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{28}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ReturnReportInResponse) GetReportIn() *ReportIn {
@@ -2238,7 +2337,7 @@ type GetReportInRequest struct {
 
 func (x *GetReportInRequest) Reset() {
 	*x = GetReportInRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[29]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2250,7 +2349,7 @@ func (x *GetReportInRequest) String() string {
 func (*GetReportInRequest) ProtoMessage() {}
 
 func (x *GetReportInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[29]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2263,7 +2362,7 @@ func (x *GetReportInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReportInRequest.ProtoReflect.Descriptor instead.
 func (*GetReportInRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{29}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetReportInRequest) GetId() string {
@@ -2283,7 +2382,7 @@ type GetReportInResponse struct {
 
 func (x *GetReportInResponse) Reset() {
 	*x = GetReportInResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[30]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2295,7 +2394,7 @@ func (x *GetReportInResponse) String() string {
 func (*GetReportInResponse) ProtoMessage() {}
 
 func (x *GetReportInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[30]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2308,7 +2407,7 @@ func (x *GetReportInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReportInResponse.ProtoReflect.Descriptor instead.
 func (*GetReportInResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{30}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetReportInResponse) GetReportIn() *ReportIn {
@@ -2332,7 +2431,7 @@ type ListReportInsRequest struct {
 
 func (x *ListReportInsRequest) Reset() {
 	*x = ListReportInsRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[31]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2344,7 +2443,7 @@ func (x *ListReportInsRequest) String() string {
 func (*ListReportInsRequest) ProtoMessage() {}
 
 func (x *ListReportInsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[31]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2357,7 +2456,7 @@ func (x *ListReportInsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReportInsRequest.ProtoReflect.Descriptor instead.
 func (*ListReportInsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{31}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListReportInsRequest) GetOrganizationId() string {
@@ -2399,7 +2498,7 @@ type ListReportInsResponse struct {
 
 func (x *ListReportInsResponse) Reset() {
 	*x = ListReportInsResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[32]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2411,7 +2510,7 @@ func (x *ListReportInsResponse) String() string {
 func (*ListReportInsResponse) ProtoMessage() {}
 
 func (x *ListReportInsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[32]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2424,7 +2523,7 @@ func (x *ListReportInsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReportInsResponse.ProtoReflect.Descriptor instead.
 func (*ListReportInsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{32}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListReportInsResponse) GetReportIns() []*ReportIn {
@@ -2451,7 +2550,7 @@ type GetCompletionRequest struct {
 
 func (x *GetCompletionRequest) Reset() {
 	*x = GetCompletionRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[33]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2463,7 +2562,7 @@ func (x *GetCompletionRequest) String() string {
 func (*GetCompletionRequest) ProtoMessage() {}
 
 func (x *GetCompletionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[33]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2476,7 +2575,7 @@ func (x *GetCompletionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCompletionRequest.ProtoReflect.Descriptor instead.
 func (*GetCompletionRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{33}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *GetCompletionRequest) GetOrganizationId() string {
@@ -2496,7 +2595,7 @@ type GetCompletionResponse struct {
 
 func (x *GetCompletionResponse) Reset() {
 	*x = GetCompletionResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[34]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2508,7 +2607,7 @@ func (x *GetCompletionResponse) String() string {
 func (*GetCompletionResponse) ProtoMessage() {}
 
 func (x *GetCompletionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[34]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2521,7 +2620,7 @@ func (x *GetCompletionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCompletionResponse.ProtoReflect.Descriptor instead.
 func (*GetCompletionResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{34}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *GetCompletionResponse) GetCompletion() *Completion {
@@ -2546,7 +2645,7 @@ type Completion struct {
 
 func (x *Completion) Reset() {
 	*x = Completion{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[35]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2558,7 +2657,7 @@ func (x *Completion) String() string {
 func (*Completion) ProtoMessage() {}
 
 func (x *Completion) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[35]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2571,7 +2670,7 @@ func (x *Completion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Completion.ProtoReflect.Descriptor instead.
 func (*Completion) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{35}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Completion) GetOrganizationId() string {
@@ -2610,7 +2709,7 @@ type CompletionOfKind struct {
 
 func (x *CompletionOfKind) Reset() {
 	*x = CompletionOfKind{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[36]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2622,7 +2721,7 @@ func (x *CompletionOfKind) String() string {
 func (*CompletionOfKind) ProtoMessage() {}
 
 func (x *CompletionOfKind) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[36]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2635,7 +2734,7 @@ func (x *CompletionOfKind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompletionOfKind.ProtoReflect.Descriptor instead.
 func (*CompletionOfKind) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{36}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *CompletionOfKind) GetKind() MemberKind {
@@ -2701,7 +2800,7 @@ const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\bbuilding\x18\v \x01(\tR\bbuilding\x12 \n" +
 	"\vspecialties\x18\f \x03(\tR\vspecialties\x12\x1c\n" +
 	"\tinterests\x18\r \x03(\tR\tinterests\x12\x17\n" +
-	"\x04etag\x18\x0e \x01(\tB\x03\xe0A\x03R\x04etag\"\x94\x04\n" +
+	"\x04etag\x18\x0e \x01(\tB\x03\xe0A\x03R\x04etag\"\xdd\x04\n" +
 	"\bReportIn\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tmember_id\x18\x02 \x01(\tR\bmemberId\x12!\n" +
@@ -2718,9 +2817,17 @@ const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\n" +
 	"end_reason\x183 \x01(\tR\tendReason\x12\x1d\n" +
 	"\n" +
-	"counted_on\x184 \x01(\tR\tcountedOn\x12\x17\n" +
+	"counted_on\x184 \x01(\tR\tcountedOn\x12G\n" +
+	"\tapplicant\x185 \x01(\v2$.linli.registry.v1.ReportInApplicantB\x03\xe0A\x03R\tapplicant\x12\x17\n" +
 	"\x04etag\x18\n" +
-	" \x01(\tB\x03\xe0A\x03R\x04etag\"\xa3\x01\n" +
+	" \x01(\tB\x03\xe0A\x03R\x04etag\"\xf2\x01\n" +
+	"\x11ReportInApplicant\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x121\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x1d.linli.registry.v1.MemberKindR\x04kind\x124\n" +
+	"\x16home_organization_name\x18\x03 \x01(\tR\x14homeOrganizationName\x12!\n" +
+	"\fcommunity_id\x18\x04 \x01(\tR\vcommunityId\x12\x1a\n" +
+	"\bbuilding\x18\x05 \x01(\tR\bbuilding\x12!\n" +
+	"\fmasked_phone\x18\x06 \x01(\tR\vmaskedPhone\"\xa3\x01\n" +
 	"\fPastReportIn\x12!\n" +
 	"\fcommunity_id\x18\x01 \x01(\tR\vcommunityId\x12;\n" +
 	"\vaccepted_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -2923,7 +3030,7 @@ func file_linli_registry_v1_registry_proto_rawDescGZIP() []byte {
 }
 
 var file_linli_registry_v1_registry_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_linli_registry_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_linli_registry_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_linli_registry_v1_registry_proto_goTypes = []any{
 	(OrganizationKind)(0),               // 0: linli.registry.v1.OrganizationKind
 	(MemberStatus)(0),                   // 1: linli.registry.v1.MemberStatus
@@ -2932,106 +3039,109 @@ var file_linli_registry_v1_registry_proto_goTypes = []any{
 	(*Organization)(nil),                // 4: linli.registry.v1.Organization
 	(*Member)(nil),                      // 5: linli.registry.v1.Member
 	(*ReportIn)(nil),                    // 6: linli.registry.v1.ReportIn
-	(*PastReportIn)(nil),                // 7: linli.registry.v1.PastReportIn
-	(*ImportOrganizationsRequest)(nil),  // 8: linli.registry.v1.ImportOrganizationsRequest
-	(*ImportOrganizationsHeader)(nil),   // 9: linli.registry.v1.ImportOrganizationsHeader
-	(*ImportOrganizationsResponse)(nil), // 10: linli.registry.v1.ImportOrganizationsResponse
-	(*RowFault)(nil),                    // 11: linli.registry.v1.RowFault
-	(*GetOrganizationRequest)(nil),      // 12: linli.registry.v1.GetOrganizationRequest
-	(*GetOrganizationResponse)(nil),     // 13: linli.registry.v1.GetOrganizationResponse
-	(*ListOrganizationsRequest)(nil),    // 14: linli.registry.v1.ListOrganizationsRequest
-	(*ListOrganizationsResponse)(nil),   // 15: linli.registry.v1.ListOrganizationsResponse
-	(*ImportRosterRequest)(nil),         // 16: linli.registry.v1.ImportRosterRequest
-	(*ImportRosterHeader)(nil),          // 17: linli.registry.v1.ImportRosterHeader
-	(*ImportRosterResponse)(nil),        // 18: linli.registry.v1.ImportRosterResponse
-	(*GetMemberRequest)(nil),            // 19: linli.registry.v1.GetMemberRequest
-	(*GetMemberResponse)(nil),           // 20: linli.registry.v1.GetMemberResponse
-	(*ListMembersRequest)(nil),          // 21: linli.registry.v1.ListMembersRequest
-	(*ListMembersResponse)(nil),         // 22: linli.registry.v1.ListMembersResponse
-	(*SubmitReportInRequest)(nil),       // 23: linli.registry.v1.SubmitReportInRequest
-	(*SubmitReportInResponse)(nil),      // 24: linli.registry.v1.SubmitReportInResponse
-	(*ResubmitReportInRequest)(nil),     // 25: linli.registry.v1.ResubmitReportInRequest
-	(*ResubmitReportInResponse)(nil),    // 26: linli.registry.v1.ResubmitReportInResponse
-	(*AcceptReportInRequest)(nil),       // 27: linli.registry.v1.AcceptReportInRequest
-	(*AcceptReportInResponse)(nil),      // 28: linli.registry.v1.AcceptReportInResponse
-	(*AcceptReportInsRequest)(nil),      // 29: linli.registry.v1.AcceptReportInsRequest
-	(*AcceptReportInsResponse)(nil),     // 30: linli.registry.v1.AcceptReportInsResponse
-	(*ReturnReportInRequest)(nil),       // 31: linli.registry.v1.ReturnReportInRequest
-	(*ReturnReportInResponse)(nil),      // 32: linli.registry.v1.ReturnReportInResponse
-	(*GetReportInRequest)(nil),          // 33: linli.registry.v1.GetReportInRequest
-	(*GetReportInResponse)(nil),         // 34: linli.registry.v1.GetReportInResponse
-	(*ListReportInsRequest)(nil),        // 35: linli.registry.v1.ListReportInsRequest
-	(*ListReportInsResponse)(nil),       // 36: linli.registry.v1.ListReportInsResponse
-	(*GetCompletionRequest)(nil),        // 37: linli.registry.v1.GetCompletionRequest
-	(*GetCompletionResponse)(nil),       // 38: linli.registry.v1.GetCompletionResponse
-	(*Completion)(nil),                  // 39: linli.registry.v1.Completion
-	(*CompletionOfKind)(nil),            // 40: linli.registry.v1.CompletionOfKind
-	(*timestamppb.Timestamp)(nil),       // 41: google.protobuf.Timestamp
+	(*ReportInApplicant)(nil),           // 7: linli.registry.v1.ReportInApplicant
+	(*PastReportIn)(nil),                // 8: linli.registry.v1.PastReportIn
+	(*ImportOrganizationsRequest)(nil),  // 9: linli.registry.v1.ImportOrganizationsRequest
+	(*ImportOrganizationsHeader)(nil),   // 10: linli.registry.v1.ImportOrganizationsHeader
+	(*ImportOrganizationsResponse)(nil), // 11: linli.registry.v1.ImportOrganizationsResponse
+	(*RowFault)(nil),                    // 12: linli.registry.v1.RowFault
+	(*GetOrganizationRequest)(nil),      // 13: linli.registry.v1.GetOrganizationRequest
+	(*GetOrganizationResponse)(nil),     // 14: linli.registry.v1.GetOrganizationResponse
+	(*ListOrganizationsRequest)(nil),    // 15: linli.registry.v1.ListOrganizationsRequest
+	(*ListOrganizationsResponse)(nil),   // 16: linli.registry.v1.ListOrganizationsResponse
+	(*ImportRosterRequest)(nil),         // 17: linli.registry.v1.ImportRosterRequest
+	(*ImportRosterHeader)(nil),          // 18: linli.registry.v1.ImportRosterHeader
+	(*ImportRosterResponse)(nil),        // 19: linli.registry.v1.ImportRosterResponse
+	(*GetMemberRequest)(nil),            // 20: linli.registry.v1.GetMemberRequest
+	(*GetMemberResponse)(nil),           // 21: linli.registry.v1.GetMemberResponse
+	(*ListMembersRequest)(nil),          // 22: linli.registry.v1.ListMembersRequest
+	(*ListMembersResponse)(nil),         // 23: linli.registry.v1.ListMembersResponse
+	(*SubmitReportInRequest)(nil),       // 24: linli.registry.v1.SubmitReportInRequest
+	(*SubmitReportInResponse)(nil),      // 25: linli.registry.v1.SubmitReportInResponse
+	(*ResubmitReportInRequest)(nil),     // 26: linli.registry.v1.ResubmitReportInRequest
+	(*ResubmitReportInResponse)(nil),    // 27: linli.registry.v1.ResubmitReportInResponse
+	(*AcceptReportInRequest)(nil),       // 28: linli.registry.v1.AcceptReportInRequest
+	(*AcceptReportInResponse)(nil),      // 29: linli.registry.v1.AcceptReportInResponse
+	(*AcceptReportInsRequest)(nil),      // 30: linli.registry.v1.AcceptReportInsRequest
+	(*AcceptReportInsResponse)(nil),     // 31: linli.registry.v1.AcceptReportInsResponse
+	(*ReturnReportInRequest)(nil),       // 32: linli.registry.v1.ReturnReportInRequest
+	(*ReturnReportInResponse)(nil),      // 33: linli.registry.v1.ReturnReportInResponse
+	(*GetReportInRequest)(nil),          // 34: linli.registry.v1.GetReportInRequest
+	(*GetReportInResponse)(nil),         // 35: linli.registry.v1.GetReportInResponse
+	(*ListReportInsRequest)(nil),        // 36: linli.registry.v1.ListReportInsRequest
+	(*ListReportInsResponse)(nil),       // 37: linli.registry.v1.ListReportInsResponse
+	(*GetCompletionRequest)(nil),        // 38: linli.registry.v1.GetCompletionRequest
+	(*GetCompletionResponse)(nil),       // 39: linli.registry.v1.GetCompletionResponse
+	(*Completion)(nil),                  // 40: linli.registry.v1.Completion
+	(*CompletionOfKind)(nil),            // 41: linli.registry.v1.CompletionOfKind
+	(*timestamppb.Timestamp)(nil),       // 42: google.protobuf.Timestamp
 }
 var file_linli_registry_v1_registry_proto_depIdxs = []int32{
 	0,  // 0: linli.registry.v1.Organization.kind:type_name -> linli.registry.v1.OrganizationKind
 	1,  // 1: linli.registry.v1.Member.status:type_name -> linli.registry.v1.MemberStatus
 	2,  // 2: linli.registry.v1.Member.kind:type_name -> linli.registry.v1.MemberKind
 	3,  // 3: linli.registry.v1.ReportIn.state:type_name -> linli.registry.v1.ReportInState
-	41, // 4: linli.registry.v1.ReportIn.submitted_at:type_name -> google.protobuf.Timestamp
-	41, // 5: linli.registry.v1.ReportIn.decided_at:type_name -> google.protobuf.Timestamp
-	7,  // 6: linli.registry.v1.ReportIn.history:type_name -> linli.registry.v1.PastReportIn
-	41, // 7: linli.registry.v1.PastReportIn.accepted_at:type_name -> google.protobuf.Timestamp
-	41, // 8: linli.registry.v1.PastReportIn.left_at:type_name -> google.protobuf.Timestamp
-	9,  // 9: linli.registry.v1.ImportOrganizationsRequest.header:type_name -> linli.registry.v1.ImportOrganizationsHeader
-	11, // 10: linli.registry.v1.ImportOrganizationsResponse.faults:type_name -> linli.registry.v1.RowFault
-	4,  // 11: linli.registry.v1.GetOrganizationResponse.organization:type_name -> linli.registry.v1.Organization
-	0,  // 12: linli.registry.v1.ListOrganizationsRequest.kind:type_name -> linli.registry.v1.OrganizationKind
-	4,  // 13: linli.registry.v1.ListOrganizationsResponse.organizations:type_name -> linli.registry.v1.Organization
-	17, // 14: linli.registry.v1.ImportRosterRequest.header:type_name -> linli.registry.v1.ImportRosterHeader
-	11, // 15: linli.registry.v1.ImportRosterResponse.faults:type_name -> linli.registry.v1.RowFault
-	5,  // 16: linli.registry.v1.GetMemberResponse.member:type_name -> linli.registry.v1.Member
-	5,  // 17: linli.registry.v1.ListMembersResponse.members:type_name -> linli.registry.v1.Member
-	6,  // 18: linli.registry.v1.SubmitReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
-	6,  // 19: linli.registry.v1.ResubmitReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
-	6,  // 20: linli.registry.v1.AcceptReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
-	6,  // 21: linli.registry.v1.AcceptReportInsResponse.report_ins:type_name -> linli.registry.v1.ReportIn
-	6,  // 22: linli.registry.v1.ReturnReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
-	6,  // 23: linli.registry.v1.GetReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
-	3,  // 24: linli.registry.v1.ListReportInsRequest.state:type_name -> linli.registry.v1.ReportInState
-	6,  // 25: linli.registry.v1.ListReportInsResponse.report_ins:type_name -> linli.registry.v1.ReportIn
-	39, // 26: linli.registry.v1.GetCompletionResponse.completion:type_name -> linli.registry.v1.Completion
-	40, // 27: linli.registry.v1.Completion.kinds:type_name -> linli.registry.v1.CompletionOfKind
-	40, // 28: linli.registry.v1.Completion.total:type_name -> linli.registry.v1.CompletionOfKind
-	2,  // 29: linli.registry.v1.CompletionOfKind.kind:type_name -> linli.registry.v1.MemberKind
-	8,  // 30: linli.registry.v1.RegistryService.ImportOrganizations:input_type -> linli.registry.v1.ImportOrganizationsRequest
-	12, // 31: linli.registry.v1.RegistryService.GetOrganization:input_type -> linli.registry.v1.GetOrganizationRequest
-	14, // 32: linli.registry.v1.RegistryService.ListOrganizations:input_type -> linli.registry.v1.ListOrganizationsRequest
-	16, // 33: linli.registry.v1.RegistryService.ImportRoster:input_type -> linli.registry.v1.ImportRosterRequest
-	19, // 34: linli.registry.v1.RegistryService.GetMember:input_type -> linli.registry.v1.GetMemberRequest
-	21, // 35: linli.registry.v1.RegistryService.ListMembers:input_type -> linli.registry.v1.ListMembersRequest
-	23, // 36: linli.registry.v1.RegistryService.SubmitReportIn:input_type -> linli.registry.v1.SubmitReportInRequest
-	25, // 37: linli.registry.v1.RegistryService.ResubmitReportIn:input_type -> linli.registry.v1.ResubmitReportInRequest
-	27, // 38: linli.registry.v1.RegistryService.AcceptReportIn:input_type -> linli.registry.v1.AcceptReportInRequest
-	29, // 39: linli.registry.v1.RegistryService.AcceptReportIns:input_type -> linli.registry.v1.AcceptReportInsRequest
-	31, // 40: linli.registry.v1.RegistryService.ReturnReportIn:input_type -> linli.registry.v1.ReturnReportInRequest
-	33, // 41: linli.registry.v1.RegistryService.GetReportIn:input_type -> linli.registry.v1.GetReportInRequest
-	35, // 42: linli.registry.v1.RegistryService.ListReportIns:input_type -> linli.registry.v1.ListReportInsRequest
-	37, // 43: linli.registry.v1.RegistryService.GetCompletion:input_type -> linli.registry.v1.GetCompletionRequest
-	10, // 44: linli.registry.v1.RegistryService.ImportOrganizations:output_type -> linli.registry.v1.ImportOrganizationsResponse
-	13, // 45: linli.registry.v1.RegistryService.GetOrganization:output_type -> linli.registry.v1.GetOrganizationResponse
-	15, // 46: linli.registry.v1.RegistryService.ListOrganizations:output_type -> linli.registry.v1.ListOrganizationsResponse
-	18, // 47: linli.registry.v1.RegistryService.ImportRoster:output_type -> linli.registry.v1.ImportRosterResponse
-	20, // 48: linli.registry.v1.RegistryService.GetMember:output_type -> linli.registry.v1.GetMemberResponse
-	22, // 49: linli.registry.v1.RegistryService.ListMembers:output_type -> linli.registry.v1.ListMembersResponse
-	24, // 50: linli.registry.v1.RegistryService.SubmitReportIn:output_type -> linli.registry.v1.SubmitReportInResponse
-	26, // 51: linli.registry.v1.RegistryService.ResubmitReportIn:output_type -> linli.registry.v1.ResubmitReportInResponse
-	28, // 52: linli.registry.v1.RegistryService.AcceptReportIn:output_type -> linli.registry.v1.AcceptReportInResponse
-	30, // 53: linli.registry.v1.RegistryService.AcceptReportIns:output_type -> linli.registry.v1.AcceptReportInsResponse
-	32, // 54: linli.registry.v1.RegistryService.ReturnReportIn:output_type -> linli.registry.v1.ReturnReportInResponse
-	34, // 55: linli.registry.v1.RegistryService.GetReportIn:output_type -> linli.registry.v1.GetReportInResponse
-	36, // 56: linli.registry.v1.RegistryService.ListReportIns:output_type -> linli.registry.v1.ListReportInsResponse
-	38, // 57: linli.registry.v1.RegistryService.GetCompletion:output_type -> linli.registry.v1.GetCompletionResponse
-	44, // [44:58] is the sub-list for method output_type
-	30, // [30:44] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	42, // 4: linli.registry.v1.ReportIn.submitted_at:type_name -> google.protobuf.Timestamp
+	42, // 5: linli.registry.v1.ReportIn.decided_at:type_name -> google.protobuf.Timestamp
+	8,  // 6: linli.registry.v1.ReportIn.history:type_name -> linli.registry.v1.PastReportIn
+	7,  // 7: linli.registry.v1.ReportIn.applicant:type_name -> linli.registry.v1.ReportInApplicant
+	2,  // 8: linli.registry.v1.ReportInApplicant.kind:type_name -> linli.registry.v1.MemberKind
+	42, // 9: linli.registry.v1.PastReportIn.accepted_at:type_name -> google.protobuf.Timestamp
+	42, // 10: linli.registry.v1.PastReportIn.left_at:type_name -> google.protobuf.Timestamp
+	10, // 11: linli.registry.v1.ImportOrganizationsRequest.header:type_name -> linli.registry.v1.ImportOrganizationsHeader
+	12, // 12: linli.registry.v1.ImportOrganizationsResponse.faults:type_name -> linli.registry.v1.RowFault
+	4,  // 13: linli.registry.v1.GetOrganizationResponse.organization:type_name -> linli.registry.v1.Organization
+	0,  // 14: linli.registry.v1.ListOrganizationsRequest.kind:type_name -> linli.registry.v1.OrganizationKind
+	4,  // 15: linli.registry.v1.ListOrganizationsResponse.organizations:type_name -> linli.registry.v1.Organization
+	18, // 16: linli.registry.v1.ImportRosterRequest.header:type_name -> linli.registry.v1.ImportRosterHeader
+	12, // 17: linli.registry.v1.ImportRosterResponse.faults:type_name -> linli.registry.v1.RowFault
+	5,  // 18: linli.registry.v1.GetMemberResponse.member:type_name -> linli.registry.v1.Member
+	5,  // 19: linli.registry.v1.ListMembersResponse.members:type_name -> linli.registry.v1.Member
+	6,  // 20: linli.registry.v1.SubmitReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
+	6,  // 21: linli.registry.v1.ResubmitReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
+	6,  // 22: linli.registry.v1.AcceptReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
+	6,  // 23: linli.registry.v1.AcceptReportInsResponse.report_ins:type_name -> linli.registry.v1.ReportIn
+	6,  // 24: linli.registry.v1.ReturnReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
+	6,  // 25: linli.registry.v1.GetReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
+	3,  // 26: linli.registry.v1.ListReportInsRequest.state:type_name -> linli.registry.v1.ReportInState
+	6,  // 27: linli.registry.v1.ListReportInsResponse.report_ins:type_name -> linli.registry.v1.ReportIn
+	40, // 28: linli.registry.v1.GetCompletionResponse.completion:type_name -> linli.registry.v1.Completion
+	41, // 29: linli.registry.v1.Completion.kinds:type_name -> linli.registry.v1.CompletionOfKind
+	41, // 30: linli.registry.v1.Completion.total:type_name -> linli.registry.v1.CompletionOfKind
+	2,  // 31: linli.registry.v1.CompletionOfKind.kind:type_name -> linli.registry.v1.MemberKind
+	9,  // 32: linli.registry.v1.RegistryService.ImportOrganizations:input_type -> linli.registry.v1.ImportOrganizationsRequest
+	13, // 33: linli.registry.v1.RegistryService.GetOrganization:input_type -> linli.registry.v1.GetOrganizationRequest
+	15, // 34: linli.registry.v1.RegistryService.ListOrganizations:input_type -> linli.registry.v1.ListOrganizationsRequest
+	17, // 35: linli.registry.v1.RegistryService.ImportRoster:input_type -> linli.registry.v1.ImportRosterRequest
+	20, // 36: linli.registry.v1.RegistryService.GetMember:input_type -> linli.registry.v1.GetMemberRequest
+	22, // 37: linli.registry.v1.RegistryService.ListMembers:input_type -> linli.registry.v1.ListMembersRequest
+	24, // 38: linli.registry.v1.RegistryService.SubmitReportIn:input_type -> linli.registry.v1.SubmitReportInRequest
+	26, // 39: linli.registry.v1.RegistryService.ResubmitReportIn:input_type -> linli.registry.v1.ResubmitReportInRequest
+	28, // 40: linli.registry.v1.RegistryService.AcceptReportIn:input_type -> linli.registry.v1.AcceptReportInRequest
+	30, // 41: linli.registry.v1.RegistryService.AcceptReportIns:input_type -> linli.registry.v1.AcceptReportInsRequest
+	32, // 42: linli.registry.v1.RegistryService.ReturnReportIn:input_type -> linli.registry.v1.ReturnReportInRequest
+	34, // 43: linli.registry.v1.RegistryService.GetReportIn:input_type -> linli.registry.v1.GetReportInRequest
+	36, // 44: linli.registry.v1.RegistryService.ListReportIns:input_type -> linli.registry.v1.ListReportInsRequest
+	38, // 45: linli.registry.v1.RegistryService.GetCompletion:input_type -> linli.registry.v1.GetCompletionRequest
+	11, // 46: linli.registry.v1.RegistryService.ImportOrganizations:output_type -> linli.registry.v1.ImportOrganizationsResponse
+	14, // 47: linli.registry.v1.RegistryService.GetOrganization:output_type -> linli.registry.v1.GetOrganizationResponse
+	16, // 48: linli.registry.v1.RegistryService.ListOrganizations:output_type -> linli.registry.v1.ListOrganizationsResponse
+	19, // 49: linli.registry.v1.RegistryService.ImportRoster:output_type -> linli.registry.v1.ImportRosterResponse
+	21, // 50: linli.registry.v1.RegistryService.GetMember:output_type -> linli.registry.v1.GetMemberResponse
+	23, // 51: linli.registry.v1.RegistryService.ListMembers:output_type -> linli.registry.v1.ListMembersResponse
+	25, // 52: linli.registry.v1.RegistryService.SubmitReportIn:output_type -> linli.registry.v1.SubmitReportInResponse
+	27, // 53: linli.registry.v1.RegistryService.ResubmitReportIn:output_type -> linli.registry.v1.ResubmitReportInResponse
+	29, // 54: linli.registry.v1.RegistryService.AcceptReportIn:output_type -> linli.registry.v1.AcceptReportInResponse
+	31, // 55: linli.registry.v1.RegistryService.AcceptReportIns:output_type -> linli.registry.v1.AcceptReportInsResponse
+	33, // 56: linli.registry.v1.RegistryService.ReturnReportIn:output_type -> linli.registry.v1.ReturnReportInResponse
+	35, // 57: linli.registry.v1.RegistryService.GetReportIn:output_type -> linli.registry.v1.GetReportInResponse
+	37, // 58: linli.registry.v1.RegistryService.ListReportIns:output_type -> linli.registry.v1.ListReportInsResponse
+	39, // 59: linli.registry.v1.RegistryService.GetCompletion:output_type -> linli.registry.v1.GetCompletionResponse
+	46, // [46:60] is the sub-list for method output_type
+	32, // [32:46] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_linli_registry_v1_registry_proto_init() }
@@ -3039,11 +3149,11 @@ func file_linli_registry_v1_registry_proto_init() {
 	if File_linli_registry_v1_registry_proto != nil {
 		return
 	}
-	file_linli_registry_v1_registry_proto_msgTypes[4].OneofWrappers = []any{
+	file_linli_registry_v1_registry_proto_msgTypes[5].OneofWrappers = []any{
 		(*ImportOrganizationsRequest_Header)(nil),
 		(*ImportOrganizationsRequest_Chunk)(nil),
 	}
-	file_linli_registry_v1_registry_proto_msgTypes[12].OneofWrappers = []any{
+	file_linli_registry_v1_registry_proto_msgTypes[13].OneofWrappers = []any{
 		(*ImportRosterRequest_Header)(nil),
 		(*ImportRosterRequest_Chunk)(nil),
 	}
@@ -3053,7 +3163,7 @@ func file_linli_registry_v1_registry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_registry_v1_registry_proto_rawDesc), len(file_linli_registry_v1_registry_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   37,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

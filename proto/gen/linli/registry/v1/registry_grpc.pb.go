@@ -72,7 +72,9 @@ type RegistryServiceClient interface {
 	// to, and the member.
 	GetMember(ctx context.Context, in *GetMemberRequest, opts ...grpc.CallOption) (*GetMemberResponse, error)
 	// ListMembers answers the members whose home organization lies in the named
-	// one, by home organization and id. Officers of it.
+	// one, by home organization and id. Officers of it. Party staff of a community
+	// are answered, after these, the members who have reported in to it; a page can
+	// be short while another follows.
 	ListMembers(ctx context.Context, in *ListMembersRequest, opts ...grpc.CallOption) (*ListMembersResponse, error)
 	// SubmitReportIn registers a member with the community of residence. The
 	// member, or an officer of the home organization for a member without means.
@@ -95,12 +97,12 @@ type RegistryServiceClient interface {
 	// of its community.
 	// FAILED_PRECONDITION WRONG_STATE, ABORTED STALE_ETAG.
 	ReturnReportIn(ctx context.Context, in *ReturnReportInRequest, opts ...grpc.CallOption) (*ReturnReportInResponse, error)
-	// GetReportIn answers one report-in. Party staff of the community, officers
-	// of the home organization, the member.
+	// GetReportIn answers one report-in. Party staff of the community, who are
+	// told who it is, officers of the home organization, the member.
 	GetReportIn(ctx context.Context, in *GetReportInRequest, opts ...grpc.CallOption) (*GetReportInResponse, error)
 	// ListReportIns answers the report-ins to the communities in the named
-	// organization, community by community, the oldest first. Party staff and
-	// officers above.
+	// organization, community by community, the oldest first. Party staff, who are
+	// told who reported in, and officers above.
 	ListReportIns(ctx context.Context, in *ListReportInsRequest, opts ...grpc.CallOption) (*ListReportInsResponse, error)
 	// GetCompletion answers how many members of an organization have reported
 	// in, by member kind. For a workplace its own members, wherever they live;
@@ -299,7 +301,9 @@ type RegistryServiceServer interface {
 	// to, and the member.
 	GetMember(context.Context, *GetMemberRequest) (*GetMemberResponse, error)
 	// ListMembers answers the members whose home organization lies in the named
-	// one, by home organization and id. Officers of it.
+	// one, by home organization and id. Officers of it. Party staff of a community
+	// are answered, after these, the members who have reported in to it; a page can
+	// be short while another follows.
 	ListMembers(context.Context, *ListMembersRequest) (*ListMembersResponse, error)
 	// SubmitReportIn registers a member with the community of residence. The
 	// member, or an officer of the home organization for a member without means.
@@ -322,12 +326,12 @@ type RegistryServiceServer interface {
 	// of its community.
 	// FAILED_PRECONDITION WRONG_STATE, ABORTED STALE_ETAG.
 	ReturnReportIn(context.Context, *ReturnReportInRequest) (*ReturnReportInResponse, error)
-	// GetReportIn answers one report-in. Party staff of the community, officers
-	// of the home organization, the member.
+	// GetReportIn answers one report-in. Party staff of the community, who are
+	// told who it is, officers of the home organization, the member.
 	GetReportIn(context.Context, *GetReportInRequest) (*GetReportInResponse, error)
 	// ListReportIns answers the report-ins to the communities in the named
-	// organization, community by community, the oldest first. Party staff and
-	// officers above.
+	// organization, community by community, the oldest first. Party staff, who are
+	// told who reported in, and officers above.
 	ListReportIns(context.Context, *ListReportInsRequest) (*ListReportInsResponse, error)
 	// GetCompletion answers how many members of an organization have reported
 	// in, by member kind. For a workplace its own members, wherever they live;

@@ -612,7 +612,10 @@ type CampaignRow struct {
 	Missing  int64  `protobuf:"varint,6,opt,name=missing,proto3" json:"missing,omitempty"`
 	Slice    int32  `protobuf:"varint,7,opt,name=slice,proto3" json:"slice,omitempty"`
 	// No reminder is left to be sent.
-	Done          bool `protobuf:"varint,8,opt,name=done,proto3" json:"done,omitempty"`
+	Done bool `protobuf:"varint,8,opt,name=done,proto3" json:"done,omitempty"`
+	// Shanghai day it was opened on, or opens on if that is later: what was to be
+	// reminded of before is not.
+	FromOn        string `protobuf:"bytes,9,opt,name=from_on,json=fromOn,proto3" json:"from_on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -701,6 +704,13 @@ func (x *CampaignRow) GetDone() bool {
 		return x.Done
 	}
 	return false
+}
+
+func (x *CampaignRow) GetFromOn() string {
+	if x != nil {
+		return x.FromOn
+	}
+	return ""
 }
 
 // An exclusion with its place.
@@ -1020,7 +1030,7 @@ const file_linli_registry_v1_store_proto_rawDesc = "" +
 	"\amembers\x18\x04 \x01(\x03R\amembers\x12\x1c\n" +
 	"\tsubmitted\x18\x05 \x01(\x03R\tsubmitted\x12\x1a\n" +
 	"\baccepted\x18\x06 \x01(\x03R\baccepted\x12\x1a\n" +
-	"\breturned\x18\a \x01(\x03R\breturned\"\x82\x02\n" +
+	"\breturned\x18\a \x01(\x03R\breturned\"\x9b\x02\n" +
 	"\vCampaignRow\x127\n" +
 	"\bcampaign\x18\x01 \x01(\v2\x1b.linli.registry.v1.CampaignR\bcampaign\x12#\n" +
 	"\rdistrict_path\x18\x02 \x01(\tR\fdistrictPath\x12\x1c\n" +
@@ -1029,7 +1039,8 @@ const file_linli_registry_v1_store_proto_rawDesc = "" +
 	"\thome_path\x18\x05 \x01(\tR\bhomePath\x12\x18\n" +
 	"\amissing\x18\x06 \x01(\x03R\amissing\x12\x14\n" +
 	"\x05slice\x18\a \x01(\x05R\x05slice\x12\x12\n" +
-	"\x04done\x18\b \x01(\bR\x04done\"\xd6\x01\n" +
+	"\x04done\x18\b \x01(\bR\x04done\x12\x17\n" +
+	"\afrom_on\x18\t \x01(\tR\x06fromOn\"\xd6\x01\n" +
 	"\fExclusionRow\x12:\n" +
 	"\texclusion\x18\x01 \x01(\v2\x1c.linli.registry.v1.ExclusionR\texclusion\x12\x1b\n" +
 	"\thome_path\x18\x02 \x01(\tR\bhomePath\x12#\n" +

@@ -508,7 +508,10 @@ const (
 	// Nobody joins an own request.
 	Reason_REASON_JOINS_OWN_REQUEST Reason = 1776
 	// `open` records of aid are not confirmed.
-	Reason_REASON_AIDS_UNCONFIRMED Reason = 1777
+	Reason_REASON_AIDS_UNCONFIRMED Reason = 1777 // The registry, further.
+	// No membership is held at the organization `id`; a workplace or the district
+	// has figures.
+	Reason_REASON_NO_MEMBERSHIPS Reason = 1790
 )
 
 // Enum value maps for Reason.
@@ -753,6 +756,7 @@ var (
 		1775: "REASON_NO_CLOCK",
 		1776: "REASON_JOINS_OWN_REQUEST",
 		1777: "REASON_AIDS_UNCONFIRMED",
+		1790: "REASON_NO_MEMBERSHIPS",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -994,6 +998,7 @@ var (
 		"REASON_NO_CLOCK":                  1775,
 		"REASON_JOINS_OWN_REQUEST":         1776,
 		"REASON_AIDS_UNCONFIRMED":          1777,
+		"REASON_NO_MEMBERSHIPS":            1790,
 	}
 )
 
@@ -1028,7 +1033,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xd27\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xee7\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1283,7 +1288,8 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x15REASON_PAUSES_USED_UP\x10\xee\r\x12\x14\n" +
 	"\x0fREASON_NO_CLOCK\x10\xef\r\x12\x1d\n" +
 	"\x18REASON_JOINS_OWN_REQUEST\x10\xf0\r\x12\x1c\n" +
-	"\x17REASON_AIDS_UNCONFIRMED\x10\xf1\rB\xb5\x01\n" +
+	"\x17REASON_AIDS_UNCONFIRMED\x10\xf1\r\x12\x1a\n" +
+	"\x15REASON_NO_MEMBERSHIPS\x10\xfe\rB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
