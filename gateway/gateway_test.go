@@ -299,6 +299,7 @@ func TestREST_StatusOfAReason(t *testing.T) {
 		{rule.New(rule.Precondition, "WRONG_STATE", "", "state", "accepted"), 409, ""},
 		{rule.New(rule.Exists, "ALREADY_EXISTS", ""), 409, ""},
 		{rule.New(rule.Invalid, "IDEMPOTENCY_KEY_REUSED", ""), 422, ""},
+		{rule.New(rule.Stale, "IMPORT_DIFFERS", "Idempotency-Key"), 422, ""},
 		{rule.New(rule.Denied, "CONFLICT_OF_INTEREST", ""), 403, ""},
 		{rule.New(rule.Exhausted, "OVERLOADED", ""), 429, "1"},
 		{kv.ErrUnavailable, 503, "1"},

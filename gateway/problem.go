@@ -170,11 +170,11 @@ func foreignProblem(s *status.Status) problem {
 }
 
 // httpStatus is the runtime's table with three corrections: a wrong state and
-// a stale etag are conflicts with what is there, and a reused idempotency key
-// is a request that cannot be processed.
+// a stale etag are conflicts with what is there, and a reused idempotency key,
+// of an import too, is a request that cannot be processed.
 func httpStatus(s *status.Status) int {
 	switch cause := rpc.FromStatus(s); {
-	case cause != nil && cause.Reason == "IDEMPOTENCY_KEY_REUSED":
+	case cause != nil && (cause.Reason == "IDEMPOTENCY_KEY_REUSED" || cause.Reason == "IMPORT_DIFFERS"):
 		return http.StatusUnprocessableEntity
 	case cause != nil && cause.Reason == "BODY_TOO_LARGE":
 		return http.StatusRequestEntityTooLarge
