@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"regexp"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -85,32 +84,41 @@ func (d decoder) Decode(v any) error {
 		err = d.m.Unmarshal(data, v)
 	}
 	if b, ok := d.r.(*body); ok && err != nil {
-		b.broken = bodyProblem(err)
+		b.broken = decodeProblem(err, data, v)
 	}
 	return err
 }
 
-// What protojson says of a body, as far as a caller can use it.
-var (
-	unknownField = regexp.MustCompile(`unknown field "([^"]*)"`)
-	wrongValue   = regexp.MustCompile(`invalid value for (\S+) field (\S+):`)
-)
-
-// bodyProblem names the field where protojson names it, and never repeats a
-// value from the body.
+// bodyProblem is what is wrong with a body that could not be read.
 func bodyProblem(err error) *problem {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		return &problem{Status: http.StatusRequestEntityTooLarge, Reason: "BODY_TOO_LARGE",
 			Params: []string{"limit_bytes", limitText(tooLarge.Limit)}}
 	}
-	text := err.Error()
-	if m := unknownField.FindStringSubmatch(text); m != nil {
-		return &problem{Status: http.StatusBadRequest, Reason: "UNKNOWN_FIELD", Field: m[1], Params: []string{"field", m[1]}}
+	return &problem{Status: http.StatusBadRequest, Reason: "MALFORMED_BODY", Want: []string{"want.syntax"}}
+}
+
+// decodeProblem names the field of a body that is not of its message, and what
+// it wants. It never repeats a value from the body.
+func decodeProblem(err error, data []byte, v any) *problem {
+	m, ok := v.(proto.Message)
+	p := bodyProblem(err)
+	if !ok || p.Reason != "MALFORMED_BODY" {
+		return p
 	}
-	if m := wrongValue.FindStringSubmatch(text); m != nil {
-		return &problem{Status: http.StatusBadRequest, Reason: "MALFORMED_BODY", Field: m[2],
-			Params: []string{"problem", m[2] + ": " + m[1]}}
+	var body any
+	if json.Unmarshal(data, &body) != nil {
+		return p
 	}
-	return &problem{Status: http.StatusBadRequest, Reason: "MALFORMED_BODY", Params: []string{"problem", "syntax"}}
+	wrong := mismatch(m.ProtoReflect().Descriptor(), body, "")
+	switch {
+	case wrong == nil:
+		p.Want = []string{"want.other"}
+	case wrong.unknown:
+		return &problem{Status: http.StatusBadRequest, Reason: "UNKNOWN_FIELD", Field: wrong.field, Params: []string{"field", wrong.field}}
+	default:
+		p.Field, p.Want = wrong.field, wrong.want
+	}
+	return p
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
@@ -30,6 +31,9 @@ type files struct {
 
 // importOrganizations: POST /v1/organizations:import?dryRun=true, body text/csv.
 func (f *files) importOrganizations(w http.ResponseWriter, r *http.Request) {
+	if !onlyParameters(w, r, "dryRun") {
+		return
+	}
 	dryRun, ok := flag(w, r, "dryRun")
 	if !ok {
 		return
@@ -58,6 +62,9 @@ const (
 // importRoster: POST /v1/organizations/{id}/rosters:import?acceptReportIns=true
 // &dryRun=true, body CSV or XLSX.
 func (f *files) importRoster(w http.ResponseWriter, r *http.Request) {
+	if !onlyParameters(w, r, "acceptReportIns", "dryRun") {
+		return
+	}
 	accept, ok := flag(w, r, "acceptReportIns")
 	if !ok {
 		return
@@ -103,8 +110,10 @@ type uploadStream struct {
 }
 
 func upload(w http.ResponseWriter, r *http.Request, taken []string, open func(context.Context) (uploadStream, error)) {
-	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || !slices.Contains(taken, mediaType) {
-		writeProblem(w, r, problem{Status: http.StatusUnsupportedMediaType, Reason: "UNSUPPORTED_ENCODING"})
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || !slices.Contains(taken, mediaType) {
+		writeProblem(w, r, problem{Status: http.StatusUnsupportedMediaType, Reason: "UNSUPPORTED_MEDIA_TYPE",
+			Params: []string{"taken", strings.Join(taken, ", ")}})
 		return
 	}
 	if r.ContentLength > largestUpload {
@@ -118,16 +127,45 @@ func upload(w http.ResponseWriter, r *http.Request, taken []string, open func(co
 		writeProblem(w, r, problemOf(err))
 		return
 	}
-	reply, err := pump(http.MaxBytesReader(w, r.Body, largestUpload), stream)
+	file := &beginning{Reader: http.MaxBytesReader(w, r.Body, largestUpload)}
+	reply, err := pump(file, stream)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
 		writeProblem(w, r, *bodyProblem(err))
 	case err != nil:
-		writeProblem(w, r, problemOf(err))
+		writeProblem(w, r, fileProblem(err, mediaType, file.head))
 	default:
 		writeJSON(w, reply)
 	}
+}
+
+// beginning remembers the first bytes that were read.
+type beginning struct {
+	io.Reader
+	head []byte
+}
+
+func (b *beginning) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if left := len(zipMark) - len(b.head); left > 0 {
+		b.head = append(b.head, p[:min(n, left)]...)
+	}
+	return n, err
+}
+
+// zipMark is what every workbook begins with.
+const zipMark = "PK"
+
+// fileProblem: of what was sent as a workbook and is none, the service says what
+// is wrong with it as a CSV, which would lead nowhere.
+func fileProblem(err error, mediaType string, head []byte) problem {
+	p := problemOf(err)
+	asText := []string{"UNSUPPORTED_ENCODING", "ROSTER_UNREADABLE", "ROSTER_COLUMN_MISSING"}
+	if mediaType == mediaXLSX && string(head) != zipMark && slices.Contains(asText, p.Reason) {
+		return problem{Status: p.Status, Reason: "WORKBOOK_UNREADABLE", CallID: p.CallID}
+	}
+	return p
 }
 
 // pump sends the header and the bytes. Only a body that came to its own end

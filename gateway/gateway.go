@@ -109,6 +109,7 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 		runtime.WithRoutingErrorHandler(answerRoutingError),
 		runtime.WithIncomingHeaderMatcher(passedIn),
 		runtime.WithOutgoingHeaderMatcher(passedOut),
+		runtime.WithMiddlewares(readQueries().only),
 	)
 	ctx := context.Background()
 	var clock error

@@ -215,6 +215,12 @@ func TestREST_BadInput(t *testing.T) {
 		"no body":             {"POST", "/v1/reportIns", ``, nil, 400, "INVALID_FIELD", "memberId"},
 		"malformed token":     {"GET", "/v1/reportIns/r", "", []string{"Authorization", "Bearer nonsense"}, 401, "UNAUTHENTICATED", ""},
 		"no token":            {"GET", "/v1/reportIns/r", "", []string{"Authorization", ""}, 401, "UNAUTHENTICATED", ""},
+		"wrong enum":          {"POST", "/v1/organizations/C1/campaigns", `{"kinds":["MEMBER_KIND_X"]}`, nil, 400, "MALFORMED_BODY", "kinds[0]"},
+		"no list":             {"POST", "/v1/organizations/C1/campaigns", `{"kinds":"MEMBER_KIND_RETIRED"}`, nil, 400, "MALFORMED_BODY", "kinds"},
+		"unknown parameter":   {"GET", "/v1/organizations/C1/members?page_sise=5", "", nil, 400, "UNKNOWN_PARAMETER", "pageSise"},
+		"beside the path":     {"GET", "/v1/reportIns/r?view=all", "", nil, 400, "UNKNOWN_PARAMETER", "view"},
+		"beside a body":       {"POST", "/v1/reportIns?memberId=m", `{"memberId":"m"}`, nil, 400, "UNKNOWN_PARAMETER", "memberId"},
+		"of an import":        {"POST", "/v1/organizations/C1/rosters:import?dry-run=true", "x", []string{"Content-Type", "text/csv"}, 400, "UNKNOWN_PARAMETER", "dry-run"},
 		"page too large":      {"GET", "/v1/organizations/C1/members?pageSize=5000", "", nil, 400, "INVALID_FIELD", "pageSize"},
 		"page size no number": {"GET", "/v1/organizations/C1/members?pageSize=many", "", nil, 400, "INVALID_FIELD", "pageSize"},
 		"no such route":       {"GET", "/v1/nothing", "", nil, 404, "METHOD_CLOSED", ""},
@@ -236,6 +242,52 @@ func TestREST_BadInput(t *testing.T) {
 	}
 }
 
+// TestREST_ProblemsSpeakAsTheJSONDoes: the field by its name there, in the text
+// too, and what it wants; never the value that was sent.
+func TestREST_ProblemsSpeakAsTheJSONDoes(t *testing.T) {
+	f := newFixture(t)
+	for body, want := range map[string]string{
+		`{}`:                              `field memberId breaks its rule: at least 1 characters`,
+		`{"memberId":"   "}`:              `field memberId breaks its rule: not blank`,
+		`{"memberId":430198197207155484}`: `the body is not JSON of this message: memberId: a text "…"`,
+		`{"memberId":["m"]}`:              `the body is not JSON of this message: memberId: a text "…"`,
+		`{"memberId":`:                    `the body is not JSON of this message: it is not JSON`,
+	} {
+		p := f.do(t, "POST", "/v1/reportIns", body, "Accept-Language", "en").problem(t)
+		if p.Detail != want {
+			t.Errorf("%s: %s, want %s", body, p.Detail, want)
+		}
+	}
+	p := f.do(t, "POST", "/v1/organizations/C1/campaigns", `{"kinds":["X"]}`, "Accept-Language", "en").problem(t)
+	if want := "kinds[0]: one of: MEMBER_KIND_IN_SERVICE, MEMBER_KIND_RETIRED"; !strings.Contains(p.Detail, want) {
+		t.Errorf("%s, want %s", p.Detail, want)
+	}
+	f.err = rule.New(rule.Invalid, "INVALID_FIELD", `values["requests.pay_for_points"].the_value`, "field", `values["requests.pay_for_points"].the_value`, "rule", "x")
+	p = f.do(t, "GET", "/v1/reportIns/r", "", "Accept-Language", "en").problem(t)
+	if want := `values["requests.pay_for_points"].theValue`; p.Field != want || !strings.Contains(p.Detail, want) || p.Params["field"] != want {
+		t.Errorf("a key of a map: %q, %s", p.Field, p.Detail)
+	}
+}
+
+// TestUpload_SaysWhatIsWrongWithTheFile: of a workbook that is none not what
+// would be wrong with it as CSV, and of a type that is not taken which are.
+func TestUpload_SaysWhatIsWrongWithTheFile(t *testing.T) {
+	f := newFixture(t)
+	const workbook = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+	f.err = rule.New(rule.Invalid, "ROSTER_COLUMN_MISSING", "姓名", "column", "姓名")
+	for _, c := range []struct{ body, contentType, reason string }{
+		{"no zip", workbook, "WORKBOOK_UNREADABLE"}, {"PK\x03\x04", workbook, "ROSTER_COLUMN_MISSING"}, {"编码", "text/csv", "ROSTER_COLUMN_MISSING"},
+	} {
+		if p := f.do(t, "POST", "/v1/organizations/C1/rosters:import", c.body, "Content-Type", c.contentType).problem(t); p.Reason != c.reason {
+			t.Errorf("%q as %s: %s", c.body, c.contentType, p.Reason)
+		}
+	}
+	p := f.do(t, "POST", "/v1/organizations/C1/rosters:import", "x", "Content-Type", "application/json").problem(t)
+	if p.Params["taken"] != "text/csv, "+workbook || !strings.Contains(p.Detail, workbook) {
+		t.Errorf("taken: %s", p.Detail)
+	}
+}
+
 func TestREST_StatusOfAReason(t *testing.T) {
 	f := newFixture(t)
 	for _, c := range []struct {
@@ -247,6 +299,7 @@ func TestREST_StatusOfAReason(t *testing.T) {
 		{rule.New(rule.Precondition, "WRONG_STATE", "", "state", "accepted"), 409, ""},
 		{rule.New(rule.Exists, "ALREADY_EXISTS", ""), 409, ""},
 		{rule.New(rule.Invalid, "IDEMPOTENCY_KEY_REUSED", ""), 422, ""},
+		{rule.New(rule.Stale, "IMPORT_DIFFERS", "Idempotency-Key"), 422, ""},
 		{rule.New(rule.Denied, "CONFLICT_OF_INTEREST", ""), 403, ""},
 		{rule.New(rule.Exhausted, "OVERLOADED", ""), 429, "1"},
 		{kv.ErrUnavailable, 503, "1"},
@@ -283,9 +336,9 @@ func TestUpload_StreamsThroughTheDoor(t *testing.T) {
 		status                   int
 		reason                   string
 	}{
-		"not CSV":                      {"/v1/organizations/C1/rosters:import", "application/json", token(), nil, 415, "UNSUPPORTED_ENCODING"},
+		"not CSV":                      {"/v1/organizations/C1/rosters:import", "application/json", token(), nil, 415, "UNSUPPORTED_MEDIA_TYPE"},
 		"bad dry run":                  {"/v1/organizations/C1/rosters:import?dryRun=maybe", workbook, token(), nil, 400, "INVALID_FIELD"},
-		"no workbook of organizations": {"/v1/organizations:import", workbook, token(), nil, 415, "UNSUPPORTED_ENCODING"},
+		"no workbook of organizations": {"/v1/organizations:import", workbook, token(), nil, 415, "UNSUPPORTED_MEDIA_TYPE"},
 		"bad flag":                     {"/v1/organizations/C1/rosters:import?acceptReportIns=maybe", "text/csv", token(), nil, 400, "INVALID_FIELD"},
 		"no token":                     {"/v1/organizations/C1/rosters:import", "text/csv", "", nil, 401, "UNAUTHENTICATED"},
 		"refused":                      {"/v1/organizations/C1/rosters:import", "text/csv", token(), rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "organization_id", "id", "C1"), 404, "UNKNOWN_ORGANIZATION"},

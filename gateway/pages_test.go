@@ -69,6 +69,9 @@ func TestOpenAPI_EveryRouteIsServed(t *testing.T) {
 			}
 		}
 	}
+	if doc.Paths["/v1/changes"]["get"] == nil {
+		t.Error("the stream of changes is not in the document")
+	}
 	if n < 20 {
 		t.Errorf("only %d routes in the document", n)
 	}

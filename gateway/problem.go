@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,6 +30,8 @@ type problem struct {
 	Reason string
 	Field  string
 	Params []string
+	// Want is the name of a text with its params: what the field wants.
+	Want []string
 	// Detail and Errors are texts in the caller's language, where the door
 	// made them already.
 	Detail string
@@ -55,6 +58,15 @@ type problemBody struct {
 }
 
 func writeProblem(w http.ResponseWriter, r *http.Request, p problem) {
+	language := texts.Language(r.Header.Get("Accept-Language"))
+	if p.Want != nil {
+		what := texts.Text(language, p.Want[0], p.Want[1:]...)
+		if p.Field != "" {
+			what = p.Field + ": " + what
+		}
+		p.Params = append(p.Params, "problem", what)
+	}
+	p = inJSON(p)
 	out := problemBody{
 		Type: "urn:linli:reason:" + p.Reason, Title: http.StatusText(p.Status), Status: p.Status,
 		Detail: p.Detail, Reason: p.Reason, Field: camel(p.Field), Errors: p.Errors,
@@ -64,7 +76,7 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p problem) {
 		w.Header().Set("X-Call-Id", p.CallID)
 	}
 	if out.Detail == "" {
-		out.Detail = texts.Text(texts.Language(r.Header.Get("Accept-Language")), p.Reason, p.Params...)
+		out.Detail = texts.Text(language, p.Reason, p.Params...)
 	}
 	for i := 0; i+1 < len(p.Params); i += 2 {
 		if out.Params == nil {
@@ -79,6 +91,21 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p problem) {
 	w.WriteHeader(p.Status)
 	// The caller is gone when this fails, and there is nobody to tell.
 	_ = json.NewEncoder(w).Encode(out)
+}
+
+// inJSON names the field as the JSON does, in the text too: the door speaks of
+// the proto's.
+func inJSON(p problem) problem {
+	if p.Reason != "INVALID_FIELD" {
+		return p
+	}
+	p.Detail, p.Params = "", slices.Clone(p.Params)
+	for i := 0; i+1 < len(p.Params); i += 2 {
+		if p.Params[i] == "field" {
+			p.Params[i+1] = camel(p.Params[i+1])
+		}
+	}
+	return p
 }
 
 // answerError is called by the generated routes for every error.
@@ -143,11 +170,11 @@ func foreignProblem(s *status.Status) problem {
 }
 
 // httpStatus is the runtime's table with three corrections: a wrong state and
-// a stale etag are conflicts with what is there, and a reused idempotency key
-// is a request that cannot be processed.
+// a stale etag are conflicts with what is there, and a reused idempotency key,
+// of an import too, is a request that cannot be processed.
 func httpStatus(s *status.Status) int {
 	switch cause := rpc.FromStatus(s); {
-	case cause != nil && cause.Reason == "IDEMPOTENCY_KEY_REUSED":
+	case cause != nil && (cause.Reason == "IDEMPOTENCY_KEY_REUSED" || cause.Reason == "IMPORT_DIFFERS"):
 		return http.StatusUnprocessableEntity
 	case cause != nil && cause.Reason == "BODY_TOO_LARGE":
 		return http.StatusRequestEntityTooLarge
@@ -158,11 +185,15 @@ func httpStatus(s *status.Status) int {
 }
 
 // camel turns a field path of the proto into the JSON's: "page_size" → "pageSize".
+// Keys of maps stand in quotes and are left as they are.
 func camel(field string) string {
 	var b strings.Builder
-	up := false
+	up, key := false, false
 	for _, c := range field {
-		if c == '_' {
+		if c == '"' {
+			key = !key
+		}
+		if c == '_' && !key {
 			up = true
 			continue
 		}

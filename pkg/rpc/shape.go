@@ -3,10 +3,12 @@ package rpc
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"buf.build/go/protovalidate"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/texts"
@@ -63,12 +65,33 @@ func (s *shape) add(field, what string) {
 		Field: field, Description: what, Reason: "INVALID_FIELD"})
 }
 
-// inRule says a rule in the caller's language where there is a text for it.
+// inRule says a rule in the caller's language where there is a text for it: of
+// an enum what can be chosen, of a pattern what it means.
 func inRule(v *protovalidate.Violation, language string) string {
-	id := "rule." + v.Proto.GetRuleId()
-	what := texts.Text(language, id, "value", v.RuleValue.String())
-	if what == id {
-		what = v.Proto.GetMessage()
+	rule := v.Proto.GetRuleId()
+	if f := v.FieldDescriptor; strings.HasPrefix(rule, "enum.") && f != nil && f.Enum() != nil {
+		return texts.Text(language, "rule.one_of", "values", strings.Join(choices(f.Enum()), ", "))
 	}
-	return what
+	said := v.Proto.GetMessage()
+	if rule == "string.pattern" {
+		said = texts.Word(language, "pattern", v.RuleValue.String())
+		if said != v.RuleValue.String() {
+			return said
+		}
+	}
+	id := "rule." + rule
+	if what := texts.Text(language, id, "value", v.RuleValue.String()); what != id {
+		return what
+	}
+	return said
+}
+
+// choices are the names of an enum but for the one that says nothing.
+func choices(e protoreflect.EnumDescriptor) (names []string) {
+	for i := range e.Values().Len() {
+		if v := e.Values().Get(i); v.Number() != 0 {
+			names = append(names, string(v.Name()))
+		}
+	}
+	return names
 }

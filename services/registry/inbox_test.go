@@ -116,7 +116,7 @@ func TestInbox_ReceiptsReachTheHomeOrganization(t *testing.T) {
 	h.Drain()
 	office, err := client.ListOfficeMessages(h.officer(workplace), &pb.ListOfficeMessagesRequest{OrganizationId: "W00005"})
 	must(t, err)
-	if got := office.GetMessages(); len(got) != 1 || got[0].GetTopic() != "report_in.receipts" || !strings.Contains(got[0].GetBody(), "3 receipts") {
+	if got := office.GetMessages(); len(got) != 1 || got[0].GetTopic() != "report_in.receipts" || !strings.Contains(got[0].GetBody(), ": 3.") {
 		t.Errorf("the workplace was told %v", got)
 	}
 }

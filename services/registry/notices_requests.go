@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -78,7 +79,11 @@ func requestTopics() []topic {
 	for _, name := range strings.Fields(`posted admitted verified dispatched offered taken_on begun helper_found offer_declined
 		returned recalled escalated escalated_here handed_back handed_back_here extended paused resumed answered message
 		resolved finished rated closed declined merged unsolved reopened`) {
-		out = append(out, topic{"request." + name, step})
+		facts := step
+		if "request."+name == admitTopic {
+			facts = append(slices.Clone(step), "days")
+		}
+		out = append(out, topic{"request." + name, facts})
 	}
 	for _, name := range strings.Fields(`admit_near solve_near visit_near answer_late admit_overdue solve_overdue
 		visit_overdue overdue_passed_on`) {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 
+	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
@@ -79,6 +81,10 @@ func (s *Service) template(r kv.Reader, language string, t topic, at scope.Path)
 	return out, nil
 }
 
+// admitTopic asks an office to admit a request within the days of its district's
+// policy.
+const admitTopic = "request.posted"
+
 // message renders a row for a reader.
 func (s *Service) message(r kv.Reader, language string, row *pb.MessageRow) (*pb.Message, error) {
 	out := &pb.Message{Id: row.GetId(), Topic: row.GetTopic(), About: row.GetAbout(), Time: row.GetTime(), ReadAt: row.GetReadAt()}
@@ -99,6 +105,13 @@ func (s *Service) message(r kv.Reader, language string, row *pb.MessageRow) (*pb
 			}
 		}
 		pairs = append(pairs, "{"+name+"}", value)
+	}
+	if t.name == admitTopic {
+		p, err := s.policyAt(r, at, int32(row.GetTime().AsTime().In(clock.Shanghai()).Year()))
+		if err != nil {
+			return nil, err
+		}
+		pairs = append(pairs, "{days}", strconv.Itoa(p.Int("requests.admit_days")))
 	}
 	text, err := s.template(r, language, t, at)
 	if err != nil {

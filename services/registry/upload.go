@@ -108,6 +108,9 @@ func sniff(file io.Reader) (*bufio.Reader, []byte, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, nil, err
 	}
+	if len(head) == 0 {
+		return nil, nil, rule.New(rule.Invalid, "FILE_EMPTY", "chunk")
+	}
 	return in, head, nil
 }
 

@@ -21,8 +21,10 @@ const (
 const zipMark = "PK\x03\x04"
 
 // IsWorkbook says whether a file that begins so is an XLSX workbook, or nothing
-// that can be read.
-func IsWorkbook(head []byte) bool { return bytes.HasPrefix(head, []byte(zipMark)) }
+// that can be read: a torn or empty one begins with another mark of its kind.
+func IsWorkbook(head []byte) bool {
+	return bytes.HasPrefix(head, []byte(zipMark[:2])) && (len(head) == 2 || head[2] < ' ')
+}
 
 // SniffBytes is how much of a file Detect wants to see.
 const SniffBytes = 4096

@@ -512,6 +512,12 @@ const (
 	// No membership is held at the organization `id`; a workplace or the district
 	// has figures.
 	Reason_REASON_NO_MEMBERSHIPS Reason = 1790
+	// Files of the type that was sent are not taken; `taken` are.
+	Reason_REASON_UNSUPPORTED_MEDIA_TYPE Reason = 1791
+	// The file has no bytes.
+	Reason_REASON_FILE_EMPTY Reason = 1792
+	// The query of the address has a parameter that the call does not take.
+	Reason_REASON_UNKNOWN_PARAMETER Reason = 1793
 )
 
 // Enum value maps for Reason.
@@ -757,6 +763,9 @@ var (
 		1776: "REASON_JOINS_OWN_REQUEST",
 		1777: "REASON_AIDS_UNCONFIRMED",
 		1790: "REASON_NO_MEMBERSHIPS",
+		1791: "REASON_UNSUPPORTED_MEDIA_TYPE",
+		1792: "REASON_FILE_EMPTY",
+		1793: "REASON_UNKNOWN_PARAMETER",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -999,6 +1008,9 @@ var (
 		"REASON_JOINS_OWN_REQUEST":         1776,
 		"REASON_AIDS_UNCONFIRMED":          1777,
 		"REASON_NO_MEMBERSHIPS":            1790,
+		"REASON_UNSUPPORTED_MEDIA_TYPE":    1791,
+		"REASON_FILE_EMPTY":                1792,
+		"REASON_UNKNOWN_PARAMETER":         1793,
 	}
 )
 
@@ -1033,7 +1045,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xee7\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xc98\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1289,7 +1301,10 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x0fREASON_NO_CLOCK\x10\xef\r\x12\x1d\n" +
 	"\x18REASON_JOINS_OWN_REQUEST\x10\xf0\r\x12\x1c\n" +
 	"\x17REASON_AIDS_UNCONFIRMED\x10\xf1\r\x12\x1a\n" +
-	"\x15REASON_NO_MEMBERSHIPS\x10\xfe\rB\xb5\x01\n" +
+	"\x15REASON_NO_MEMBERSHIPS\x10\xfe\r\x12\"\n" +
+	"\x1dREASON_UNSUPPORTED_MEDIA_TYPE\x10\xff\r\x12\x16\n" +
+	"\x11REASON_FILE_EMPTY\x10\x80\x0e\x12\x1d\n" +
+	"\x18REASON_UNKNOWN_PARAMETER\x10\x81\x0eB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
