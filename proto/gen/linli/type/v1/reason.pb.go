@@ -493,6 +493,20 @@ const (
 	Reason_REASON_DIRECTION_CONTRADICTED Reason = 1552
 	// Member `id` has not reported in to the community.
 	Reason_REASON_POLL_MEMBER_ELSEWHERE Reason = 1680
+	// Nobody proposes the own honor, objects to it or handles an objection to it.
+	Reason_REASON_HONOR_OF_ONESELF Reason = 1820
+	// The sheets of the community hold the caller's own.
+	Reason_REASON_SIGNS_ONESELF Reason = 1822
+	// Nobody gives, inspects or ends the own card.
+	Reason_REASON_CARD_OF_ONESELF Reason = 1823
+	// A card is inspected for a year from `from` to `to`.
+	Reason_REASON_INSPECTION_YEAR Reason = 1824
+	// No cycle is opened for a year after `year`.
+	Reason_REASON_CYCLE_AHEAD Reason = 1825
+	// Not used in the appraisal takes a why.
+	Reason_REASON_WHY_NOT_USED Reason = 1826
+	// The issue `issue` is answered.
+	Reason_REASON_REPLIED_ALREADY Reason = 1827
 )
 
 // Enum value maps for Reason.
@@ -729,6 +743,13 @@ var (
 		1551: "REASON_NOT_ACCEPTED",
 		1552: "REASON_DIRECTION_CONTRADICTED",
 		1680: "REASON_POLL_MEMBER_ELSEWHERE",
+		1820: "REASON_HONOR_OF_ONESELF",
+		1822: "REASON_SIGNS_ONESELF",
+		1823: "REASON_CARD_OF_ONESELF",
+		1824: "REASON_INSPECTION_YEAR",
+		1825: "REASON_CYCLE_AHEAD",
+		1826: "REASON_WHY_NOT_USED",
+		1827: "REASON_REPLIED_ALREADY",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -962,6 +983,13 @@ var (
 		"REASON_NOT_ACCEPTED":              1551,
 		"REASON_DIRECTION_CONTRADICTED":    1552,
 		"REASON_POLL_MEMBER_ELSEWHERE":     1680,
+		"REASON_HONOR_OF_ONESELF":          1820,
+		"REASON_SIGNS_ONESELF":             1822,
+		"REASON_CARD_OF_ONESELF":           1823,
+		"REASON_INSPECTION_YEAR":           1824,
+		"REASON_CYCLE_AHEAD":               1825,
+		"REASON_WHY_NOT_USED":              1826,
+		"REASON_REPLIED_ALREADY":           1827,
 	}
 )
 
@@ -996,7 +1024,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xe05\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xa37\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1243,7 +1271,14 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x17REASON_APPLICANT_BARRED\x10\x8e\f\x12\x18\n" +
 	"\x13REASON_NOT_ACCEPTED\x10\x8f\f\x12\"\n" +
 	"\x1dREASON_DIRECTION_CONTRADICTED\x10\x90\f\x12!\n" +
-	"\x1cREASON_POLL_MEMBER_ELSEWHERE\x10\x90\rB\xb5\x01\n" +
+	"\x1cREASON_POLL_MEMBER_ELSEWHERE\x10\x90\r\x12\x1c\n" +
+	"\x17REASON_HONOR_OF_ONESELF\x10\x9c\x0e\x12\x19\n" +
+	"\x14REASON_SIGNS_ONESELF\x10\x9e\x0e\x12\x1b\n" +
+	"\x16REASON_CARD_OF_ONESELF\x10\x9f\x0e\x12\x1b\n" +
+	"\x16REASON_INSPECTION_YEAR\x10\xa0\x0e\x12\x17\n" +
+	"\x12REASON_CYCLE_AHEAD\x10\xa1\x0e\x12\x18\n" +
+	"\x13REASON_WHY_NOT_USED\x10\xa2\x0e\x12\x1b\n" +
+	"\x16REASON_REPLIED_ALREADY\x10\xa3\x0eB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
