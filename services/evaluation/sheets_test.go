@@ -218,7 +218,7 @@ func TestReplies_RemindersEndWithTheAnswer(t *testing.T) {
 	c := h.year(t)
 	h.closed(t, c.GetId())
 	letters := h.letters(t, c.GetId())
-	if _, err := h.replies().ReplyToLetter(h.home("o"), &pb.ReplyToLetterRequest{LetterId: letters["W1"].GetId()}); err != nil {
+	if _, err := h.replies().ReplyToLetter(h.home("o"), &pb.ReplyToLetterRequest{LetterId: letters["W1"].GetId(), Why: "本年度不考核"}); err != nil {
 		t.Fatal(err)
 	}
 	reply, err := h.replies().GetReply(h.officer(), &pb.GetReplyRequest{LetterId: letters["W1"].GetId()})
