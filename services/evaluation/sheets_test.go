@@ -111,7 +111,7 @@ func TestSheets_FromTheMemberToTheLetter(t *testing.T) {
 	h.await(t, c.GetId(), pb.CycleState_CYCLE_STATE_CLOSED)
 	letter, err := h.client.GetLetter(h.home("o"), &pb.GetLetterRequest{Id: h.letters(t, c.GetId())["W1"].GetId()})
 	line := letter.GetLetter().GetLines()[0]
-	if err != nil || letter.GetLetter().GetIssue() != 1 || line.GetOpinion() != int32(pb.Opinion_OPINION_GOOD) || line.GetOpinionText() != "全年参加楼道整治" {
+	if err != nil || letter.GetLetter().GetIssue() != 1 || line.GetOpinion() != pb.Opinion_OPINION_GOOD || line.GetOpinionText() != "全年参加楼道整治" {
 		t.Errorf("the letter: %v, %v", letter, err)
 	}
 	_, err = h.client.GetLetter(h.home("m1"), &pb.GetLetterRequest{Id: letter.GetLetter().GetId()})
