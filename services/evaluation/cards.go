@@ -33,8 +33,11 @@ const mostCards = 50
 
 // IssueCard gives a card to a member who has reported in.
 func (s cards) IssueCard(ctx context.Context, req *pb.IssueCardRequest) (*pb.IssueCardResponse, error) {
-	now := s.store.Civil().Now()
+	call, now := access.From(ctx), s.store.Civil().Now()
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.IssueCardResponse, error) {
+		if err := card.CheckHand(call.Person, req.GetMemberId()); err != nil {
+			return nil, err
+		}
 		o, _, err := s.organizations.Get(tx, req.GetCommunityId())
 		if err != nil {
 			return nil, err
@@ -65,7 +68,7 @@ func (s cards) IssueCard(ctx context.Context, req *pb.IssueCardRequest) (*pb.Iss
 			return nil, err
 		}
 		tx.Audit(store.Record{Rows: []string{row.Value.GetCard().GetNumber()}})
-		return &pb.IssueCardResponse{Card: cardProto(row)}, tx.Emit(cardEvent("card.issued", row, now))
+		return &pb.IssueCardResponse{Card: cardProto(row)}, tx.Emit(cardEvent("card.issued", row, now, 0))
 	})
 }
 
@@ -145,7 +148,7 @@ func (s cards) GetMyCards(ctx context.Context, _ *pb.GetMyCardsRequest) (*pb.Get
 func (s cards) InspectCard(ctx context.Context, req *pb.InspectCardRequest) (*pb.InspectCardResponse, error) {
 	call, now := access.From(ctx), timestamppb.New(s.store.Civil().Now())
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.InspectCardResponse, error) {
-		out, err := s.move(tx, call, req.GetNumber(), req.GetEtag(), card.Inspect, func(c *pb.Card) error {
+		out, err := s.move(tx, call, step{req.GetNumber(), req.GetEtag(), card.Inspect, req.GetYear()}, func(c *pb.Card) error {
 			var years []int32
 			for _, i := range c.GetInspections() {
 				years = append(years, i.GetYear())
@@ -153,7 +156,7 @@ func (s cards) InspectCard(ctx context.Context, req *pb.InspectCardRequest) (*pb
 			c.Inspections = append(c.Inspections, &pb.Inspection{
 				Year: req.GetYear(), Passed: req.GetPassed(), Note: req.GetNote(), InspectedBy: call.Person, InspectedAt: now,
 			})
-			return card.CheckInspection(years, req.GetYear())
+			return card.CheckInspection(years, req.GetYear(), civilYear(c.GetIssuedAt()), civilYear(now))
 		})
 		return &pb.InspectCardResponse{Card: out}, err
 	})
@@ -163,7 +166,7 @@ func (s cards) InspectCard(ctx context.Context, req *pb.InspectCardRequest) (*pb
 func (s cards) EndCard(ctx context.Context, req *pb.EndCardRequest) (*pb.EndCardResponse, error) {
 	call, now := access.From(ctx), timestamppb.New(s.store.Civil().Now())
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.EndCardResponse, error) {
-		out, err := s.move(tx, call, req.GetNumber(), req.GetEtag(), card.End, func(c *pb.Card) error {
+		out, err := s.move(tx, call, step{req.GetNumber(), req.GetEtag(), card.End, 0}, func(c *pb.Card) error {
 			c.EndReason, c.EndedAt = req.GetReason(), now
 			return nil
 		})
@@ -171,19 +174,28 @@ func (s cards) EndCard(ctx context.Context, req *pb.EndCardRequest) (*pb.EndCard
 	})
 }
 
-// move takes a card one step further.
-func (s cards) move(tx *store.Tx, call access.Call, number, etag, command string, change func(*pb.Card) error) (*pb.Card, error) {
-	row, ok, err := s.sheetTables.cards.Get(tx, scope.Scope{Paths: call.Scope.Paths}, key.Key(nil).String(number))
+// step is what is done with a card; year is that of an inspection.
+type step struct {
+	number, etag, command string
+	year                  int32
+}
+
+// move takes a card one step further; not the caller's own.
+func (s cards) move(tx *store.Tx, call access.Call, do step, change func(*pb.Card) error) (*pb.Card, error) {
+	row, ok, err := s.sheetTables.cards.Get(tx, scope.Scope{Paths: call.Scope.Paths}, key.Key(nil).String(do.number))
 	if err == nil && !ok {
-		err = rule.Absent("card", number)
+		err = rule.Absent("card", do.number)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := row.Match(etag); err != nil {
+	if err := card.CheckHand(call.Person, row.Value.GetCard().GetMemberId()); err != nil {
 		return nil, err
 	}
-	state, err := card.Machine().Next(card.State(row.Value.GetCard().GetState()), command)
+	if err := row.Match(do.etag); err != nil {
+		return nil, err
+	}
+	state, err := card.Machine().Next(card.State(row.Value.GetCard().GetState()), do.command)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +208,7 @@ func (s cards) move(tx *store.Tx, call access.Call, number, etag, command string
 	if err != nil {
 		return nil, err
 	}
-	tx.Audit(store.Record{Rows: []string{number}})
-	name := map[string]string{card.Inspect: "card.inspected", card.End: "card.ended"}[command]
-	return cardProto(kept), tx.Emit(cardEvent(name, kept, s.store.Civil().Now()))
+	tx.Audit(store.Record{Rows: []string{do.number}})
+	name := map[string]string{card.Inspect: "card.inspected", card.End: "card.ended"}[do.command]
+	return cardProto(kept), tx.Emit(cardEvent(name, kept, s.store.Civil().Now(), do.year))
 }

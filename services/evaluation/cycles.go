@@ -10,6 +10,7 @@ import (
 	pb "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/kv/key"
 	"github.com/linli-project/linli/pkg/rule"
@@ -32,6 +33,9 @@ func (s *Service) OpenCycle(ctx context.Context, req *pb.OpenCycleRequest) (*pb.
 		if !ok {
 			return nil, rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "district_id", "id", req.GetDistrictId())
 		}
+		if err := cycle.CheckYear(req.GetYear(), civilYear(now)); err != nil {
+			return nil, err
+		}
 		year := key.Key(nil).String(string(district.Path)).Uint(uint64(req.GetYear()))
 		if _, exists, err := s.tables.cycles.By(tx, scope.All(), byYear, year); err != nil || exists {
 			return nil, orExists(err, req.GetYear())
@@ -51,6 +55,11 @@ func (s *Service) OpenCycle(ctx context.Context, req *pb.OpenCycleRequest) (*pb.
 	})
 	s.wakeUp()
 	return reply, err
+}
+
+// civilYear is the Shanghai year of a moment.
+func civilYear(at *timestamppb.Timestamp) int32 {
+	return int32(at.AsTime().In(clock.Shanghai()).Year())
 }
 
 func orExists(err error, year int32) error {

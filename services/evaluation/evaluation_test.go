@@ -123,7 +123,7 @@ func TestCycle_SumsTheYearIntoLetters(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := []*pb.LetterLine{
-				{MemberId: "m1", CommunityId: "C1", Times: 2, Cases: 2, QuarterHours: 8, Opinion: int32(pb.Opinion_OPINION_FAIR)},
+				{MemberId: "m1", CommunityId: "C1", Times: 2, Cases: 2, QuarterHours: 8, Opinion: pb.Opinion_OPINION_FAIR},
 				{MemberId: "m2"},
 			}
 			if got := reply.GetLetter(); got.GetMembers() != 2 || got.GetMembersWithService() != 1 || got.GetQuarterHours() != 8 || !sameLines(got.GetLines(), want) {

@@ -85,13 +85,14 @@ func letterEvent(name string, row table.Row[*pb.LetterRow], now time.Time) store
 }
 
 // sheetsEvent: linli.evaluation.sheets.signed.v1, .consented.v1 and .sent_back.v1.
-func sheetsEvent(command string, year int32, row table.Row[*pb.SignatureRow]) store.Event {
+func sheetsEvent(command string, year int32, row table.Row[*pb.SignatureRow], now time.Time) store.Event {
 	g := row.Value.GetSignature()
 	return store.Event{
 		Name:     "sheets." + map[string]string{sheet.Sign: "signed", sheet.Consent: "consented", sheet.SendBack: "sent_back"}[command],
 		EntityID: g.GetCycleId() + "/" + g.GetCommunityId(), Revision: row.Revision,
 		Data: &pb.SheetsChanged{
 			CycleId: g.GetCycleId(), Revision: row.Revision, CommunityPath: row.Value.GetCommunityPath(), State: g.GetState(), Year: year,
+			Day: clock.Day(now),
 		},
 	}
 }
@@ -108,14 +109,15 @@ func objectionEvent(name string, row table.Row[*pb.ObjectionRow], now time.Time)
 	}
 }
 
-// cardEvent: linli.evaluation.card.issued.v1, .inspected.v1 and .ended.v1.
-func cardEvent(name string, row table.Row[*pb.CardRow], now time.Time) store.Event {
+// cardEvent: linli.evaluation.card.issued.v1, .inspected.v1 and .ended.v1. year
+// is that of an inspection.
+func cardEvent(name string, row table.Row[*pb.CardRow], now time.Time, year int32) store.Event {
 	c := row.Value.GetCard()
 	return store.Event{
 		Name: name, EntityID: c.GetNumber(), Revision: row.Revision,
 		Data: &pb.CardChanged{
 			Number: c.GetNumber(), Revision: row.Revision, MemberId: c.GetMemberId(), CommunityPath: row.Value.GetCommunityPath(),
-			State: c.GetState(), Day: clock.Day(now),
+			State: c.GetState(), Day: clock.Day(now), InspectedYear: year, Inspections: int32(len(c.GetInspections())),
 		},
 	}
 }

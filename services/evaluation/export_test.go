@@ -6,6 +6,8 @@ import (
 	pb "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
 
 	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/pkg/table"
 )
 
 // RemindDue reminds of every letter whose reply is due, as the job does.
@@ -53,4 +55,22 @@ func (s *Service) OpinionText(row *pb.ResultRow) (string, error) { return s.opin
 // SealOpinion seals a text for the opinion on a member.
 func (s *Service) SealOpinion(text, cycle, member string) []byte {
 	return s.sealText(text, opinionPlace(cycle, member))
+}
+
+// NamesKept counts the honors that hold a name.
+func (s *Service) NamesKept(t *testing.T) (n int) {
+	t.Helper()
+	err := s.store.View(t.Context(), func(r kv.Reader) error {
+		page, err := s.tables.honors.List(r, scope.All(), table.Query{Limit: entriesAtOnce})
+		for _, row := range page.Rows {
+			if len(row.Value.GetSealedName()) > 0 {
+				n++
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

@@ -229,7 +229,7 @@ func TestHonor_ObjectionsAreAnsweredFirst(t *testing.T) {
 		objections = append(objections, o)
 	}
 	_, err = object(h.asMember("m1"), ids[0])
-	refused(t, "by the member", err, codes.PermissionDenied, "CONFIRMS_SELF")
+	refused(t, "by the member", err, codes.PermissionDenied, "HONOR_OF_ONESELF")
 	h.Civil.Advance(time.Date(2013, 9, 10, 0, 0, 0, 0, time.UTC))
 	_, err = object(h.resident("r2"), ids[0])
 	refused(t, "after the notice", err, codes.FailedPrecondition, "NOT_IN_NOTICE")
@@ -245,7 +245,7 @@ func TestHonor_ObjectionsAreAnsweredFirst(t *testing.T) {
 			_, err := h.honors().AnswerHonorObjection(ctx, &pb.AnswerHonorObjectionRequest{Id: objections[i].GetId(), Upheld: upheld, Answer: "已核实"})
 			return err
 		}
-		refused(t, "by who objected", answer(h.as(typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, "r1", community)), codes.PermissionDenied, "CONFIRMS_SELF")
+		refused(t, "by who objected", answer(h.as(typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, "r1", community)), codes.PermissionDenied, "OWN_OBJECTION")
 		if err := answer(h.staff()); err != nil {
 			t.Fatal(err)
 		}

@@ -54,6 +54,10 @@ func honorEvent(command string, row table.Row[*pb.HonorRow], now *timestamppb.Ti
 // ProposeHonor names a member for a board.
 func (s *Service) ProposeHonor(ctx context.Context, req *pb.ProposeHonorRequest) (*pb.ProposeHonorResponse, error) {
 	call, id, now := access.From(ctx), s.ids("hon"), timestamppb.New(s.store.Civil().Now())
+	name, err := s.honorName(ctx, id, req.GetMemberId())
+	if err != nil {
+		return nil, err
+	}
 	// Counted before the commit, which may not read as much as a member can have done.
 	found, err := s.evidenceFor(ctx, req, clock.Day(now.AsTime()))
 	if err != nil {
@@ -65,12 +69,12 @@ func (s *Service) ProposeHonor(ctx context.Context, req *pb.ProposeHonorRequest)
 			return nil, err
 		}
 		if call.Person == req.GetMemberId() {
-			return nil, rule.New(rule.Denied, "CONFIRMS_SELF", "member_id")
+			return nil, rule.New(rule.Denied, "HONOR_OF_ONESELF", "member_id")
 		}
 		if err := s.mayBeNamed(tx, board.Value, req, found, now); err != nil {
 			return nil, err
 		}
-		row, err := s.tables.honors.Insert(tx, &pb.HonorRow{CommunityPath: board.Value.GetCommunityPath(), Honor: &pb.Honor{
+		row, err := s.tables.honors.Insert(tx, &pb.HonorRow{CommunityPath: board.Value.GetCommunityPath(), SealedName: name, Honor: &pb.Honor{
 			Id: id, BoardId: req.GetBoardId(), CommunityId: board.Value.GetBoard().GetCommunityId(), MemberId: req.GetMemberId(),
 			State: pb.HonorState(honor.Named), Evidence: found, EndsOn: req.GetEndsOn(), ProposedBy: call.Person, ProposedAt: now,
 		}})
@@ -142,7 +146,7 @@ func (s *Service) moveHonor(tx *store.Tx, row table.Row[*pb.HonorRow], command s
 	next := proto.CloneOf(row.Value)
 	next.Honor.State = pb.HonorState(state)
 	if !state.Open() {
-		next.Honor.EndedAt = now
+		next.Honor.EndedAt, next.SealedName = now, nil // however it ends, the name is gone
 	}
 	change(next.Honor)
 	if row, err = s.tables.honors.Replace(tx, row, next); err != nil {

@@ -50,7 +50,7 @@ func (s *Service) ObjectToHonor(ctx context.Context, req *pb.ObjectToHonorReques
 			return nil, rule.Absent("honor", req.GetHonorId()) // nobody knows of it yet
 		}
 		if h.GetMemberId() == call.Person {
-			return nil, rule.New(rule.Denied, "CONFIRMS_SELF", "")
+			return nil, rule.New(rule.Denied, "HONOR_OF_ONESELF", "")
 		}
 		if honor.State(h.GetState()) != honor.InNotice || !now.AsTime().Before(h.GetNoticeUntil().AsTime()) {
 			return nil, rule.New(rule.Precondition, "NOT_IN_NOTICE", "")
@@ -134,7 +134,7 @@ func (s *Service) RevealHonorObjection(ctx context.Context, req *pb.RevealHonorO
 			return nil, err
 		}
 		if call.Person == row.Value.GetMemberId() {
-			return nil, rule.New(rule.Denied, "CONFIRMS_SELF", "")
+			return nil, rule.New(rule.Denied, "HONOR_OF_ONESELF", "")
 		}
 		text, err := s.store.Keyring().Open(row.Value.GetSealedText(), objectionText(req.GetId())...)
 		if err != nil {
@@ -156,8 +156,11 @@ func (s *Service) AnswerHonorObjection(ctx context.Context, req *pb.AnswerHonorO
 		if err != nil {
 			return nil, err
 		}
-		if call.Person == row.Value.GetPerson() || call.Person == row.Value.GetMemberId() {
-			return nil, rule.New(rule.Denied, "CONFIRMS_SELF", "")
+		if call.Person == row.Value.GetMemberId() {
+			return nil, rule.New(rule.Denied, "HONOR_OF_ONESELF", "")
+		}
+		if call.Person == row.Value.GetPerson() {
+			return nil, rule.New(rule.Denied, "OWN_OBJECTION", "")
 		}
 		if row.Value.GetObjection().GetAnswered() {
 			return nil, rule.New(rule.Precondition, "OBJECTION_ANSWERED", "")

@@ -85,6 +85,10 @@ func (s replies) ReplyToLetter(ctx context.Context, req *pb.ReplyToLetterRequest
 		if err := sheet.CheckReply(req.GetIssue(), row.Value.GetLetter().GetIssue()); err != nil {
 			return nil, err
 		}
+		issue, answered := row.Value.GetLetter().GetIssue(), row.Value.GetReply() != nil
+		if err := sheet.CheckAnswer(req.GetUsedInAppraisal(), req.GetWhy(), issue, answered); err != nil {
+			return nil, err
+		}
 		next := proto.CloneOf(row.Value)
 		next.Letter.RepliedAt, next.RemindAt, next.SealedWhy = now, nil, why
 		next.Reply = &pb.Reply{

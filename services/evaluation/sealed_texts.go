@@ -48,7 +48,7 @@ func (s *Service) lineProto(row *pb.ResultRow) (*pb.LetterLine, error) {
 	return &pb.LetterLine{
 		MemberId: row.GetMemberId(), CommunityId: scope.Path(row.GetCommunityPath()).ID(),
 		Times: row.GetTimes(), Cases: row.GetCases(), QuarterHours: row.GetQuarterHours(),
-		Opinion: int32(opinionOf(row)), OpinionText: text,
+		Opinion: opinionOf(row), OpinionText: text,
 	}, err
 }
 

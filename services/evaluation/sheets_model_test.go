@@ -186,6 +186,7 @@ func TestCards_RandomCommandsAgainstAModel(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 17))
 	type modelCard struct {
 		member    string
+		issued    int32
 		ended     bool
 		inspected map[int32]bool
 	}
@@ -194,6 +195,10 @@ func TestCards_RandomCommandsAgainstAModel(t *testing.T) {
 	for step := range 200 {
 		var allowed bool
 		var err error
+		if step%50 == 49 {
+			h.Civil.Advance(h.Civil.Now().AddDate(1, 0, 0))
+		}
+		present := int32(h.Civil.Now().Year())
 		switch random.IntN(4) {
 		case 0:
 			member := []string{"m1", "m3"}[random.IntN(2)]
@@ -204,16 +209,16 @@ func TestCards_RandomCommandsAgainstAModel(t *testing.T) {
 				if cards[number] != nil {
 					t.Fatalf("step %d: the number %q a second time", step, number)
 				}
-				cards[number], active[member] = &modelCard{member: member, inspected: map[int32]bool{}}, number
+				cards[number], active[member] = &modelCard{member: member, issued: present, inspected: map[int32]bool{}}, number
 				numbers = append(numbers, number)
 			}
 		case 1, 2:
 			if len(numbers) == 0 {
 				continue
 			}
-			number, year := numbers[random.IntN(len(numbers))], 2013+random.Int32N(4)
+			number, year := numbers[random.IntN(len(numbers))], 2012+random.Int32N(6)
 			_, err = h.cards().InspectCard(h.staff(), &pb.InspectCardRequest{Number: number, Year: year, Passed: true})
-			allowed = !cards[number].ended && !cards[number].inspected[year]
+			allowed = !cards[number].ended && !cards[number].inspected[year] && cards[number].issued <= year && year <= present
 			cards[number].inspected[year] = cards[number].inspected[year] || allowed
 		default:
 			if len(numbers) == 0 || random.IntN(3) > 0 {

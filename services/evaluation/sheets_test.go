@@ -111,7 +111,7 @@ func TestSheets_FromTheMemberToTheLetter(t *testing.T) {
 	h.await(t, c.GetId(), pb.CycleState_CYCLE_STATE_CLOSED)
 	letter, err := h.client.GetLetter(h.home("o"), &pb.GetLetterRequest{Id: h.letters(t, c.GetId())["W1"].GetId()})
 	line := letter.GetLetter().GetLines()[0]
-	if err != nil || letter.GetLetter().GetIssue() != 1 || line.GetOpinion() != int32(pb.Opinion_OPINION_GOOD) || line.GetOpinionText() != "全年参加楼道整治" {
+	if err != nil || letter.GetLetter().GetIssue() != 1 || line.GetOpinion() != pb.Opinion_OPINION_GOOD || line.GetOpinionText() != "全年参加楼道整治" {
 		t.Errorf("the letter: %v, %v", letter, err)
 	}
 	_, err = h.client.GetLetter(h.home("m1"), &pb.GetLetterRequest{Id: letter.GetLetter().GetId()})
@@ -218,7 +218,7 @@ func TestReplies_RemindersEndWithTheAnswer(t *testing.T) {
 	c := h.year(t)
 	h.closed(t, c.GetId())
 	letters := h.letters(t, c.GetId())
-	if _, err := h.replies().ReplyToLetter(h.home("o"), &pb.ReplyToLetterRequest{LetterId: letters["W1"].GetId()}); err != nil {
+	if _, err := h.replies().ReplyToLetter(h.home("o"), &pb.ReplyToLetterRequest{LetterId: letters["W1"].GetId(), Why: "本年度不考核"}); err != nil {
 		t.Fatal(err)
 	}
 	reply, err := h.replies().GetReply(h.officer(), &pb.GetReplyRequest{LetterId: letters["W1"].GetId()})

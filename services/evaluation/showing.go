@@ -18,12 +18,12 @@ import (
 	"github.com/linli-project/linli/services/evaluation/internal/honor"
 )
 
-// largestBoardPage is how many names one answer of ShowBoard asks the registry
-// for.
+// largestBoardPage is how many names one answer of ShowBoard may have to ask the
+// registry for.
 const largestBoardPage = 50
 
-// ShowBoard is the public page: ids of this store, names of the registry, as
-// far as it gives them to this reader.
+// ShowBoard is the public page: who is on it, by the name that was kept with the
+// honor; where none may be shown, by the one that the registry gives this reader.
 func (s *Service) ShowBoard(ctx context.Context, req *pb.ShowBoardRequest) (*pb.ShowBoardResponse, error) {
 	call, today := access.From(ctx), clock.Day(s.store.Civil().Now())
 	reply := &pb.ShowBoardResponse{}
@@ -44,19 +44,28 @@ func (s *Service) ShowBoard(ctx context.Context, req *pb.ShowBoardRequest) (*pb.
 		rows, next, err := table.Page(s.pager, s.tables.honors, r, page, table.Query{Index: byBoard, Prefix: boardKey(req.GetBoardId(), state)})
 		reply.NextPageToken = next
 		for _, row := range rows {
-			if h := row.Value.GetHonor(); today <= h.GetEndsOn() { // the job that takes it down may be late
-				reply.Lines = append(reply.Lines, &pb.BoardLine{
-					HonorId: h.GetId(), MemberId: h.GetMemberId(), Until: h.GetEndsOn(), NoticeUntil: h.GetNoticeUntil(),
-				})
+			h := row.Value.GetHonor()
+			if today > h.GetEndsOn() { // the job that takes it down may be late
+				continue
 			}
+			name, err := s.shownName(r, row.Value)
+			if err != nil {
+				return err
+			}
+			reply.Lines = append(reply.Lines, &pb.BoardLine{
+				HonorId: h.GetId(), MemberId: h.GetMemberId(), Name: name, Until: h.GetEndsOn(), NoticeUntil: h.GetNoticeUntil(),
+			})
 		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	n := names{ctx: forReader(ctx), registry: s.registry, members: map[string]string{}, organizations: map[string]string{}}
+	n := names{ctx: forReader(ctx), registry: s.registry, members: map[string]string{}}
 	for _, l := range reply.GetLines() {
+		if l.GetName() != "" {
+			continue
+		}
 		if l.Name, err = n.member(l.GetMemberId()); err != nil {
 			return nil, err
 		}

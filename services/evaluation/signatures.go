@@ -11,6 +11,7 @@ import (
 	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
@@ -21,7 +22,7 @@ import (
 func (s sheets) SignSheets(ctx context.Context, req *pb.SignSheetsRequest) (*pb.SignSheetsResponse, error) {
 	call, now := access.From(ctx), s.store.Civil().Now()
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.SignSheetsResponse, error) {
-		c, row, err := s.toSign(tx, req.GetCycleId(), req.GetCommunityId(), req.GetEtag())
+		c, row, err := s.toSign(tx, call.Person, req.GetCycleId(), req.GetCommunityId(), req.GetEtag())
 		if err != nil {
 			return nil, err
 		}
@@ -43,7 +44,7 @@ func (s sheets) ConsentToSheets(ctx context.Context, req *pb.ConsentToSheetsRequ
 		if err != nil {
 			return nil, err
 		}
-		c, row, err := s.toSign(tx, req.GetCycleId(), req.GetCommunityId(), req.GetEtag())
+		c, row, err := s.toSign(tx, call.Person, req.GetCycleId(), req.GetCommunityId(), req.GetEtag())
 		if err != nil {
 			return nil, err
 		}
@@ -58,8 +59,9 @@ func (s sheets) ConsentToSheets(ctx context.Context, req *pb.ConsentToSheetsRequ
 }
 
 // toSign answers a community's signature with its cycle. That the caller's
-// office covers the community is checked by the field.
-func (s sheets) toSign(tx *store.Tx, cycleID, communityID, etag string) (c table.Row[*pb.CycleRow], row table.Row[*pb.SignatureRow], err error) {
+// office covers the community is checked by the field; that the own sheet is not
+// among those signed, here.
+func (s sheets) toSign(tx *store.Tx, person, cycleID, communityID, etag string) (c table.Row[*pb.CycleRow], row table.Row[*pb.SignatureRow], err error) {
 	if c, err = s.computed(tx, cycleID); err != nil {
 		return c, row, err
 	}
@@ -68,6 +70,13 @@ func (s sheets) toSign(tx *store.Tx, cycleID, communityID, etag string) (c table
 		return c, row, err
 	}
 	if row, err = s.signature(tx, cycleID, string(o.Path)); err != nil {
+		return c, row, err
+	}
+	own, ok, err := s.tables.results.By(tx, scope.All(), byMember, memberCycleKey(person, cycleID))
+	if err == nil && ok && own.Value.GetCommunityPath() == string(o.Path) {
+		err = rule.New(rule.Denied, "SIGNS_ONESELF", "")
+	}
+	if err != nil {
 		return c, row, err
 	}
 	return c, row, row.Match(etag)
@@ -89,7 +98,7 @@ func (s sheets) moveSignature(tx *store.Tx, c *pb.CycleRow, row table.Row[*pb.Si
 		return nil, err
 	}
 	tx.Audit(store.Record{Rows: []string{c.GetCycle().GetId(), next.GetSignature().GetCommunityId()}})
-	return signatureProto(kept), tx.Emit(sheetsEvent(command, c.GetCycle().GetYear(), kept))
+	return signatureProto(kept), tx.Emit(sheetsEvent(command, c.GetCycle().GetYear(), kept, s.store.Civil().Now()))
 }
 
 func signatureProto(row table.Row[*pb.SignatureRow]) *pb.Signature {

@@ -3,6 +3,7 @@ package card
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/linli-project/linli/pkg/rule"
@@ -51,12 +52,23 @@ func Number(community string, year, n int) string {
 	return fmt.Sprintf("%s-%d-%05d", community, year, n)
 }
 
-// CheckInspection answers INSPECTED_ALREADY for a second inspection of a year.
-func CheckInspection(years []int32, year int32) error {
-	for _, y := range years {
-		if y == year {
-			return rule.New(rule.Exists, "INSPECTED_ALREADY", "year", "year", strconv.Itoa(int(year)))
-		}
+// CheckHand refuses whoever would handle the own card.
+func CheckHand(by, member string) error {
+	if by == member {
+		return rule.New(rule.Denied, "CARD_OF_ONESELF", "")
+	}
+	return nil
+}
+
+// CheckInspection refuses a year before the issue or after the present one, and
+// a second inspection of a year.
+func CheckInspection(years []int32, year, issued, present int32) error {
+	if year < issued || year > present {
+		return rule.New(rule.Invalid, "INSPECTION_YEAR", "year",
+			"from", strconv.Itoa(int(issued)), "to", strconv.Itoa(int(present)))
+	}
+	if slices.Contains(years, year) {
+		return rule.New(rule.Exists, "INSPECTED_ALREADY", "year", "year", strconv.Itoa(int(year)))
 	}
 	return nil
 }

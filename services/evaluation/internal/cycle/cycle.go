@@ -70,5 +70,13 @@ func CheckCorrect(s State) error {
 		"command", "correct", "allowed", strings.Join(Machine().Allowed(s), ", "))
 }
 
+// CheckYear refuses a year that has not begun.
+func CheckYear(year, present int32) error {
+	if year > present {
+		return rule.New(rule.Invalid, "CYCLE_AHEAD", "year", "year", strconv.Itoa(int(present)))
+	}
+	return nil
+}
+
 // YearPrefix begins every Shanghai day of a year ("2013-").
 func YearPrefix(year int32) string { return strconv.Itoa(int(year)) + "-" }

@@ -171,6 +171,17 @@ func CheckReply(read, present int32) error {
 	return rule.New(rule.Stale, "LETTER_ISSUED_AGAIN", "issue", "issue", strconv.Itoa(int(present)))
 }
 
+// CheckAnswer refuses a second reply to an issue, and a no without a why.
+func CheckAnswer(used bool, why string, issue int32, answered bool) error {
+	if answered {
+		return rule.New(rule.Exists, "REPLIED_ALREADY", "issue", "issue", strconv.Itoa(int(issue)))
+	}
+	if !used && strings.TrimSpace(why) == "" {
+		return rule.New(rule.Invalid, "WHY_NOT_USED", "why")
+	}
+	return nil
+}
+
 // lastDay is the day that ends at a midnight.
 func lastDay(end time.Time) string { return end.Add(-time.Nanosecond).Format(time.DateOnly) }
 

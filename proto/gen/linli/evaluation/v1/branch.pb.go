@@ -2606,7 +2606,7 @@ var File_linli_evaluation_v1_branch_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_branch_proto_rawDesc = "" +
 	"\n" +
-	" linli/evaluation/v1/branch.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1flinli/evaluation/v1/sheet.proto\x1a\x1alinli/type/v1/access.proto\"\x88\x02\n" +
+	" linli/evaluation/v1/branch.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!linli/evaluation/v1/opinion.proto\x1a\x1flinli/evaluation/v1/sheet.proto\x1a\x1alinli/type/v1/access.proto\"\x88\x02\n" +
 	"\vBranchRules\x12%\n" +
 	"\x0epolicy_version\x18\x01 \x01(\x05R\rpolicyVersion\x12\x1c\n" +
 	"\texcellent\x18\x02 \x01(\tR\texcellent\x12\x1c\n" +
@@ -2990,6 +2990,7 @@ func file_linli_evaluation_v1_branch_proto_init() {
 	if File_linli_evaluation_v1_branch_proto != nil {
 		return
 	}
+	file_linli_evaluation_v1_opinion_proto_init()
 	file_linli_evaluation_v1_sheet_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{

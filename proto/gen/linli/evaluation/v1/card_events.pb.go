@@ -31,7 +31,11 @@ type CardChanged struct {
 	CommunityPath string                 `protobuf:"bytes,4,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
 	State         CardState              `protobuf:"varint,5,opt,name=state,proto3,enum=linli.evaluation.v1.CardState" json:"state,omitempty"`
 	// Shanghai day of the step.
-	Day           string `protobuf:"bytes,6,opt,name=day,proto3" json:"day,omitempty"`
+	Day string `protobuf:"bytes,6,opt,name=day,proto3" json:"day,omitempty"`
+	// The year that was inspected; 0 for another step.
+	InspectedYear int32 `protobuf:"varint,7,opt,name=inspected_year,json=inspectedYear,proto3" json:"inspected_year,omitempty"`
+	// How many inspections the card has had.
+	Inspections   int32 `protobuf:"varint,8,opt,name=inspections,proto3" json:"inspections,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -108,18 +112,34 @@ func (x *CardChanged) GetDay() string {
 	return ""
 }
 
+func (x *CardChanged) GetInspectedYear() int32 {
+	if x != nil {
+		return x.InspectedYear
+	}
+	return 0
+}
+
+func (x *CardChanged) GetInspections() int32 {
+	if x != nil {
+		return x.Inspections
+	}
+	return 0
+}
+
 var File_linli_evaluation_v1_card_events_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_card_events_proto_rawDesc = "" +
 	"\n" +
-	"%linli/evaluation/v1/card_events.proto\x12\x13linli.evaluation.v1\x1a\x1elinli/evaluation/v1/card.proto\"\xcd\x01\n" +
+	"%linli/evaluation/v1/card_events.proto\x12\x13linli.evaluation.v1\x1a\x1elinli/evaluation/v1/card.proto\"\x96\x02\n" +
 	"\vCardChanged\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x1b\n" +
 	"\tmember_id\x18\x03 \x01(\tR\bmemberId\x12%\n" +
 	"\x0ecommunity_path\x18\x04 \x01(\tR\rcommunityPath\x124\n" +
 	"\x05state\x18\x05 \x01(\x0e2\x1e.linli.evaluation.v1.CardStateR\x05state\x12\x10\n" +
-	"\x03day\x18\x06 \x01(\tR\x03dayB\xe3\x01\n" +
+	"\x03day\x18\x06 \x01(\tR\x03day\x12%\n" +
+	"\x0einspected_year\x18\a \x01(\x05R\rinspectedYear\x12 \n" +
+	"\vinspections\x18\b \x01(\x05R\vinspectionsB\xe3\x01\n" +
 	"\x17com.linli.evaluation.v1B\x0fCardEventsProtoP\x01ZIgithub.com/linli-project/linli/proto/gen/linli/evaluation/v1;evaluationv1\xa2\x02\x03LEX\xaa\x02\x13Linli.Evaluation.V1\xca\x02\x13Linli\\Evaluation\\V1\xe2\x02\x1fLinli\\Evaluation\\V1\\GPBMetadata\xea\x02\x15Linli::Evaluation::V1b\x06proto3"
 
 var (

@@ -36,17 +36,19 @@ const (
 // Failures as at EvaluationService.
 type CardServiceClient interface {
 	// IssueCard gives a card to a member who has reported in. Community party staff of the community.
-	// ALREADY_EXISTS CARD_EXISTS; FAILED_PRECONDITION NOT_OF_THIS_COMMUNITY.
+	// ALREADY_EXISTS CARD_EXISTS; FAILED_PRECONDITION NOT_OF_THIS_COMMUNITY;
+	// PERMISSION_DENIED CARD_OF_ONESELF.
 	IssueCard(ctx context.Context, in *IssueCardRequest, opts ...grpc.CallOption) (*IssueCardResponse, error)
 	// ListCards answers the cards of a community, by number. Community party staff of it and offices above.
 	ListCards(ctx context.Context, in *ListCardsRequest, opts ...grpc.CallOption) (*ListCardsResponse, error)
 	// GetMyCards answers the caller's own cards. Members.
 	GetMyCards(ctx context.Context, in *GetMyCardsRequest, opts ...grpc.CallOption) (*GetMyCardsResponse, error)
-	// InspectCard notes the yearly inspection, once a year. Community party staff.
-	// FAILED_PRECONDITION WRONG_STATE; ALREADY_EXISTS INSPECTED_ALREADY.
+	// InspectCard notes the yearly inspection, once a year, for a year from the issue to the present one. Community party staff, not the member.
+	// FAILED_PRECONDITION WRONG_STATE; ALREADY_EXISTS INSPECTED_ALREADY;
+	// INVALID_ARGUMENT INSPECTION_YEAR; PERMISSION_DENIED CARD_OF_ONESELF.
 	InspectCard(ctx context.Context, in *InspectCardRequest, opts ...grpc.CallOption) (*InspectCardResponse, error)
-	// EndCard ends a card that is lost, replaced or no longer due. Community party staff.
-	// FAILED_PRECONDITION WRONG_STATE.
+	// EndCard ends a card that is lost, replaced or no longer due. Community party staff, not the member.
+	// FAILED_PRECONDITION WRONG_STATE; PERMISSION_DENIED CARD_OF_ONESELF.
 	EndCard(ctx context.Context, in *EndCardRequest, opts ...grpc.CallOption) (*EndCardResponse, error)
 }
 
@@ -118,17 +120,19 @@ func (c *cardServiceClient) EndCard(ctx context.Context, in *EndCardRequest, opt
 // Failures as at EvaluationService.
 type CardServiceServer interface {
 	// IssueCard gives a card to a member who has reported in. Community party staff of the community.
-	// ALREADY_EXISTS CARD_EXISTS; FAILED_PRECONDITION NOT_OF_THIS_COMMUNITY.
+	// ALREADY_EXISTS CARD_EXISTS; FAILED_PRECONDITION NOT_OF_THIS_COMMUNITY;
+	// PERMISSION_DENIED CARD_OF_ONESELF.
 	IssueCard(context.Context, *IssueCardRequest) (*IssueCardResponse, error)
 	// ListCards answers the cards of a community, by number. Community party staff of it and offices above.
 	ListCards(context.Context, *ListCardsRequest) (*ListCardsResponse, error)
 	// GetMyCards answers the caller's own cards. Members.
 	GetMyCards(context.Context, *GetMyCardsRequest) (*GetMyCardsResponse, error)
-	// InspectCard notes the yearly inspection, once a year. Community party staff.
-	// FAILED_PRECONDITION WRONG_STATE; ALREADY_EXISTS INSPECTED_ALREADY.
+	// InspectCard notes the yearly inspection, once a year, for a year from the issue to the present one. Community party staff, not the member.
+	// FAILED_PRECONDITION WRONG_STATE; ALREADY_EXISTS INSPECTED_ALREADY;
+	// INVALID_ARGUMENT INSPECTION_YEAR; PERMISSION_DENIED CARD_OF_ONESELF.
 	InspectCard(context.Context, *InspectCardRequest) (*InspectCardResponse, error)
-	// EndCard ends a card that is lost, replaced or no longer due. Community party staff.
-	// FAILED_PRECONDITION WRONG_STATE.
+	// EndCard ends a card that is lost, replaced or no longer due. Community party staff, not the member.
+	// FAILED_PRECONDITION WRONG_STATE; PERMISSION_DENIED CARD_OF_ONESELF.
 	EndCard(context.Context, *EndCardRequest) (*EndCardResponse, error)
 	mustEmbedUnimplementedCardServiceServer()
 }

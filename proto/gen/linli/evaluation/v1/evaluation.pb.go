@@ -1178,9 +1178,9 @@ type LetterLine struct {
 	Times        int32  `protobuf:"varint,3,opt,name=times,proto3" json:"times,omitempty"`
 	Cases        int32  `protobuf:"varint,4,opt,name=cases,proto3" json:"cases,omitempty"`
 	QuarterHours int32  `protobuf:"varint,5,opt,name=quarter_hours,json=quarterHours,proto3" json:"quarter_hours,omitempty"`
-	// The community's opinion, as numbered in Opinion; once issued.
-	Opinion     int32  `protobuf:"varint,50,opt,name=opinion,proto3" json:"opinion,omitempty"`
-	OpinionText string `protobuf:"bytes,51,opt,name=opinion_text,json=opinionText,proto3" json:"opinion_text,omitempty"`
+	// The community's opinion; once issued.
+	Opinion     Opinion `protobuf:"varint,50,opt,name=opinion,proto3,enum=linli.evaluation.v1.Opinion" json:"opinion,omitempty"`
+	OpinionText string  `protobuf:"bytes,51,opt,name=opinion_text,json=opinionText,proto3" json:"opinion_text,omitempty"`
 	// Conduct notes that were reported on the day of issue; for the home
 	// organization itself and the district, not for those in between.
 	Notes         []*StandingNote `protobuf:"bytes,52,rep,name=notes,proto3" json:"notes,omitempty"`
@@ -1253,11 +1253,11 @@ func (x *LetterLine) GetQuarterHours() int32 {
 	return 0
 }
 
-func (x *LetterLine) GetOpinion() int32 {
+func (x *LetterLine) GetOpinion() Opinion {
 	if x != nil {
 		return x.Opinion
 	}
-	return 0
+	return Opinion_OPINION_UNSPECIFIED
 }
 
 func (x *LetterLine) GetOpinionText() string {
@@ -2317,7 +2317,7 @@ var File_linli_evaluation_v1_evaluation_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\n" +
-	"$linli/evaluation/v1/evaluation.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!linli/evaluation/v1/conduct.proto\x1a\x1alinli/type/v1/access.proto\"\xa7\x01\n" +
+	"$linli/evaluation/v1/evaluation.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!linli/evaluation/v1/conduct.proto\x1a!linli/evaluation/v1/opinion.proto\x1a\x1alinli/type/v1/access.proto\"\xa7\x01\n" +
 	"\bEvidence\x12A\n" +
 	"\x04kind\x18\x01 \x01(\x0e2!.linli.evaluation.v1.EvidenceKindB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04kind\x120\n" +
@@ -2397,15 +2397,15 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"correction\x12\x1c\n" +
 	"\treminders\x186 \x01(\x05R\treminders\x129\n" +
 	"\n" +
-	"replied_at\x187 \x01(\v2\x1a.google.protobuf.TimestampR\trepliedAt\"\x93\x02\n" +
+	"replied_at\x187 \x01(\v2\x1a.google.protobuf.TimestampR\trepliedAt\"\xb1\x02\n" +
 	"\n" +
 	"LetterLine\x12\x1b\n" +
 	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12!\n" +
 	"\fcommunity_id\x18\x02 \x01(\tR\vcommunityId\x12\x14\n" +
 	"\x05times\x18\x03 \x01(\x05R\x05times\x12\x14\n" +
 	"\x05cases\x18\x04 \x01(\x05R\x05cases\x12#\n" +
-	"\rquarter_hours\x18\x05 \x01(\x05R\fquarterHours\x12\x18\n" +
-	"\aopinion\x182 \x01(\x05R\aopinion\x12!\n" +
+	"\rquarter_hours\x18\x05 \x01(\x05R\fquarterHours\x126\n" +
+	"\aopinion\x182 \x01(\x0e2\x1c.linli.evaluation.v1.OpinionR\aopinion\x12!\n" +
 	"\fopinion_text\x183 \x01(\tR\vopinionText\x127\n" +
 	"\x05notes\x184 \x03(\v2!.linli.evaluation.v1.StandingNoteR\x05notes\"\xd5\x01\n" +
 	"\x12ListEntriesRequest\x12,\n" +
@@ -2601,7 +2601,8 @@ var file_linli_evaluation_v1_evaluation_proto_goTypes = []any{
 	(*RenderLetterRequest)(nil),   // 30: linli.evaluation.v1.RenderLetterRequest
 	(*RenderLetterResponse)(nil),  // 31: linli.evaluation.v1.RenderLetterResponse
 	(*timestamppb.Timestamp)(nil), // 32: google.protobuf.Timestamp
-	(*StandingNote)(nil),          // 33: linli.evaluation.v1.StandingNote
+	(Opinion)(0),                  // 33: linli.evaluation.v1.Opinion
+	(*StandingNote)(nil),          // 34: linli.evaluation.v1.StandingNote
 }
 var file_linli_evaluation_v1_evaluation_proto_depIdxs = []int32{
 	3,  // 0: linli.evaluation.v1.Evidence.kind:type_name -> linli.evaluation.v1.EvidenceKind
@@ -2621,43 +2622,44 @@ var file_linli_evaluation_v1_evaluation_proto_depIdxs = []int32{
 	32, // 14: linli.evaluation.v1.Letter.made_at:type_name -> google.protobuf.Timestamp
 	32, // 15: linli.evaluation.v1.Letter.issued_at:type_name -> google.protobuf.Timestamp
 	32, // 16: linli.evaluation.v1.Letter.replied_at:type_name -> google.protobuf.Timestamp
-	33, // 17: linli.evaluation.v1.LetterLine.notes:type_name -> linli.evaluation.v1.StandingNote
-	0,  // 18: linli.evaluation.v1.ListEntriesRequest.state:type_name -> linli.evaluation.v1.EntryState
-	8,  // 19: linli.evaluation.v1.ListEntriesResponse.entries:type_name -> linli.evaluation.v1.Entry
-	8,  // 20: linli.evaluation.v1.ListMyEntriesResponse.entries:type_name -> linli.evaluation.v1.Entry
-	8,  // 21: linli.evaluation.v1.GetEntryResponse.entry:type_name -> linli.evaluation.v1.Entry
-	8,  // 22: linli.evaluation.v1.ConfirmEntryResponse.entry:type_name -> linli.evaluation.v1.Entry
-	9,  // 23: linli.evaluation.v1.OpenCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
-	9,  // 24: linli.evaluation.v1.ComputeCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
-	9,  // 25: linli.evaluation.v1.GetCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
-	10, // 26: linli.evaluation.v1.ListLettersResponse.letters:type_name -> linli.evaluation.v1.Letter
-	10, // 27: linli.evaluation.v1.GetLetterResponse.letter:type_name -> linli.evaluation.v1.Letter
-	6,  // 28: linli.evaluation.v1.RenderLetterRequest.format:type_name -> linli.evaluation.v1.LetterFormat
-	12, // 29: linli.evaluation.v1.EvaluationService.ListEntries:input_type -> linli.evaluation.v1.ListEntriesRequest
-	14, // 30: linli.evaluation.v1.EvaluationService.ListMyEntries:input_type -> linli.evaluation.v1.ListMyEntriesRequest
-	16, // 31: linli.evaluation.v1.EvaluationService.GetEntry:input_type -> linli.evaluation.v1.GetEntryRequest
-	18, // 32: linli.evaluation.v1.EvaluationService.ConfirmEntry:input_type -> linli.evaluation.v1.ConfirmEntryRequest
-	20, // 33: linli.evaluation.v1.EvaluationService.OpenCycle:input_type -> linli.evaluation.v1.OpenCycleRequest
-	22, // 34: linli.evaluation.v1.EvaluationService.ComputeCycle:input_type -> linli.evaluation.v1.ComputeCycleRequest
-	24, // 35: linli.evaluation.v1.EvaluationService.GetCycle:input_type -> linli.evaluation.v1.GetCycleRequest
-	26, // 36: linli.evaluation.v1.EvaluationService.ListLetters:input_type -> linli.evaluation.v1.ListLettersRequest
-	28, // 37: linli.evaluation.v1.EvaluationService.GetLetter:input_type -> linli.evaluation.v1.GetLetterRequest
-	30, // 38: linli.evaluation.v1.EvaluationService.RenderLetter:input_type -> linli.evaluation.v1.RenderLetterRequest
-	13, // 39: linli.evaluation.v1.EvaluationService.ListEntries:output_type -> linli.evaluation.v1.ListEntriesResponse
-	15, // 40: linli.evaluation.v1.EvaluationService.ListMyEntries:output_type -> linli.evaluation.v1.ListMyEntriesResponse
-	17, // 41: linli.evaluation.v1.EvaluationService.GetEntry:output_type -> linli.evaluation.v1.GetEntryResponse
-	19, // 42: linli.evaluation.v1.EvaluationService.ConfirmEntry:output_type -> linli.evaluation.v1.ConfirmEntryResponse
-	21, // 43: linli.evaluation.v1.EvaluationService.OpenCycle:output_type -> linli.evaluation.v1.OpenCycleResponse
-	23, // 44: linli.evaluation.v1.EvaluationService.ComputeCycle:output_type -> linli.evaluation.v1.ComputeCycleResponse
-	25, // 45: linli.evaluation.v1.EvaluationService.GetCycle:output_type -> linli.evaluation.v1.GetCycleResponse
-	27, // 46: linli.evaluation.v1.EvaluationService.ListLetters:output_type -> linli.evaluation.v1.ListLettersResponse
-	29, // 47: linli.evaluation.v1.EvaluationService.GetLetter:output_type -> linli.evaluation.v1.GetLetterResponse
-	31, // 48: linli.evaluation.v1.EvaluationService.RenderLetter:output_type -> linli.evaluation.v1.RenderLetterResponse
-	39, // [39:49] is the sub-list for method output_type
-	29, // [29:39] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	33, // 17: linli.evaluation.v1.LetterLine.opinion:type_name -> linli.evaluation.v1.Opinion
+	34, // 18: linli.evaluation.v1.LetterLine.notes:type_name -> linli.evaluation.v1.StandingNote
+	0,  // 19: linli.evaluation.v1.ListEntriesRequest.state:type_name -> linli.evaluation.v1.EntryState
+	8,  // 20: linli.evaluation.v1.ListEntriesResponse.entries:type_name -> linli.evaluation.v1.Entry
+	8,  // 21: linli.evaluation.v1.ListMyEntriesResponse.entries:type_name -> linli.evaluation.v1.Entry
+	8,  // 22: linli.evaluation.v1.GetEntryResponse.entry:type_name -> linli.evaluation.v1.Entry
+	8,  // 23: linli.evaluation.v1.ConfirmEntryResponse.entry:type_name -> linli.evaluation.v1.Entry
+	9,  // 24: linli.evaluation.v1.OpenCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
+	9,  // 25: linli.evaluation.v1.ComputeCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
+	9,  // 26: linli.evaluation.v1.GetCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
+	10, // 27: linli.evaluation.v1.ListLettersResponse.letters:type_name -> linli.evaluation.v1.Letter
+	10, // 28: linli.evaluation.v1.GetLetterResponse.letter:type_name -> linli.evaluation.v1.Letter
+	6,  // 29: linli.evaluation.v1.RenderLetterRequest.format:type_name -> linli.evaluation.v1.LetterFormat
+	12, // 30: linli.evaluation.v1.EvaluationService.ListEntries:input_type -> linli.evaluation.v1.ListEntriesRequest
+	14, // 31: linli.evaluation.v1.EvaluationService.ListMyEntries:input_type -> linli.evaluation.v1.ListMyEntriesRequest
+	16, // 32: linli.evaluation.v1.EvaluationService.GetEntry:input_type -> linli.evaluation.v1.GetEntryRequest
+	18, // 33: linli.evaluation.v1.EvaluationService.ConfirmEntry:input_type -> linli.evaluation.v1.ConfirmEntryRequest
+	20, // 34: linli.evaluation.v1.EvaluationService.OpenCycle:input_type -> linli.evaluation.v1.OpenCycleRequest
+	22, // 35: linli.evaluation.v1.EvaluationService.ComputeCycle:input_type -> linli.evaluation.v1.ComputeCycleRequest
+	24, // 36: linli.evaluation.v1.EvaluationService.GetCycle:input_type -> linli.evaluation.v1.GetCycleRequest
+	26, // 37: linli.evaluation.v1.EvaluationService.ListLetters:input_type -> linli.evaluation.v1.ListLettersRequest
+	28, // 38: linli.evaluation.v1.EvaluationService.GetLetter:input_type -> linli.evaluation.v1.GetLetterRequest
+	30, // 39: linli.evaluation.v1.EvaluationService.RenderLetter:input_type -> linli.evaluation.v1.RenderLetterRequest
+	13, // 40: linli.evaluation.v1.EvaluationService.ListEntries:output_type -> linli.evaluation.v1.ListEntriesResponse
+	15, // 41: linli.evaluation.v1.EvaluationService.ListMyEntries:output_type -> linli.evaluation.v1.ListMyEntriesResponse
+	17, // 42: linli.evaluation.v1.EvaluationService.GetEntry:output_type -> linli.evaluation.v1.GetEntryResponse
+	19, // 43: linli.evaluation.v1.EvaluationService.ConfirmEntry:output_type -> linli.evaluation.v1.ConfirmEntryResponse
+	21, // 44: linli.evaluation.v1.EvaluationService.OpenCycle:output_type -> linli.evaluation.v1.OpenCycleResponse
+	23, // 45: linli.evaluation.v1.EvaluationService.ComputeCycle:output_type -> linli.evaluation.v1.ComputeCycleResponse
+	25, // 46: linli.evaluation.v1.EvaluationService.GetCycle:output_type -> linli.evaluation.v1.GetCycleResponse
+	27, // 47: linli.evaluation.v1.EvaluationService.ListLetters:output_type -> linli.evaluation.v1.ListLettersResponse
+	29, // 48: linli.evaluation.v1.EvaluationService.GetLetter:output_type -> linli.evaluation.v1.GetLetterResponse
+	31, // 49: linli.evaluation.v1.EvaluationService.RenderLetter:output_type -> linli.evaluation.v1.RenderLetterResponse
+	40, // [40:50] is the sub-list for method output_type
+	30, // [30:40] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_linli_evaluation_v1_evaluation_proto_init() }
@@ -2666,6 +2668,7 @@ func file_linli_evaluation_v1_evaluation_proto_init() {
 		return
 	}
 	file_linli_evaluation_v1_conduct_proto_init()
+	file_linli_evaluation_v1_opinion_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -60,7 +60,8 @@ type EvaluationServiceClient interface {
 	// OpenCycle opens the yearly round of a district and freezes its roster: the
 	// members whose home organization lies in the district or who have reported
 	// in to one of its communities. District officer.
-	// ALREADY_EXISTS CYCLE_EXISTS.
+	// ALREADY_EXISTS CYCLE_EXISTS; INVALID_ARGUMENT CYCLE_AHEAD: a year that has not
+	// begun.
 	OpenCycle(ctx context.Context, in *OpenCycleRequest, opts ...grpc.CallOption) (*OpenCycleResponse, error)
 	// ComputeCycle sums the ledger of the year for every member of an open cycle
 	// and makes the letters. The work goes on after the answer, in steps that
@@ -220,7 +221,8 @@ type EvaluationServiceServer interface {
 	// OpenCycle opens the yearly round of a district and freezes its roster: the
 	// members whose home organization lies in the district or who have reported
 	// in to one of its communities. District officer.
-	// ALREADY_EXISTS CYCLE_EXISTS.
+	// ALREADY_EXISTS CYCLE_EXISTS; INVALID_ARGUMENT CYCLE_AHEAD: a year that has not
+	// begun.
 	OpenCycle(context.Context, *OpenCycleRequest) (*OpenCycleResponse, error)
 	// ComputeCycle sums the ledger of the year for every member of an open cycle
 	// and makes the letters. The work goes on after the answer, in steps that

@@ -372,6 +372,9 @@ type SheetsChanged struct {
 	CommunityPath string                 `protobuf:"bytes,3,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
 	State         SignatureState         `protobuf:"varint,4,opt,name=state,proto3,enum=linli.evaluation.v1.SignatureState" json:"state,omitempty"`
 	Year          int32                  `protobuf:"varint,5,opt,name=year,proto3" json:"year,omitempty"`
+	// Shanghai day of the step; with the revision it tells a second signature from
+	// the first.
+	Day           string `protobuf:"bytes,6,opt,name=day,proto3" json:"day,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -439,6 +442,13 @@ func (x *SheetsChanged) GetYear() int32 {
 		return x.Year
 	}
 	return 0
+}
+
+func (x *SheetsChanged) GetDay() string {
+	if x != nil {
+		return x.Day
+	}
+	return ""
 }
 
 // linli.evaluation.objection.made.v1 and .answered.v1; entity: the objection.
@@ -581,13 +591,14 @@ const file_linli_evaluation_v1_events_proto_rawDesc = "" +
 	"\x03day\x18\t \x01(\tR\x03day\x12\x1f\n" +
 	"\vreply_until\x18\n" +
 	" \x01(\tR\n" +
-	"replyUntil\"\xbc\x01\n" +
+	"replyUntil\"\xce\x01\n" +
 	"\rSheetsChanged\x12\x19\n" +
 	"\bcycle_id\x18\x01 \x01(\tR\acycleId\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12%\n" +
 	"\x0ecommunity_path\x18\x03 \x01(\tR\rcommunityPath\x129\n" +
 	"\x05state\x18\x04 \x01(\x0e2#.linli.evaluation.v1.SignatureStateR\x05state\x12\x12\n" +
-	"\x04year\x18\x05 \x01(\x05R\x04year\"\x9e\x02\n" +
+	"\x04year\x18\x05 \x01(\x05R\x04year\x12\x10\n" +
+	"\x03day\x18\x06 \x01(\tR\x03day\"\x9e\x02\n" +
 	"\x10ObjectionChanged\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x1b\n" +

@@ -692,7 +692,7 @@ const file_linli_evaluation_v1_export_proto_rawDesc = "" +
 	"\fcommunity_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\x12\x1f\n" +
 	"\x04year\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xb4\x10(\xd0\x0fR\x04year\x12$\n" +
 	"\apurpose\x18\x03 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x04\x18\xf4\x03R\apurpose\"T\n" +
+	"\xbaH\ar\x05\x10\x02\x18\xf4\x03R\apurpose\"T\n" +
 	"\x17AskLedgerExportResponse\x129\n" +
 	"\x06export\x18\x01 \x01(\v2!.linli.evaluation.v1.LedgerExportR\x06export\"o\n" +
 	"\x19AnswerLedgerExportRequest\x12\x19\n" +

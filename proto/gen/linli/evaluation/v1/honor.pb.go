@@ -2482,7 +2482,9 @@ type BoardLine struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	HonorId  string                 `protobuf:"bytes,1,opt,name=honor_id,json=honorId,proto3" json:"honor_id,omitempty"`
 	MemberId string                 `protobuf:"bytes,2,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
-	// As the registry gives it to this reader; empty when it gives none.
+	// As it was when the member was proposed; shown by the member's consent. Of a
+	// member whose home organization is not displayed, what the registry gives this
+	// reader; empty when it gives none.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	// Last day on the board.
 	Until string `protobuf:"bytes,4,opt,name=until,proto3" json:"until,omitempty"`

@@ -70,14 +70,15 @@ type HonorServiceClient interface {
 	// party staff of it, not the member.
 	// FAILED_PRECONDITION HONOR_NOT_STOOD_OUT, HONOR_NOT_TRUSTED,
 	// NOT_OF_THIS_COMMUNITY; INVALID_ARGUMENT HONOR_BAD_END; ALREADY_EXISTS
-	// HONOR_EXISTS; PERMISSION_DENIED CONFIRMS_SELF.
+	// HONOR_EXISTS; PERMISSION_DENIED HONOR_OF_ONESELF.
 	ProposeHonor(ctx context.Context, in *ProposeHonorRequest, opts ...grpc.CallOption) (*ProposeHonorResponse, error)
 	// ListHonors answers who is on the way to a board, on it, or was. Community
 	// party staff of it and offices above.
 	ListHonors(ctx context.Context, in *ListHonorsRequest, opts ...grpc.CallOption) (*ListHonorsResponse, error)
 	// ListMyHonors answers what the caller is proposed for and shown on.
 	ListMyHonors(ctx context.Context, in *ListMyHonorsRequest, opts ...grpc.CallOption) (*ListMyHonorsResponse, error)
-	// AnswerHonor is the member's yes or no to one board. The member.
+	// AnswerHonor is the member's yes or no to one board; a yes covers the name on
+	// it and in its public notice. The member.
 	// FAILED_PRECONDITION WRONG_STATE.
 	AnswerHonor(ctx context.Context, in *AnswerHonorRequest, opts ...grpc.CallOption) (*AnswerHonorResponse, error)
 	// WithdrawHonor takes the member's consent back; the name is gone at once. The
@@ -99,24 +100,26 @@ type HonorServiceClient interface {
 	TakeOffHonor(ctx context.Context, in *TakeOffHonorRequest, opts ...grpc.CallOption) (*TakeOffHonorResponse, error)
 	// ObjectToHonor objects while the public notice lasts. Everybody but the member.
 	// The text is sealed.
-	// FAILED_PRECONDITION NOT_IN_NOTICE; PERMISSION_DENIED CONFIRMS_SELF.
+	// FAILED_PRECONDITION NOT_IN_NOTICE; PERMISSION_DENIED HONOR_OF_ONESELF.
 	ObjectToHonor(ctx context.Context, in *ObjectToHonorRequest, opts ...grpc.CallOption) (*ObjectToHonorResponse, error)
 	// ListHonorObjections answers the objections to an honor without their text.
 	// Community party staff of the board and offices above.
 	ListHonorObjections(ctx context.Context, in *ListHonorObjectionsRequest, opts ...grpc.CallOption) (*ListHonorObjectionsResponse, error)
 	// RevealHonorObjection opens the text of an objection, with a reason that goes
-	// into the audit. Community party staff of the board and the street.
+	// into the audit. Community party staff of the board and the street, not the
+	// member.
+	// PERMISSION_DENIED HONOR_OF_ONESELF.
 	RevealHonorObjection(ctx context.Context, in *RevealHonorObjectionRequest, opts ...grpc.CallOption) (*RevealHonorObjectionResponse, error)
 	// AnswerHonorObjection answers an objection. One that is upheld takes the
 	// member off; as long as one is open, nobody is put up. Community party staff of
 	// the board and the street; neither who objected nor the member.
-	// FAILED_PRECONDITION OBJECTION_ANSWERED; PERMISSION_DENIED CONFIRMS_SELF;
-	// ABORTED STALE_ETAG.
+	// FAILED_PRECONDITION OBJECTION_ANSWERED; PERMISSION_DENIED HONOR_OF_ONESELF,
+	// OWN_OBJECTION; ABORTED STALE_ETAG.
 	AnswerHonorObjection(ctx context.Context, in *AnswerHonorObjectionRequest, opts ...grpc.CallOption) (*AnswerHonorObjectionResponse, error)
 	// ListMyHonorObjections answers what the caller objected to, and the answers.
 	ListMyHonorObjections(ctx context.Context, in *ListMyHonorObjectionsRequest, opts ...grpc.CallOption) (*ListMyHonorObjectionsResponse, error)
 	// ShowBoard is the public page of a board: who is shown now, or in public
-	// notice, by the name that the registry gives this reader. Everybody.
+	// notice, by name. Everybody.
 	ShowBoard(ctx context.Context, in *ShowBoardRequest, opts ...grpc.CallOption) (*ShowBoardResponse, error)
 	// GetHonorFigures counts boards, and the members they name, below an
 	// organization. Community party staff, street, district and city.
@@ -342,14 +345,15 @@ type HonorServiceServer interface {
 	// party staff of it, not the member.
 	// FAILED_PRECONDITION HONOR_NOT_STOOD_OUT, HONOR_NOT_TRUSTED,
 	// NOT_OF_THIS_COMMUNITY; INVALID_ARGUMENT HONOR_BAD_END; ALREADY_EXISTS
-	// HONOR_EXISTS; PERMISSION_DENIED CONFIRMS_SELF.
+	// HONOR_EXISTS; PERMISSION_DENIED HONOR_OF_ONESELF.
 	ProposeHonor(context.Context, *ProposeHonorRequest) (*ProposeHonorResponse, error)
 	// ListHonors answers who is on the way to a board, on it, or was. Community
 	// party staff of it and offices above.
 	ListHonors(context.Context, *ListHonorsRequest) (*ListHonorsResponse, error)
 	// ListMyHonors answers what the caller is proposed for and shown on.
 	ListMyHonors(context.Context, *ListMyHonorsRequest) (*ListMyHonorsResponse, error)
-	// AnswerHonor is the member's yes or no to one board. The member.
+	// AnswerHonor is the member's yes or no to one board; a yes covers the name on
+	// it and in its public notice. The member.
 	// FAILED_PRECONDITION WRONG_STATE.
 	AnswerHonor(context.Context, *AnswerHonorRequest) (*AnswerHonorResponse, error)
 	// WithdrawHonor takes the member's consent back; the name is gone at once. The
@@ -371,24 +375,26 @@ type HonorServiceServer interface {
 	TakeOffHonor(context.Context, *TakeOffHonorRequest) (*TakeOffHonorResponse, error)
 	// ObjectToHonor objects while the public notice lasts. Everybody but the member.
 	// The text is sealed.
-	// FAILED_PRECONDITION NOT_IN_NOTICE; PERMISSION_DENIED CONFIRMS_SELF.
+	// FAILED_PRECONDITION NOT_IN_NOTICE; PERMISSION_DENIED HONOR_OF_ONESELF.
 	ObjectToHonor(context.Context, *ObjectToHonorRequest) (*ObjectToHonorResponse, error)
 	// ListHonorObjections answers the objections to an honor without their text.
 	// Community party staff of the board and offices above.
 	ListHonorObjections(context.Context, *ListHonorObjectionsRequest) (*ListHonorObjectionsResponse, error)
 	// RevealHonorObjection opens the text of an objection, with a reason that goes
-	// into the audit. Community party staff of the board and the street.
+	// into the audit. Community party staff of the board and the street, not the
+	// member.
+	// PERMISSION_DENIED HONOR_OF_ONESELF.
 	RevealHonorObjection(context.Context, *RevealHonorObjectionRequest) (*RevealHonorObjectionResponse, error)
 	// AnswerHonorObjection answers an objection. One that is upheld takes the
 	// member off; as long as one is open, nobody is put up. Community party staff of
 	// the board and the street; neither who objected nor the member.
-	// FAILED_PRECONDITION OBJECTION_ANSWERED; PERMISSION_DENIED CONFIRMS_SELF;
-	// ABORTED STALE_ETAG.
+	// FAILED_PRECONDITION OBJECTION_ANSWERED; PERMISSION_DENIED HONOR_OF_ONESELF,
+	// OWN_OBJECTION; ABORTED STALE_ETAG.
 	AnswerHonorObjection(context.Context, *AnswerHonorObjectionRequest) (*AnswerHonorObjectionResponse, error)
 	// ListMyHonorObjections answers what the caller objected to, and the answers.
 	ListMyHonorObjections(context.Context, *ListMyHonorObjectionsRequest) (*ListMyHonorObjectionsResponse, error)
 	// ShowBoard is the public page of a board: who is shown now, or in public
-	// notice, by the name that the registry gives this reader. Everybody.
+	// notice, by name. Everybody.
 	ShowBoard(context.Context, *ShowBoardRequest) (*ShowBoardResponse, error)
 	// GetHonorFigures counts boards, and the members they name, below an
 	// organization. Community party staff, street, district and city.

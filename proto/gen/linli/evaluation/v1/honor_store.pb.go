@@ -79,6 +79,8 @@ type HonorRow struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Honor         *Honor                 `protobuf:"bytes,1,opt,name=honor,proto3" json:"honor,omitempty"`
 	CommunityPath string                 `protobuf:"bytes,2,opt,name=community_path,json=communityPath,proto3" json:"community_path,omitempty"`
+	// The name as the registry gave it to who proposed; gone once the honor ends.
+	SealedName    []byte `protobuf:"bytes,3,opt,name=sealed_name,json=sealedName,proto3" json:"sealed_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -125,6 +127,13 @@ func (x *HonorRow) GetCommunityPath() string {
 		return x.CommunityPath
 	}
 	return ""
+}
+
+func (x *HonorRow) GetSealedName() []byte {
+	if x != nil {
+		return x.SealedName
+	}
+	return nil
 }
 
 // A sign of trust with its place.
@@ -264,10 +273,12 @@ const file_linli_evaluation_v1_honor_store_proto_rawDesc = "" +
 	"%linli/evaluation/v1/honor_store.proto\x12\x13linli.evaluation.v1\x1a\x1flinli/evaluation/v1/honor.proto\"c\n" +
 	"\bBoardRow\x120\n" +
 	"\x05board\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.BoardR\x05board\x12%\n" +
-	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\"c\n" +
+	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\"\x84\x01\n" +
 	"\bHonorRow\x120\n" +
 	"\x05honor\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.HonorR\x05honor\x12%\n" +
-	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\"c\n" +
+	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\x12\x1f\n" +
+	"\vsealed_name\x18\x03 \x01(\fR\n" +
+	"sealedName\"c\n" +
 	"\bTrustRow\x120\n" +
 	"\x05trust\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.TrustR\x05trust\x12%\n" +
 	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\"\xd3\x01\n" +

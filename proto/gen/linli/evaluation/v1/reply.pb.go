@@ -317,12 +317,13 @@ func (x *VerifyLetterResponse) GetVerification() *Verification {
 
 // Answers a letter.
 type ReplyToLetterRequest struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	LetterId        string                 `protobuf:"bytes,1,opt,name=letter_id,json=letterId,proto3" json:"letter_id,omitempty"`
-	UsedInAppraisal bool                   `protobuf:"varint,2,opt,name=used_in_appraisal,json=usedInAppraisal,proto3" json:"used_in_appraisal,omitempty"`
-	Why             string                 `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
-	CardsInspected  int32                  `protobuf:"varint,4,opt,name=cards_inspected,json=cardsInspected,proto3" json:"cards_inspected,omitempty"`
-	MadeKnown       bool                   `protobuf:"varint,5,opt,name=made_known,json=madeKnown,proto3" json:"made_known,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	LetterId string                 `protobuf:"bytes,1,opt,name=letter_id,json=letterId,proto3" json:"letter_id,omitempty"`
+	// No takes a why.
+	UsedInAppraisal bool   `protobuf:"varint,2,opt,name=used_in_appraisal,json=usedInAppraisal,proto3" json:"used_in_appraisal,omitempty"`
+	Why             string `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
+	CardsInspected  int32  `protobuf:"varint,4,opt,name=cards_inspected,json=cardsInspected,proto3" json:"cards_inspected,omitempty"`
+	MadeKnown       bool   `protobuf:"varint,5,opt,name=made_known,json=madeKnown,proto3" json:"made_known,omitempty"`
 	// The issue that was read; refused when another has taken its place. 0 = the
 	// present one.
 	Issue         int32 `protobuf:"varint,6,opt,name=issue,proto3" json:"issue,omitempty"`

@@ -37,8 +37,9 @@ type ReplyServiceClient interface {
 	// VerifyLetter says whether the code on a letter is genuine, and whether its facts still stand, without an account: no name, no id of a member.
 	// NOT_FOUND: no letter has the code.
 	VerifyLetter(ctx context.Context, in *VerifyLetterRequest, opts ...grpc.CallOption) (*VerifyLetterResponse, error)
-	// ReplyToLetter is the home organization's answer; a later one replaces it. Its officers, unless they are in the letter themselves.
-	// PERMISSION_DENIED RECIPIENT_IS_SUBJECT; ABORTED LETTER_ISSUED_AGAIN.
+	// ReplyToLetter is the home organization's answer to an issue, once. Its officers, unless they are in the letter themselves.
+	// PERMISSION_DENIED RECIPIENT_IS_SUBJECT; ABORTED LETTER_ISSUED_AGAIN;
+	// ALREADY_EXISTS REPLIED_ALREADY; INVALID_ARGUMENT WHY_NOT_USED.
 	ReplyToLetter(ctx context.Context, in *ReplyToLetterRequest, opts ...grpc.CallOption) (*ReplyToLetterResponse, error)
 	// GetReply answers the reply to a letter. Officers of the home organization, the district.
 	GetReply(ctx context.Context, in *GetReplyRequest, opts ...grpc.CallOption) (*GetReplyResponse, error)
@@ -106,8 +107,9 @@ type ReplyServiceServer interface {
 	// VerifyLetter says whether the code on a letter is genuine, and whether its facts still stand, without an account: no name, no id of a member.
 	// NOT_FOUND: no letter has the code.
 	VerifyLetter(context.Context, *VerifyLetterRequest) (*VerifyLetterResponse, error)
-	// ReplyToLetter is the home organization's answer; a later one replaces it. Its officers, unless they are in the letter themselves.
-	// PERMISSION_DENIED RECIPIENT_IS_SUBJECT; ABORTED LETTER_ISSUED_AGAIN.
+	// ReplyToLetter is the home organization's answer to an issue, once. Its officers, unless they are in the letter themselves.
+	// PERMISSION_DENIED RECIPIENT_IS_SUBJECT; ABORTED LETTER_ISSUED_AGAIN;
+	// ALREADY_EXISTS REPLIED_ALREADY; INVALID_ARGUMENT WHY_NOT_USED.
 	ReplyToLetter(context.Context, *ReplyToLetterRequest) (*ReplyToLetterResponse, error)
 	// GetReply answers the reply to a letter. Officers of the home organization, the district.
 	GetReply(context.Context, *GetReplyRequest) (*GetReplyResponse, error)

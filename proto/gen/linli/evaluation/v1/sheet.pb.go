@@ -25,67 +25,6 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// The community's opinion on a member's year.
-type Opinion int32
-
-const (
-	// None; a member who has reported in nowhere.
-	Opinion_OPINION_UNSPECIFIED Opinion = 0
-	// 好
-	Opinion_OPINION_GOOD Opinion = 1
-	// 较好
-	Opinion_OPINION_FAIRLY_GOOD Opinion = 2
-	// 一般
-	Opinion_OPINION_FAIR Opinion = 3
-	// 未参加
-	Opinion_OPINION_NOT_TAKEN_PART Opinion = 4
-)
-
-// Enum value maps for Opinion.
-var (
-	Opinion_name = map[int32]string{
-		0: "OPINION_UNSPECIFIED",
-		1: "OPINION_GOOD",
-		2: "OPINION_FAIRLY_GOOD",
-		3: "OPINION_FAIR",
-		4: "OPINION_NOT_TAKEN_PART",
-	}
-	Opinion_value = map[string]int32{
-		"OPINION_UNSPECIFIED":    0,
-		"OPINION_GOOD":           1,
-		"OPINION_FAIRLY_GOOD":    2,
-		"OPINION_FAIR":           3,
-		"OPINION_NOT_TAKEN_PART": 4,
-	}
-)
-
-func (x Opinion) Enum() *Opinion {
-	p := new(Opinion)
-	*p = x
-	return p
-}
-
-func (x Opinion) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (Opinion) Descriptor() protoreflect.EnumDescriptor {
-	return file_linli_evaluation_v1_sheet_proto_enumTypes[0].Descriptor()
-}
-
-func (Opinion) Type() protoreflect.EnumType {
-	return &file_linli_evaluation_v1_sheet_proto_enumTypes[0]
-}
-
-func (x Opinion) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use Opinion.Descriptor instead.
-func (Opinion) EnumDescriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{0}
-}
-
 // A line of a sheet.
 type SheetLine int32
 
@@ -127,11 +66,11 @@ func (x SheetLine) String() string {
 }
 
 func (SheetLine) Descriptor() protoreflect.EnumDescriptor {
-	return file_linli_evaluation_v1_sheet_proto_enumTypes[1].Descriptor()
+	return file_linli_evaluation_v1_sheet_proto_enumTypes[0].Descriptor()
 }
 
 func (SheetLine) Type() protoreflect.EnumType {
-	return &file_linli_evaluation_v1_sheet_proto_enumTypes[1]
+	return &file_linli_evaluation_v1_sheet_proto_enumTypes[0]
 }
 
 func (x SheetLine) Number() protoreflect.EnumNumber {
@@ -140,7 +79,7 @@ func (x SheetLine) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SheetLine.Descriptor instead.
 func (SheetLine) EnumDescriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{1}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{0}
 }
 
 // Where an objection stands.
@@ -183,11 +122,11 @@ func (x ObjectionState) String() string {
 }
 
 func (ObjectionState) Descriptor() protoreflect.EnumDescriptor {
-	return file_linli_evaluation_v1_sheet_proto_enumTypes[2].Descriptor()
+	return file_linli_evaluation_v1_sheet_proto_enumTypes[1].Descriptor()
 }
 
 func (ObjectionState) Type() protoreflect.EnumType {
-	return &file_linli_evaluation_v1_sheet_proto_enumTypes[2]
+	return &file_linli_evaluation_v1_sheet_proto_enumTypes[1]
 }
 
 func (x ObjectionState) Number() protoreflect.EnumNumber {
@@ -196,7 +135,7 @@ func (x ObjectionState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ObjectionState.Descriptor instead.
 func (ObjectionState) EnumDescriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{2}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{1}
 }
 
 // Where a community's sheets stand.
@@ -242,11 +181,11 @@ func (x SignatureState) String() string {
 }
 
 func (SignatureState) Descriptor() protoreflect.EnumDescriptor {
-	return file_linli_evaluation_v1_sheet_proto_enumTypes[3].Descriptor()
+	return file_linli_evaluation_v1_sheet_proto_enumTypes[2].Descriptor()
 }
 
 func (SignatureState) Type() protoreflect.EnumType {
-	return &file_linli_evaluation_v1_sheet_proto_enumTypes[3]
+	return &file_linli_evaluation_v1_sheet_proto_enumTypes[2]
 }
 
 func (x SignatureState) Number() protoreflect.EnumNumber {
@@ -255,7 +194,7 @@ func (x SignatureState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SignatureState.Descriptor instead.
 func (SignatureState) EnumDescriptor() ([]byte, []int) {
-	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{3}
+	return file_linli_evaluation_v1_sheet_proto_rawDescGZIP(), []int{2}
 }
 
 // What a member's year comes to.
@@ -2144,7 +2083,7 @@ var File_linli_evaluation_v1_sheet_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"\n" +
-	"\x1flinli/evaluation/v1/sheet.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#linli/evaluation/v1/composite.proto\x1a!linli/evaluation/v1/conduct.proto\x1a$linli/evaluation/v1/evaluation.proto\x1a\x1alinli/type/v1/access.proto\"\xdd\x05\n" +
+	"\x1flinli/evaluation/v1/sheet.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#linli/evaluation/v1/composite.proto\x1a!linli/evaluation/v1/conduct.proto\x1a$linli/evaluation/v1/evaluation.proto\x1a!linli/evaluation/v1/opinion.proto\x1a\x1alinli/type/v1/access.proto\"\xdd\x05\n" +
 	"\vMemberSheet\x12\x19\n" +
 	"\bcycle_id\x18\x01 \x01(\tR\acycleId\x12\x12\n" +
 	"\x04year\x18\x02 \x01(\x05R\x04year\x12\x1b\n" +
@@ -2236,13 +2175,13 @@ const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"\x14ObjectToSheetRequest\x12\"\n" +
 	"\x04year\x18\x01 \x01(\x05B\x0e\xe0A\x02\xbaH\b\x1a\x06\x18\xb4\x10(\xd0\x0fR\x04year\x12A\n" +
 	"\x04line\x18\x02 \x01(\x0e2\x1e.linli.evaluation.v1.SheetLineB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04line\x12!\n" +
-	"\x04text\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x04\x18\xf4\x03R\x04text\"U\n" +
+	"\x04text\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x04text\"U\n" +
 	"\x15ObjectToSheetResponse\x12<\n" +
 	"\tobjection\x18\x01 \x01(\v2\x1e.linli.evaluation.v1.ObjectionR\tobjection\"u\n" +
 	"\x16AnswerObjectionRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x16\n" +
 	"\x06upheld\x18\x02 \x01(\bR\x06upheld\x12%\n" +
-	"\x06answer\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x04\x18\xf4\x03R\x06answer\"W\n" +
+	"\x06answer\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x06answer\"W\n" +
 	"\x17AnswerObjectionResponse\x12<\n" +
 	"\tobjection\x18\x01 \x01(\v2\x1e.linli.evaluation.v1.ObjectionR\tobjection\"\xbd\x01\n" +
 	"\x15ListObjectionsRequest\x12$\n" +
@@ -2290,17 +2229,11 @@ const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"\x14CorrectResultRequest\x12'\n" +
 	"\bcycle_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\acycleId\x12)\n" +
 	"\tmember_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x04\x18\xf4\x03R\x06reason\x12@\n" +
+	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x06reason\x12@\n" +
 	"\aopinion\x18\x04 \x01(\x0e2\x1c.linli.evaluation.v1.OpinionB\b\xbaH\x05\x82\x01\x02\x10\x01R\aopinion\x12+\n" +
 	"\fopinion_text\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\vopinionText\"L\n" +
 	"\x15CorrectResultResponse\x123\n" +
-	"\x06letter\x18\x01 \x01(\v2\x1b.linli.evaluation.v1.LetterR\x06letter*{\n" +
-	"\aOpinion\x12\x17\n" +
-	"\x13OPINION_UNSPECIFIED\x10\x00\x12\x10\n" +
-	"\fOPINION_GOOD\x10\x01\x12\x17\n" +
-	"\x13OPINION_FAIRLY_GOOD\x10\x02\x12\x10\n" +
-	"\fOPINION_FAIR\x10\x03\x12\x1a\n" +
-	"\x16OPINION_NOT_TAKEN_PART\x10\x04*\x8d\x01\n" +
+	"\x06letter\x18\x01 \x01(\v2\x1b.linli.evaluation.v1.LetterR\x06letter*\x8d\x01\n" +
 	"\tSheetLine\x12\x1a\n" +
 	"\x16SHEET_LINE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11SHEET_LINE_LEDGER\x10\x01\x12\x18\n" +
@@ -2365,42 +2298,42 @@ func file_linli_evaluation_v1_sheet_proto_rawDescGZIP() []byte {
 	return file_linli_evaluation_v1_sheet_proto_rawDescData
 }
 
-var file_linli_evaluation_v1_sheet_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_linli_evaluation_v1_sheet_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_linli_evaluation_v1_sheet_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_linli_evaluation_v1_sheet_proto_goTypes = []any{
-	(Opinion)(0),                     // 0: linli.evaluation.v1.Opinion
-	(SheetLine)(0),                   // 1: linli.evaluation.v1.SheetLine
-	(ObjectionState)(0),              // 2: linli.evaluation.v1.ObjectionState
-	(SignatureState)(0),              // 3: linli.evaluation.v1.SignatureState
-	(*MemberSheet)(nil),              // 4: linli.evaluation.v1.MemberSheet
-	(*Objection)(nil),                // 5: linli.evaluation.v1.Objection
-	(*Signature)(nil),                // 6: linli.evaluation.v1.Signature
-	(*GetMySheetRequest)(nil),        // 7: linli.evaluation.v1.GetMySheetRequest
-	(*GetMySheetResponse)(nil),       // 8: linli.evaluation.v1.GetMySheetResponse
-	(*GetSheetRequest)(nil),          // 9: linli.evaluation.v1.GetSheetRequest
-	(*GetSheetResponse)(nil),         // 10: linli.evaluation.v1.GetSheetResponse
-	(*ListSheetsRequest)(nil),        // 11: linli.evaluation.v1.ListSheetsRequest
-	(*ListSheetsResponse)(nil),       // 12: linli.evaluation.v1.ListSheetsResponse
-	(*ListSheetEntriesRequest)(nil),  // 13: linli.evaluation.v1.ListSheetEntriesRequest
-	(*ListSheetEntriesResponse)(nil), // 14: linli.evaluation.v1.ListSheetEntriesResponse
-	(*SetOpinionRequest)(nil),        // 15: linli.evaluation.v1.SetOpinionRequest
-	(*SetOpinionResponse)(nil),       // 16: linli.evaluation.v1.SetOpinionResponse
-	(*ObjectToSheetRequest)(nil),     // 17: linli.evaluation.v1.ObjectToSheetRequest
-	(*ObjectToSheetResponse)(nil),    // 18: linli.evaluation.v1.ObjectToSheetResponse
-	(*AnswerObjectionRequest)(nil),   // 19: linli.evaluation.v1.AnswerObjectionRequest
-	(*AnswerObjectionResponse)(nil),  // 20: linli.evaluation.v1.AnswerObjectionResponse
-	(*ListObjectionsRequest)(nil),    // 21: linli.evaluation.v1.ListObjectionsRequest
-	(*ListObjectionsResponse)(nil),   // 22: linli.evaluation.v1.ListObjectionsResponse
-	(*SignSheetsRequest)(nil),        // 23: linli.evaluation.v1.SignSheetsRequest
-	(*SignSheetsResponse)(nil),       // 24: linli.evaluation.v1.SignSheetsResponse
-	(*ConsentToSheetsRequest)(nil),   // 25: linli.evaluation.v1.ConsentToSheetsRequest
-	(*ConsentToSheetsResponse)(nil),  // 26: linli.evaluation.v1.ConsentToSheetsResponse
-	(*ListSignaturesRequest)(nil),    // 27: linli.evaluation.v1.ListSignaturesRequest
-	(*ListSignaturesResponse)(nil),   // 28: linli.evaluation.v1.ListSignaturesResponse
-	(*CloseCycleRequest)(nil),        // 29: linli.evaluation.v1.CloseCycleRequest
-	(*CloseCycleResponse)(nil),       // 30: linli.evaluation.v1.CloseCycleResponse
-	(*CorrectResultRequest)(nil),     // 31: linli.evaluation.v1.CorrectResultRequest
-	(*CorrectResultResponse)(nil),    // 32: linli.evaluation.v1.CorrectResultResponse
+	(SheetLine)(0),                   // 0: linli.evaluation.v1.SheetLine
+	(ObjectionState)(0),              // 1: linli.evaluation.v1.ObjectionState
+	(SignatureState)(0),              // 2: linli.evaluation.v1.SignatureState
+	(*MemberSheet)(nil),              // 3: linli.evaluation.v1.MemberSheet
+	(*Objection)(nil),                // 4: linli.evaluation.v1.Objection
+	(*Signature)(nil),                // 5: linli.evaluation.v1.Signature
+	(*GetMySheetRequest)(nil),        // 6: linli.evaluation.v1.GetMySheetRequest
+	(*GetMySheetResponse)(nil),       // 7: linli.evaluation.v1.GetMySheetResponse
+	(*GetSheetRequest)(nil),          // 8: linli.evaluation.v1.GetSheetRequest
+	(*GetSheetResponse)(nil),         // 9: linli.evaluation.v1.GetSheetResponse
+	(*ListSheetsRequest)(nil),        // 10: linli.evaluation.v1.ListSheetsRequest
+	(*ListSheetsResponse)(nil),       // 11: linli.evaluation.v1.ListSheetsResponse
+	(*ListSheetEntriesRequest)(nil),  // 12: linli.evaluation.v1.ListSheetEntriesRequest
+	(*ListSheetEntriesResponse)(nil), // 13: linli.evaluation.v1.ListSheetEntriesResponse
+	(*SetOpinionRequest)(nil),        // 14: linli.evaluation.v1.SetOpinionRequest
+	(*SetOpinionResponse)(nil),       // 15: linli.evaluation.v1.SetOpinionResponse
+	(*ObjectToSheetRequest)(nil),     // 16: linli.evaluation.v1.ObjectToSheetRequest
+	(*ObjectToSheetResponse)(nil),    // 17: linli.evaluation.v1.ObjectToSheetResponse
+	(*AnswerObjectionRequest)(nil),   // 18: linli.evaluation.v1.AnswerObjectionRequest
+	(*AnswerObjectionResponse)(nil),  // 19: linli.evaluation.v1.AnswerObjectionResponse
+	(*ListObjectionsRequest)(nil),    // 20: linli.evaluation.v1.ListObjectionsRequest
+	(*ListObjectionsResponse)(nil),   // 21: linli.evaluation.v1.ListObjectionsResponse
+	(*SignSheetsRequest)(nil),        // 22: linli.evaluation.v1.SignSheetsRequest
+	(*SignSheetsResponse)(nil),       // 23: linli.evaluation.v1.SignSheetsResponse
+	(*ConsentToSheetsRequest)(nil),   // 24: linli.evaluation.v1.ConsentToSheetsRequest
+	(*ConsentToSheetsResponse)(nil),  // 25: linli.evaluation.v1.ConsentToSheetsResponse
+	(*ListSignaturesRequest)(nil),    // 26: linli.evaluation.v1.ListSignaturesRequest
+	(*ListSignaturesResponse)(nil),   // 27: linli.evaluation.v1.ListSignaturesResponse
+	(*CloseCycleRequest)(nil),        // 28: linli.evaluation.v1.CloseCycleRequest
+	(*CloseCycleResponse)(nil),       // 29: linli.evaluation.v1.CloseCycleResponse
+	(*CorrectResultRequest)(nil),     // 30: linli.evaluation.v1.CorrectResultRequest
+	(*CorrectResultResponse)(nil),    // 31: linli.evaluation.v1.CorrectResultResponse
+	(Opinion)(0),                     // 32: linli.evaluation.v1.Opinion
 	(*timestamppb.Timestamp)(nil),    // 33: google.protobuf.Timestamp
 	(*Composite)(nil),                // 34: linli.evaluation.v1.Composite
 	(*StandingNote)(nil),             // 35: linli.evaluation.v1.StandingNote
@@ -2409,61 +2342,61 @@ var file_linli_evaluation_v1_sheet_proto_goTypes = []any{
 	(*Letter)(nil),                   // 38: linli.evaluation.v1.Letter
 }
 var file_linli_evaluation_v1_sheet_proto_depIdxs = []int32{
-	0,  // 0: linli.evaluation.v1.MemberSheet.opinion:type_name -> linli.evaluation.v1.Opinion
+	32, // 0: linli.evaluation.v1.MemberSheet.opinion:type_name -> linli.evaluation.v1.Opinion
 	33, // 1: linli.evaluation.v1.MemberSheet.object_until:type_name -> google.protobuf.Timestamp
-	5,  // 2: linli.evaluation.v1.MemberSheet.objections:type_name -> linli.evaluation.v1.Objection
+	4,  // 2: linli.evaluation.v1.MemberSheet.objections:type_name -> linli.evaluation.v1.Objection
 	33, // 3: linli.evaluation.v1.MemberSheet.corrected_at:type_name -> google.protobuf.Timestamp
 	34, // 4: linli.evaluation.v1.MemberSheet.composite:type_name -> linli.evaluation.v1.Composite
 	35, // 5: linli.evaluation.v1.MemberSheet.notes:type_name -> linli.evaluation.v1.StandingNote
-	1,  // 6: linli.evaluation.v1.Objection.line:type_name -> linli.evaluation.v1.SheetLine
-	2,  // 7: linli.evaluation.v1.Objection.state:type_name -> linli.evaluation.v1.ObjectionState
+	0,  // 6: linli.evaluation.v1.Objection.line:type_name -> linli.evaluation.v1.SheetLine
+	1,  // 7: linli.evaluation.v1.Objection.state:type_name -> linli.evaluation.v1.ObjectionState
 	33, // 8: linli.evaluation.v1.Objection.objected_at:type_name -> google.protobuf.Timestamp
 	33, // 9: linli.evaluation.v1.Objection.answered_at:type_name -> google.protobuf.Timestamp
-	3,  // 10: linli.evaluation.v1.Signature.state:type_name -> linli.evaluation.v1.SignatureState
+	2,  // 10: linli.evaluation.v1.Signature.state:type_name -> linli.evaluation.v1.SignatureState
 	33, // 11: linli.evaluation.v1.Signature.signed_at:type_name -> google.protobuf.Timestamp
 	33, // 12: linli.evaluation.v1.Signature.consented_at:type_name -> google.protobuf.Timestamp
-	4,  // 13: linli.evaluation.v1.GetMySheetResponse.sheet:type_name -> linli.evaluation.v1.MemberSheet
-	4,  // 14: linli.evaluation.v1.GetSheetResponse.sheet:type_name -> linli.evaluation.v1.MemberSheet
-	4,  // 15: linli.evaluation.v1.ListSheetsResponse.sheets:type_name -> linli.evaluation.v1.MemberSheet
+	3,  // 13: linli.evaluation.v1.GetMySheetResponse.sheet:type_name -> linli.evaluation.v1.MemberSheet
+	3,  // 14: linli.evaluation.v1.GetSheetResponse.sheet:type_name -> linli.evaluation.v1.MemberSheet
+	3,  // 15: linli.evaluation.v1.ListSheetsResponse.sheets:type_name -> linli.evaluation.v1.MemberSheet
 	36, // 16: linli.evaluation.v1.ListSheetEntriesResponse.entries:type_name -> linli.evaluation.v1.Entry
-	0,  // 17: linli.evaluation.v1.SetOpinionRequest.opinion:type_name -> linli.evaluation.v1.Opinion
-	4,  // 18: linli.evaluation.v1.SetOpinionResponse.sheet:type_name -> linli.evaluation.v1.MemberSheet
-	1,  // 19: linli.evaluation.v1.ObjectToSheetRequest.line:type_name -> linli.evaluation.v1.SheetLine
-	5,  // 20: linli.evaluation.v1.ObjectToSheetResponse.objection:type_name -> linli.evaluation.v1.Objection
-	5,  // 21: linli.evaluation.v1.AnswerObjectionResponse.objection:type_name -> linli.evaluation.v1.Objection
-	5,  // 22: linli.evaluation.v1.ListObjectionsResponse.objections:type_name -> linli.evaluation.v1.Objection
-	6,  // 23: linli.evaluation.v1.SignSheetsResponse.signature:type_name -> linli.evaluation.v1.Signature
-	6,  // 24: linli.evaluation.v1.ConsentToSheetsResponse.signature:type_name -> linli.evaluation.v1.Signature
-	6,  // 25: linli.evaluation.v1.ListSignaturesResponse.signatures:type_name -> linli.evaluation.v1.Signature
+	32, // 17: linli.evaluation.v1.SetOpinionRequest.opinion:type_name -> linli.evaluation.v1.Opinion
+	3,  // 18: linli.evaluation.v1.SetOpinionResponse.sheet:type_name -> linli.evaluation.v1.MemberSheet
+	0,  // 19: linli.evaluation.v1.ObjectToSheetRequest.line:type_name -> linli.evaluation.v1.SheetLine
+	4,  // 20: linli.evaluation.v1.ObjectToSheetResponse.objection:type_name -> linli.evaluation.v1.Objection
+	4,  // 21: linli.evaluation.v1.AnswerObjectionResponse.objection:type_name -> linli.evaluation.v1.Objection
+	4,  // 22: linli.evaluation.v1.ListObjectionsResponse.objections:type_name -> linli.evaluation.v1.Objection
+	5,  // 23: linli.evaluation.v1.SignSheetsResponse.signature:type_name -> linli.evaluation.v1.Signature
+	5,  // 24: linli.evaluation.v1.ConsentToSheetsResponse.signature:type_name -> linli.evaluation.v1.Signature
+	5,  // 25: linli.evaluation.v1.ListSignaturesResponse.signatures:type_name -> linli.evaluation.v1.Signature
 	37, // 26: linli.evaluation.v1.CloseCycleResponse.cycle:type_name -> linli.evaluation.v1.Cycle
-	0,  // 27: linli.evaluation.v1.CorrectResultRequest.opinion:type_name -> linli.evaluation.v1.Opinion
+	32, // 27: linli.evaluation.v1.CorrectResultRequest.opinion:type_name -> linli.evaluation.v1.Opinion
 	38, // 28: linli.evaluation.v1.CorrectResultResponse.letter:type_name -> linli.evaluation.v1.Letter
-	7,  // 29: linli.evaluation.v1.SheetService.GetMySheet:input_type -> linli.evaluation.v1.GetMySheetRequest
-	11, // 30: linli.evaluation.v1.SheetService.ListSheets:input_type -> linli.evaluation.v1.ListSheetsRequest
-	9,  // 31: linli.evaluation.v1.SheetService.GetSheet:input_type -> linli.evaluation.v1.GetSheetRequest
-	13, // 32: linli.evaluation.v1.SheetService.ListSheetEntries:input_type -> linli.evaluation.v1.ListSheetEntriesRequest
-	15, // 33: linli.evaluation.v1.SheetService.SetOpinion:input_type -> linli.evaluation.v1.SetOpinionRequest
-	17, // 34: linli.evaluation.v1.SheetService.ObjectToSheet:input_type -> linli.evaluation.v1.ObjectToSheetRequest
-	19, // 35: linli.evaluation.v1.SheetService.AnswerObjection:input_type -> linli.evaluation.v1.AnswerObjectionRequest
-	21, // 36: linli.evaluation.v1.SheetService.ListObjections:input_type -> linli.evaluation.v1.ListObjectionsRequest
-	23, // 37: linli.evaluation.v1.SheetService.SignSheets:input_type -> linli.evaluation.v1.SignSheetsRequest
-	25, // 38: linli.evaluation.v1.SheetService.ConsentToSheets:input_type -> linli.evaluation.v1.ConsentToSheetsRequest
-	27, // 39: linli.evaluation.v1.SheetService.ListSignatures:input_type -> linli.evaluation.v1.ListSignaturesRequest
-	29, // 40: linli.evaluation.v1.SheetService.CloseCycle:input_type -> linli.evaluation.v1.CloseCycleRequest
-	31, // 41: linli.evaluation.v1.SheetService.CorrectResult:input_type -> linli.evaluation.v1.CorrectResultRequest
-	8,  // 42: linli.evaluation.v1.SheetService.GetMySheet:output_type -> linli.evaluation.v1.GetMySheetResponse
-	12, // 43: linli.evaluation.v1.SheetService.ListSheets:output_type -> linli.evaluation.v1.ListSheetsResponse
-	10, // 44: linli.evaluation.v1.SheetService.GetSheet:output_type -> linli.evaluation.v1.GetSheetResponse
-	14, // 45: linli.evaluation.v1.SheetService.ListSheetEntries:output_type -> linli.evaluation.v1.ListSheetEntriesResponse
-	16, // 46: linli.evaluation.v1.SheetService.SetOpinion:output_type -> linli.evaluation.v1.SetOpinionResponse
-	18, // 47: linli.evaluation.v1.SheetService.ObjectToSheet:output_type -> linli.evaluation.v1.ObjectToSheetResponse
-	20, // 48: linli.evaluation.v1.SheetService.AnswerObjection:output_type -> linli.evaluation.v1.AnswerObjectionResponse
-	22, // 49: linli.evaluation.v1.SheetService.ListObjections:output_type -> linli.evaluation.v1.ListObjectionsResponse
-	24, // 50: linli.evaluation.v1.SheetService.SignSheets:output_type -> linli.evaluation.v1.SignSheetsResponse
-	26, // 51: linli.evaluation.v1.SheetService.ConsentToSheets:output_type -> linli.evaluation.v1.ConsentToSheetsResponse
-	28, // 52: linli.evaluation.v1.SheetService.ListSignatures:output_type -> linli.evaluation.v1.ListSignaturesResponse
-	30, // 53: linli.evaluation.v1.SheetService.CloseCycle:output_type -> linli.evaluation.v1.CloseCycleResponse
-	32, // 54: linli.evaluation.v1.SheetService.CorrectResult:output_type -> linli.evaluation.v1.CorrectResultResponse
+	6,  // 29: linli.evaluation.v1.SheetService.GetMySheet:input_type -> linli.evaluation.v1.GetMySheetRequest
+	10, // 30: linli.evaluation.v1.SheetService.ListSheets:input_type -> linli.evaluation.v1.ListSheetsRequest
+	8,  // 31: linli.evaluation.v1.SheetService.GetSheet:input_type -> linli.evaluation.v1.GetSheetRequest
+	12, // 32: linli.evaluation.v1.SheetService.ListSheetEntries:input_type -> linli.evaluation.v1.ListSheetEntriesRequest
+	14, // 33: linli.evaluation.v1.SheetService.SetOpinion:input_type -> linli.evaluation.v1.SetOpinionRequest
+	16, // 34: linli.evaluation.v1.SheetService.ObjectToSheet:input_type -> linli.evaluation.v1.ObjectToSheetRequest
+	18, // 35: linli.evaluation.v1.SheetService.AnswerObjection:input_type -> linli.evaluation.v1.AnswerObjectionRequest
+	20, // 36: linli.evaluation.v1.SheetService.ListObjections:input_type -> linli.evaluation.v1.ListObjectionsRequest
+	22, // 37: linli.evaluation.v1.SheetService.SignSheets:input_type -> linli.evaluation.v1.SignSheetsRequest
+	24, // 38: linli.evaluation.v1.SheetService.ConsentToSheets:input_type -> linli.evaluation.v1.ConsentToSheetsRequest
+	26, // 39: linli.evaluation.v1.SheetService.ListSignatures:input_type -> linli.evaluation.v1.ListSignaturesRequest
+	28, // 40: linli.evaluation.v1.SheetService.CloseCycle:input_type -> linli.evaluation.v1.CloseCycleRequest
+	30, // 41: linli.evaluation.v1.SheetService.CorrectResult:input_type -> linli.evaluation.v1.CorrectResultRequest
+	7,  // 42: linli.evaluation.v1.SheetService.GetMySheet:output_type -> linli.evaluation.v1.GetMySheetResponse
+	11, // 43: linli.evaluation.v1.SheetService.ListSheets:output_type -> linli.evaluation.v1.ListSheetsResponse
+	9,  // 44: linli.evaluation.v1.SheetService.GetSheet:output_type -> linli.evaluation.v1.GetSheetResponse
+	13, // 45: linli.evaluation.v1.SheetService.ListSheetEntries:output_type -> linli.evaluation.v1.ListSheetEntriesResponse
+	15, // 46: linli.evaluation.v1.SheetService.SetOpinion:output_type -> linli.evaluation.v1.SetOpinionResponse
+	17, // 47: linli.evaluation.v1.SheetService.ObjectToSheet:output_type -> linli.evaluation.v1.ObjectToSheetResponse
+	19, // 48: linli.evaluation.v1.SheetService.AnswerObjection:output_type -> linli.evaluation.v1.AnswerObjectionResponse
+	21, // 49: linli.evaluation.v1.SheetService.ListObjections:output_type -> linli.evaluation.v1.ListObjectionsResponse
+	23, // 50: linli.evaluation.v1.SheetService.SignSheets:output_type -> linli.evaluation.v1.SignSheetsResponse
+	25, // 51: linli.evaluation.v1.SheetService.ConsentToSheets:output_type -> linli.evaluation.v1.ConsentToSheetsResponse
+	27, // 52: linli.evaluation.v1.SheetService.ListSignatures:output_type -> linli.evaluation.v1.ListSignaturesResponse
+	29, // 53: linli.evaluation.v1.SheetService.CloseCycle:output_type -> linli.evaluation.v1.CloseCycleResponse
+	31, // 54: linli.evaluation.v1.SheetService.CorrectResult:output_type -> linli.evaluation.v1.CorrectResultResponse
 	42, // [42:55] is the sub-list for method output_type
 	29, // [29:42] is the sub-list for method input_type
 	29, // [29:29] is the sub-list for extension type_name
@@ -2479,12 +2412,13 @@ func file_linli_evaluation_v1_sheet_proto_init() {
 	file_linli_evaluation_v1_composite_proto_init()
 	file_linli_evaluation_v1_conduct_proto_init()
 	file_linli_evaluation_v1_evaluation_proto_init()
+	file_linli_evaluation_v1_opinion_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_evaluation_v1_sheet_proto_rawDesc), len(file_linli_evaluation_v1_sheet_proto_rawDesc)),
-			NumEnums:      4,
+			NumEnums:      3,
 			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,

@@ -62,11 +62,11 @@ type SheetServiceClient interface {
 	AnswerObjection(ctx context.Context, in *AnswerObjectionRequest, opts ...grpc.CallOption) (*AnswerObjectionResponse, error)
 	// ListObjections answers the objections of a community, the oldest first. Community party staff of it and offices above.
 	ListObjections(ctx context.Context, in *ListObjectionsRequest, opts ...grpc.CallOption) (*ListObjectionsResponse, error)
-	// SignSheets signs the opinions of a community by name. Community party staff.
-	// FAILED_PRECONDITION WRONG_STATE, OBJECTION_WINDOW_OPEN, OBJECTIONS_OPEN.
+	// SignSheets signs the opinions of a community by name. Community party staff whose own sheet is not among them.
+	// FAILED_PRECONDITION WRONG_STATE, OBJECTION_WINDOW_OPEN, OBJECTIONS_OPEN; PERMISSION_DENIED SIGNS_ONESELF.
 	SignSheets(ctx context.Context, in *SignSheetsRequest, opts ...grpc.CallOption) (*SignSheetsResponse, error)
-	// ConsentToSheets is the street's consent, or its no with a reason: then the community signs anew. Street officer.
-	// FAILED_PRECONDITION WRONG_STATE; INVALID_ARGUMENT INVALID_FIELD: no without a reason.
+	// ConsentToSheets is the street's consent, or its no with a reason: then the community signs anew. Street officer whose own sheet is not among them.
+	// FAILED_PRECONDITION WRONG_STATE; PERMISSION_DENIED SIGNS_ONESELF; INVALID_ARGUMENT INVALID_FIELD: no without a reason.
 	ConsentToSheets(ctx context.Context, in *ConsentToSheetsRequest, opts ...grpc.CallOption) (*ConsentToSheetsResponse, error)
 	// ListSignatures answers how far the communities of a cycle are. District officer, street officers for theirs.
 	ListSignatures(ctx context.Context, in *ListSignaturesRequest, opts ...grpc.CallOption) (*ListSignaturesResponse, error)
@@ -244,11 +244,11 @@ type SheetServiceServer interface {
 	AnswerObjection(context.Context, *AnswerObjectionRequest) (*AnswerObjectionResponse, error)
 	// ListObjections answers the objections of a community, the oldest first. Community party staff of it and offices above.
 	ListObjections(context.Context, *ListObjectionsRequest) (*ListObjectionsResponse, error)
-	// SignSheets signs the opinions of a community by name. Community party staff.
-	// FAILED_PRECONDITION WRONG_STATE, OBJECTION_WINDOW_OPEN, OBJECTIONS_OPEN.
+	// SignSheets signs the opinions of a community by name. Community party staff whose own sheet is not among them.
+	// FAILED_PRECONDITION WRONG_STATE, OBJECTION_WINDOW_OPEN, OBJECTIONS_OPEN; PERMISSION_DENIED SIGNS_ONESELF.
 	SignSheets(context.Context, *SignSheetsRequest) (*SignSheetsResponse, error)
-	// ConsentToSheets is the street's consent, or its no with a reason: then the community signs anew. Street officer.
-	// FAILED_PRECONDITION WRONG_STATE; INVALID_ARGUMENT INVALID_FIELD: no without a reason.
+	// ConsentToSheets is the street's consent, or its no with a reason: then the community signs anew. Street officer whose own sheet is not among them.
+	// FAILED_PRECONDITION WRONG_STATE; PERMISSION_DENIED SIGNS_ONESELF; INVALID_ARGUMENT INVALID_FIELD: no without a reason.
 	ConsentToSheets(context.Context, *ConsentToSheetsRequest) (*ConsentToSheetsResponse, error)
 	// ListSignatures answers how far the communities of a cycle are. District officer, street officers for theirs.
 	ListSignatures(context.Context, *ListSignaturesRequest) (*ListSignaturesResponse, error)

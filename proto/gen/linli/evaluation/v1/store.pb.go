@@ -838,7 +838,7 @@ var File_linli_evaluation_v1_store_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1flinli/evaluation/v1/store.proto\x12\x13linli.evaluation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elinli/evaluation/v1/card.proto\x1a)linli/evaluation/v1/composite_store.proto\x1a$linli/evaluation/v1/evaluation.proto\x1a\x1flinli/evaluation/v1/reply.proto\x1a\x1flinli/evaluation/v1/sheet.proto\"\xd3\x01\n" +
+	"\x1flinli/evaluation/v1/store.proto\x12\x13linli.evaluation.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1elinli/evaluation/v1/card.proto\x1a)linli/evaluation/v1/composite_store.proto\x1a$linli/evaluation/v1/evaluation.proto\x1a!linli/evaluation/v1/opinion.proto\x1a\x1flinli/evaluation/v1/reply.proto\x1a\x1flinli/evaluation/v1/sheet.proto\"\xd3\x01\n" +
 	"\bEntryRow\x120\n" +
 	"\x05entry\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.EntryR\x05entry\x12%\n" +
 	"\x0ecommunity_path\x18\x02 \x01(\tR\rcommunityPath\x12\x1b\n" +
@@ -976,6 +976,7 @@ func file_linli_evaluation_v1_store_proto_init() {
 	file_linli_evaluation_v1_card_proto_init()
 	file_linli_evaluation_v1_composite_store_proto_init()
 	file_linli_evaluation_v1_evaluation_proto_init()
+	file_linli_evaluation_v1_opinion_proto_init()
 	file_linli_evaluation_v1_reply_proto_init()
 	file_linli_evaluation_v1_sheet_proto_init()
 	type x struct{}

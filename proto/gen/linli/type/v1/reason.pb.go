@@ -517,7 +517,21 @@ const (
 	// The file has no bytes.
 	Reason_REASON_FILE_EMPTY Reason = 1792
 	// The query of the address has a parameter that the call does not take.
-	Reason_REASON_UNKNOWN_PARAMETER Reason = 1793
+	Reason_REASON_UNKNOWN_PARAMETER Reason = 1793 // Boards, sheets, cards and letters, further.
+	// Nobody proposes the own honor, objects to it or handles an objection to it.
+	Reason_REASON_HONOR_OF_ONESELF Reason = 1820
+	// The sheets of the community hold the caller's own.
+	Reason_REASON_SIGNS_ONESELF Reason = 1822
+	// Nobody gives, inspects or ends the own card.
+	Reason_REASON_CARD_OF_ONESELF Reason = 1823
+	// A card is inspected for a year from `from` to `to`.
+	Reason_REASON_INSPECTION_YEAR Reason = 1824
+	// No cycle is opened for a year after `year`.
+	Reason_REASON_CYCLE_AHEAD Reason = 1825
+	// Not used in the appraisal takes a why.
+	Reason_REASON_WHY_NOT_USED Reason = 1826
+	// The issue `issue` is answered.
+	Reason_REASON_REPLIED_ALREADY Reason = 1827
 )
 
 // Enum value maps for Reason.
@@ -766,6 +780,13 @@ var (
 		1791: "REASON_UNSUPPORTED_MEDIA_TYPE",
 		1792: "REASON_FILE_EMPTY",
 		1793: "REASON_UNKNOWN_PARAMETER",
+		1820: "REASON_HONOR_OF_ONESELF",
+		1822: "REASON_SIGNS_ONESELF",
+		1823: "REASON_CARD_OF_ONESELF",
+		1824: "REASON_INSPECTION_YEAR",
+		1825: "REASON_CYCLE_AHEAD",
+		1826: "REASON_WHY_NOT_USED",
+		1827: "REASON_REPLIED_ALREADY",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -1011,6 +1032,13 @@ var (
 		"REASON_UNSUPPORTED_MEDIA_TYPE":    1791,
 		"REASON_FILE_EMPTY":                1792,
 		"REASON_UNKNOWN_PARAMETER":         1793,
+		"REASON_HONOR_OF_ONESELF":          1820,
+		"REASON_SIGNS_ONESELF":             1822,
+		"REASON_CARD_OF_ONESELF":           1823,
+		"REASON_INSPECTION_YEAR":           1824,
+		"REASON_CYCLE_AHEAD":               1825,
+		"REASON_WHY_NOT_USED":              1826,
+		"REASON_REPLIED_ALREADY":           1827,
 	}
 )
 
@@ -1045,7 +1073,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xc98\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x8c:\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1304,7 +1332,14 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x15REASON_NO_MEMBERSHIPS\x10\xfe\r\x12\"\n" +
 	"\x1dREASON_UNSUPPORTED_MEDIA_TYPE\x10\xff\r\x12\x16\n" +
 	"\x11REASON_FILE_EMPTY\x10\x80\x0e\x12\x1d\n" +
-	"\x18REASON_UNKNOWN_PARAMETER\x10\x81\x0eB\xb5\x01\n" +
+	"\x18REASON_UNKNOWN_PARAMETER\x10\x81\x0e\x12\x1c\n" +
+	"\x17REASON_HONOR_OF_ONESELF\x10\x9c\x0e\x12\x19\n" +
+	"\x14REASON_SIGNS_ONESELF\x10\x9e\x0e\x12\x1b\n" +
+	"\x16REASON_CARD_OF_ONESELF\x10\x9f\x0e\x12\x1b\n" +
+	"\x16REASON_INSPECTION_YEAR\x10\xa0\x0e\x12\x17\n" +
+	"\x12REASON_CYCLE_AHEAD\x10\xa1\x0e\x12\x18\n" +
+	"\x13REASON_WHY_NOT_USED\x10\xa2\x0e\x12\x1b\n" +
+	"\x16REASON_REPLIED_ALREADY\x10\xa3\x0eB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
