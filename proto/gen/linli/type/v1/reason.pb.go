@@ -493,6 +493,8 @@ const (
 	Reason_REASON_DIRECTION_CONTRADICTED Reason = 1552
 	// Member `id` has not reported in to the community.
 	Reason_REASON_POLL_MEMBER_ELSEWHERE Reason = 1680
+	// No reviewer may judge `applications`.
+	Reason_REASON_NOBODY_MAY_JUDGE Reason = 1800
 )
 
 // Enum value maps for Reason.
@@ -729,6 +731,7 @@ var (
 		1551: "REASON_NOT_ACCEPTED",
 		1552: "REASON_DIRECTION_CONTRADICTED",
 		1680: "REASON_POLL_MEMBER_ELSEWHERE",
+		1800: "REASON_NOBODY_MAY_JUDGE",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -962,6 +965,7 @@ var (
 		"REASON_NOT_ACCEPTED":              1551,
 		"REASON_DIRECTION_CONTRADICTED":    1552,
 		"REASON_POLL_MEMBER_ELSEWHERE":     1680,
+		"REASON_NOBODY_MAY_JUDGE":          1800,
 	}
 )
 
@@ -996,7 +1000,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xe05\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xfe5\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1243,7 +1247,8 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x17REASON_APPLICANT_BARRED\x10\x8e\f\x12\x18\n" +
 	"\x13REASON_NOT_ACCEPTED\x10\x8f\f\x12\"\n" +
 	"\x1dREASON_DIRECTION_CONTRADICTED\x10\x90\f\x12!\n" +
-	"\x1cREASON_POLL_MEMBER_ELSEWHERE\x10\x90\rB\xb5\x01\n" +
+	"\x1cREASON_POLL_MEMBER_ELSEWHERE\x10\x90\r\x12\x1c\n" +
+	"\x17REASON_NOBODY_MAY_JUDGE\x10\x88\x0eB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
