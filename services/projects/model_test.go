@@ -228,7 +228,9 @@ func (m *model) calls(command string) (want string, err error) {
 		}
 	case "decide":
 		_, err = m.DecideCall(m.officer(), &pb.DecideCallRequest{Id: m.call})
-		missing := slices.ContainsFunc(m.applications, func(a *modelApplication) bool { return a != nil && a.state == "in review" && len(a.sheets) < len(m.reviewers()) })
+		missing := slices.ContainsFunc(m.applications, func(a *modelApplication) bool {
+			return a != nil && a.state == "in review" && len(a.sheets) < len(m.reviewers())
+		})
 		if want = because(m.state != "in review", "WRONG_STATE", missing, "SHEETS_MISSING"); want == "" {
 			m.decides()
 		}
