@@ -3,7 +3,6 @@ package projects_test
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 
 	"github.com/linli-project/linli/pkg/clock"
-	"github.com/linli-project/linli/pkg/rpc"
 )
 
 const (
@@ -107,7 +105,9 @@ func (m *model) drafts(command string, i int) (want string, err error) {
 	a, mine := m.applications[i], m.applicant(modelPlaces()[i])
 	if a == nil || command == "draft" {
 		var res *pb.DraftApplicationResponse
-		res, err = m.DraftApplication(mine, application(m.call, modelPlaces()[i], fmt.Sprint(i)))
+		req := application(m.call, modelPlaces()[i], fmt.Sprint(i))
+		req.Indicators[0].Due = "2099-12-31" // the rounds go on for years
+		res, err = m.DraftApplication(mine, req)
 		if want = because(m.over() || m.state != "open", "WINDOW_CLOSED", a != nil && a.state != "withdrawn", "APPLICATION_EXISTS"); want == "" {
 			m.applications[i] = &modelApplication{id: res.GetApplication().GetId(), state: "draft", sheets: map[string]bool{}, objections: map[string]string{}}
 		}
@@ -368,49 +368,5 @@ func TestRound_RandomCommandsAgainstAModel(t *testing.T) {
 		if reached[state] == 0 {
 			t.Errorf("no application came to be %s: %v", state, reached)
 		}
-	}
-}
-
-// try carries out a command on a place, or on each of them.
-func (m *model) try(rt *rapid.T, command string) {
-	command, each := strings.CutPrefix(command, "each ")
-	if !each {
-		m.tryAt(rt, command, rapid.IntRange(0, len(modelPlaces())-1).Draw(rt, "place"), rapid.Bool().Draw(rt, "yes"))
-		return
-	}
-	for i := range m.applications {
-		m.tryAt(rt, command, i, true)
-		if command == "sheet" || command == "dismiss" {
-			m.tryAt(rt, command, i, false)
-		}
-		if command == "sheet" { // of the reviewer who was added
-			m.tryAt(rt, command, i, true)
-		}
-	}
-}
-
-func (m *model) tryAt(rt *rapid.T, command string, i int, yes bool) {
-	var err error
-	var want string
-	switch command {
-	case "close":
-		m.passes(m.closes)
-	case "day", "week":
-		m.passes(m.now().AddDate(0, 0, map[string]int{"day": 1, "week": 8}[command]))
-	case "draft", "submit", "withdraw", "update", "resubmit":
-		want, err = m.drafts(command, i)
-	case "return", "judge", "sheet":
-		want, err = m.judges(command, i, yes)
-	case "object", "uphold", "dismiss":
-		want, err = m.objects(command, i, yes)
-	default:
-		want, err = m.calls(command)
-	}
-	if rpc.Reason(err) != want || (err == nil) != (want == "") {
-		rt.Fatalf("%s on place %d (%v) of a call that is %s: %v, want %q", command, i, yes, m.state, err, want)
-	}
-	m.passes(m.now())
-	if d := m.differs(); d != "" {
-		rt.Fatalf("after %s: %s", command, d)
 	}
 }

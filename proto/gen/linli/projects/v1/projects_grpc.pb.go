@@ -99,7 +99,9 @@ type ProjectsServiceClient interface {
 	// FAILED_PRECONDITION WRONG_STATE; PERMISSION_DENIED NOT_THE_APPLICANT.
 	WithdrawApplication(ctx context.Context, in *WithdrawApplicationRequest, opts ...grpc.CallOption) (*WithdrawApplicationResponse, error)
 	// SubmitApplication hands a draft in. Who drafted for the applicant.
-	// FAILED_PRECONDITION WINDOW_CLOSED; PERMISSION_DENIED NOT_THE_APPLICANT.
+	// FAILED_PRECONDITION WINDOW_CLOSED; PERMISSION_DENIED NOT_THE_APPLICANT;
+	// INVALID_ARGUMENT INVALID_FIELD: an indicator has neither baseline nor target,
+	// or is due before the window ends.
 	SubmitApplication(ctx context.Context, in *SubmitApplicationRequest, opts ...grpc.CallOption) (*SubmitApplicationResponse, error)
 	// GetApplication answers one application. Its applicant and co-applicants at
 	// any time; the district once it is checked, the call's reviewers once the
@@ -364,7 +366,9 @@ type ProjectsServiceServer interface {
 	// FAILED_PRECONDITION WRONG_STATE; PERMISSION_DENIED NOT_THE_APPLICANT.
 	WithdrawApplication(context.Context, *WithdrawApplicationRequest) (*WithdrawApplicationResponse, error)
 	// SubmitApplication hands a draft in. Who drafted for the applicant.
-	// FAILED_PRECONDITION WINDOW_CLOSED; PERMISSION_DENIED NOT_THE_APPLICANT.
+	// FAILED_PRECONDITION WINDOW_CLOSED; PERMISSION_DENIED NOT_THE_APPLICANT;
+	// INVALID_ARGUMENT INVALID_FIELD: an indicator has neither baseline nor target,
+	// or is due before the window ends.
 	SubmitApplication(context.Context, *SubmitApplicationRequest) (*SubmitApplicationResponse, error)
 	// GetApplication answers one application. Its applicant and co-applicants at
 	// any time; the district once it is checked, the call's reviewers once the
