@@ -127,6 +127,8 @@ func inWords(language string, params []string) []string {
 	out := slices.Clone(params)
 	for i := 0; i+1 < len(out); i += 2 {
 		switch out[i] {
+		case "spending":
+			out[i+1] = texts.Word(language, "spending", out[i+1])
 		case "state":
 			out[i+1] = texts.Word(language, "state", out[i+1])
 		case "command", "allowed":

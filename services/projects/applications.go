@@ -156,6 +156,14 @@ func (s *Service) SubmitApplication(ctx context.Context, req *pb.SubmitApplicati
 		if err := windowOf(called).CheckTaking(call.State(called.GetState()), now); err != nil {
 			return nil, err
 		}
+		a := row.Value.GetApplication()
+		handed, err := domainOf(a.GetNumber(), a.GetTitle(), a.GetIndicators())
+		if err != nil {
+			return nil, err
+		}
+		if err := application.CheckMeasured(handed.Indicators, windowOf(called).Closes); err != nil {
+			return nil, err
+		}
 		return &pb.SubmitApplicationResponse{Application: applicationProto(row)}, tx.Emit(applicationChanged(row, now))
 	})
 }

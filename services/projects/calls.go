@@ -110,6 +110,9 @@ func (s *Service) StartReview(ctx context.Context, req *pb.StartReviewRequest) (
 		if err != nil {
 			return nil, err
 		}
+		if err := s.checkJudges(tx, row.Value.GetCall()); err != nil {
+			return nil, err
+		}
 		if err := s.handOver(tx, row.Value.GetCall()); err != nil {
 			return nil, err
 		}

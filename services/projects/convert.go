@@ -15,6 +15,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/table"
@@ -65,7 +66,7 @@ func applicationFor(c access.Call, row table.Row[*pb.ApplicationRow]) *pb.Applic
 }
 
 func windowOf(c *pb.Call) call.Window {
-	return call.Window{Opens: c.GetOpensAt().AsTime(), Closes: c.GetClosesAt().AsTime()}
+	return call.Window{Opens: c.GetOpensAt().AsTime().In(clock.Shanghai()), Closes: c.GetClosesAt().AsTime().In(clock.Shanghai())}
 }
 
 // reviewersOf answers the reviewers as the domain names them.

@@ -66,7 +66,8 @@ func update(a *pb.Application, req *pb.UpdateApplicationRequest) error {
 	})
 }
 
-// WithdrawApplication takes an application back before the window closes.
+// WithdrawApplication takes an application back before the decision. Sheets that
+// came in for it stay and count for nothing.
 func (s *Service) WithdrawApplication(ctx context.Context, req *pb.WithdrawApplicationRequest) (*pb.WithdrawApplicationResponse, error) {
 	c, now := access.From(ctx), s.store.Civil().Now()
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.WithdrawApplicationResponse, error) {
@@ -75,16 +76,8 @@ func (s *Service) WithdrawApplication(ctx context.Context, req *pb.WithdrawAppli
 			return nil, err
 		}
 		a := row.Value.GetApplication()
-		round, err := s.call(tx, scope.All(), a.GetCallId(), "")
-		if err != nil {
-			return nil, err
-		}
-		known := application.State(a.GetState()) == application.Submitted
+		known := application.State(a.GetState()) != application.Draft
 		if row, err = s.moveApplication(tx, row, proto.CloneOf(row.Value), application.Withdraw); err != nil {
-			return nil, err
-		}
-		called := round.Value.GetCall()
-		if err := windowOf(called).CheckTaking(call.State(called.GetState()), now); err != nil {
 			return nil, err
 		}
 		if err := s.leave(tx, a); err != nil {

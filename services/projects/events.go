@@ -20,7 +20,8 @@ import (
 // callEvent is the name under which a step of a call is announced.
 func callEvent(command string) string {
 	return map[string]string{
-		call.Open: "call.opened", call.StartCheck: "call.check_started", call.StartReview: "call.review_started", call.Decide: "call.decided",
+		call.Open: "call.opened", call.StartCheck: "call.check_started", call.StartReview: "call.review_started",
+		call.AddReviewers: "call.reviewers_added", call.Decide: "call.decided",
 	}[command]
 }
 

@@ -176,13 +176,38 @@ func Check(f File) []string {
 	return append(out, f.checkDecision(ranking)...)
 }
 
-func differences[T any](what string, said, counted []T) (out []string) {
+// String is a line for people, with the score rounded as it is shown.
+func (r Ranked) String() string {
+	score := r.Score
+	if h, err := r.Hundredths(); err == nil {
+		score = fmt.Sprintf("%d.%02d", h/100, h%100)
+	}
+	line := fmt.Sprintf("%s: rank %d, %s points (%s) from %d sheets, %s", r.Number, r.Rank, score, r.Score, r.Sheets, r.Outcome)
+	if r.PartedBy != "" {
+		line += ", parted by " + r.PartedBy
+	}
+	return line
+}
+
+// String is a line for people.
+func (m Move) String() string {
+	by := "by " + m.Method
+	if m.WithoutReviewer != "" {
+		by += " without " + m.WithoutReviewer
+	}
+	if m.Refused != "" {
+		return by + ": refused, " + m.Refused
+	}
+	return fmt.Sprintf("%s: in %v, out %v", by, m.In, m.Out)
+}
+
+func differences[T fmt.Stringer](what string, said, counted []T) (out []string) {
 	if len(said) != len(counted) {
 		return []string{fmt.Sprintf("%s: %d lines in the file, %d counted", what, len(said), len(counted))}
 	}
 	for i := range said {
-		if a, b := fmt.Sprintf("%+v", said[i]), fmt.Sprintf("%+v", counted[i]); a != b {
-			out = append(out, fmt.Sprintf("%s[%d]: the file says %s, counted %s", what, i, a, b))
+		if a, b := said[i].String(), counted[i].String(); a != b {
+			out = append(out, fmt.Sprintf("%s, counted %s; the file says %s", what, b, a))
 		}
 	}
 	return out

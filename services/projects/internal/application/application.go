@@ -69,6 +69,10 @@ func Machine() rule.Machine[State] {
 			{From: Draft, Command: Submit, To: Submitted},
 			{From: Draft, Command: Withdraw, To: Withdrawn},
 			{From: Submitted, Command: Withdraw, To: Withdrawn},
+			{From: InCheck, Command: Withdraw, To: Withdrawn},
+			{From: Returned, Command: Withdraw, To: Withdrawn},
+			{From: Eligible, Command: Withdraw, To: Withdrawn},
+			{From: InReview, Command: Withdraw, To: Withdrawn},
 			{From: Submitted, Command: StartCheck, To: InCheck},
 			{From: InCheck, Command: Return, To: Returned},
 			{From: Returned, Command: Resubmit, To: InCheck},
@@ -256,6 +260,21 @@ func New(a Application) (Application, error) {
 		}
 	}
 	return a, nil
+}
+
+// CheckMeasured answers INVALID_FIELD for an indicator that promises nothing,
+// from 0 to 0, or is due before the window of its call ends.
+func CheckMeasured(indicators []Indicator, closes time.Time) error {
+	for i, n := range indicators {
+		field := "indicators[" + strconv.Itoa(i) + "]."
+		switch {
+		case n.Baseline == 0 && n.Target == 0:
+			return invalid(field+"target", "a baseline or a target other than 0")
+		case n.Due < lastDay(closes):
+			return invalid(field+"due", "from "+lastDay(closes)+" on, the last day of the window")
+		}
+	}
+	return nil
 }
 
 func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }

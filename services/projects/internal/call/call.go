@@ -37,6 +37,8 @@ const (
 	StartCheck  = "start check"
 	StartReview = "start review"
 	Decide      = "decide"
+	// AddReviewers moves nothing: it is possible where it stands in the table.
+	AddReviewers = "add reviewers"
 )
 
 // Machine is the table of allowed steps.
@@ -49,6 +51,8 @@ func Machine() rule.Machine[State] {
 			{From: Opened, Command: StartCheck, To: InCheck},
 			{From: Opened, Command: StartReview, To: InReview},
 			{From: InCheck, Command: StartReview, To: InReview},
+			{From: InCheck, Command: AddReviewers, To: InCheck},
+			{From: InReview, Command: AddReviewers, To: InReview},
 			{From: InReview, Command: Decide, To: Decided},
 		},
 	}
@@ -151,18 +155,33 @@ func New(c Call) (Call, error) {
 			return c, invalid("themes["+strconv.Itoa(i)+"]", "not blank")
 		}
 	}
+	return c, CheckReviewers(nil, c.Reviewers)
+}
+
+// MostReviewers is how many a call has at the most.
+const MostReviewers = 100
+
+// CheckReviewers answers INVALID_FIELD for reviewers that cannot join those who
+// are there: one without a person, or there already, or too many.
+func CheckReviewers(there, more []Reviewer) error {
 	seen := map[string]bool{}
-	for i, r := range c.Reviewers {
+	for _, r := range there {
+		seen[r.Person] = true
+	}
+	for i, r := range more {
 		field := "reviewers[" + strconv.Itoa(i) + "].person"
 		switch {
 		case strings.TrimSpace(r.Person) == "":
-			return c, invalid(field, "not blank")
+			return invalid(field, "not blank")
 		case seen[r.Person]:
-			return c, invalid(field, "each person once")
+			return invalid(field, "each person once")
 		}
 		seen[r.Person] = true
 	}
-	return c, nil
+	if len(seen) > MostReviewers {
+		return invalid("reviewers", "no more than "+strconv.Itoa(MostReviewers)+" in all")
+	}
+	return nil
 }
 
 // Names says whether a person is a reviewer of the call, and with which

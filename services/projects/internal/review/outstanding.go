@@ -1,7 +1,9 @@
 package review
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/linli-project/linli/pkg/rule"
 )
@@ -64,6 +66,21 @@ func (p Panel) CheckComplete(applications []Party) error {
 		}
 	}
 	return sheetsMissing(missing, due)
+}
+
+// CheckJudges answers NOBODY_MAY_JUDGE with the applications for which no
+// reviewer is left. Here the ID of an application is its number.
+func (p Panel) CheckJudges(applications []Party) error {
+	var none []string
+	for _, a := range applications {
+		if !slices.ContainsFunc(p.Reviewers, func(r Party) bool { return !p.Barred(r, a) }) {
+			none = append(none, a.ID)
+		}
+	}
+	if len(none) == 0 {
+		return nil
+	}
+	return rule.New(rule.Precondition, "NOBODY_MAY_JUDGE", "", "applications", strings.Join(none, ", "))
 }
 
 // CheckOwn answers SHEETS_MISSING for a reviewer who has own sheets to hand in:

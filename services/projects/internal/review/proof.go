@@ -42,18 +42,22 @@ const Draw = "draw"
 // Where equals reach across a line, the ladder says which of them are above
 // it, last a draw from the stored seed, so that no more and no fewer than the
 // quota are selected, and anybody can repeat it. The next ones are in reserve.
+// What nobody has scored comes last, by number, without a rank, and is chosen
+// by nothing.
 func Decide(set Settings, candidates []Candidate, scores map[string]*big.Rat, sheets map[string]int) []Standing {
-	entries := make([]Entry, len(candidates))
+	var entries []Entry
+	var unscored, out []Standing
 	by := map[string]Candidate{}
-	for i, c := range candidates {
-		score := scores[c.ID]
-		if score == nil {
-			score = new(big.Rat)
-		}
-		entries[i] = Entry{ID: c.ID, Number: c.Number, Score: score, Sheets: sheets[c.ID]}
+	for _, c := range candidates {
 		by[c.ID] = c
+		if scores[c.ID] == nil {
+			unscored = append(unscored, Standing{Place: Place{
+				Entry: Entry{ID: c.ID, Number: c.Number, Score: new(big.Rat)}, Outcome: NotSelected,
+			}})
+			continue
+		}
+		entries = append(entries, Entry{ID: c.ID, Number: c.Number, Score: scores[c.ID], Sheets: sheets[c.ID]})
 	}
-	var out []Standing
 	for _, p := range Rank(entries, set.Quota) {
 		out = append(out, Standing{Place: p})
 	}
@@ -77,7 +81,8 @@ func Decide(set Settings, candidates []Candidate, scores map[string]*big.Rat, sh
 	for _, line := range []int{set.Quota, set.Quota + set.Reserves} {
 		set.say(by, out, line)
 	}
-	return out
+	slices.SortFunc(unscored, func(a, b Standing) int { return strings.Compare(a.Number, b.Number) })
+	return append(out, unscored...)
 }
 
 // say notes what parted equals who stand on both sides of a line.

@@ -60,7 +60,7 @@ func CheckOther(recorder, confirmer string) error {
 // document that the list comes from.
 func CheckKind(kind string, notAllowed []string, title, number, article string) error {
 	if slices.Contains(notAllowed, kind) {
-		return rule.New(rule.Precondition, "SPENDING_NOT_ALLOWED", "kind", "kind", kind, "title", title, "number", number, "article", article)
+		return rule.New(rule.Precondition, "SPENDING_NOT_ALLOWED", "kind", "spending", kind, "title", title, "number", number, "article", article)
 	}
 	return nil
 }

@@ -316,6 +316,120 @@ func (x *ReturnApplicationResponse) GetApplication() *Application {
 	return nil
 }
 
+// Names further reviewers.
+type AddReviewersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Etag          string                 `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	Reviewers     []*Reviewer            `protobuf:"bytes,3,rep,name=reviewers,proto3" json:"reviewers,omitempty"`
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddReviewersRequest) Reset() {
+	*x = AddReviewersRequest{}
+	mi := &file_linli_projects_v1_check_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddReviewersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddReviewersRequest) ProtoMessage() {}
+
+func (x *AddReviewersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_check_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddReviewersRequest.ProtoReflect.Descriptor instead.
+func (*AddReviewersRequest) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_check_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *AddReviewersRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *AddReviewersRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+func (x *AddReviewersRequest) GetReviewers() []*Reviewer {
+	if x != nil {
+		return x.Reviewers
+	}
+	return nil
+}
+
+func (x *AddReviewersRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// The call with its reviewers.
+type AddReviewersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Call          *Call                  `protobuf:"bytes,1,opt,name=call,proto3" json:"call,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddReviewersResponse) Reset() {
+	*x = AddReviewersResponse{}
+	mi := &file_linli_projects_v1_check_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddReviewersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddReviewersResponse) ProtoMessage() {}
+
+func (x *AddReviewersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_check_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddReviewersResponse.ProtoReflect.Descriptor instead.
+func (*AddReviewersResponse) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_check_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *AddReviewersResponse) GetCall() *Call {
+	if x != nil {
+		return x.Call
+	}
+	return nil
+}
+
 // Hands in again; what is not said stays as it was.
 type ResubmitApplicationRequest struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -332,7 +446,7 @@ type ResubmitApplicationRequest struct {
 
 func (x *ResubmitApplicationRequest) Reset() {
 	*x = ResubmitApplicationRequest{}
-	mi := &file_linli_projects_v1_check_proto_msgTypes[5]
+	mi := &file_linli_projects_v1_check_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -344,7 +458,7 @@ func (x *ResubmitApplicationRequest) String() string {
 func (*ResubmitApplicationRequest) ProtoMessage() {}
 
 func (x *ResubmitApplicationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_check_proto_msgTypes[5]
+	mi := &file_linli_projects_v1_check_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -357,7 +471,7 @@ func (x *ResubmitApplicationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResubmitApplicationRequest.ProtoReflect.Descriptor instead.
 func (*ResubmitApplicationRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_check_proto_rawDescGZIP(), []int{5}
+	return file_linli_projects_v1_check_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ResubmitApplicationRequest) GetId() string {
@@ -412,7 +526,7 @@ type ResubmitApplicationResponse struct {
 
 func (x *ResubmitApplicationResponse) Reset() {
 	*x = ResubmitApplicationResponse{}
-	mi := &file_linli_projects_v1_check_proto_msgTypes[6]
+	mi := &file_linli_projects_v1_check_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -424,7 +538,7 @@ func (x *ResubmitApplicationResponse) String() string {
 func (*ResubmitApplicationResponse) ProtoMessage() {}
 
 func (x *ResubmitApplicationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_check_proto_msgTypes[6]
+	mi := &file_linli_projects_v1_check_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -437,7 +551,7 @@ func (x *ResubmitApplicationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResubmitApplicationResponse.ProtoReflect.Descriptor instead.
 func (*ResubmitApplicationResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_check_proto_rawDescGZIP(), []int{6}
+	return file_linli_projects_v1_check_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ResubmitApplicationResponse) GetApplication() *Application {
@@ -461,7 +575,7 @@ type JudgeEligibilityRequest struct {
 
 func (x *JudgeEligibilityRequest) Reset() {
 	*x = JudgeEligibilityRequest{}
-	mi := &file_linli_projects_v1_check_proto_msgTypes[7]
+	mi := &file_linli_projects_v1_check_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -473,7 +587,7 @@ func (x *JudgeEligibilityRequest) String() string {
 func (*JudgeEligibilityRequest) ProtoMessage() {}
 
 func (x *JudgeEligibilityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_check_proto_msgTypes[7]
+	mi := &file_linli_projects_v1_check_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -486,7 +600,7 @@ func (x *JudgeEligibilityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JudgeEligibilityRequest.ProtoReflect.Descriptor instead.
 func (*JudgeEligibilityRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_check_proto_rawDescGZIP(), []int{7}
+	return file_linli_projects_v1_check_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *JudgeEligibilityRequest) GetId() string {
@@ -527,7 +641,7 @@ type JudgeEligibilityResponse struct {
 
 func (x *JudgeEligibilityResponse) Reset() {
 	*x = JudgeEligibilityResponse{}
-	mi := &file_linli_projects_v1_check_proto_msgTypes[8]
+	mi := &file_linli_projects_v1_check_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -539,7 +653,7 @@ func (x *JudgeEligibilityResponse) String() string {
 func (*JudgeEligibilityResponse) ProtoMessage() {}
 
 func (x *JudgeEligibilityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_check_proto_msgTypes[8]
+	mi := &file_linli_projects_v1_check_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -552,7 +666,7 @@ func (x *JudgeEligibilityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JudgeEligibilityResponse.ProtoReflect.Descriptor instead.
 func (*JudgeEligibilityResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_check_proto_rawDescGZIP(), []int{8}
+	return file_linli_projects_v1_check_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *JudgeEligibilityResponse) GetApplication() *Application {
@@ -575,7 +689,7 @@ type DeclareConflictRequest struct {
 
 func (x *DeclareConflictRequest) Reset() {
 	*x = DeclareConflictRequest{}
-	mi := &file_linli_projects_v1_check_proto_msgTypes[9]
+	mi := &file_linli_projects_v1_check_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -587,7 +701,7 @@ func (x *DeclareConflictRequest) String() string {
 func (*DeclareConflictRequest) ProtoMessage() {}
 
 func (x *DeclareConflictRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_check_proto_msgTypes[9]
+	mi := &file_linli_projects_v1_check_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -600,7 +714,7 @@ func (x *DeclareConflictRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeclareConflictRequest.ProtoReflect.Descriptor instead.
 func (*DeclareConflictRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_check_proto_rawDescGZIP(), []int{9}
+	return file_linli_projects_v1_check_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DeclareConflictRequest) GetApplicationId() string {
@@ -634,7 +748,7 @@ type DeclareConflictResponse struct {
 
 func (x *DeclareConflictResponse) Reset() {
 	*x = DeclareConflictResponse{}
-	mi := &file_linli_projects_v1_check_proto_msgTypes[10]
+	mi := &file_linli_projects_v1_check_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -646,7 +760,7 @@ func (x *DeclareConflictResponse) String() string {
 func (*DeclareConflictResponse) ProtoMessage() {}
 
 func (x *DeclareConflictResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_check_proto_msgTypes[10]
+	mi := &file_linli_projects_v1_check_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -659,7 +773,7 @@ func (x *DeclareConflictResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeclareConflictResponse.ProtoReflect.Descriptor instead.
 func (*DeclareConflictResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_check_proto_rawDescGZIP(), []int{10}
+	return file_linli_projects_v1_check_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DeclareConflictResponse) GetConflict() *Conflict {
@@ -679,7 +793,7 @@ type ListConflictsRequest struct {
 
 func (x *ListConflictsRequest) Reset() {
 	*x = ListConflictsRequest{}
-	mi := &file_linli_projects_v1_check_proto_msgTypes[11]
+	mi := &file_linli_projects_v1_check_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -691,7 +805,7 @@ func (x *ListConflictsRequest) String() string {
 func (*ListConflictsRequest) ProtoMessage() {}
 
 func (x *ListConflictsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_check_proto_msgTypes[11]
+	mi := &file_linli_projects_v1_check_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -704,7 +818,7 @@ func (x *ListConflictsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConflictsRequest.ProtoReflect.Descriptor instead.
 func (*ListConflictsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_check_proto_rawDescGZIP(), []int{11}
+	return file_linli_projects_v1_check_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListConflictsRequest) GetApplicationId() string {
@@ -724,7 +838,7 @@ type ListConflictsResponse struct {
 
 func (x *ListConflictsResponse) Reset() {
 	*x = ListConflictsResponse{}
-	mi := &file_linli_projects_v1_check_proto_msgTypes[12]
+	mi := &file_linli_projects_v1_check_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -736,7 +850,7 @@ func (x *ListConflictsResponse) String() string {
 func (*ListConflictsResponse) ProtoMessage() {}
 
 func (x *ListConflictsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_check_proto_msgTypes[12]
+	mi := &file_linli_projects_v1_check_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -749,7 +863,7 @@ func (x *ListConflictsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListConflictsResponse.ProtoReflect.Descriptor instead.
 func (*ListConflictsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_check_proto_rawDescGZIP(), []int{12}
+	return file_linli_projects_v1_check_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListConflictsResponse) GetConflicts() []*Conflict {
@@ -783,7 +897,14 @@ const file_linli_projects_v1_check_proto_rawDesc = "" +
 	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x04\x18\xf4\x03R\x06reason\x12<\n" +
 	"\x05until\x18\x04 \x01(\tB&\xe0A\x02\xbaH r\x1e2\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$R\x05until\"]\n" +
 	"\x19ReturnApplicationResponse\x12@\n" +
-	"\vapplication\x18\x01 \x01(\v2\x1e.linli.projects.v1.ApplicationR\vapplication\"\xe2\x02\n" +
+	"\vapplication\x18\x01 \x01(\v2\x1e.linli.projects.v1.ApplicationR\vapplication\"\xc1\x01\n" +
+	"\x13AddReviewersRequest\x12\x1c\n" +
+	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12H\n" +
+	"\treviewers\x18\x03 \x03(\v2\x1b.linli.projects.v1.ReviewerB\r\xe0A\x02\xbaH\a\x92\x01\x04\b\x01\x10dR\treviewers\x12%\n" +
+	"\x06reason\x18\x04 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x04\x18\xf4\x03R\x06reason\"C\n" +
+	"\x14AddReviewersResponse\x12+\n" +
+	"\x04call\x18\x01 \x01(\v2\x17.linli.projects.v1.CallR\x04call\"\xe2\x02\n" +
 	"\x1aResubmitApplicationRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12$\n" +
@@ -817,11 +938,13 @@ const file_linli_projects_v1_check_proto_rawDesc = "" +
 	"\x14ListConflictsRequest\x120\n" +
 	"\x0eapplication_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\rapplicationId\"R\n" +
 	"\x15ListConflictsResponse\x129\n" +
-	"\tconflicts\x18\x01 \x03(\v2\x1b.linli.projects.v1.ConflictR\tconflicts2\xa6\b\n" +
+	"\tconflicts\x18\x01 \x03(\v2\x1b.linli.projects.v1.ConflictR\tconflicts2\xc1\t\n" +
 	"\fCheckService\x12\x90\x01\n" +
 	"\n" +
 	"StartCheck\x12$.linli.projects.v1.StartCheckRequest\x1a%.linli.projects.v1.StartCheckResponse\"5\xea\xdb\x18\a\n" +
-	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02$:\x01*b\x04call\"\x19/v1/calls/{id}:startCheck\x12\xaf\x01\n" +
+	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02$:\x01*b\x04call\"\x19/v1/calls/{id}:startCheck\x12\x98\x01\n" +
+	"\fAddReviewers\x12&.linli.projects.v1.AddReviewersRequest\x1a'.linli.projects.v1.AddReviewersResponse\"7\xea\xdb\x18\a\n" +
+	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\x04call\"\x1b/v1/calls/{id}:addReviewers\x12\xaf\x01\n" +
 	"\x11ReturnApplication\x12+.linli.projects.v1.ReturnApplicationRequest\x1a,.linli.projects.v1.ReturnApplicationResponse\"?\xea\xdb\x18\a\n" +
 	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02.:\x01*b\vapplication\"\x1c/v1/applications/{id}:return\x12\xbb\x01\n" +
 	"\x13ResubmitApplication\x12-.linli.projects.v1.ResubmitApplicationRequest\x1a..linli.projects.v1.ResubmitApplicationResponse\"E\xea\xdb\x18\v\n" +
@@ -847,52 +970,59 @@ func file_linli_projects_v1_check_proto_rawDescGZIP() []byte {
 	return file_linli_projects_v1_check_proto_rawDescData
 }
 
-var file_linli_projects_v1_check_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_linli_projects_v1_check_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_linli_projects_v1_check_proto_goTypes = []any{
 	(*Conflict)(nil),                    // 0: linli.projects.v1.Conflict
 	(*StartCheckRequest)(nil),           // 1: linli.projects.v1.StartCheckRequest
 	(*StartCheckResponse)(nil),          // 2: linli.projects.v1.StartCheckResponse
 	(*ReturnApplicationRequest)(nil),    // 3: linli.projects.v1.ReturnApplicationRequest
 	(*ReturnApplicationResponse)(nil),   // 4: linli.projects.v1.ReturnApplicationResponse
-	(*ResubmitApplicationRequest)(nil),  // 5: linli.projects.v1.ResubmitApplicationRequest
-	(*ResubmitApplicationResponse)(nil), // 6: linli.projects.v1.ResubmitApplicationResponse
-	(*JudgeEligibilityRequest)(nil),     // 7: linli.projects.v1.JudgeEligibilityRequest
-	(*JudgeEligibilityResponse)(nil),    // 8: linli.projects.v1.JudgeEligibilityResponse
-	(*DeclareConflictRequest)(nil),      // 9: linli.projects.v1.DeclareConflictRequest
-	(*DeclareConflictResponse)(nil),     // 10: linli.projects.v1.DeclareConflictResponse
-	(*ListConflictsRequest)(nil),        // 11: linli.projects.v1.ListConflictsRequest
-	(*ListConflictsResponse)(nil),       // 12: linli.projects.v1.ListConflictsResponse
-	(*timestamppb.Timestamp)(nil),       // 13: google.protobuf.Timestamp
-	(*Call)(nil),                        // 14: linli.projects.v1.Call
-	(*Application)(nil),                 // 15: linli.projects.v1.Application
-	(*Indicator)(nil),                   // 16: linli.projects.v1.Indicator
+	(*AddReviewersRequest)(nil),         // 5: linli.projects.v1.AddReviewersRequest
+	(*AddReviewersResponse)(nil),        // 6: linli.projects.v1.AddReviewersResponse
+	(*ResubmitApplicationRequest)(nil),  // 7: linli.projects.v1.ResubmitApplicationRequest
+	(*ResubmitApplicationResponse)(nil), // 8: linli.projects.v1.ResubmitApplicationResponse
+	(*JudgeEligibilityRequest)(nil),     // 9: linli.projects.v1.JudgeEligibilityRequest
+	(*JudgeEligibilityResponse)(nil),    // 10: linli.projects.v1.JudgeEligibilityResponse
+	(*DeclareConflictRequest)(nil),      // 11: linli.projects.v1.DeclareConflictRequest
+	(*DeclareConflictResponse)(nil),     // 12: linli.projects.v1.DeclareConflictResponse
+	(*ListConflictsRequest)(nil),        // 13: linli.projects.v1.ListConflictsRequest
+	(*ListConflictsResponse)(nil),       // 14: linli.projects.v1.ListConflictsResponse
+	(*timestamppb.Timestamp)(nil),       // 15: google.protobuf.Timestamp
+	(*Call)(nil),                        // 16: linli.projects.v1.Call
+	(*Application)(nil),                 // 17: linli.projects.v1.Application
+	(*Reviewer)(nil),                    // 18: linli.projects.v1.Reviewer
+	(*Indicator)(nil),                   // 19: linli.projects.v1.Indicator
 }
 var file_linli_projects_v1_check_proto_depIdxs = []int32{
-	13, // 0: linli.projects.v1.Conflict.declared_at:type_name -> google.protobuf.Timestamp
-	14, // 1: linli.projects.v1.StartCheckResponse.call:type_name -> linli.projects.v1.Call
-	15, // 2: linli.projects.v1.ReturnApplicationResponse.application:type_name -> linli.projects.v1.Application
-	16, // 3: linli.projects.v1.ResubmitApplicationRequest.indicators:type_name -> linli.projects.v1.Indicator
-	15, // 4: linli.projects.v1.ResubmitApplicationResponse.application:type_name -> linli.projects.v1.Application
-	15, // 5: linli.projects.v1.JudgeEligibilityResponse.application:type_name -> linli.projects.v1.Application
-	0,  // 6: linli.projects.v1.DeclareConflictResponse.conflict:type_name -> linli.projects.v1.Conflict
-	0,  // 7: linli.projects.v1.ListConflictsResponse.conflicts:type_name -> linli.projects.v1.Conflict
-	1,  // 8: linli.projects.v1.CheckService.StartCheck:input_type -> linli.projects.v1.StartCheckRequest
-	3,  // 9: linli.projects.v1.CheckService.ReturnApplication:input_type -> linli.projects.v1.ReturnApplicationRequest
-	5,  // 10: linli.projects.v1.CheckService.ResubmitApplication:input_type -> linli.projects.v1.ResubmitApplicationRequest
-	7,  // 11: linli.projects.v1.CheckService.JudgeEligibility:input_type -> linli.projects.v1.JudgeEligibilityRequest
-	9,  // 12: linli.projects.v1.CheckService.DeclareConflict:input_type -> linli.projects.v1.DeclareConflictRequest
-	11, // 13: linli.projects.v1.CheckService.ListConflicts:input_type -> linli.projects.v1.ListConflictsRequest
-	2,  // 14: linli.projects.v1.CheckService.StartCheck:output_type -> linli.projects.v1.StartCheckResponse
-	4,  // 15: linli.projects.v1.CheckService.ReturnApplication:output_type -> linli.projects.v1.ReturnApplicationResponse
-	6,  // 16: linli.projects.v1.CheckService.ResubmitApplication:output_type -> linli.projects.v1.ResubmitApplicationResponse
-	8,  // 17: linli.projects.v1.CheckService.JudgeEligibility:output_type -> linli.projects.v1.JudgeEligibilityResponse
-	10, // 18: linli.projects.v1.CheckService.DeclareConflict:output_type -> linli.projects.v1.DeclareConflictResponse
-	12, // 19: linli.projects.v1.CheckService.ListConflicts:output_type -> linli.projects.v1.ListConflictsResponse
-	14, // [14:20] is the sub-list for method output_type
-	8,  // [8:14] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	15, // 0: linli.projects.v1.Conflict.declared_at:type_name -> google.protobuf.Timestamp
+	16, // 1: linli.projects.v1.StartCheckResponse.call:type_name -> linli.projects.v1.Call
+	17, // 2: linli.projects.v1.ReturnApplicationResponse.application:type_name -> linli.projects.v1.Application
+	18, // 3: linli.projects.v1.AddReviewersRequest.reviewers:type_name -> linli.projects.v1.Reviewer
+	16, // 4: linli.projects.v1.AddReviewersResponse.call:type_name -> linli.projects.v1.Call
+	19, // 5: linli.projects.v1.ResubmitApplicationRequest.indicators:type_name -> linli.projects.v1.Indicator
+	17, // 6: linli.projects.v1.ResubmitApplicationResponse.application:type_name -> linli.projects.v1.Application
+	17, // 7: linli.projects.v1.JudgeEligibilityResponse.application:type_name -> linli.projects.v1.Application
+	0,  // 8: linli.projects.v1.DeclareConflictResponse.conflict:type_name -> linli.projects.v1.Conflict
+	0,  // 9: linli.projects.v1.ListConflictsResponse.conflicts:type_name -> linli.projects.v1.Conflict
+	1,  // 10: linli.projects.v1.CheckService.StartCheck:input_type -> linli.projects.v1.StartCheckRequest
+	5,  // 11: linli.projects.v1.CheckService.AddReviewers:input_type -> linli.projects.v1.AddReviewersRequest
+	3,  // 12: linli.projects.v1.CheckService.ReturnApplication:input_type -> linli.projects.v1.ReturnApplicationRequest
+	7,  // 13: linli.projects.v1.CheckService.ResubmitApplication:input_type -> linli.projects.v1.ResubmitApplicationRequest
+	9,  // 14: linli.projects.v1.CheckService.JudgeEligibility:input_type -> linli.projects.v1.JudgeEligibilityRequest
+	11, // 15: linli.projects.v1.CheckService.DeclareConflict:input_type -> linli.projects.v1.DeclareConflictRequest
+	13, // 16: linli.projects.v1.CheckService.ListConflicts:input_type -> linli.projects.v1.ListConflictsRequest
+	2,  // 17: linli.projects.v1.CheckService.StartCheck:output_type -> linli.projects.v1.StartCheckResponse
+	6,  // 18: linli.projects.v1.CheckService.AddReviewers:output_type -> linli.projects.v1.AddReviewersResponse
+	4,  // 19: linli.projects.v1.CheckService.ReturnApplication:output_type -> linli.projects.v1.ReturnApplicationResponse
+	8,  // 20: linli.projects.v1.CheckService.ResubmitApplication:output_type -> linli.projects.v1.ResubmitApplicationResponse
+	10, // 21: linli.projects.v1.CheckService.JudgeEligibility:output_type -> linli.projects.v1.JudgeEligibilityResponse
+	12, // 22: linli.projects.v1.CheckService.DeclareConflict:output_type -> linli.projects.v1.DeclareConflictResponse
+	14, // 23: linli.projects.v1.CheckService.ListConflicts:output_type -> linli.projects.v1.ListConflictsResponse
+	17, // [17:24] is the sub-list for method output_type
+	10, // [10:17] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_linli_projects_v1_check_proto_init() }
@@ -901,14 +1031,14 @@ func file_linli_projects_v1_check_proto_init() {
 		return
 	}
 	file_linli_projects_v1_projects_proto_init()
-	file_linli_projects_v1_check_proto_msgTypes[5].OneofWrappers = []any{}
+	file_linli_projects_v1_check_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_projects_v1_check_proto_rawDesc), len(file_linli_projects_v1_check_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

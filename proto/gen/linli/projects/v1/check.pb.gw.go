@@ -80,6 +80,51 @@ func local_request_CheckService_StartCheck_0(ctx context.Context, marshaler runt
 	return msg, metadata, err
 }
 
+func request_CheckService_AddReviewers_0(ctx context.Context, marshaler runtime.Marshaler, client CheckServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq AddReviewersRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "id")
+	}
+	protoReq.Id, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "id", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.AddReviewers(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_CheckService_AddReviewers_0(ctx context.Context, marshaler runtime.Marshaler, server CheckServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq AddReviewersRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "id")
+	}
+	protoReq.Id, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "id", err)
+	}
+	msg, err := server.AddReviewers(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 func request_CheckService_ReturnApplication_0(ctx context.Context, marshaler runtime.Marshaler, client CheckServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
 		protoReq ReturnApplicationRequest
@@ -325,6 +370,26 @@ func RegisterCheckServiceHandlerServer(ctx context.Context, mux *runtime.ServeMu
 		}
 		forward_CheckService_StartCheck_0(annotatedContext, mux, outboundMarshaler, w, req, response_CheckService_StartCheck_0{resp.(*StartCheckResponse)}, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPost, pattern_CheckService_AddReviewers_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/linli.projects.v1.CheckService/AddReviewers", runtime.WithHTTPPathPattern("/v1/calls/{id}:addReviewers"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_CheckService_AddReviewers_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_CheckService_AddReviewers_0(annotatedContext, mux, outboundMarshaler, w, req, response_CheckService_AddReviewers_0{resp.(*AddReviewersResponse)}, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodPost, pattern_CheckService_ReturnApplication_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -482,6 +547,23 @@ func RegisterCheckServiceHandlerClient(ctx context.Context, mux *runtime.ServeMu
 		}
 		forward_CheckService_StartCheck_0(annotatedContext, mux, outboundMarshaler, w, req, response_CheckService_StartCheck_0{resp.(*StartCheckResponse)}, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPost, pattern_CheckService_AddReviewers_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/linli.projects.v1.CheckService/AddReviewers", runtime.WithHTTPPathPattern("/v1/calls/{id}:addReviewers"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_CheckService_AddReviewers_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_CheckService_AddReviewers_0(annotatedContext, mux, outboundMarshaler, w, req, response_CheckService_AddReviewers_0{resp.(*AddReviewersResponse)}, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodPost, pattern_CheckService_ReturnApplication_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -579,6 +661,15 @@ func (m response_CheckService_StartCheck_0) XXX_ResponseBody() interface{} {
 	return response.Call
 }
 
+type response_CheckService_AddReviewers_0 struct {
+	*AddReviewersResponse
+}
+
+func (m response_CheckService_AddReviewers_0) XXX_ResponseBody() interface{} {
+	response := m.AddReviewersResponse
+	return response.Call
+}
+
 type response_CheckService_ReturnApplication_0 struct {
 	*ReturnApplicationResponse
 }
@@ -617,6 +708,7 @@ func (m response_CheckService_DeclareConflict_0) XXX_ResponseBody() interface{} 
 
 var (
 	pattern_CheckService_StartCheck_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "calls", "id"}, "startCheck"))
+	pattern_CheckService_AddReviewers_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "calls", "id"}, "addReviewers"))
 	pattern_CheckService_ReturnApplication_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "applications", "id"}, "return"))
 	pattern_CheckService_ResubmitApplication_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "applications", "id"}, "resubmit"))
 	pattern_CheckService_JudgeEligibility_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2}, []string{"v1", "applications", "id"}, "judgeEligibility"))
@@ -626,6 +718,7 @@ var (
 
 var (
 	forward_CheckService_StartCheck_0          = runtime.ForwardResponseMessage
+	forward_CheckService_AddReviewers_0        = runtime.ForwardResponseMessage
 	forward_CheckService_ReturnApplication_0   = runtime.ForwardResponseMessage
 	forward_CheckService_ResubmitApplication_0 = runtime.ForwardResponseMessage
 	forward_CheckService_JudgeEligibility_0    = runtime.ForwardResponseMessage

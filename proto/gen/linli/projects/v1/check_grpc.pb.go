@@ -20,6 +20,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	CheckService_StartCheck_FullMethodName          = "/linli.projects.v1.CheckService/StartCheck"
+	CheckService_AddReviewers_FullMethodName        = "/linli.projects.v1.CheckService/AddReviewers"
 	CheckService_ReturnApplication_FullMethodName   = "/linli.projects.v1.CheckService/ReturnApplication"
 	CheckService_ResubmitApplication_FullMethodName = "/linli.projects.v1.CheckService/ResubmitApplication"
 	CheckService_JudgeEligibility_FullMethodName    = "/linli.projects.v1.CheckService/JudgeEligibility"
@@ -40,6 +41,12 @@ type CheckServiceClient interface {
 	// once its window has ended. District officer.
 	// FAILED_PRECONDITION WINDOW_OPEN: before the end of the window.
 	StartCheck(ctx context.Context, in *StartCheckRequest, opts ...grpc.CallOption) (*StartCheckResponse, error)
+	// AddReviewers names further reviewers of a call in check or in review, who
+	// owe a sheet for each application that they may judge. The reason goes into
+	// the audit. District officer.
+	// NOT_FOUND UNKNOWN_ORGANIZATION; INVALID_ARGUMENT INVALID_FIELD: somebody who
+	// reviews already, or more than 100 in all; FAILED_PRECONDITION WRONG_STATE.
+	AddReviewers(ctx context.Context, in *AddReviewersRequest, opts ...grpc.CallOption) (*AddReviewersResponse, error)
 	// ReturnApplication asks the applicant for changes; the district's own clock
 	// stands still until they come. District officer.
 	// INVALID_ARGUMENT INVALID_FIELD: until is not a day from tomorrow on.
@@ -77,6 +84,16 @@ func (c *checkServiceClient) StartCheck(ctx context.Context, in *StartCheckReque
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(StartCheckResponse)
 	err := c.cc.Invoke(ctx, CheckService_StartCheck_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *checkServiceClient) AddReviewers(ctx context.Context, in *AddReviewersRequest, opts ...grpc.CallOption) (*AddReviewersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AddReviewersResponse)
+	err := c.cc.Invoke(ctx, CheckService_AddReviewers_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -146,6 +163,12 @@ type CheckServiceServer interface {
 	// once its window has ended. District officer.
 	// FAILED_PRECONDITION WINDOW_OPEN: before the end of the window.
 	StartCheck(context.Context, *StartCheckRequest) (*StartCheckResponse, error)
+	// AddReviewers names further reviewers of a call in check or in review, who
+	// owe a sheet for each application that they may judge. The reason goes into
+	// the audit. District officer.
+	// NOT_FOUND UNKNOWN_ORGANIZATION; INVALID_ARGUMENT INVALID_FIELD: somebody who
+	// reviews already, or more than 100 in all; FAILED_PRECONDITION WRONG_STATE.
+	AddReviewers(context.Context, *AddReviewersRequest) (*AddReviewersResponse, error)
 	// ReturnApplication asks the applicant for changes; the district's own clock
 	// stands still until they come. District officer.
 	// INVALID_ARGUMENT INVALID_FIELD: until is not a day from tomorrow on.
@@ -181,6 +204,9 @@ type UnimplementedCheckServiceServer struct{}
 
 func (UnimplementedCheckServiceServer) StartCheck(context.Context, *StartCheckRequest) (*StartCheckResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method StartCheck not implemented")
+}
+func (UnimplementedCheckServiceServer) AddReviewers(context.Context, *AddReviewersRequest) (*AddReviewersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AddReviewers not implemented")
 }
 func (UnimplementedCheckServiceServer) ReturnApplication(context.Context, *ReturnApplicationRequest) (*ReturnApplicationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReturnApplication not implemented")
@@ -232,6 +258,24 @@ func _CheckService_StartCheck_Handler(srv interface{}, ctx context.Context, dec 
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(CheckServiceServer).StartCheck(ctx, req.(*StartCheckRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CheckService_AddReviewers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AddReviewersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CheckServiceServer).AddReviewers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CheckService_AddReviewers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CheckServiceServer).AddReviewers(ctx, req.(*AddReviewersRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -336,6 +380,10 @@ var CheckService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "StartCheck",
 			Handler:    _CheckService_StartCheck_Handler,
+		},
+		{
+			MethodName: "AddReviewers",
+			Handler:    _CheckService_AddReviewers_Handler,
 		},
 		{
 			MethodName: "ReturnApplication",

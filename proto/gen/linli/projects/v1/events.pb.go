@@ -22,7 +22,7 @@ const (
 )
 
 // linli.projects.call.opened.v1, .check_started.v1, .review_started.v1,
-// .decided.v1; entity: the call.
+// .reviewers_added.v1, .decided.v1; entity: the call.
 type CallChanged struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	Id           string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -32,7 +32,8 @@ type CallChanged struct {
 	State        CallState              `protobuf:"varint,5,opt,name=state,proto3,enum=linli.projects.v1.CallState" json:"state,omitempty"`
 	// Last Shanghai day of the window.
 	ClosesDay string `protobuf:"bytes,130,opt,name=closes_day,json=closesDay,proto3" json:"closes_day,omitempty"`
-	// With .review_started: the persons who are to hand in sheets.
+	// With .review_started: the persons who are to hand in sheets; with
+	// .reviewers_added: those who are new.
 	Reviewers     []string `protobuf:"bytes,131,rep,name=reviewers,proto3" json:"reviewers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

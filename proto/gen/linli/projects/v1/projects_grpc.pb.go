@@ -60,7 +60,8 @@ type ProjectsServiceClient interface {
 	// found eligible, of an open call whose window has ended all submitted ones;
 	// drafts stay drafts. District officer.
 	// FAILED_PRECONDITION WINDOW_OPEN: before the end of the window; CHECK_PENDING:
-	// applications are still in check or with their applicants.
+	// applications are still in check or with their applicants; NOBODY_MAY_JUDGE:
+	// all reviewers are in conflict with one, see CheckService.AddReviewers.
 	StartReview(ctx context.Context, in *StartReviewRequest, opts ...grpc.CallOption) (*StartReviewResponse, error)
 	// DecideCall stores the ranking by the call's aggregation, cuts it at the
 	// quota, and beside it what the committee decided otherwise, with reasons.
@@ -92,13 +93,15 @@ type ProjectsServiceClient interface {
 	// FAILED_PRECONDITION WINDOW_CLOSED, RETURN_OVER, THEME_NOT_OF_CALL,
 	// APPLICANT_NOT_ALLOWED; PERMISSION_DENIED NOT_THE_APPLICANT: a co-applicant.
 	UpdateApplication(ctx context.Context, in *UpdateApplicationRequest, opts ...grpc.CallOption) (*UpdateApplicationResponse, error)
-	// WithdrawApplication takes a draft or a submitted application back for good,
-	// before the window closes; its number and its place are free again. Who
-	// drafted for the applicant.
-	// FAILED_PRECONDITION WINDOW_CLOSED; PERMISSION_DENIED NOT_THE_APPLICANT.
+	// WithdrawApplication takes an application back for good, before it is found
+	// ineligible or the call is decided; its number and its place are free again.
+	// Who drafted for the applicant.
+	// FAILED_PRECONDITION WRONG_STATE; PERMISSION_DENIED NOT_THE_APPLICANT.
 	WithdrawApplication(ctx context.Context, in *WithdrawApplicationRequest, opts ...grpc.CallOption) (*WithdrawApplicationResponse, error)
 	// SubmitApplication hands a draft in. Who drafted for the applicant.
-	// FAILED_PRECONDITION WINDOW_CLOSED; PERMISSION_DENIED NOT_THE_APPLICANT.
+	// FAILED_PRECONDITION WINDOW_CLOSED; PERMISSION_DENIED NOT_THE_APPLICANT;
+	// INVALID_ARGUMENT INVALID_FIELD: an indicator has neither baseline nor target,
+	// or is due before the window ends.
 	SubmitApplication(ctx context.Context, in *SubmitApplicationRequest, opts ...grpc.CallOption) (*SubmitApplicationResponse, error)
 	// GetApplication answers one application. Its applicant and co-applicants at
 	// any time; the district once it is checked, the call's reviewers once the
@@ -324,7 +327,8 @@ type ProjectsServiceServer interface {
 	// found eligible, of an open call whose window has ended all submitted ones;
 	// drafts stay drafts. District officer.
 	// FAILED_PRECONDITION WINDOW_OPEN: before the end of the window; CHECK_PENDING:
-	// applications are still in check or with their applicants.
+	// applications are still in check or with their applicants; NOBODY_MAY_JUDGE:
+	// all reviewers are in conflict with one, see CheckService.AddReviewers.
 	StartReview(context.Context, *StartReviewRequest) (*StartReviewResponse, error)
 	// DecideCall stores the ranking by the call's aggregation, cuts it at the
 	// quota, and beside it what the committee decided otherwise, with reasons.
@@ -356,13 +360,15 @@ type ProjectsServiceServer interface {
 	// FAILED_PRECONDITION WINDOW_CLOSED, RETURN_OVER, THEME_NOT_OF_CALL,
 	// APPLICANT_NOT_ALLOWED; PERMISSION_DENIED NOT_THE_APPLICANT: a co-applicant.
 	UpdateApplication(context.Context, *UpdateApplicationRequest) (*UpdateApplicationResponse, error)
-	// WithdrawApplication takes a draft or a submitted application back for good,
-	// before the window closes; its number and its place are free again. Who
-	// drafted for the applicant.
-	// FAILED_PRECONDITION WINDOW_CLOSED; PERMISSION_DENIED NOT_THE_APPLICANT.
+	// WithdrawApplication takes an application back for good, before it is found
+	// ineligible or the call is decided; its number and its place are free again.
+	// Who drafted for the applicant.
+	// FAILED_PRECONDITION WRONG_STATE; PERMISSION_DENIED NOT_THE_APPLICANT.
 	WithdrawApplication(context.Context, *WithdrawApplicationRequest) (*WithdrawApplicationResponse, error)
 	// SubmitApplication hands a draft in. Who drafted for the applicant.
-	// FAILED_PRECONDITION WINDOW_CLOSED; PERMISSION_DENIED NOT_THE_APPLICANT.
+	// FAILED_PRECONDITION WINDOW_CLOSED; PERMISSION_DENIED NOT_THE_APPLICANT;
+	// INVALID_ARGUMENT INVALID_FIELD: an indicator has neither baseline nor target,
+	// or is due before the window ends.
 	SubmitApplication(context.Context, *SubmitApplicationRequest) (*SubmitApplicationResponse, error)
 	// GetApplication answers one application. Its applicant and co-applicants at
 	// any time; the district once it is checked, the call's reviewers once the
