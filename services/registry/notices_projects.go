@@ -23,6 +23,7 @@ func projectAnnouncements() []announcement {
 		{subject: "projects.call.opened", read: callFacts, tells: []tell{{to: everyMayApply, topic: "call.opened"}}},
 		{subject: "projects.call.check_started", nobody: "the applicant is told what the check finds"},
 		{subject: "projects.call.review_started", read: callFacts, tells: []tell{{to: theReviewers, topic: "call.sheets_asked"}}},
+		{subject: "projects.call.reviewers_added", read: callFacts, tells: []tell{{to: theReviewers, topic: "call.sheets_asked"}}},
 		{subject: "projects.call.decided", nobody: "each applicant is told of the own application"},
 		applicant("submitted", tell{topic: "application.submitted"}), // sealed: the department learns nothing of it
 		applicant("returned", tell{topic: "application.returned"}),
