@@ -81,7 +81,8 @@ func mismatchOne(f protoreflect.FieldDescriptor, value any, path string) *wrongF
 	text, isText := value.(string)
 	_, isNumber := value.(float64)
 	_, isFlag := value.(bool)
-	fits, want := true, []string{"want.text"}
+	var fits bool
+	want := []string{"want.text"}
 	switch f.Kind() {
 	case protoreflect.MessageKind, protoreflect.GroupKind:
 		return mismatchWithin(f.Message(), value, path)
