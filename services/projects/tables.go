@@ -23,10 +23,13 @@ const (
 	numberConflicts                                           // call id, application id, reviewer
 )
 
+const numberApplicationsByApplicant = store.FirstServiceTable + 110 // path of an applicant, call id, number, id
+
 // Names of the indexes.
 const (
-	byDistrict = "district"
-	byNumber   = "number"
+	byApplicant = "applicant"
+	byDistrict  = "district"
+	byNumber    = "number"
 )
 
 type tables struct {
@@ -116,11 +119,20 @@ func applicationTable() *table.Table[*pb.ApplicationRow] {
 				}
 				return []key.Key{numberKey(a.GetApplication().GetCallId(), a.GetApplication().GetNumber())}
 			}},
+			{Number: numberApplicationsByApplicant, Name: byApplicant, Keys: applicantKeys},
 			{Number: numberApplicationsByNotice, Name: byNotice, Keys: noticeKeys},
 			{Number: numberApplicationsByDue, Name: byDue, Keys: dueKeys},
 			{Number: numberApplicationsByOwed, Name: byOwed, Keys: owedKeys},
 		},
 	})
+}
+
+// applicantKeys puts an application into the list of each of its applicants.
+func applicantKeys(a *pb.ApplicationRow) (keys []key.Key) {
+	for _, path := range append([]string{a.GetApplicantPath()}, a.GetCoApplicantPaths()...) {
+		keys = append(keys, key.Key(nil).String(path).String(a.GetApplication().GetCallId()).String(a.GetApplication().GetNumber()))
+	}
+	return keys
 }
 
 // sheetTable: the key is what makes a second sheet of the same reviewer for

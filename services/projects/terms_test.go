@@ -178,6 +178,29 @@ func TestCoApplicant_CountsLikeTheApplicant(t *testing.T) {
 	}
 }
 
+// An office finds what it drafted and what it stands beside; nobody else's.
+func TestListOwnApplications_DraftsToo(t *testing.T) {
+	h := start(t)
+	_, a := h.together()
+	list := func(who, of string) (ids []string, err error) {
+		reply, err := h.ListOwnApplications(h.applicant(who), &pb.ListOwnApplicationsRequest{OrganizationId: of})
+		for _, a := range reply.GetApplications() {
+			ids = append(ids, a.GetId())
+		}
+		return ids, err
+	}
+	for _, who := range []string{community, otherPlace} {
+		if ids, err := list(who, who); err != nil || len(ids) != 1 || ids[0] != a.GetId() {
+			t.Errorf("%s finds %v, %v", who, ids, err)
+		}
+	}
+	if ids, err := list("W00003", "W00003"); err != nil || len(ids) != 0 {
+		t.Errorf("somebody else finds %v, %v", ids, err)
+	}
+	_, err := list("W00003", community)
+	refused(t, "of another organization", err, codes.NotFound, "UNKNOWN_ORGANIZATION", "organization_id")
+}
+
 // While a call hides its applicants, whoever reviews does not learn them, an
 // officer who reviews neither; once it is decided there is nothing to hide.
 func TestHideApplicants_WhileInReview(t *testing.T) {

@@ -3185,6 +3185,120 @@ func (x *ListApplicationsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Asks for the applications of an organization.
+type ListOwnApplicationsRequest struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	OrganizationId string                 `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	PageSize       int32                  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken      string                 `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *ListOwnApplicationsRequest) Reset() {
+	*x = ListOwnApplicationsRequest{}
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOwnApplicationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOwnApplicationsRequest) ProtoMessage() {}
+
+func (x *ListOwnApplicationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOwnApplicationsRequest.ProtoReflect.Descriptor instead.
+func (*ListOwnApplicationsRequest) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *ListOwnApplicationsRequest) GetOrganizationId() string {
+	if x != nil {
+		return x.OrganizationId
+	}
+	return ""
+}
+
+func (x *ListOwnApplicationsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListOwnApplicationsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// One page of applications.
+type ListOwnApplicationsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Applications  []*Application         `protobuf:"bytes,1,rep,name=applications,proto3" json:"applications,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOwnApplicationsResponse) Reset() {
+	*x = ListOwnApplicationsResponse{}
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOwnApplicationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOwnApplicationsResponse) ProtoMessage() {}
+
+func (x *ListOwnApplicationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOwnApplicationsResponse.ProtoReflect.Descriptor instead.
+func (*ListOwnApplicationsResponse) Descriptor() ([]byte, []int) {
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *ListOwnApplicationsResponse) GetApplications() []*Application {
+	if x != nil {
+		return x.Applications
+	}
+	return nil
+}
+
+func (x *ListOwnApplicationsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 // Hands in points.
 type SubmitSheetRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3196,7 +3310,7 @@ type SubmitSheetRequest struct {
 
 func (x *SubmitSheetRequest) Reset() {
 	*x = SubmitSheetRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[39]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3208,7 +3322,7 @@ func (x *SubmitSheetRequest) String() string {
 func (*SubmitSheetRequest) ProtoMessage() {}
 
 func (x *SubmitSheetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[39]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3221,7 +3335,7 @@ func (x *SubmitSheetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitSheetRequest.ProtoReflect.Descriptor instead.
 func (*SubmitSheetRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{39}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SubmitSheetRequest) GetApplicationId() string {
@@ -3248,7 +3362,7 @@ type SubmitSheetResponse struct {
 
 func (x *SubmitSheetResponse) Reset() {
 	*x = SubmitSheetResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[40]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3260,7 +3374,7 @@ func (x *SubmitSheetResponse) String() string {
 func (*SubmitSheetResponse) ProtoMessage() {}
 
 func (x *SubmitSheetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[40]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3273,7 +3387,7 @@ func (x *SubmitSheetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitSheetResponse.ProtoReflect.Descriptor instead.
 func (*SubmitSheetResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{40}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SubmitSheetResponse) GetSheet() *Sheet {
@@ -3293,7 +3407,7 @@ type ListSheetsRequest struct {
 
 func (x *ListSheetsRequest) Reset() {
 	*x = ListSheetsRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[41]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3305,7 +3419,7 @@ func (x *ListSheetsRequest) String() string {
 func (*ListSheetsRequest) ProtoMessage() {}
 
 func (x *ListSheetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[41]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3318,7 +3432,7 @@ func (x *ListSheetsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSheetsRequest.ProtoReflect.Descriptor instead.
 func (*ListSheetsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{41}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ListSheetsRequest) GetApplicationId() string {
@@ -3338,7 +3452,7 @@ type ListSheetsResponse struct {
 
 func (x *ListSheetsResponse) Reset() {
 	*x = ListSheetsResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[42]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3350,7 +3464,7 @@ func (x *ListSheetsResponse) String() string {
 func (*ListSheetsResponse) ProtoMessage() {}
 
 func (x *ListSheetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[42]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3363,7 +3477,7 @@ func (x *ListSheetsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSheetsResponse.ProtoReflect.Descriptor instead.
 func (*ListSheetsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{42}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ListSheetsResponse) GetSheets() []*Sheet {
@@ -3385,7 +3499,7 @@ type RankApplicationsRequest struct {
 
 func (x *RankApplicationsRequest) Reset() {
 	*x = RankApplicationsRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[43]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3397,7 +3511,7 @@ func (x *RankApplicationsRequest) String() string {
 func (*RankApplicationsRequest) ProtoMessage() {}
 
 func (x *RankApplicationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[43]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3410,7 +3524,7 @@ func (x *RankApplicationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankApplicationsRequest.ProtoReflect.Descriptor instead.
 func (*RankApplicationsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{43}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RankApplicationsRequest) GetCallId() string {
@@ -3437,7 +3551,7 @@ type RankApplicationsResponse struct {
 
 func (x *RankApplicationsResponse) Reset() {
 	*x = RankApplicationsResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[44]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3449,7 +3563,7 @@ func (x *RankApplicationsResponse) String() string {
 func (*RankApplicationsResponse) ProtoMessage() {}
 
 func (x *RankApplicationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[44]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3462,7 +3576,7 @@ func (x *RankApplicationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankApplicationsResponse.ProtoReflect.Descriptor instead.
 func (*RankApplicationsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{44}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *RankApplicationsResponse) GetRanking() *Ranking {
@@ -3482,7 +3596,7 @@ type ExportSelectionRequest struct {
 
 func (x *ExportSelectionRequest) Reset() {
 	*x = ExportSelectionRequest{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[45]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3494,7 +3608,7 @@ func (x *ExportSelectionRequest) String() string {
 func (*ExportSelectionRequest) ProtoMessage() {}
 
 func (x *ExportSelectionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[45]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3507,7 +3621,7 @@ func (x *ExportSelectionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportSelectionRequest.ProtoReflect.Descriptor instead.
 func (*ExportSelectionRequest) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{45}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ExportSelectionRequest) GetCallId() string {
@@ -3530,7 +3644,7 @@ type ExportSelectionResponse struct {
 
 func (x *ExportSelectionResponse) Reset() {
 	*x = ExportSelectionResponse{}
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[46]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3542,7 +3656,7 @@ func (x *ExportSelectionResponse) String() string {
 func (*ExportSelectionResponse) ProtoMessage() {}
 
 func (x *ExportSelectionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_projects_v1_projects_proto_msgTypes[46]
+	mi := &file_linli_projects_v1_projects_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3555,7 +3669,7 @@ func (x *ExportSelectionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportSelectionResponse.ProtoReflect.Descriptor instead.
 func (*ExportSelectionResponse) Descriptor() ([]byte, []int) {
-	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{46}
+	return file_linli_projects_v1_projects_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ExportSelectionResponse) GetFileName() string {
@@ -3835,6 +3949,15 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"\x86\x01\n" +
 	"\x18ListApplicationsResponse\x12B\n" +
 	"\fapplications\x18\x01 \x03(\v2\x1e.linli.projects.v1.ApplicationR\fapplications\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa2\x01\n" +
+	"\x1aListOwnApplicationsRequest\x122\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x0eorganizationId\x12'\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"\x89\x01\n" +
+	"\x1bListOwnApplicationsResponse\x12B\n" +
+	"\fapplications\x18\x01 \x03(\v2\x1e.linli.projects.v1.ApplicationR\fapplications\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x8b\x01\n" +
 	"\x12SubmitSheetRequest\x123\n" +
 	"\x0eapplication_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\rapplicationId\x12@\n" +
@@ -3889,7 +4012,7 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\tDirection\x12\x19\n" +
 	"\x15DIRECTION_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fDIRECTION_UP\x10\x01\x12\x12\n" +
-	"\x0eDIRECTION_DOWN\x10\x022\xfe\x13\n" +
+	"\x0eDIRECTION_DOWN\x10\x022\xcd\x15\n" +
 	"\x0fProjectsService\x12\xa9\x01\n" +
 	"\n" +
 	"CreateCall\x12$.linli.projects.v1.CreateCallRequest\x1a%.linli.projects.v1.CreateCallResponse\"N\xea\xdb\x18\x14\n" +
@@ -3914,7 +4037,9 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\x05\x04\x05\x03\a\x06\x10\x02(\x01\x82\xd3\xe4\x93\x02.:\x01*b\vapplication\"\x1c/v1/applications/{id}:submit\x12\x97\x01\n" +
 	"\x0eGetApplication\x12(.linli.projects.v1.GetApplicationRequest\x1a).linli.projects.v1.GetApplicationResponse\"0\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02$b\vapplication\x12\x15/v1/applications/{id}\x12\x9f\x01\n" +
 	"\x10ListApplications\x12*.linli.projects.v1.ListApplicationsRequest\x1a+.linli.projects.v1.ListApplicationsResponse\"2\xea\xdb\x18\x06\n" +
-	"\x02\x02\b\x10\x02\x82\xd3\xe4\x93\x02\"\x12 /v1/calls/{call_id}/applications\x12\xa3\x01\n" +
+	"\x02\x02\b\x10\x02\x82\xd3\xe4\x93\x02\"\x12 /v1/calls/{call_id}/applications\x12\xcc\x01\n" +
+	"\x13ListOwnApplications\x12-.linli.projects.v1.ListOwnApplicationsRequest\x1a..linli.projects.v1.ListOwnApplicationsResponse\"V\xea\xdb\x18\x1a\n" +
+	"\x05\x04\x05\x03\a\x06\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x022\x120/v1/organizations/{organization_id}/applications\x12\xa3\x01\n" +
 	"\vSubmitSheet\x12%.linli.projects.v1.SubmitSheetRequest\x1a&.linli.projects.v1.SubmitSheetResponse\"E\xea\xdb\x18\a\n" +
 	"\x01\b\x10\x02(\x01\x82\xd3\xe4\x93\x024:\x01*b\x05sheet\"(/v1/applications/{application_id}/sheets\x12\x95\x01\n" +
 	"\n" +
@@ -3939,7 +4064,7 @@ func file_linli_projects_v1_projects_proto_rawDescGZIP() []byte {
 }
 
 var file_linli_projects_v1_projects_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_linli_projects_v1_projects_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_linli_projects_v1_projects_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
 var file_linli_projects_v1_projects_proto_goTypes = []any{
 	(CallState)(0),                      // 0: linli.projects.v1.CallState
 	(Aggregation)(0),                    // 1: linli.projects.v1.Aggregation
@@ -3984,34 +4109,36 @@ var file_linli_projects_v1_projects_proto_goTypes = []any{
 	(*GetApplicationResponse)(nil),      // 40: linli.projects.v1.GetApplicationResponse
 	(*ListApplicationsRequest)(nil),     // 41: linli.projects.v1.ListApplicationsRequest
 	(*ListApplicationsResponse)(nil),    // 42: linli.projects.v1.ListApplicationsResponse
-	(*SubmitSheetRequest)(nil),          // 43: linli.projects.v1.SubmitSheetRequest
-	(*SubmitSheetResponse)(nil),         // 44: linli.projects.v1.SubmitSheetResponse
-	(*ListSheetsRequest)(nil),           // 45: linli.projects.v1.ListSheetsRequest
-	(*ListSheetsResponse)(nil),          // 46: linli.projects.v1.ListSheetsResponse
-	(*RankApplicationsRequest)(nil),     // 47: linli.projects.v1.RankApplicationsRequest
-	(*RankApplicationsResponse)(nil),    // 48: linli.projects.v1.RankApplicationsResponse
-	(*ExportSelectionRequest)(nil),      // 49: linli.projects.v1.ExportSelectionRequest
-	(*ExportSelectionResponse)(nil),     // 50: linli.projects.v1.ExportSelectionResponse
-	(*timestamppb.Timestamp)(nil),       // 51: google.protobuf.Timestamp
+	(*ListOwnApplicationsRequest)(nil),  // 43: linli.projects.v1.ListOwnApplicationsRequest
+	(*ListOwnApplicationsResponse)(nil), // 44: linli.projects.v1.ListOwnApplicationsResponse
+	(*SubmitSheetRequest)(nil),          // 45: linli.projects.v1.SubmitSheetRequest
+	(*SubmitSheetResponse)(nil),         // 46: linli.projects.v1.SubmitSheetResponse
+	(*ListSheetsRequest)(nil),           // 47: linli.projects.v1.ListSheetsRequest
+	(*ListSheetsResponse)(nil),          // 48: linli.projects.v1.ListSheetsResponse
+	(*RankApplicationsRequest)(nil),     // 49: linli.projects.v1.RankApplicationsRequest
+	(*RankApplicationsResponse)(nil),    // 50: linli.projects.v1.RankApplicationsResponse
+	(*ExportSelectionRequest)(nil),      // 51: linli.projects.v1.ExportSelectionRequest
+	(*ExportSelectionResponse)(nil),     // 52: linli.projects.v1.ExportSelectionResponse
+	(*timestamppb.Timestamp)(nil),       // 53: google.protobuf.Timestamp
 }
 var file_linli_projects_v1_projects_proto_depIdxs = []int32{
 	0,  // 0: linli.projects.v1.Call.state:type_name -> linli.projects.v1.CallState
-	51, // 1: linli.projects.v1.Call.opens_at:type_name -> google.protobuf.Timestamp
-	51, // 2: linli.projects.v1.Call.closes_at:type_name -> google.protobuf.Timestamp
+	53, // 1: linli.projects.v1.Call.opens_at:type_name -> google.protobuf.Timestamp
+	53, // 2: linli.projects.v1.Call.closes_at:type_name -> google.protobuf.Timestamp
 	4,  // 3: linli.projects.v1.Call.criteria:type_name -> linli.projects.v1.Criterion
 	5,  // 4: linli.projects.v1.Call.reviewers:type_name -> linli.projects.v1.Reviewer
 	1,  // 5: linli.projects.v1.Call.aggregation:type_name -> linli.projects.v1.Aggregation
 	3,  // 6: linli.projects.v1.Indicator.direction:type_name -> linli.projects.v1.Direction
 	7,  // 7: linli.projects.v1.Application.indicators:type_name -> linli.projects.v1.Indicator
 	2,  // 8: linli.projects.v1.Application.state:type_name -> linli.projects.v1.ApplicationState
-	51, // 9: linli.projects.v1.Application.submitted_at:type_name -> google.protobuf.Timestamp
+	53, // 9: linli.projects.v1.Application.submitted_at:type_name -> google.protobuf.Timestamp
 	2,  // 10: linli.projects.v1.Application.ranked_outcome:type_name -> linli.projects.v1.ApplicationState
 	9,  // 11: linli.projects.v1.Application.check:type_name -> linli.projects.v1.Check
-	51, // 12: linli.projects.v1.Application.notice_until:type_name -> google.protobuf.Timestamp
-	51, // 13: linli.projects.v1.Check.return_until:type_name -> google.protobuf.Timestamp
-	51, // 14: linli.projects.v1.Check.due_at:type_name -> google.protobuf.Timestamp
+	53, // 12: linli.projects.v1.Application.notice_until:type_name -> google.protobuf.Timestamp
+	53, // 13: linli.projects.v1.Check.return_until:type_name -> google.protobuf.Timestamp
+	53, // 14: linli.projects.v1.Check.due_at:type_name -> google.protobuf.Timestamp
 	10, // 15: linli.projects.v1.Sheet.points:type_name -> linli.projects.v1.Points
-	51, // 16: linli.projects.v1.Sheet.submitted_at:type_name -> google.protobuf.Timestamp
+	53, // 16: linli.projects.v1.Sheet.submitted_at:type_name -> google.protobuf.Timestamp
 	2,  // 17: linli.projects.v1.RankedApplication.outcome:type_name -> linli.projects.v1.ApplicationState
 	1,  // 18: linli.projects.v1.Ranking.aggregation:type_name -> linli.projects.v1.Aggregation
 	12, // 19: linli.projects.v1.Ranking.applications:type_name -> linli.projects.v1.RankedApplication
@@ -4023,8 +4150,8 @@ var file_linli_projects_v1_projects_proto_depIdxs = []int32{
 	15, // 25: linli.projects.v1.Agreement.kendall_w:type_name -> linli.projects.v1.Measure
 	1,  // 26: linli.projects.v1.CutMove.aggregation:type_name -> linli.projects.v1.Aggregation
 	2,  // 27: linli.projects.v1.Deviation.outcome:type_name -> linli.projects.v1.ApplicationState
-	51, // 28: linli.projects.v1.CreateCallRequest.opens_at:type_name -> google.protobuf.Timestamp
-	51, // 29: linli.projects.v1.CreateCallRequest.closes_at:type_name -> google.protobuf.Timestamp
+	53, // 28: linli.projects.v1.CreateCallRequest.opens_at:type_name -> google.protobuf.Timestamp
+	53, // 29: linli.projects.v1.CreateCallRequest.closes_at:type_name -> google.protobuf.Timestamp
 	4,  // 30: linli.projects.v1.CreateCallRequest.criteria:type_name -> linli.projects.v1.Criterion
 	5,  // 31: linli.projects.v1.CreateCallRequest.reviewers:type_name -> linli.projects.v1.Reviewer
 	1,  // 32: linli.projects.v1.CreateCallRequest.aggregation:type_name -> linli.projects.v1.Aggregation
@@ -4044,48 +4171,51 @@ var file_linli_projects_v1_projects_proto_depIdxs = []int32{
 	8,  // 46: linli.projects.v1.SubmitApplicationResponse.application:type_name -> linli.projects.v1.Application
 	8,  // 47: linli.projects.v1.GetApplicationResponse.application:type_name -> linli.projects.v1.Application
 	8,  // 48: linli.projects.v1.ListApplicationsResponse.applications:type_name -> linli.projects.v1.Application
-	10, // 49: linli.projects.v1.SubmitSheetRequest.points:type_name -> linli.projects.v1.Points
-	11, // 50: linli.projects.v1.SubmitSheetResponse.sheet:type_name -> linli.projects.v1.Sheet
-	11, // 51: linli.projects.v1.ListSheetsResponse.sheets:type_name -> linli.projects.v1.Sheet
-	1,  // 52: linli.projects.v1.RankApplicationsRequest.aggregation:type_name -> linli.projects.v1.Aggregation
-	13, // 53: linli.projects.v1.RankApplicationsResponse.ranking:type_name -> linli.projects.v1.Ranking
-	18, // 54: linli.projects.v1.ProjectsService.CreateCall:input_type -> linli.projects.v1.CreateCallRequest
-	20, // 55: linli.projects.v1.ProjectsService.OpenCall:input_type -> linli.projects.v1.OpenCallRequest
-	22, // 56: linli.projects.v1.ProjectsService.StartReview:input_type -> linli.projects.v1.StartReviewRequest
-	24, // 57: linli.projects.v1.ProjectsService.DecideCall:input_type -> linli.projects.v1.DecideCallRequest
-	26, // 58: linli.projects.v1.ProjectsService.GetCall:input_type -> linli.projects.v1.GetCallRequest
-	28, // 59: linli.projects.v1.ProjectsService.ListCalls:input_type -> linli.projects.v1.ListCallsRequest
-	30, // 60: linli.projects.v1.ProjectsService.DraftApplication:input_type -> linli.projects.v1.DraftApplicationRequest
-	33, // 61: linli.projects.v1.ProjectsService.UpdateApplication:input_type -> linli.projects.v1.UpdateApplicationRequest
-	35, // 62: linli.projects.v1.ProjectsService.WithdrawApplication:input_type -> linli.projects.v1.WithdrawApplicationRequest
-	37, // 63: linli.projects.v1.ProjectsService.SubmitApplication:input_type -> linli.projects.v1.SubmitApplicationRequest
-	39, // 64: linli.projects.v1.ProjectsService.GetApplication:input_type -> linli.projects.v1.GetApplicationRequest
-	41, // 65: linli.projects.v1.ProjectsService.ListApplications:input_type -> linli.projects.v1.ListApplicationsRequest
-	43, // 66: linli.projects.v1.ProjectsService.SubmitSheet:input_type -> linli.projects.v1.SubmitSheetRequest
-	45, // 67: linli.projects.v1.ProjectsService.ListSheets:input_type -> linli.projects.v1.ListSheetsRequest
-	49, // 68: linli.projects.v1.ProjectsService.ExportSelection:input_type -> linli.projects.v1.ExportSelectionRequest
-	47, // 69: linli.projects.v1.ProjectsService.RankApplications:input_type -> linli.projects.v1.RankApplicationsRequest
-	19, // 70: linli.projects.v1.ProjectsService.CreateCall:output_type -> linli.projects.v1.CreateCallResponse
-	21, // 71: linli.projects.v1.ProjectsService.OpenCall:output_type -> linli.projects.v1.OpenCallResponse
-	23, // 72: linli.projects.v1.ProjectsService.StartReview:output_type -> linli.projects.v1.StartReviewResponse
-	25, // 73: linli.projects.v1.ProjectsService.DecideCall:output_type -> linli.projects.v1.DecideCallResponse
-	27, // 74: linli.projects.v1.ProjectsService.GetCall:output_type -> linli.projects.v1.GetCallResponse
-	29, // 75: linli.projects.v1.ProjectsService.ListCalls:output_type -> linli.projects.v1.ListCallsResponse
-	31, // 76: linli.projects.v1.ProjectsService.DraftApplication:output_type -> linli.projects.v1.DraftApplicationResponse
-	34, // 77: linli.projects.v1.ProjectsService.UpdateApplication:output_type -> linli.projects.v1.UpdateApplicationResponse
-	36, // 78: linli.projects.v1.ProjectsService.WithdrawApplication:output_type -> linli.projects.v1.WithdrawApplicationResponse
-	38, // 79: linli.projects.v1.ProjectsService.SubmitApplication:output_type -> linli.projects.v1.SubmitApplicationResponse
-	40, // 80: linli.projects.v1.ProjectsService.GetApplication:output_type -> linli.projects.v1.GetApplicationResponse
-	42, // 81: linli.projects.v1.ProjectsService.ListApplications:output_type -> linli.projects.v1.ListApplicationsResponse
-	44, // 82: linli.projects.v1.ProjectsService.SubmitSheet:output_type -> linli.projects.v1.SubmitSheetResponse
-	46, // 83: linli.projects.v1.ProjectsService.ListSheets:output_type -> linli.projects.v1.ListSheetsResponse
-	50, // 84: linli.projects.v1.ProjectsService.ExportSelection:output_type -> linli.projects.v1.ExportSelectionResponse
-	48, // 85: linli.projects.v1.ProjectsService.RankApplications:output_type -> linli.projects.v1.RankApplicationsResponse
-	70, // [70:86] is the sub-list for method output_type
-	54, // [54:70] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	8,  // 49: linli.projects.v1.ListOwnApplicationsResponse.applications:type_name -> linli.projects.v1.Application
+	10, // 50: linli.projects.v1.SubmitSheetRequest.points:type_name -> linli.projects.v1.Points
+	11, // 51: linli.projects.v1.SubmitSheetResponse.sheet:type_name -> linli.projects.v1.Sheet
+	11, // 52: linli.projects.v1.ListSheetsResponse.sheets:type_name -> linli.projects.v1.Sheet
+	1,  // 53: linli.projects.v1.RankApplicationsRequest.aggregation:type_name -> linli.projects.v1.Aggregation
+	13, // 54: linli.projects.v1.RankApplicationsResponse.ranking:type_name -> linli.projects.v1.Ranking
+	18, // 55: linli.projects.v1.ProjectsService.CreateCall:input_type -> linli.projects.v1.CreateCallRequest
+	20, // 56: linli.projects.v1.ProjectsService.OpenCall:input_type -> linli.projects.v1.OpenCallRequest
+	22, // 57: linli.projects.v1.ProjectsService.StartReview:input_type -> linli.projects.v1.StartReviewRequest
+	24, // 58: linli.projects.v1.ProjectsService.DecideCall:input_type -> linli.projects.v1.DecideCallRequest
+	26, // 59: linli.projects.v1.ProjectsService.GetCall:input_type -> linli.projects.v1.GetCallRequest
+	28, // 60: linli.projects.v1.ProjectsService.ListCalls:input_type -> linli.projects.v1.ListCallsRequest
+	30, // 61: linli.projects.v1.ProjectsService.DraftApplication:input_type -> linli.projects.v1.DraftApplicationRequest
+	33, // 62: linli.projects.v1.ProjectsService.UpdateApplication:input_type -> linli.projects.v1.UpdateApplicationRequest
+	35, // 63: linli.projects.v1.ProjectsService.WithdrawApplication:input_type -> linli.projects.v1.WithdrawApplicationRequest
+	37, // 64: linli.projects.v1.ProjectsService.SubmitApplication:input_type -> linli.projects.v1.SubmitApplicationRequest
+	39, // 65: linli.projects.v1.ProjectsService.GetApplication:input_type -> linli.projects.v1.GetApplicationRequest
+	41, // 66: linli.projects.v1.ProjectsService.ListApplications:input_type -> linli.projects.v1.ListApplicationsRequest
+	43, // 67: linli.projects.v1.ProjectsService.ListOwnApplications:input_type -> linli.projects.v1.ListOwnApplicationsRequest
+	45, // 68: linli.projects.v1.ProjectsService.SubmitSheet:input_type -> linli.projects.v1.SubmitSheetRequest
+	47, // 69: linli.projects.v1.ProjectsService.ListSheets:input_type -> linli.projects.v1.ListSheetsRequest
+	51, // 70: linli.projects.v1.ProjectsService.ExportSelection:input_type -> linli.projects.v1.ExportSelectionRequest
+	49, // 71: linli.projects.v1.ProjectsService.RankApplications:input_type -> linli.projects.v1.RankApplicationsRequest
+	19, // 72: linli.projects.v1.ProjectsService.CreateCall:output_type -> linli.projects.v1.CreateCallResponse
+	21, // 73: linli.projects.v1.ProjectsService.OpenCall:output_type -> linli.projects.v1.OpenCallResponse
+	23, // 74: linli.projects.v1.ProjectsService.StartReview:output_type -> linli.projects.v1.StartReviewResponse
+	25, // 75: linli.projects.v1.ProjectsService.DecideCall:output_type -> linli.projects.v1.DecideCallResponse
+	27, // 76: linli.projects.v1.ProjectsService.GetCall:output_type -> linli.projects.v1.GetCallResponse
+	29, // 77: linli.projects.v1.ProjectsService.ListCalls:output_type -> linli.projects.v1.ListCallsResponse
+	31, // 78: linli.projects.v1.ProjectsService.DraftApplication:output_type -> linli.projects.v1.DraftApplicationResponse
+	34, // 79: linli.projects.v1.ProjectsService.UpdateApplication:output_type -> linli.projects.v1.UpdateApplicationResponse
+	36, // 80: linli.projects.v1.ProjectsService.WithdrawApplication:output_type -> linli.projects.v1.WithdrawApplicationResponse
+	38, // 81: linli.projects.v1.ProjectsService.SubmitApplication:output_type -> linli.projects.v1.SubmitApplicationResponse
+	40, // 82: linli.projects.v1.ProjectsService.GetApplication:output_type -> linli.projects.v1.GetApplicationResponse
+	42, // 83: linli.projects.v1.ProjectsService.ListApplications:output_type -> linli.projects.v1.ListApplicationsResponse
+	44, // 84: linli.projects.v1.ProjectsService.ListOwnApplications:output_type -> linli.projects.v1.ListOwnApplicationsResponse
+	46, // 85: linli.projects.v1.ProjectsService.SubmitSheet:output_type -> linli.projects.v1.SubmitSheetResponse
+	48, // 86: linli.projects.v1.ProjectsService.ListSheets:output_type -> linli.projects.v1.ListSheetsResponse
+	52, // 87: linli.projects.v1.ProjectsService.ExportSelection:output_type -> linli.projects.v1.ExportSelectionResponse
+	50, // 88: linli.projects.v1.ProjectsService.RankApplications:output_type -> linli.projects.v1.RankApplicationsResponse
+	72, // [72:89] is the sub-list for method output_type
+	55, // [55:72] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_linli_projects_v1_projects_proto_init() }
@@ -4101,7 +4231,7 @@ func file_linli_projects_v1_projects_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_projects_v1_projects_proto_rawDesc), len(file_linli_projects_v1_projects_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   47,
+			NumMessages:   49,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

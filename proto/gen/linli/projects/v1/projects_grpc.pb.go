@@ -31,6 +31,7 @@ const (
 	ProjectsService_SubmitApplication_FullMethodName   = "/linli.projects.v1.ProjectsService/SubmitApplication"
 	ProjectsService_GetApplication_FullMethodName      = "/linli.projects.v1.ProjectsService/GetApplication"
 	ProjectsService_ListApplications_FullMethodName    = "/linli.projects.v1.ProjectsService/ListApplications"
+	ProjectsService_ListOwnApplications_FullMethodName = "/linli.projects.v1.ProjectsService/ListOwnApplications"
 	ProjectsService_SubmitSheet_FullMethodName         = "/linli.projects.v1.ProjectsService/SubmitSheet"
 	ProjectsService_ListSheets_FullMethodName          = "/linli.projects.v1.ProjectsService/ListSheets"
 	ProjectsService_ExportSelection_FullMethodName     = "/linli.projects.v1.ProjectsService/ExportSelection"
@@ -111,6 +112,10 @@ type ProjectsServiceClient interface {
 	// none before the check or the review has started. District officer, reviewers
 	// of the call.
 	ListApplications(ctx context.Context, in *ListApplicationsRequest, opts ...grpc.CallOption) (*ListApplicationsResponse, error)
+	// ListOwnApplications answers the applications of an organization, as applicant
+	// or co-applicant, drafts and withdrawn ones too, by call and number. Who may
+	// apply for it.
+	ListOwnApplications(ctx context.Context, in *ListOwnApplicationsRequest, opts ...grpc.CallOption) (*ListOwnApplicationsResponse, error)
 	// SubmitSheet hands in the caller's points for one application. Reviewers of
 	// the call, without a conflict.
 	// PERMISSION_DENIED NOT_A_REVIEWER, CONFLICT_OF_INTEREST (derived or declared);
@@ -264,6 +269,16 @@ func (c *projectsServiceClient) ListApplications(ctx context.Context, in *ListAp
 	return out, nil
 }
 
+func (c *projectsServiceClient) ListOwnApplications(ctx context.Context, in *ListOwnApplicationsRequest, opts ...grpc.CallOption) (*ListOwnApplicationsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListOwnApplicationsResponse)
+	err := c.cc.Invoke(ctx, ProjectsService_ListOwnApplications_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *projectsServiceClient) SubmitSheet(ctx context.Context, in *SubmitSheetRequest, opts ...grpc.CallOption) (*SubmitSheetResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SubmitSheetResponse)
@@ -378,6 +393,10 @@ type ProjectsServiceServer interface {
 	// none before the check or the review has started. District officer, reviewers
 	// of the call.
 	ListApplications(context.Context, *ListApplicationsRequest) (*ListApplicationsResponse, error)
+	// ListOwnApplications answers the applications of an organization, as applicant
+	// or co-applicant, drafts and withdrawn ones too, by call and number. Who may
+	// apply for it.
+	ListOwnApplications(context.Context, *ListOwnApplicationsRequest) (*ListOwnApplicationsResponse, error)
 	// SubmitSheet hands in the caller's points for one application. Reviewers of
 	// the call, without a conflict.
 	// PERMISSION_DENIED NOT_A_REVIEWER, CONFLICT_OF_INTEREST (derived or declared);
@@ -446,6 +465,9 @@ func (UnimplementedProjectsServiceServer) GetApplication(context.Context, *GetAp
 }
 func (UnimplementedProjectsServiceServer) ListApplications(context.Context, *ListApplicationsRequest) (*ListApplicationsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListApplications not implemented")
+}
+func (UnimplementedProjectsServiceServer) ListOwnApplications(context.Context, *ListOwnApplicationsRequest) (*ListOwnApplicationsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListOwnApplications not implemented")
 }
 func (UnimplementedProjectsServiceServer) SubmitSheet(context.Context, *SubmitSheetRequest) (*SubmitSheetResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SubmitSheet not implemented")
@@ -696,6 +718,24 @@ func _ProjectsService_ListApplications_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ProjectsService_ListOwnApplications_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListOwnApplicationsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProjectsServiceServer).ListOwnApplications(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProjectsService_ListOwnApplications_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProjectsServiceServer).ListOwnApplications(ctx, req.(*ListOwnApplicationsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ProjectsService_SubmitSheet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(SubmitSheetRequest)
 	if err := dec(in); err != nil {
@@ -822,6 +862,10 @@ var ProjectsService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListApplications",
 			Handler:    _ProjectsService_ListApplications_Handler,
+		},
+		{
+			MethodName: "ListOwnApplications",
+			Handler:    _ProjectsService_ListOwnApplications_Handler,
 		},
 		{
 			MethodName: "SubmitSheet",
