@@ -231,7 +231,7 @@ func (r *run) recordValues(ctx context.Context, a application, day string) error
 		path := r.keyProject(a.Number, fmt.Sprintf("/indicators/%d/readings", i))
 		in := &projectsv1.RecordReadingRequest{
 			ProjectId: r.notes.Delivery.Projects[a.Number], Indicator: int32(i),
-			Value: math.Ceil(n.Baseline + (n.Target-n.Baseline)*part), AsOf: day, Proof: "台账" + a.Number[5:] + day,
+			Value: proto.Float64(math.Ceil(n.Baseline + (n.Target-n.Baseline)*part)), AsOf: day, Proof: "台账" + a.Number[5:] + day,
 		}
 		var out projectsv1.Reading
 		err := r.client.call(ctx, r.applicant(a.Applicant), http.MethodPost, path, fmt.Sprintf("demo-reading-%s-%d-%s", a.Number, i, day), in, &out)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
@@ -99,7 +100,7 @@ func TestAcceptance_SelfBesideThePanelAndWhoSeesWhat(t *testing.T) {
 	}
 	_, err = y.indicators().AskTargetChange(y.applicant(community), &pb.AskTargetChangeRequest{ProjectId: p.GetId(), Target: 5, Reason: "太低"})
 	wrongState(t, "a target of what was accepted", err)
-	_, err = y.indicators().RecordReading(y.applicant(community), &pb.RecordReadingRequest{ProjectId: p.GetId(), Value: 5, AsOf: "2013-04-01", Proof: "表"})
+	_, err = y.indicators().RecordReading(y.applicant(community), &pb.RecordReadingRequest{ProjectId: p.GetId(), Value: proto.Float64(5), AsOf: "2013-04-01", Proof: "表"})
 	wrongState(t, "a reading of what was accepted", err)
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 
@@ -119,7 +120,7 @@ func (y *yard) project(id string) *pb.KeyProject {
 func (y *yard) read(p *pb.KeyProject, indicator int32, value float64, asOf string) {
 	y.t.Helper()
 	v := must[*pb.RecordReadingResponse](y.house)(y.indicators().RecordReading(y.applicant(p.GetApplicantId()),
-		&pb.RecordReadingRequest{ProjectId: p.GetId(), Indicator: indicator, Value: value, AsOf: asOf, Proof: "台账2013-4"})).GetReading()
+		&pb.RecordReadingRequest{ProjectId: p.GetId(), Indicator: indicator, Value: proto.Float64(value), AsOf: asOf, Proof: "台账2013-4"})).GetReading()
 	must[*pb.ConfirmReadingResponse](y.house)(y.indicators().ConfirmReading(y.officer(), &pb.ConfirmReadingRequest{ProjectId: p.GetId(), Id: v.GetId()}))
 }
 

@@ -7,6 +7,8 @@ import (
 	"google.golang.org/grpc/codes"
 
 	evaluationv1 "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
+	"google.golang.org/protobuf/proto"
+
 	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	requestsv1 "github.com/linli-project/linli/proto/gen/linli/requests/v1"
@@ -219,7 +221,7 @@ func TestIndicators_AreFedByTheServiceCircle(t *testing.T) {
 	if len(readings) != 1 || readings[0].GetAsOf() != "2013-04-30" || readings[0].GetQuery() != "requests.resolved" || readings[0].GetValue() != 1 {
 		t.Errorf("kept %v", readings)
 	}
-	_, err := y.indicators().RecordReading(y.applicant(community), &pb.RecordReadingRequest{ProjectId: p.GetId(), Value: 700, AsOf: "2013-05-01", Proof: "台账"})
+	_, err := y.indicators().RecordReading(y.applicant(community), &pb.RecordReadingRequest{ProjectId: p.GetId(), Value: proto.Float64(700), AsOf: "2013-05-01", Proof: "台账"})
 	refused(t, "by hand", err, codes.FailedPrecondition, "NOT_MANUAL", "indicator")
 	queries := must[*pb.ListQueriesResponse](y.house)(y.indicators().ListQueries(y.applicant(community), &pb.ListQueriesRequest{})).GetQueries()
 	if len(queries) != 6 || !queries[0].GetYearly() || strings.HasPrefix(queries[0].GetCounts(), "query.") {
@@ -232,9 +234,13 @@ func TestReadings_NeedAProofAndTheDistrict(t *testing.T) {
 	p := y.begun(community, "2013-01", manual(24, "2013-12-31"))
 	mine := y.applicant(community)
 	record := func(asOf, proof string) (*pb.RecordReadingResponse, error) {
-		return y.indicators().RecordReading(mine, &pb.RecordReadingRequest{ProjectId: p.GetId(), Value: 6, AsOf: asOf, Proof: proof})
+		return y.indicators().RecordReading(mine, &pb.RecordReadingRequest{ProjectId: p.GetId(), Value: proto.Float64(6), AsOf: asOf, Proof: proof})
 	}
 	y.on("2013-05-01")
+	for name, value := range map[string]*float64{"no value": nil, "below 0": proto.Float64(-30)} {
+		_, err := y.indicators().RecordReading(mine, &pb.RecordReadingRequest{ProjectId: p.GetId(), Value: value, AsOf: "2013-04-30", Proof: "台账"})
+		refused(t, name, err, codes.InvalidArgument, "INVALID_FIELD", "value")
+	}
 	_, err := record("2013-05-02", "照片册")
 	refused(t, "tomorrow", err, codes.InvalidArgument, "INVALID_FIELD", "as_of")
 	_, err = record("2013-03-31", "照片册")

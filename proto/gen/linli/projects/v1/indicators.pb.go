@@ -1196,8 +1196,9 @@ type RecordReadingRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	ProjectId string                 `protobuf:"bytes,1,opt,name=project_id,json=projectId,proto3" json:"project_id,omitempty"`
 	Indicator int32                  `protobuf:"varint,2,opt,name=indicator,proto3" json:"indicator,omitempty"`
-	Value     float64                `protobuf:"fixed64,3,opt,name=value,proto3" json:"value,omitempty"`
-	AsOf      string                 `protobuf:"bytes,4,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	// Not below 0.
+	Value *float64 `protobuf:"fixed64,3,opt,name=value,proto3,oneof" json:"value,omitempty"`
+	AsOf  string   `protobuf:"bytes,4,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	// Number or SHA-256 of the paper.
 	Proof         string `protobuf:"bytes,5,opt,name=proof,proto3" json:"proof,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1249,8 +1250,8 @@ func (x *RecordReadingRequest) GetIndicator() int32 {
 }
 
 func (x *RecordReadingRequest) GetValue() float64 {
-	if x != nil {
-		return x.Value
+	if x != nil && x.Value != nil {
+		return *x.Value
 	}
 	return 0
 }
@@ -2431,14 +2432,15 @@ const file_linli_projects_v1_indicators_proto_rawDesc = "" +
 	"\x16ListIndicatorsResponse\x12C\n" +
 	"\n" +
 	"indicators\x18\x01 \x03(\v2#.linli.projects.v1.TrackedIndicatorR\n" +
-	"indicators\"\xec\x01\n" +
+	"indicators\"\x8a\x02\n" +
 	"\x14RecordReadingRequest\x12+\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\tprojectId\x12'\n" +
-	"\tindicator\x18\x02 \x01(\x05B\t\xbaH\x06\x1a\x04\x18\x13(\x00R\tindicator\x12\x1d\n" +
-	"\x05value\x18\x03 \x01(\x01B\a\xbaH\x04\x12\x02@\x01R\x05value\x12;\n" +
+	"\tindicator\x18\x02 \x01(\x05B\t\xbaH\x06\x1a\x04\x18\x13(\x00R\tindicator\x121\n" +
+	"\x05value\x18\x03 \x01(\x01B\x16\xe0A\x02\xbaH\x10\xc8\x01\x01\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x05value\x88\x01\x01\x12;\n" +
 	"\x05as_of\x18\x04 \x01(\tB&\xe0A\x02\xbaH r\x1e2\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$R\x04asOf\x12\"\n" +
-	"\x05proof\x18\x05 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18dR\x05proof\"M\n" +
+	"\x05proof\x18\x05 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18dR\x05proofB\b\n" +
+	"\x06_value\"M\n" +
 	"\x15RecordReadingResponse\x124\n" +
 	"\areading\x18\x01 \x01(\v2\x1a.linli.projects.v1.ReadingR\areading\"\x7f\n" +
 	"\x15ConfirmReadingRequest\x12+\n" +
@@ -2677,6 +2679,7 @@ func file_linli_projects_v1_indicators_proto_init() {
 		return
 	}
 	file_linli_projects_v1_projects_proto_init()
+	file_linli_projects_v1_indicators_proto_msgTypes[10].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
