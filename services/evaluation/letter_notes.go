@@ -1,6 +1,8 @@
 package evaluation
 
 import (
+	"context"
+
 	pb "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
@@ -9,6 +11,7 @@ import (
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/services/evaluation/internal/conduct"
 )
 
@@ -116,6 +119,35 @@ func (l letterLines) shown(r kv.Reader, id string) (*pb.StandingNote, error) {
 	}
 	out.Text, err = l.openNote(id, conductOutcome, row.Value.GetSealedOutcome())
 	return out, err
+}
+
+// traceReading leaves in the audit that somebody was shown the texts of notes;
+// nothing when there were none. Without the trace they are not shown.
+func (s *Service) traceReading(ctx context.Context, shown ...[]*pb.StandingNote) error {
+	var read []string
+	for _, notes := range shown {
+		for _, n := range notes {
+			if n.GetText() != "" {
+				read = append(read, n.GetId())
+			}
+		}
+	}
+	if len(read) == 0 {
+		return nil
+	}
+	return s.store.Update(ctx, func(tx *store.Tx) error {
+		tx.Audit(store.Record{Rows: read, Outcome: "read"})
+		return nil
+	})
+}
+
+// notesOf are the notes on the lines of a letter.
+func notesOf(lines []*pb.LetterLine) [][]*pb.StandingNote {
+	out := make([][]*pb.StandingNote, len(lines))
+	for i, l := range lines {
+		out[i] = l.GetNotes()
+	}
+	return out
 }
 
 // remarks are the notes of a line on paper.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +12,9 @@ import (
 
 	pb "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
+
+	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/store"
 )
 
 const signedText = "屡劝不改,情况属实"
@@ -39,6 +43,41 @@ func (h conductHouse) factsHold(t *testing.T, letter *pb.Letter) bool {
 		t.Fatal(err)
 	}
 	return v.GetVerification().GetFactsHold()
+}
+
+// Whoever is shown the text of a note leaves a trace: on the sheet, in the
+// letter, on paper. The member reads the own without one, the organization in
+// between sees no text and leaves none.
+func TestConduct_ReadingANoteLeavesATrace(t *testing.T) {
+	h := newConductHouse(t)
+	id := h.standing(t)
+	c := h.cycle(t)
+	if _, err := h.sheets().GetMySheet(h.member1(), &pb.GetMySheetRequest{Year: 2013}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.sheets().GetSheet(h.staff(), &pb.GetSheetRequest{CycleId: c.GetId(), MemberId: "m1"}); err != nil {
+		t.Fatal(err)
+	}
+	h.closed(t, c.GetId())
+	letter := h.letters(t, c.GetId())["W1"]
+	h.notesOn(h.home("o"), t, letter)
+	h.notesOn(h.as(typev1.Role_ROLE_WORKPLACE_OFFICER, "above", district), t, letter)
+	if _, err := h.client.RenderLetter(h.officer(), &pb.RenderLetterRequest{Id: letter.GetId()}); err != nil {
+		t.Fatal(err)
+	}
+	var readers []string
+	err := h.Store("evaluation").View(t.Context(), func(r kv.Reader) error {
+		rows, err := store.AuditRows(r, 1000)
+		for _, row := range rows {
+			if row.GetOutcome() == "read" && slices.Contains(row.GetRows(), id) {
+				readers = append(readers, row.GetPerson())
+			}
+		}
+		return err
+	})
+	if slices.Sort(readers); err != nil || !slices.Equal(readers, []string{"o", "officer", "staff"}) {
+		t.Errorf("read by %v, %v", readers, err)
+	}
 }
 
 // From the signed note over the member's sheet to the letter and its papers.

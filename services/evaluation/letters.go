@@ -146,6 +146,9 @@ func (s *Service) GetLetter(ctx context.Context, req *pb.GetLetterRequest) (*pb.
 		}
 		return nil
 	})
+	if err == nil {
+		err = s.traceReading(ctx, notesOf(reply.GetLetter().GetLines())...)
+	}
 	if err != nil {
 		return nil, err
 	}

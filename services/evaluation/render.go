@@ -84,6 +84,9 @@ func (s *Service) wholeLetter(ctx context.Context, call access.Call, id string) 
 			q.After = page.Last
 		}
 	})
+	if err == nil {
+		err = s.traceReading(ctx, notesOf(lines)...)
+	}
 	return letter, lines, err
 }
 

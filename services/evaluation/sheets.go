@@ -247,7 +247,13 @@ func (s sheets) GetSheet(ctx context.Context, req *pb.GetSheetRequest) (*pb.GetS
 		out.Sheet, err = s.sheetProto(r, c.Value, row, day)
 		return err
 	})
-	return out, err
+	if err == nil && req.GetMemberId() != call.Person {
+		err = s.traceReading(ctx, out.GetSheet().GetNotes())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // ListSheetEntries answers the ledger entries behind a sheet.
