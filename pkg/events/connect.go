@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
+	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/seal"
 )
 
@@ -28,8 +28,8 @@ const (
 // Errors of a broker in another process. Both pass by themselves: what waits
 // lies in the outbox until the broker is there, and proves to sync.
 var (
-	ErrAway     = errors.New("events: the broker is away")
-	ErrUnsynced = errors.New("events: the broker does not prove that it syncs each write")
+	ErrAway     = fmt.Errorf("events: the broker is away: %w", kv.ErrUnavailable)
+	ErrUnsynced = fmt.Errorf("events: the broker does not prove that it syncs each write: %w", kv.ErrUnavailable)
 )
 
 // Key is what a process shows to the broker of another: a pair of keys made from
