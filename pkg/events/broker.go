@@ -82,7 +82,7 @@ func (b *Broker) connect(c BrokerConfig) error {
 			Name: streamName(service), Subjects: []string{"linli." + service + ".>"},
 			Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy,
 			MaxAge: keptFor, MaxBytes: largestStream, Discard: jetstream.DiscardNew,
-			Duplicates: duplicateTime, DenyDelete: true,
+			Duplicates: duplicateTime, DenyDelete: true, AllowAtomicPublish: true,
 		})
 		if err != nil {
 			return fmt.Errorf("make the stream of %s: %w", service, err)
