@@ -188,12 +188,16 @@ func (h *House) buildServices(context.Context) error {
 	if h.watch, h.stopWatch, err = watch.New(h.broker); err != nil {
 		return fmt.Errorf("listen to the broker: %w", err)
 	}
+	parkedEvents, err := newParked(h.stores, h.services, registry, h.config.Log)
+	if err != nil {
+		return err
+	}
 	authenticator := access.NoAuthenticator()
 	if h.config.Dev {
 		authenticator = access.DevAuthenticator()
 	}
 	h.server, err = rpc.NewServer(rpc.Config{
-		Services:      append(h.services.rpc(), h.watch, &clockService{house: h}),
+		Services:      append(h.services.rpc(), h.watch, parkedEvents, &clockService{house: h}),
 		Authenticator: authenticator, Log: h.config.Log, Metrics: registry,
 		Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev,
 	})
