@@ -18,8 +18,12 @@ const (
 	memoryLimit = 1 << 30
 	// One of six processes shares the machine with the others.
 	partMemoryLimit = 512 << 20
-	// A process that asked for less than restBytes in restAfter is at rest.
+	// A process that asked for less than workBytes in restAfter is at rest: a
+	// service whose jobs look around asks for ten megabytes, one that answers a
+	// hundred calls a second for many times as much.
 	restAfter = 20 * time.Second
+	workBytes = 64 << 20
+	// restBytes are worth giving back.
 	restBytes = 8 << 20
 	// At rest memory is given back every restTicks times, since what was in use
 	// when it was last can have been let go: the broker's caches are.
@@ -76,7 +80,7 @@ func (r *rest) gives(total uint64) bool {
 	grown := total - r.last
 	r.last = total
 	r.kept += grown
-	if grown >= restBytes {
+	if grown >= workBytes {
 		return false
 	}
 	if r.ticks++; r.kept < restBytes && r.ticks < restTicks {
