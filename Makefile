@@ -26,6 +26,17 @@ build: ## build bin/linli
 run: build ## build and start everything in one process, data in ./var (or LINLI_DATA), its clock at CLOCK
 	@exec bin/linli serve --dev $(if $(CLOCK),--clock $(CLOCK))
 
+.PHONY: run-six demo-six
+SIX ?= $(or $(LINLI_DATA),$(CURDIR)/var/six)
+run-six: build ## build and start linli as six processes, data in ./var/six (or LINLI_DATA); stop: deploy/six.sh stop
+	@deploy/six.sh start --dev $(if $(CLOCK),--clock $(CLOCK)) $(SIX)
+	@echo "stop it with: deploy/six.sh stop $(SIX)"
+
+demo-six: build ## the demo on six processes, in a new folder
+	@d=$$(mktemp -d); trap 'deploy/six.sh stop $$d; rm -rf $$d' EXIT; \
+	LINLI_PORTS=$${LINLI_PORTS:-20000} deploy/six.sh start --dev --clock 2013-01-01 $$d; \
+	bin/linli demo --data $$d/demo --address 127.0.0.1:$${LINLI_PORTS:-20000}
+
 demo: build ## live through a district's 2013 and compare it with the records
 	bin/linli demo
 
@@ -53,6 +64,10 @@ test-cmd:
 bench: ## storage beside raw fsync, REST beside a bare handler
 	go test -run '^$$' -bench '$(BENCH)' -benchtime 2s ./pkg/kv/boltkv
 	go test -run '^$$' -bench '$(BENCH)' -benchtime 3s ./cmd/bench
+
+.PHONY: figures
+figures: ## print docs/performance.md and docs/reliability.md from docs/figures
+	go run ./cmd/figures/print
 
 nightly: ## what takes longer: a thousand kills, long histories, the race detector everywhere, fuzzing
 	LINLI_NIGHTLY=1 go test -race -timeout 4h ./pkg/...
@@ -102,6 +117,7 @@ verify-tidy: ## go.mod files name what is used
 
 verify-docs: build ## printed pages are what the code says
 	@bin/linli states | diff -u docs/states.md - || { echo "run make fix-docs"; exit 1; }
+	@go run ./cmd/figures/print -check
 
 verify-words: ## the repository speaks of linli alone
 	@scripts/words.sh

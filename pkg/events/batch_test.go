@@ -150,7 +150,8 @@ func flush(t testing.TB, r *Relay, want int) {
 }
 
 func relayOn(s *store.Store, js jetstream.JetStream, log *strings.Builder) *Relay {
-	return &Relay{store: s, js: js, log: slog.New(slog.NewTextHandler(log, nil))}
+	b := &Broker{conn: js.Conn(), js: js, trusted: true}
+	return NewRelay(s, b, slog.New(slog.NewTextHandler(log, nil)))
 }
 
 func TestRelay_PublishesAWindowAsOneBatch(t *testing.T) {
