@@ -178,6 +178,13 @@ func (h *House) buildDoor(context.Context) error {
 	if h.watch != nil {
 		all = append(all, h.watch)
 	}
+	if len(h.stores) > 0 {
+		parked, err := h.parkedEvents()
+		if err != nil {
+			return err
+		}
+		all = append(all, parked)
+	}
 	var err error
 	h.server, err = rpc.NewServer(rpc.Config{
 		Services: all, Authenticator: authenticator, Log: h.config.Log, Metrics: h.metrics,

@@ -151,7 +151,7 @@ func flush(t testing.TB, r *Relay, want int) {
 
 func relayOn(s *store.Store, js jetstream.JetStream, log *strings.Builder) *Relay {
 	b := &Broker{conn: js.Conn(), js: js, trusted: true}
-	return &Relay{store: s, broker: b, js: js, log: slog.New(slog.NewTextHandler(log, nil))}
+	return NewRelay(s, b, slog.New(slog.NewTextHandler(log, nil)))
 }
 
 func TestRelay_PublishesAWindowAsOneBatch(t *testing.T) {
