@@ -36,7 +36,7 @@ func Check(ctx context.Context, c Config) (reports []ServiceReport, err error) {
 		}
 	}()
 	for _, name := range serviceNames() {
-		s, err := f.openStore(ctx, name, master, clock.Wall(), clock.Wall(), c.Log)
+		s, err := f.openStore(ctx, name, master, clock.Wall(), clock.Wall(), c)
 		if err != nil {
 			return nil, err
 		}

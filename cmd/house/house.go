@@ -47,6 +47,7 @@ type Config struct {
 	// goes out. MailFrom is the sender.
 	SMTP, MailFrom string
 	Log            *slog.Logger
+	Faults         Faults
 }
 
 // Validate refuses what cannot work or must not be.
@@ -148,7 +149,7 @@ func (h *House) openStores(ctx context.Context) error {
 	if h.folder, err = openFolder(h.config.Data); err != nil {
 		return err
 	}
-	wall := clock.Wall()
+	wall := h.config.Faults.wall()
 	if h.civil, err = h.folder.civil(h.config.Clock, wall); err != nil {
 		return err
 	}
@@ -157,7 +158,7 @@ func (h *House) openStores(ctx context.Context) error {
 		return err
 	}
 	for _, name := range serviceNames() {
-		s, err := h.folder.openStore(ctx, name, master, h.civil, wall, h.config.Log)
+		s, err := h.folder.openStore(ctx, name, master, h.civil, wall, h.config)
 		if err != nil {
 			return err
 		}
@@ -168,7 +169,7 @@ func (h *House) openStores(ctx context.Context) error {
 }
 
 func (h *House) startBroker(context.Context) error {
-	b, err := events.StartBroker(events.BrokerConfig{Dir: h.folder.file("nats"), Services: serviceNames(), Log: h.config.Log})
+	b, err := events.StartBroker(events.BrokerConfig{Dir: h.folder.file("nats"), Services: serviceNames(), Log: h.config.Log, NoSync: h.config.Faults.NoSync})
 	if err != nil {
 		return fmt.Errorf("start the broker: %w", err)
 	}
@@ -217,7 +218,7 @@ func (h *House) buildServices(context.Context) error {
 
 // startDelivery runs relays, consumers and jobs until Close.
 func (h *House) startDelivery(ctx context.Context) error {
-	d, err := newDelivery(ctx, h.broker, h.stores, h.services, h.config.Log)
+	d, err := newDelivery(ctx, h.broker, h.stores, h.services, h.config)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,9 @@ type BrokerConfig struct {
 	// Services have a stream each.
 	Services []string
 	Log      *slog.Logger
+	// NoSync has the broker acknowledge what is not on disk yet. It exists for
+	// the controls of crash tests.
+	NoSync bool
 }
 
 // Broker is a NATS server inside the process, without a listener.
@@ -47,7 +50,7 @@ type Broker struct {
 func StartBroker(c BrokerConfig) (*Broker, error) {
 	s, err := server.NewServer(&server.Options{
 		ServerName: "linli", DontListen: true, NoSigs: true, NoLog: true,
-		JetStream: true, StoreDir: c.Dir, SyncAlways: true, DisableJetStreamBanner: true,
+		JetStream: true, StoreDir: c.Dir, SyncAlways: !c.NoSync, DisableJetStreamBanner: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("configure: %w", err)
