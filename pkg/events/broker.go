@@ -50,7 +50,10 @@ type Broker struct {
 func StartBroker(c BrokerConfig) (*Broker, error) {
 	s, err := server.NewServer(&server.Options{
 		ServerName: "linli", DontListen: true, NoSigs: true, NoLog: true,
-		JetStream: true, StoreDir: c.Dir, SyncAlways: !c.NoSync, DisableJetStreamBanner: true,
+		// Without a limit of its own the server takes one from what is free on the
+		// disk now, and does not start where the streams could outgrow that.
+		JetStreamMaxStore: int64(len(c.Services)) * largestStream,
+		JetStream:         true, StoreDir: c.Dir, SyncAlways: !c.NoSync, DisableJetStreamBanner: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("configure: %w", err)
