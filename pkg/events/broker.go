@@ -40,6 +40,7 @@ type BrokerConfig struct {
 // Broker is a NATS server inside the process, without a listener.
 type Broker struct {
 	server *server.Server
+	mender *mender
 	conn   *nats.Conn
 	js     jetstream.JetStream
 }
@@ -58,8 +59,8 @@ func StartBroker(c BrokerConfig) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure: %w", err)
 	}
+	b := &Broker{server: s, mender: newMender(s, c.Dir, c.Log)}
 	go s.Start()
-	b := &Broker{server: s}
 	if !s.ReadyForConnections(brokerPatience) {
 		return nil, errors.Join(errors.New("the broker did not become ready"), b.Close())
 	}
@@ -104,6 +105,10 @@ func (b *Broker) JetStream() jetstream.JetStream { return b.js }
 
 // Close ends the connection, then the server, and waits for its files.
 func (b *Broker) Close() error {
+	if b.mender != nil { // closed twice, the server does not mind
+		b.mender.close()
+		b.mender = nil
+	}
 	if b.conn != nil {
 		b.conn.Close()
 	}
