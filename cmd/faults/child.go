@@ -24,7 +24,8 @@ import (
 
 // Cheats of a tampered house, for the controls: each must be caught.
 const (
-	cheatNoSync  = "LINLI_FAULTS_NO_SYNC" // nothing is synced
+	cheatNoSync  = "LINLI_FAULTS_NO_SYNC" // the services' files are not synced
+	cheatUnsafe  = "LINLI_FAULTS_UNSAFE"  // the broker's are not, its own default
 	cheatForget  = "LINLI_FAULTS_FORGET"  // every n-th commit of requests is acknowledged and not made
 	cheatTwice   = "LINLI_FAULTS_TWICE"   // every n-th event is applied twice by what counts requests
 	cheatSwallow = "LINLI_FAULTS_SWALLOW" // every n-th event is marked and not applied by the ledger
@@ -54,7 +55,8 @@ func runChild(ctx context.Context, folder string, in io.Reader, out io.Writer) e
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Faults: house.Faults{
 			Wall:   clock.Func(func() time.Time { return wall().Now().Add(time.Duration(t.offset.Load())) }),
-			Engine: t.engine, Reactions: t.reactions, NoSync: os.Getenv(cheatNoSync) != "",
+			Engine: t.engine, Reactions: t.reactions,
+			NoSync: os.Getenv(cheatNoSync) != "", NoSyncBroker: os.Getenv(cheatUnsafe) != "",
 		},
 	})
 	if err != nil {

@@ -46,7 +46,7 @@ func cut(path string, to func(used int64) int64) (restore func() error, err erro
 	if err != nil {
 		return nil, err
 	}
-	at := to(used(info))
+	at := min(to(used(info)), info.Size())
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err

@@ -48,14 +48,28 @@ func (d disk) mount() error {
 // unmount leaves the image.
 func (d disk) unmount() error { return command("umount", d.at) }
 
-// copied is the image as it is now, mounted elsewhere: what would be left
-// after a power cut in this moment.
-func (d disk) copied(folder string) (disk, error) {
-	c := disk{image: filepath.Join(folder, "disk.img"), at: filepath.Join(folder, "disk")}
-	if err := errors.Join(command("cp", "--sparse=always", d.image, c.image), os.Mkdir(c.at, 0o700)); err != nil {
-		return c, err
+// sync puts all that is in memory on the disk.
+func (d disk) sync() error {
+	f, err := os.Open(d.at)
+	if err != nil {
+		return err
 	}
-	return c, c.mount()
+	return errors.Join(unix.Syncfs(int(f.Fd())), f.Close())
+}
+
+// freeze makes the image what it is at this moment: what is in memory only is
+// gone, as after a power cut. Who had files open must have ended by then; take
+// is called when the image is safe.
+func (d disk) freeze(take func()) error {
+	left := d.image + ".left"
+	if err := command("cp", "--sparse=always", d.image, left); err != nil {
+		return err
+	}
+	take()
+	if err := errors.Join(d.unmount(), os.Rename(left, d.image)); err != nil {
+		return err
+	}
+	return d.mount()
 }
 
 func command(name string, args ...string) error {

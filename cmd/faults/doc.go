@@ -3,8 +3,7 @@
 // there, what follows from it is there once, its files are in order, and what
 // could not be applied is parked with a reason.
 //
-//	faults loop  -cycles 50 -seed 1     one fault a cycle, under load
-//	faults power -cuts 3 -seed 1        power cuts, on a loop image (needs root)
+//	faults loop --cycles 50 --seed 1
 //
 // A load of residents, offices and members writes through the public
 // interface and keeps a ledger of what was acknowledged. Each write has an

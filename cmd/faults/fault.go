@@ -22,7 +22,7 @@ type fault struct {
 	control string
 }
 
-// faults are what the loop picks from. Power cuts have a loop of their own.
+// faults are what the loop picks from.
 func faults() []fault {
 	return []fault{
 		{name: "kill -9", strike: killed, control: "forgotten commits"},
@@ -32,6 +32,7 @@ func faults() []fault {
 		{name: "a torn file", strike: torn, control: "a file that is whole"},
 		{name: "a torn stream", strike: tornStream, control: "effects swallowed"},
 		{name: "flipped bits", strike: flipped, control: "a change with its checksum made good"},
+		{name: "power cut", mounts: true, strike: powerCut, control: "files that are not synced"},
 		{name: "full disk", mounts: true, strike: fullDisk, control: "writes that were never made"},
 	}
 }

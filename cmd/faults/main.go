@@ -63,11 +63,11 @@ func (s settings) loop(ctx context.Context, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	data, done, err := s.place(folder)
+	data, d, err := s.place(folder)
 	if err != nil {
 		return err
 	}
-	w, err := newWorld(ctx, worldConfig{folder: data, binary: s.binary, seed: s.seed, members: 100 + s.cycles, mounted: s.disk})
+	w, err := newWorld(ctx, worldConfig{folder: data, binary: s.binary, seed: s.seed, members: 100 + s.cycles, disk: d})
 	if err == nil {
 		var chosen []fault
 		for _, f := range faults() {
@@ -82,19 +82,22 @@ func (s settings) loop(ctx context.Context, out io.Writer) (err error) {
 		return fmt.Errorf("seed %d, files in %s: %w", s.seed, folder, err)
 	}
 	w.report(out)
-	return errors.Join(done(), os.RemoveAll(folder))
+	if d != nil {
+		err = d.unmount()
+	}
+	return errors.Join(err, os.RemoveAll(folder))
 }
 
 // diskSize holds what a thousand cycles write, and is soon filled.
 const diskSize = 2 << 30
 
-// place answers the data folder, and how to give it back.
-func (s settings) place(folder string) (data string, done func() error, err error) {
+// place answers the data folder, and the disk that it is on.
+func (s settings) place(folder string) (data string, d *disk, err error) {
 	if !s.disk {
-		return filepath.Join(folder, "var"), func() error { return nil }, nil
+		return filepath.Join(folder, "var"), nil, nil
 	}
-	d, err := newDisk(folder, diskSize)
-	return filepath.Join(d.at, "var"), d.unmount, err
+	made, err := newDisk(folder, diskSize)
+	return filepath.Join(made.at, "var"), &made, err
 }
 
 // report prints what a run measured.

@@ -27,10 +27,11 @@ type world struct {
 	place    *place
 	load     *load
 	random   *rand.Rand
-	mounted  bool // folder is on a small disk of its own
+	disk     *disk // that the folder is on; nil = none of its own
 	measured measured
 
 	group  *errgroup.Group
+	loaded context.Context // ends when the load met what it must not meet
 	cancel context.CancelFunc
 }
 
@@ -48,7 +49,7 @@ type worldConfig struct {
 	folder, binary string
 	seed           uint64
 	members        int
-	mounted        bool
+	disk           *disk
 	cheats         []string // of the house
 	cheat          string   // of the load
 	tampered       bool     // start with the house
@@ -62,7 +63,7 @@ func newWorld(ctx context.Context, c worldConfig) (*world, error) {
 	}
 	p := newPlace()
 	w := &world{
-		folder: c.folder, binary: c.binary, linli: shipped(c.binary), house: house, place: p, mounted: c.mounted,
+		folder: c.folder, binary: c.binary, linli: shipped(c.binary), house: house, place: p, disk: c.disk,
 		load:     &load{client: newClient(p), ledger: &ledger{}, prefix: fmt.Sprintf("s%d-", c.seed), cheat: c.cheat},
 		random:   rand.New(rand.NewPCG(c.seed, 1)),
 		measured: measured{outages: map[string][]time.Duration{}},
@@ -77,11 +78,17 @@ func newWorld(ctx context.Context, c worldConfig) (*world, error) {
 	if err := w.load.settle(ctx, c.members); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
+	if c.disk != nil {
+		// What was long ago is on the disk, synced or not.
+		if err := c.disk.sync(); err != nil {
+			return nil, errors.Join(err, w.close())
+		}
+	}
 	running, cancel := context.WithCancel(ctx)
 	w.cancel = cancel
-	w.group, running = errgroup.WithContext(running)
+	w.group, w.loaded = errgroup.WithContext(running)
 	for range workers {
-		w.group.Go(func() error { return w.load.run(running) })
+		w.group.Go(func() error { return w.load.run(w.loaded) })
 	}
 	return w, nil
 }
@@ -115,6 +122,10 @@ func (w *world) be(l launcher) error {
 	return errors.Join(err, w.up(l))
 }
 
+// errLoad: the load was refused what it must be given. Closing the world tells
+// what.
+var errLoad = errors.New("the load gave up")
+
 // work waits until the load got so many more writes acknowledged.
 func (w *world) work(ctx context.Context, writes int) error {
 	ctx, cancel := context.WithTimeout(ctx, longestOutage)
@@ -124,6 +135,8 @@ func (w *world) work(ctx context.Context, writes int) error {
 		return nil
 	case <-w.process.ended:
 		return fmt.Errorf("linli ended by itself: %s", strings.Join(w.process.complaints(), " | "))
+	case <-w.loaded.Done():
+		return errLoad
 	case <-ctx.Done():
 		return fmt.Errorf("the load got no %d writes through: %w", writes, ctx.Err())
 	}

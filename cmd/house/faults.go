@@ -15,9 +15,10 @@ type Faults struct {
 	Engine func(service string, e kv.Engine) kv.Engine
 	// Reactions wraps what a service does on events.
 	Reactions func(service string, all []events.Consumer) []events.Consumer
-	// NoSync leaves every file to the operating system: what a power cut then
-	// loses is what it must not lose otherwise.
-	NoSync bool
+	// NoSync leaves the services' files to the operating system, NoSyncBroker
+	// the broker's: what a power cut then loses is what it must not lose
+	// otherwise.
+	NoSync, NoSyncBroker bool
 }
 
 func (f Faults) wall() clock.Clock {

@@ -169,7 +169,7 @@ func (h *House) openStores(ctx context.Context) error {
 }
 
 func (h *House) startBroker(context.Context) error {
-	b, err := events.StartBroker(events.BrokerConfig{Dir: h.folder.file("nats"), Services: serviceNames(), Log: h.config.Log, NoSync: h.config.Faults.NoSync})
+	b, err := events.StartBroker(events.BrokerConfig{Dir: h.folder.file("nats"), Services: serviceNames(), Log: h.config.Log, NoSync: h.config.Faults.NoSyncBroker})
 	if err != nil {
 		return fmt.Errorf("start the broker: %w", err)
 	}
