@@ -37,6 +37,8 @@ type Relay struct {
 	js     jetstream.JetStream
 	log    *slog.Logger
 	mu     sync.Mutex // one pass at a time
+	// compared is the broker's start for which the stream was compared.
+	compared string
 }
 
 // NewRelay makes the relay of a store.
@@ -79,6 +81,12 @@ func (r *Relay) Run(ctx context.Context) error {
 func (r *Relay) Flush(ctx context.Context) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.broker.usable(ctx); err != nil {
+		return 0, err
+	}
+	if err := r.compare(ctx); err != nil {
+		return 0, err
+	}
 	total := 0
 	for {
 		n, err := r.pass(ctx)
@@ -100,12 +108,13 @@ func (r *Relay) pass(ctx context.Context) (int, error) {
 	if err != nil || len(events) == 0 {
 		return 0, err
 	}
-	if err := r.broker.usable(ctx); err != nil {
-		return 0, err
-	}
 	acknowledged, refused := r.publish(ctx, events)
+	mark, err := r.standing(ctx)
+	if err != nil {
+		return 0, err // they are published again
+	}
 	for chunk := range slices.Chunk(acknowledged, movedAtOnce) {
-		if err := r.store.MoveToSent(ctx, chunk); err != nil {
+		if err := r.store.MoveToSent(ctx, chunk, mark); err != nil {
 			return 0, fmt.Errorf("file sent events: %w", err)
 		}
 	}
