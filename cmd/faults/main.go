@@ -34,7 +34,7 @@ type settings struct {
 	binary, figures, only string
 	cycles, everything    int
 	seed                  uint64
-	disk                  bool
+	disk, six             bool
 }
 
 func root() *cobra.Command {
@@ -47,6 +47,7 @@ func root() *cobra.Command {
 	loop.Flags().IntVar(&s.everything, "everything", 10, "after how many cycles all is read back and the files are checked")
 	loop.Flags().StringVar(&s.only, "only", "", "only faults whose name holds this")
 	loop.Flags().BoolVar(&s.disk, "disk", true, "on a disk of its own, which can get full (needs root)")
+	loop.Flags().BoolVar(&s.six, "six", false, "linli in six processes: each is killed in turn")
 	c.AddCommand(loop)
 	for _, each := range []*cobra.Command{loop} {
 		each.Flags().Uint64Var(&s.seed, "seed", 1, "what is random follows from it")
@@ -67,10 +68,14 @@ func (s settings) loop(ctx context.Context, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	w, err := newWorld(ctx, worldConfig{folder: data, binary: s.binary, seed: s.seed, members: 100 + s.cycles, disk: d})
+	w, err := newWorld(ctx, worldConfig{folder: data, binary: s.binary, seed: s.seed, members: 100 + s.cycles, disk: d, six: s.six})
 	if err == nil {
 		var chosen []fault
-		for _, f := range faults() {
+		possible := faults()
+		if s.six {
+			possible = sixFaults()
+		}
+		for _, f := range possible {
 			if strings.Contains(f.name, s.only) && (s.disk || !f.mounts) {
 				chosen = append(chosen, f)
 			}

@@ -30,6 +30,8 @@ type world struct {
 	disk     *disk // that the folder is on; nil = none of its own
 	measured measured
 
+	parts *parts // of linli in six processes; nil in one
+
 	group  *errgroup.Group
 	loaded context.Context // ends when the load met what it must not meet
 	cancel context.CancelFunc
@@ -53,6 +55,7 @@ type worldConfig struct {
 	cheats         []string // of the house
 	cheat          string   // of the load
 	tampered       bool     // start with the house
+	six            bool     // linli in six processes
 }
 
 // newWorld starts linli over a new folder and puts the load on it.
@@ -72,8 +75,15 @@ func newWorld(ctx context.Context, c worldConfig) (*world, error) {
 	if c.tampered || len(c.cheats) > 0 {
 		first, w.linli = house, house
 	}
+	if c.six {
+		s, err := newSix(c.binary)
+		if err != nil {
+			return nil, err
+		}
+		w.parts = &parts{six: s, running: map[string]*process{}}
+	}
 	if err := w.up(first); err != nil {
-		return nil, err
+		return nil, errors.Join(err, w.close())
 	}
 	if err := w.load.settle(ctx, c.members); err != nil {
 		return nil, errors.Join(err, w.close())
@@ -95,6 +105,9 @@ func newWorld(ctx context.Context, c worldConfig) (*world, error) {
 
 // up starts linli and tells the load where it is.
 func (w *world) up(l launcher) error {
+	if w.parts != nil {
+		return w.upAll()
+	}
 	p, err := l.start(w.folder)
 	if err != nil {
 		return fmt.Errorf("start over %s: %w", w.folder, err)
@@ -107,7 +120,15 @@ func (w *world) up(l launcher) error {
 
 // kill ends linli as it is. The load notices by itself.
 func (w *world) kill() {
-	w.process.kill()
+	if w.parts != nil {
+		for _, role := range roles() {
+			w.killPart(role)
+		}
+		return
+	}
+	if w.process != nil {
+		w.process.kill()
+	}
 	w.place.clear()
 }
 
@@ -134,7 +155,7 @@ func (w *world) work(ctx context.Context, writes int) error {
 	case <-w.load.ledger.after(writes):
 		return nil
 	case <-w.process.ended:
-		return fmt.Errorf("linli ended by itself: %s", strings.Join(w.process.complaints(), " | "))
+		return fmt.Errorf("linli ended by itself: %s", w.complaints())
 	case <-w.loaded.Done():
 		return errLoad
 	case <-ctx.Done():
@@ -161,8 +182,15 @@ func (w *world) verify(ctx context.Context) (problems []string, err error) {
 	return w.load.ledger.compare(got), nil
 }
 
-// fsck checks the folder of a linli that is down, with the command.
-func (w *world) fsck(ctx context.Context, folder string) (problems []string) {
+// fsck checks the files of a linli that is down, with the command.
+func (w *world) fsck(ctx context.Context, in string) (problems []string) {
+	for _, folder := range w.folders(in) {
+		problems = append(problems, w.fsckOne(ctx, folder)...)
+	}
+	return problems
+}
+
+func (w *world) fsckOne(ctx context.Context, folder string) (problems []string) {
 	out, err := exec.CommandContext(ctx, w.binary, "fsck", "--data", folder).CombinedOutput()
 	if err == nil {
 		return nil
@@ -189,6 +217,9 @@ func (w *world) close() error {
 // serviceFiles answers the services' files.
 func serviceFiles(folder string) ([]string, error) {
 	all, err := filepath.Glob(filepath.Join(folder, "*.db"))
+	if err == nil && len(all) == 0 {
+		all, err = filepath.Glob(filepath.Join(folder, "*", "*.db")) // of six
+	}
 	if err == nil && len(all) == 0 {
 		err = fmt.Errorf("%s: %w", folder, os.ErrNotExist)
 	}
