@@ -89,6 +89,7 @@ type Config struct {
 	// goes out. MailFrom is the sender.
 	SMTP, MailFrom string
 	Log            *slog.Logger
+	Faults         Faults
 }
 
 // Validate refuses what cannot work or must not be.
