@@ -46,6 +46,9 @@ func Check(ctx context.Context, c Config) (reports []ServiceReport, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := readable(ctx, stores, all); err != nil {
+		return nil, err
+	}
 	for i, s := range stores {
 		report, err := s.Check(ctx, all[i].Tables()...)
 		if errors.Is(err, kv.ErrCorrupt) {

@@ -104,7 +104,7 @@ func Start(ctx context.Context, c Config) (*House, error) {
 	}
 	h := &House{config: c, failed: make(chan error, 4)}
 	for _, step := range []func(context.Context) error{
-		h.openStores, h.startBroker, h.buildServices, h.startDelivery, h.listen,
+		h.openStores, h.startBroker, h.buildServices, h.migrate, h.startDelivery, h.listen,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, h.Close(context.WithoutCancel(ctx)))

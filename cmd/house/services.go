@@ -35,6 +35,7 @@ type service interface {
 	Reactions() []events.Consumer
 	Jobs() []run.Job
 	Tables() []table.Checker
+	Migrations() []store.Migration
 }
 
 type services []service
