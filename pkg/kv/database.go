@@ -24,6 +24,7 @@ type Options struct {
 // use and owns the engine: Close closes it.
 type Database struct {
 	engine Engine
+	gate   gate
 	tries  int
 	pause  func(context.Context, int) error
 }
@@ -142,7 +143,7 @@ func (d *Database) attempt(ctx context.Context, fn func(Tx) error, again bool) (
 	}
 	// The snapshot is closed by now: a reader must not hold an engine back
 	// while it waits for the disk.
-	if _, err := d.engine.Commit(ctx, request); err != nil {
+	if _, err := d.commit(ctx, request); err != nil {
 		return nil, fmt.Errorf("commit: %w", err)
 	}
 	return refusal, nil
