@@ -193,7 +193,7 @@ func (h *House) buildServices(context.Context) error {
 		authenticator = access.DevAuthenticator()
 	}
 	h.server, err = rpc.NewServer(rpc.Config{
-		Services:      append(h.services.rpc(), h.watch, &clockService{house: h}),
+		Services:      append(h.services.rpc(), h.watch, &clockService{house: h}, h.backupService()),
 		Authenticator: authenticator, Log: h.config.Log, Metrics: registry,
 		Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev,
 	})

@@ -159,8 +159,22 @@ func (v *conversation) step(req *pb.TakeBackupRequest) (*pb.TakeBackupResponse, 
 
 // failed keeps the status and says whose it is.
 func (v *conversation) failed(err error) error {
+	if status.Code(err) == codes.Unavailable {
+		return unanswered{v.Name, err}
+	}
 	return fmt.Errorf("back up from %s: %w", v.Name, err)
 }
+
+// unanswered is a process that is not there. What its connection says is for
+// programmers.
+type unanswered struct {
+	name string
+	err  error
+}
+
+func (u unanswered) Error() string { return "nobody answers at " + u.name }
+
+func (u unanswered) Unwrap() error { return u.err }
 
 // complete says whether every service is there, once.
 func (c TakeConfig) complete(all []*conversation) error {

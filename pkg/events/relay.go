@@ -32,10 +32,11 @@ const (
 // what is in the pending range, so a second relay does no harm, and a relay
 // that died between publish and move publishes again under the same id.
 type Relay struct {
-	store *store.Store
-	js    jetstream.JetStream
-	log   *slog.Logger
-	mu    sync.Mutex // one pass at a time
+	store  *store.Store
+	js     jetstream.JetStream
+	log    *slog.Logger
+	mu     sync.Mutex // one pass at a time
+	filled bool       // the stream holds what was sent
 }
 
 // NewRelay makes the relay of a store.
@@ -73,6 +74,9 @@ func (r *Relay) Run(ctx context.Context) error {
 func (r *Relay) Flush(ctx context.Context) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.refill(ctx); err != nil {
+		return 0, err
+	}
 	total := 0
 	for {
 		n, err := r.pass(ctx)
