@@ -195,7 +195,14 @@ func (c BackupConfig) processes(ctx context.Context) ([]backup.Process, func() e
 // folder is the one process of a folder that no server uses: this one.
 func (c BackupConfig) folder(ctx context.Context) ([]backup.Process, func() error, error) {
 	f := folder{path: c.House.Data}
-	stores, done, err := f.openAll(ctx, c.House)
+	role, err := f.role()
+	if err != nil {
+		return nil, nil, err
+	}
+	if role != Whole {
+		return nil, nil, fmt.Errorf("%s belongs to `linli serve %s` alone; start all parts and name them with --grpc", f.path, role)
+	}
+	stores, done, err := f.openAll(ctx, c.House, role)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -207,8 +214,8 @@ func (c BackupConfig) folder(ctx context.Context) ([]backup.Process, func() erro
 	return []backup.Process{{Name: c.House.Data, Conn: h.backupService().Conn()}}, done, nil
 }
 
-// openAll opens every store of a folder that holds data.
-func (f folder) openAll(ctx context.Context, c Config) (stores []*store.Store, done func() error, err error) {
+// openAll opens every store of a folder that holds a role's data.
+func (f folder) openAll(ctx context.Context, c Config, role Role) (stores []*store.Store, done func() error, err error) {
 	if f.isNew() {
 		return nil, nil, fmt.Errorf("%s holds no data of linli", f.path)
 	}
@@ -222,7 +229,7 @@ func (f folder) openAll(ctx context.Context, c Config) (stores []*store.Store, d
 		}
 		return err
 	}
-	for _, name := range serviceNames() {
+	for _, name := range role.services() {
 		s, err := f.openStore(ctx, name, master, clock.Wall(), clock.Wall(), c.Log)
 		if err != nil {
 			return nil, nil, errors.Join(err, done())

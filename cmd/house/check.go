@@ -22,8 +22,17 @@ type ServiceReport struct {
 // Check opens the files of a folder that no server is using and verifies them:
 // pages, checksums, rows against indexes both ways, outbox, audit, remembered
 // replies. Problems are in the reports; an error means that it could not look.
+// The folder of a broker or a gateway holds no rows, and has no report.
 func Check(ctx context.Context, c Config) (reports []ServiceReport, err error) {
-	stores, done, err := folder{path: c.Data}.openAll(ctx, c)
+	f := folder{path: c.Data}
+	role, err := f.role()
+	if err != nil {
+		return nil, err
+	}
+	if len(role.services()) == 0 {
+		return nil, nil
+	}
+	stores, done, err := f.openAll(ctx, c, role)
 	if err != nil {
 		return nil, err
 	}

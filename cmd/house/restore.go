@@ -195,7 +195,7 @@ func (c RestoreConfig) fill(ctx context.Context, in io.Reader, with []age.Identi
 // verifyRestored compares the audit with its roots, brings the stores of an
 // older linli to this one's format, and checks every row.
 func verifyRestored(ctx context.Context, f folder, c Config, m *pb.BackupManifest) (reports []ServiceReport, err error) {
-	stores, done, err := f.openAll(ctx, c)
+	stores, done, err := f.openAll(ctx, c, Whole)
 	if err != nil {
 		return nil, err
 	}

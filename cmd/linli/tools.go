@@ -39,6 +39,9 @@ func fsck(ctx context.Context, folder string, out io.Writer) error {
 	if err := printReports(out, reports, true); err != nil {
 		return err
 	}
+	if len(reports) == 0 {
+		fmt.Fprintln(out, "no service keeps rows here")
+	}
 	fmt.Fprintln(out, "nothing wrong")
 	return nil
 }

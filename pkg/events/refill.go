@@ -20,10 +20,11 @@ const beginning = "refilling "
 // was sent to: after a restore on an empty machine, or when the broker's folder
 // was lost. The outbox is the record; what had its effect before has none again,
 // because marks and revisions lie in the stores and outlive it. It comes before
-// anything that is pending, so that the order of each entity stays. It runs
-// once; a failure leaves the rest to the next call.
+// anything that is pending, so that the order of each entity stays. It looks
+// once at each start of the broker; a failure leaves the rest to the next call.
 func (r *Relay) refill(ctx context.Context) error {
-	if r.filled {
+	server := r.broker.conn.ConnectedServerId()
+	if server != "" && server == r.filled {
 		return nil
 	}
 	stream, known, err := r.streams(ctx)
@@ -31,11 +32,15 @@ func (r *Relay) refill(ctx context.Context) error {
 		return fmt.Errorf("refill the stream of %s: %w", r.store.Service(), err)
 	}
 	if known != stream {
-		if err := r.publishSent(ctx, stream); err != nil {
+		err := r.broker.usable(ctx)
+		if err == nil {
+			err = r.publishSent(ctx, stream)
+		}
+		if err != nil {
 			return fmt.Errorf("refill the stream of %s: %w", r.store.Service(), err)
 		}
 	}
-	r.filled = true
+	r.filled = server
 	return nil
 }
 
