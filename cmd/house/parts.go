@@ -167,7 +167,7 @@ func (h *House) buildDoor(context.Context) error {
 	if h.config.Dev {
 		authenticator = access.DevAuthenticator()
 	}
-	all := append(h.services.rpc(), &clockService{house: h})
+	all := append(h.services.rpc(), &clockService{house: h}, h.backupService())
 	if h.watch != nil {
 		all = append(all, h.watch)
 	}
