@@ -43,13 +43,17 @@ func (r *Relay) compare(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the stream's mark: %w", err)
 	}
-	if known && now.Behind(before, r.store.Wall().Now(), keptFor) {
+	// A store that kept no mark has filed nothing yet, or comes from a linli that
+	// kept none; then an empty stream is not the one it filled.
+	if known && now.Behind(before, r.store.Wall().Now(), keptFor) || !known && now.Last == 0 {
 		n, err := r.store.SendAgain(ctx, now)
 		if err != nil {
 			return err
 		}
-		r.log.Warn("the stream has lost messages, what is kept is sent again", "events", n,
-			"messages", now.Messages, "messages_before", before.Messages, "last", now.Last, "last_before", before.Last)
+		if n > 0 {
+			r.log.Warn("the stream has lost messages, what is kept is sent again", "events", n,
+				"messages", now.Messages, "messages_before", before.Messages, "last", now.Last, "last_before", before.Last)
+		}
 	}
 	r.compared = id
 	return nil
