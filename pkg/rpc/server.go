@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/admit"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/scope"
@@ -48,6 +49,10 @@ type Config struct {
 	Metrics       prometheus.Registerer
 	Wall          clock.Clock
 	IDs           ids.Source
+	// Gates stand before the calls that come over the network. Those from
+	// inside the process pass: they belong to a call that was let in. Without
+	// gates everything passes.
+	Gates admit.Gates
 	// Dev serves the methods and the reflection of development.
 	Dev bool
 }
@@ -67,15 +72,14 @@ func NewServer(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	unary, stream := chain.unary(), chain.stream()
 	s := &Server{
-		grpc: grpc.NewServer(
-			grpc.UnaryInterceptor(unary),
-			grpc.StreamInterceptor(stream),
+		grpc: grpc.NewServer(append(networkLimits(c.Gates, chain.rules),
+			grpc.UnaryInterceptor(chain.unary(true)),
+			grpc.StreamInterceptor(chain.stream(true)),
 			grpc.MaxRecvMsgSize(largestMessage),
 			grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
-		),
-		inproc: (&inprocgrpc.Channel{}).WithServerUnaryInterceptor(unary).WithServerStreamInterceptor(stream),
+		)...),
+		inproc: (&inprocgrpc.Channel{}).WithServerUnaryInterceptor(chain.unary(false)).WithServerStreamInterceptor(chain.stream(false)),
 		health: health.NewServer(),
 	}
 	for _, svc := range c.Services {
