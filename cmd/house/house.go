@@ -20,6 +20,7 @@ import (
 
 	"github.com/linli-project/linli/gateway"
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/admit"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/ids"
@@ -46,7 +47,9 @@ type Config struct {
 	// SMTP is where messages are mailed through, see mail.New; empty = no mail
 	// goes out. MailFrom is the sender.
 	SMTP, MailFrom string
-	Log            *slog.Logger
+	// Limits of what is taken on at once; zero = admit.Defaults of this machine.
+	Limits admit.Limits
+	Log    *slog.Logger
 }
 
 // Validate refuses what cannot work or must not be.
@@ -195,23 +198,20 @@ func (h *House) buildServices(context.Context) error {
 	h.server, err = rpc.NewServer(rpc.Config{
 		Services:      append(h.services.rpc(), h.watch, &clockService{house: h}),
 		Authenticator: authenticator, Log: h.config.Log, Metrics: registry,
-		Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev,
+		Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev, Gates: h.gates(registry),
 	})
 	if err != nil {
 		return fmt.Errorf("build the door: %w", err)
 	}
 	connection.set(h.server.Conn())
 	handler, err := gateway.New(gateway.Config{
-		Conn: h.server.Conn(), Dev: h.config.Dev, Ready: h.ready.Load,
+		Conn: h.server.Conn(), Dev: h.config.Dev, Ready: h.ready.Load, Limits: h.limits(), Meter: registry,
 		Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Wall: clock.Wall(), Log: h.config.Log,
 	})
 	if err != nil {
 		return fmt.Errorf("build the gateway: %w", err)
 	}
-	h.http = &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(h.config.Log.Handler(), slog.LevelWarn),
-	}
+	h.http = gateway.NewServer(handler, h.limits().Connections, h.config.Log)
 	return nil
 }
 

@@ -26,8 +26,8 @@ const (
 )
 
 type serveFlags struct {
-	data, http, grpc, clock, logLevel string
-	dev                               bool
+	data, http, grpc, clock, logLevel, limits string
+	dev                                       bool
 }
 
 func serveCommand() *cobra.Command {
@@ -41,6 +41,7 @@ func serveCommand() *cobra.Command {
 	c.Flags().StringVar(&f.grpc, "grpc", "127.0.0.1:9090", "address of gRPC")
 	c.Flags().BoolVar(&f.dev, "dev", false, "development: tokens that anybody can write, loopback only")
 	c.Flags().StringVar(&f.clock, "clock", "", "with --dev, where the civil clock of a new folder begins (2013-01-01)")
+	limitsFlag(c, &f.limits)
 	c.Flags().StringVar(&f.logLevel, "log", "info", "debug, info, warn or error")
 	return c
 }
@@ -51,6 +52,10 @@ func (f serveFlags) config() (house.Config, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
 		return c, fmt.Errorf("--log %s: debug, info, warn or error", f.logLevel)
+	}
+	var err error
+	if c.Limits, err = parseLimits(f.limits); err != nil {
+		return c, err
 	}
 	c.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	if f.clock != "" {
