@@ -54,6 +54,10 @@ bench: ## storage beside raw fsync, REST beside a bare handler
 	go test -run '^$$' -bench '$(BENCH)' -benchtime 2s ./pkg/kv/boltkv
 	go test -run '^$$' -bench '$(BENCH)' -benchtime 3s ./cmd/bench
 
+.PHONY: figures
+figures: ## print docs/performance.md and docs/reliability.md from docs/figures
+	go run ./cmd/figures/print
+
 nightly: ## what takes longer: a thousand kills, long histories, the race detector everywhere, fuzzing
 	LINLI_NIGHTLY=1 go test -race -timeout 4h ./pkg/...
 	go test -race -timeout 1h ./services/... ./gateway/... ./cmd/...
@@ -102,6 +106,7 @@ verify-tidy: ## go.mod files name what is used
 
 verify-docs: build ## printed pages are what the code says
 	@bin/linli states | diff -u docs/states.md - || { echo "run make fix-docs"; exit 1; }
+	@go run ./cmd/figures/print -check
 
 verify-words: ## the repository speaks of linli alone
 	@scripts/words.sh
