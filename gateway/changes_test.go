@@ -20,6 +20,7 @@ import (
 
 	"github.com/linli-project/linli/gateway"
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/admit"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/rpc"
@@ -46,6 +47,11 @@ func (s *spring) flow(t *testing.T, kind, id string, data proto.Message) {
 
 func watching(t *testing.T) (*spring, *httptest.Server) {
 	t.Helper()
+	return watchingWithin(t, admit.Limits{}, clock.Wall())
+}
+
+func watchingWithin(t *testing.T, l admit.Limits, wall clock.Clock) (*spring, *httptest.Server) {
+	t.Helper()
 	source := &spring{}
 	service, stop, err := watch.New(source)
 	if err != nil {
@@ -57,7 +63,7 @@ func watching(t *testing.T) (*spring, *httptest.Server) {
 		t.Fatal(err)
 	}
 	h, err := gateway.New(gateway.Config{Conn: door.Conn(), Dev: true, Ready: func() bool { return true },
-		Wall: clock.Wall(), Log: slog.New(slog.DiscardHandler), Metrics: http.NotFoundHandler()})
+		Limits: l, Wall: wall, Log: slog.New(slog.DiscardHandler), Metrics: http.NotFoundHandler()})
 	if err != nil {
 		t.Fatal(err)
 	}

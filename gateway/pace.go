@@ -10,33 +10,30 @@ import (
 )
 
 const (
-	// patience is what a caller may be waited for in all in one request, and
-	// slowest what it must move beyond that, in bytes a second.
+	// patience is what a caller may be waited for without moving anything; what
+	// moves gives it back at slowest, in bytes a second.
 	patience = 10 * time.Second
 	slowest  = 16 << 10
 )
 
-// waiting is how long a caller has been waited for. What the house itself takes
-// between two reads or writes is not the caller's.
+// waiting is how much of its patience a caller has used up. What the house
+// itself takes between two reads or writes is not the caller's.
 type waiting struct {
-	wall   clock.Clock
-	waited time.Duration
-	moved  int64
+	wall clock.Clock
+	used time.Duration
 }
 
-// until answers when the caller's patience ends, if it is waited for from now on.
-func (w *waiting) until(now time.Time) time.Time {
-	return now.Add(patience + time.Duration(w.moved)*time.Second/slowest - w.waited)
-}
+// until answers when the patience ends, if the caller is waited for from now on.
+func (w *waiting) until(now time.Time) time.Time { return now.Add(patience - w.used) }
 
 // passed counts one wait, and what it brought.
 func (w *waiting) passed(began time.Time, bytes int) {
-	w.waited += w.wall.Now().Sub(began)
-	w.moved += int64(bytes)
+	w.used += w.wall.Now().Sub(began) - time.Duration(bytes)*time.Second/slowest
+	w.used = max(w.used, 0)
 }
 
-// paced is a body that must come in time: a caller that trickles is cut off. The
-// longer the body, the more time it has.
+// paced is a body that must come in time: a caller that trickles is cut off,
+// however long the body is.
 type paced struct {
 	io.ReadCloser
 	control *http.ResponseController
