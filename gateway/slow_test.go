@@ -25,7 +25,6 @@ func pipe(t *testing.T, server *httptest.Server, header ...string) (*http.Respon
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.Close() })
 	if err := c.(*net.TCPConn).SetReadBuffer(4096); err != nil {
 		t.Fatal(err)
 	}
@@ -34,12 +33,14 @@ func pipe(t *testing.T, server *httptest.Server, header ...string) (*http.Respon
 	if _, err := io.WriteString(c, text); err != nil {
 		t.Fatal(err)
 	}
-	reader := bufio.NewReader(c)
-	reply, err := http.ReadResponse(reader, nil)
+	reply, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = reply.Body.Close() })
+	t.Cleanup(func() {
+		_ = c.Close() // first: the body reads on to its end
+		_ = reply.Body.Close()
+	})
 	return reply, bufio.NewReader(reply.Body)
 }
 
