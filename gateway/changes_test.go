@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -67,7 +68,13 @@ func watchingWithin(t *testing.T, l admit.Limits, wall clock.Clock) (*spring, *h
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(h)
+	server := httptest.NewUnstartedServer(h)
+	server.Config.ConnState = func(c net.Conn, s http.ConnState) {
+		if tcp, ok := c.(*net.TCPConn); ok && s == http.StateNew {
+			_ = tcp.SetWriteBuffer(4096) // a slow reader is noticed after little
+		}
+	}
+	server.Start()
 	t.Cleanup(func() {
 		if err := stop(); err != nil {
 			t.Error(err)

@@ -3,8 +3,6 @@ package house
 import (
 	"runtime"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/linli-project/linli/pkg/admit"
 	"github.com/linli-project/linli/pkg/clock"
 )
@@ -18,8 +16,8 @@ func (h *House) limits() admit.Limits {
 }
 
 // gates stand before the calls that reach the door over the network.
-func (h *House) gates(meter prometheus.Registerer) admit.Gates {
+func (h *House) gates() admit.Gates {
 	gates := admit.NewGates(h.limits(), clock.Wall())
-	meter.MustRegister(gates.Collector("door"))
+	h.metrics.MustRegister(gates.Collector("door"))
 	return gates
 }

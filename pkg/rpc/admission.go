@@ -8,7 +8,6 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
@@ -34,11 +33,7 @@ const (
 	streamsPerConnection = 256
 	largestHeaders       = 32 << 10
 	handshakePatience    = 10 * time.Second
-	// A connection that says nothing for so long is asked, and cut when it does
-	// not answer: its caller vanished.
-	askAfter  = 30 * time.Second
-	answersIn = 10 * time.Second
-	// One that nobody calls on is closed.
+	// A connection that nobody calls on for so long is closed.
 	idleFor = 15 * time.Minute
 )
 
@@ -63,7 +58,6 @@ func networkLimits(gates admit.Gates, table rules) []grpc.ServerOption {
 		grpc.MaxConcurrentStreams(streamsPerConnection),
 		grpc.MaxHeaderListSize(largestHeaders),
 		grpc.ConnectionTimeout(handshakePatience),
-		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleFor, Time: askAfter, Timeout: answersIn}),
 	}
 	if gates == nil {
 		return options

@@ -77,11 +77,13 @@ func NewServer(c Config) (*Server, error) {
 			grpc.UnaryInterceptor(chain.unary(true)),
 			grpc.StreamInterceptor(chain.stream(true)),
 			grpc.MaxRecvMsgSize(largestMessage),
-			grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+			grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
+			grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleFor, Time: 2 * pingEvery, Timeout: pingPatience}),
 		)...),
 		inproc: (&inprocgrpc.Channel{}).WithServerUnaryInterceptor(chain.unary(false)).WithServerStreamInterceptor(chain.stream(false)),
 		health: health.NewServer(),
 	}
+	s.SetReady(false)
 	for _, svc := range c.Services {
 		svc.Register(s.grpc)
 		svc.Register(s.inproc)
@@ -109,7 +111,8 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
-// SetReady says to health checks whether calls are welcome.
+// SetReady says to health checks whether calls are welcome; at first they are
+// not.
 func (s *Server) SetReady(ready bool) {
 	status := healthpb.HealthCheckResponse_NOT_SERVING
 	if ready {
