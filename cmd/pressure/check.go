@@ -8,7 +8,7 @@ import (
 
 // missing answers how many of the ids that were acknowledged are not there.
 func (l *load) missing(ids []string) (int, error) {
-	const readers = 32
+	const readers = 4 // no more than the narrowest limits let in at once
 	var next, absent atomic.Int64
 	var all sync.WaitGroup
 	problems := make(chan error, readers)

@@ -21,15 +21,18 @@ type options struct {
 	// binary is linli's command, limits its --limits.
 	binary, limits string
 	// seconds of the pressure, times how much more than can be carried.
-	seconds     time.Duration
-	times       int
-	connections int
+	seconds time.Duration
+	// find is how long the sustainable load is looked for, beside how long each
+	// nuisance goes on, and the calm before it.
+	find, beside time.Duration
+	times        int
+	connections  int
 	// idle connections, slow readers and slow uploads of the nuisances.
 	idle, readers, uploads int
 }
 
 func main() {
-	var o options
+	o := options{find: 5 * time.Second, beside: 5 * time.Second}
 	var folder string
 	flag.StringVar(&o.binary, "linli", "bin/linli", "the command under test")
 	flag.StringVar(&o.limits, "limits", "", "its --limits")

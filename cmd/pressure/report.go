@@ -15,21 +15,22 @@ import (
 
 const (
 	seeded      = 1000
-	findFor     = 5 * time.Second // the sustainable load
-	besideFor   = 5 * time.Second // each nuisance, and the calm before it
-	besideParts = 10              // the steady load is a tenth of the sustainable one
+	besideParts = 10 // the steady load is a tenth of the sustainable one
 )
 
 // result is what a run found.
 type result struct {
-	sustainable     *tally
-	pressure        *tally
-	idleMemory      int64
-	memory          int64 // most RssAnon in bytes while under pressure
-	memoryNuisances int64
-	missing         int
-	beside          []besides
-	fsck            error
+	sustainable *tally
+	pressure    *tally
+	// linli's CPU time a call in microseconds: when nobody is refused, and under
+	// pressure over all that were answered.
+	calmCPU, pressureCPU float64
+	idleMemory           int64
+	memory               int64 // most RssAnon in bytes while under pressure
+	memoryNuisances      int64
+	missing              int
+	beside               []besides
+	fsck                 error
 }
 
 // besides is the p99 in milliseconds of a steady load before and while a
@@ -68,15 +69,19 @@ func (r *result) against(ctx context.Context, s *server, o options, out io.Write
 		return err
 	}
 	var err error
-	if r.sustainable, err = l.closed(ctx, 64, findFor); err != nil {
+	spent := s.cpu()
+	if r.sustainable, err = l.closed(ctx, 64, o.find); err != nil {
 		return err
 	}
+	r.calmCPU = perCall(s.cpu()-spent, len(r.sustainable.admitted))
+	spent = s.cpu()
 	fmt.Fprintf(out, "sustainable: %.0f calls/s, p99 %.1f ms\n", r.sustainable.rate(), at(r.sustainable.admitted, 0.99))
 	s.most.Store(0)
 	if r.pressure, err = l.offer(ctx, o.connections, float64(o.times)*r.sustainable.rate(), o.seconds); err != nil {
 		return err
 	}
 	r.memory = s.most.Swap(0)
+	r.pressureCPU = perCall(s.cpu()-spent, len(r.pressure.admitted)+len(r.pressure.refused))
 	r.say(out)
 	if r.missing, err = l.missing(append(r.pressure.created, r.sustainable.created...)); err != nil {
 		return err
@@ -84,7 +89,7 @@ func (r *result) against(ctx context.Context, s *server, o options, out io.Write
 	fmt.Fprintf(out, "of %d acknowledged creates %d are missing\n", len(r.pressure.created)+len(r.sustainable.created), r.missing)
 	s.most.Store(0)
 	for _, n := range nuisances(o) {
-		b, err := l.beside(ctx, n, r.sustainable.rate()/besideParts)
+		b, err := l.beside(ctx, n, r.sustainable.rate()/besideParts, o.beside)
 		if err != nil {
 			return fmt.Errorf("%s: %w", n.what, err)
 		}
@@ -95,6 +100,10 @@ func (r *result) against(ctx context.Context, s *server, o options, out io.Write
 	fmt.Fprintf(out, "memory: idle %d MB, under pressure at most %d MB, beside nuisances at most %d MB\n",
 		r.idleMemory>>20, r.memory>>20, r.memoryNuisances>>20)
 	return nil
+}
+
+func perCall(spent time.Duration, calls int) float64 {
+	return float64(spent.Microseconds()) / float64(max(1, calls))
 }
 
 // seed makes a community and the requests that are read.
@@ -116,18 +125,20 @@ func (l *load) seed() error {
 }
 
 // beside measures a steady load before and during a nuisance.
-func (l *load) beside(ctx context.Context, n nuisance, rate float64) (b besides, err error) {
+func (l *load) beside(ctx context.Context, n nuisance, rate float64, lasts time.Duration) (b besides, err error) {
 	b.what = n.what
-	before, err := l.offer(ctx, 64, rate, besideFor)
+	before, err := l.offer(ctx, 64, rate, lasts)
 	if err != nil {
 		return b, err
 	}
 	end, err := n.begin(ctx, l.address)
-	defer end()
+	if end != nil {
+		defer end()
+	}
 	if err != nil {
 		return b, err
 	}
-	during, err := l.offer(ctx, 64, rate, besideFor)
+	during, err := l.offer(ctx, 64, rate, lasts)
 	if err != nil {
 		return b, err
 	}
@@ -146,7 +157,8 @@ func (r *result) say(out io.Writer) {
 		p.offered, p.took.Seconds(), p.offered-p.unsent, len(p.admitted), p.rate(), len(p.refused), p.broken, p.odd, p.firstOdd)
 	fmt.Fprintf(out, "admitted p50 %.1f ms p99 %.1f ms max %.1f ms; refused p50 %.1f ms p99 %.1f ms; %d refused without Retry-After; sent late p99 %.1f ms\n",
 		at(p.admitted, 0.5), at(p.admitted, 0.99), at(p.admitted, 1), at(p.refused, 0.5), at(p.refused, 0.99), p.withoutRetry, at(p.late, 0.99))
-	fmt.Fprintf(out, "memory at most %d MB\n", r.memory>>20)
+	fmt.Fprintf(out, "CPU of linli: %.0f µs a call at the sustainable load, %.0f µs an answer under pressure; memory at most %d MB\n",
+		r.calmCPU, r.pressureCPU, r.memory>>20)
 }
 
 // verdict is an error when something was lost or not answered as it must be.
@@ -183,6 +195,8 @@ func (r *result) figures(o options) figures.Run {
 		row(times+": neither admitted nor refused", float64(p.odd+p.broken), "calls", "0"),
 		row(times+": acknowledged creates", float64(len(p.created)), "rows", ""),
 		row(times+": acknowledged creates that are missing", float64(r.missing), "rows", "0"),
+		row("CPU of linli a call, at the sustainable load", r.calmCPU, "µs", ""),
+		row("CPU of linli an answer, under pressure", r.pressureCPU, "µs", ""),
 		row("RssAnon, idle", float64(r.idleMemory>>20), "MB", ""),
 		row("RssAnon at most, "+times, float64(r.memory>>20), "MB", "< 1024 MB"),
 		row("RssAnon at most, beside the nuisances", float64(r.memoryNuisances>>20), "MB", "< 1024 MB"),

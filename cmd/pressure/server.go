@@ -88,6 +88,23 @@ func (s *server) memory() int64 {
 	return 0
 }
 
+// cpu is what the process has spent so far, in user and system time together.
+func (s *server) cpu() time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	_, after, _ := strings.Cut(string(text), ") ") // past the name
+	fields := strings.Fields(after)
+	const user, system, perSecond = 11, 12, 100
+	if len(fields) <= system {
+		return 0
+	}
+	u, _ := strconv.ParseInt(fields[user], 10, 64)
+	v, _ := strconv.ParseInt(fields[system], 10, 64)
+	return time.Duration(u+v) * time.Second / perSecond
+}
+
 // close stops it in order.
 func (s *server) close() error {
 	s.stop()

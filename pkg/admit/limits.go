@@ -38,14 +38,16 @@ type Limits struct {
 	Connections int
 }
 
-// Defaults are measured for two cores and grow with them. Reads keep a core
-// busy each, so a few dozen are enough; a write waits for the disk together
-// with the others of its group, so many at once cost less each.
+// Defaults are for two cores and grow with them. A read keeps a core busy, so a
+// few at once are enough and more would only be in each other's way; a write
+// waits for the disk together with the others of its group, so many at once cost
+// less each. 256 callers who wait for each answer are never refused for their
+// number.
 func Defaults(cores int) Limits {
 	cores = max(cores, 1)
 	return Limits{
-		Reads: 32 * cores, Writes: 128 * cores, Bulk: 2 * cores, Streams: 4000,
-		Queue: 512, Wait: 500 * time.Millisecond, Bytes: 64 << 20, Connections: 12_000,
+		Reads: 4 * cores, Writes: 32 * cores, Bulk: 2 * cores, Streams: 4000,
+		Queue: 256, Wait: 500 * time.Millisecond, Bytes: 64 << 20, Connections: 12_000,
 	}
 }
 
