@@ -57,9 +57,6 @@ func (r Role) Peers() []string {
 // answersGRPC says whether the role has a door of its own.
 func (r Role) answersGRPC() bool { return r != Broker }
 
-// usesBroker says whether the role is a client of a broker elsewhere.
-func (r Role) usesBroker() bool { return r != Whole && r != Broker }
-
 // Config of a house. Validate says what is wrong with it.
 type Config struct {
 	// Role is what this process runs.
@@ -77,6 +74,8 @@ type Config struct {
 	// BrokerKeyFile holds the secret that opens the broker; with Dev it is made
 	// when it is not there.
 	BrokerKeyFile string
+	// TLS secures the connections between the parts; nothing set = they are plain.
+	TLS TLS
 	// Peers are the addresses of services in other processes, by their names:
 	// "registry" → "127.0.0.1:9101" or another target of gRPC's.
 	Peers map[string]string
@@ -147,6 +146,9 @@ func (c Config) validateOthers() error {
 	}
 	if c.BrokerKeyFile == "" {
 		return errors.New("no broker key: name its file with LINLI_BROKER_KEY_FILE")
+	}
+	if err := c.TLS.validate(); err != nil {
+		return err
 	}
 	for _, name := range c.Role.Peers() {
 		if c.Peers[name] == "" {

@@ -8,7 +8,6 @@ import (
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"google.golang.org/grpc"
 
 	"github.com/linli-project/linli/gateway"
 	"github.com/linli-project/linli/pkg/clock"
@@ -17,7 +16,7 @@ import (
 // buildGateway makes REST over the door: in the whole over its own, in a gateway
 // over those of the services.
 func (h *House) buildGateway(context.Context) error {
-	var conn grpc.ClientConnInterface = h.server.Conn()
+	conn := h.server.Conn()
 	if h.config.Role == Gateway {
 		conn = h.router("watch", "dev")
 	}

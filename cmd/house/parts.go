@@ -54,6 +54,7 @@ func (h *House) startBroker(context.Context) error {
 		if c.Key, err = h.brokerKey(); err != nil {
 			return err
 		}
+		c.TLS = h.tlsServer
 	}
 	b, err := events.StartBroker(c)
 	if err != nil {
@@ -73,7 +74,7 @@ func (h *House) connectBroker(context.Context) error {
 		return err
 	}
 	b, err := events.Connect(events.ClientConfig{
-		URL: h.config.Broker, Name: string(h.config.Role), Key: key, Trusted: h.config.Dev, Log: h.config.Log,
+		URL: h.config.Broker, Name: string(h.config.Role), Key: key, TLS: h.tlsClient, Trusted: h.config.Dev, Log: h.config.Log,
 	})
 	if err != nil {
 		return fmt.Errorf("connect to the broker: %w", err)
@@ -114,7 +115,7 @@ func (h *House) gauge(name, help string, value func() float64) {
 func (h *House) dialPeers(context.Context) error {
 	h.peers = map[string]*rpc.Connection{}
 	for _, name := range h.config.Role.Peers() {
-		c, err := rpc.Dial(h.config.Peers[name])
+		c, err := rpc.Dial(h.config.Peers[name], h.tlsClient)
 		if err != nil {
 			return fmt.Errorf("find %s: %w", name, err)
 		}
@@ -170,10 +171,17 @@ func (h *House) buildDoor(context.Context) error {
 	if h.watch != nil {
 		all = append(all, h.watch)
 	}
+	if len(h.stores) > 0 {
+		parked, err := h.parkedEvents()
+		if err != nil {
+			return err
+		}
+		all = append(all, parked)
+	}
 	var err error
 	h.server, err = rpc.NewServer(rpc.Config{
 		Services: all, Authenticator: authenticator, Log: h.config.Log, Metrics: h.metrics,
-		Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev, Gates: h.gates(),
+		Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev, TLS: h.tlsServer, Gates: h.gates(),
 	})
 	if err != nil {
 		return fmt.Errorf("build the door: %w", err)

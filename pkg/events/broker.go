@@ -5,6 +5,7 @@ package events
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -43,6 +44,8 @@ type BrokerConfig struct {
 	Listen string
 	// Key is what other processes show; a listener needs one.
 	Key Key
+	// TLS secures the listener; nil = it is plain.
+	TLS *tls.Config
 	Log *slog.Logger
 }
 
@@ -74,6 +77,9 @@ func StartBroker(c BrokerConfig) (*Broker, error) {
 	if c.Listen != "" {
 		if err := listen(options, c.Listen, c.Key); err != nil {
 			return nil, err
+		}
+		if c.TLS != nil {
+			options.TLS, options.TLSVerify, options.TLSConfig, options.TLSTimeout = true, true, c.TLS, dialPatience.Seconds()
 		}
 		connect = append(connect, c.Key.option())
 	}
@@ -158,7 +164,7 @@ func (b *Broker) makeStreams(services []string) error {
 			Name: streamName(service), Subjects: []string{"linli." + service + ".>"},
 			Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy,
 			MaxAge: keptFor, MaxBytes: largestStream, Discard: jetstream.DiscardNew,
-			Duplicates: duplicateTime, DenyDelete: true,
+			Duplicates: duplicateTime, DenyDelete: true, AllowAtomicPublish: true,
 			Metadata: map[string]string{syncedBy: b.server.ID()},
 		})
 		if err != nil {

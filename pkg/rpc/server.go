@@ -4,6 +4,7 @@ package rpc
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -12,6 +13,8 @@ import (
 	"github.com/fullstorydev/grpchan/inprocgrpc"
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -53,6 +56,8 @@ type Config struct {
 	// inside the process pass: they belong to a call that was let in. Without
 	// gates everything passes.
 	Gates admit.Gates
+	// TLS secures the listener; nil = it is plain.
+	TLS *tls.Config
 	// Dev serves the methods and the reflection of development.
 	Dev bool
 }
@@ -72,8 +77,13 @@ func NewServer(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	secured := insecure.NewCredentials()
+	if c.TLS != nil {
+		secured = credentials.NewTLS(c.TLS)
+	}
 	s := &Server{
 		grpc: grpc.NewServer(append(networkLimits(c.Gates, chain.rules),
+			grpc.Creds(secured),
 			grpc.UnaryInterceptor(chain.unary(true)),
 			grpc.StreamInterceptor(chain.stream(true)),
 			grpc.MaxRecvMsgSize(largestMessage),
