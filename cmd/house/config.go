@@ -93,6 +93,7 @@ type Config struct {
 	// Limits of what is taken on at once; zero = admit.Defaults of this machine.
 	Limits admit.Limits
 	Log    *slog.Logger
+	Faults Faults
 }
 
 // Validate refuses what cannot work or must not be.

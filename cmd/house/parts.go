@@ -22,7 +22,7 @@ func (h *House) openFolder(context.Context) error {
 	if h.folder, err = openFolder(h.config.Data, h.config.Role); err != nil {
 		return err
 	}
-	h.civil, err = h.folder.civil(h.config.Clock, clock.Wall())
+	h.civil, err = h.folder.civil(h.config.Clock, h.config.Faults.wall())
 	return err
 }
 
@@ -32,7 +32,7 @@ func (h *House) openStores(ctx context.Context) error {
 		return err
 	}
 	for _, name := range h.config.Role.services() {
-		s, err := h.folder.openStore(ctx, name, master, h.civil, clock.Wall(), h.config.Log)
+		s, err := h.folder.openStore(ctx, name, master, h.civil, h.config.Faults.wall(), h.config)
 		if err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func (h *House) openStores(ctx context.Context) error {
 // startBroker starts the broker in this process; in a process of its own it
 // listens for the others.
 func (h *House) startBroker(context.Context) error {
-	c := events.BrokerConfig{Dir: h.folder.file("nats"), Services: serviceNames(), Log: h.config.Log}
+	c := events.BrokerConfig{Dir: h.folder.file("nats"), Services: serviceNames(), Log: h.config.Log, NoSync: h.config.Faults.NoSyncBroker}
 	if h.config.Role == Broker {
 		var err error
 		if c.Listen, err = hostOf(h.config.Broker); err != nil {
@@ -194,7 +194,7 @@ func (h *House) buildDoor(context.Context) error {
 
 // startDelivery runs relays, consumers and jobs until Close.
 func (h *House) startDelivery(ctx context.Context) error {
-	d, err := newDelivery(ctx, h.broker, h.stores, h.services, h.config.Log)
+	d, err := newDelivery(ctx, h.broker, h.stores, h.services, h.config)
 	if err != nil {
 		return err
 	}

@@ -47,12 +47,16 @@ type BrokerConfig struct {
 	// TLS secures the listener; nil = it is plain.
 	TLS *tls.Config
 	Log *slog.Logger
+	// NoSync has the broker acknowledge what is not on disk yet. It exists for
+	// the controls of crash tests.
+	NoSync bool
 }
 
 // Broker is the client of a NATS server: of one inside the process, made by
 // StartBroker, or of one in another, made by Connect.
 type Broker struct {
 	server *server.Server // nil in a client of another process
+	mender *mender        // of the server
 	conn   *nats.Conn
 	js     jetstream.JetStream
 	log    *slog.Logger
@@ -71,7 +75,10 @@ type Broker struct {
 func StartBroker(c BrokerConfig) (*Broker, error) {
 	options := &server.Options{
 		ServerName: "linli", DontListen: true, NoSigs: true, NoLog: true,
-		JetStream: true, StoreDir: c.Dir, SyncAlways: true, DisableJetStreamBanner: true,
+		JetStream: true, StoreDir: c.Dir, SyncAlways: !c.NoSync, DisableJetStreamBanner: true,
+		// Without a limit of its own the server takes one from what is free on the
+		// disk now, and does not start where the streams could outgrow that.
+		JetStreamMaxStore: int64(len(c.Services)) * largestStream,
 	}
 	connect := []nats.Option{nats.MaxReconnects(-1)}
 	if c.Listen != "" {
@@ -87,8 +94,8 @@ func StartBroker(c BrokerConfig) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure: %w", err)
 	}
+	b := &Broker{server: s, mender: newMender(s, c.Dir, c.Log), log: c.Log, trusted: true}
 	go s.Start()
-	b := &Broker{server: s, log: c.Log, trusted: true}
 	if !s.ReadyForConnections(brokerPatience) {
 		return nil, errors.Join(errors.New("the broker did not become ready"), b.Close())
 	}
@@ -200,6 +207,10 @@ func (b *Broker) Connections() int {
 
 // Close ends the connection, then the server, and waits for its files.
 func (b *Broker) Close() error {
+	if b.mender != nil { // closed twice, the server does not mind
+		b.mender.close()
+		b.mender = nil
+	}
 	if b.conn != nil {
 		b.conn.Close()
 	}
