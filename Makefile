@@ -80,6 +80,11 @@ bench: ## storage beside raw fsync, REST beside a bare handler
 figures: ## print docs/performance.md and docs/reliability.md from docs/figures
 	go run ./cmd/figures/print
 
+.PHONY: pressure
+pressure: build ## offer ten times what can be carried for a minute, and callers who mean no good
+	go build -o bin/pressure ./cmd/pressure
+	bin/pressure -figures docs/figures
+
 nightly: ## what takes longer: a thousand kills, long histories, the race detector everywhere, fuzzing
 	LINLI_NIGHTLY=1 go test -race -timeout 4h ./pkg/...
 	go test -race -timeout 1h ./services/... ./gateway/... ./cmd/...

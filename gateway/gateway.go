@@ -11,6 +11,7 @@ import (
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/klauspost/compress/gzhttp"
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
@@ -20,6 +21,7 @@ import (
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	requestsv1 "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 
+	"github.com/linli-project/linli/pkg/admit"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/rpc"
 )
@@ -40,7 +42,11 @@ type Config struct {
 	Ready func() bool
 	// Metrics answers /metrics.
 	Metrics http.Handler
-	// Wall is the house's clock, for deadlines of writes.
+	// Limits of what is taken on at once, zero for the defaults; what is refused
+	// is counted in Meter, if there is one.
+	Limits admit.Limits
+	Meter  prometheus.Registerer
+	// Wall is the house's clock, for deadlines of reads and writes.
 	Wall clock.Clock
 	Log  *slog.Logger
 }
@@ -75,7 +81,7 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, problem{Status: http.StatusNotFound, Reason: "METHOD_CLOSED"})
 	})
-	return hardened(compressed(mux)), nil
+	return hardened(newAdmission(c.Limits, c.Wall, c.Meter, compressed(mux))), nil
 }
 
 // Health is what a process without REST answers over HTTP: /healthz, whether
