@@ -112,11 +112,13 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 		runtime.WithMiddlewares(readQueries().only),
 	)
 	ctx := context.Background()
-	var clock error
+	var development error
 	if dev {
-		clock = devv1.RegisterClockServiceHandlerClient(ctx, mux, devv1.NewClockServiceClient(conn))
+		development = errors.Join(
+			devv1.RegisterClockServiceHandlerClient(ctx, mux, devv1.NewClockServiceClient(conn)),
+			requestsv1.RegisterSeedServiceHandlerClient(ctx, mux, requestsv1.NewSeedServiceClient(conn)))
 	}
-	return mux, errors.Join(clock,
+	return mux, errors.Join(development,
 		registryv1.RegisterRegistryServiceHandlerClient(ctx, mux, registryv1.NewRegistryServiceClient(conn)),
 		registryv1.RegisterPolicyServiceHandlerClient(ctx, mux, registryv1.NewPolicyServiceClient(conn)),
 		registryv1.RegisterInboxServiceHandlerClient(ctx, mux, registryv1.NewInboxServiceClient(conn)),
