@@ -27,7 +27,7 @@ const (
 // Requests to post together, as the caller's own.
 type SeedRequestsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At most 100: a commit has its limits.
+	// At most 50: a commit has its limits.
 	Requests      []*PostRequestRequest `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -122,7 +122,7 @@ const file_linli_requests_v1_seed_proto_rawDesc = "" +
 	"\x1clinli/requests/v1/seed.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a linli/requests/v1/requests.proto\x1a\x1alinli/type/v1/access.proto\"d\n" +
 	"\x13SeedRequestsRequest\x12M\n" +
 	"\brequests\x18\x01 \x03(\v2%.linli.requests.v1.PostRequestRequestB\n" +
-	"\xbaH\a\x92\x01\x04\b\x01\x10dR\brequests\"(\n" +
+	"\xbaH\a\x92\x01\x04\b\x01\x102R\brequests\"(\n" +
 	"\x14SeedRequestsResponse\x12\x10\n" +
 	"\x03ids\x18\x01 \x03(\tR\x03ids2\x9e\x01\n" +
 	"\vSeedService\x12\x8e\x01\n" +
