@@ -1,12 +1,14 @@
 -- wrk's script for a comparison: linli's requests from here, those of the
--- others from their own script (PEERS_LUA). Environment, for linli:
---   LINLI_AUTH    Authorization header
---   LINLI_IDS     file with the ids to get, one a line
---   LINLI_BODIES  file with the bodies to post, one a line
---   LINLI_AFTER   command that waits until all effects of a create are there, so
+-- others from their own script (PEERS_LUA). PROFILE is linli-one or linli-six.
+-- Environment, for linli:
+--   LINLI_AUTH                  Authorization header
+--   LINLI_BODIES                file with the bodies to post, one a line
+--   IDS_one, IDS_six            file with the ids to get, one a line
+--   AFTER_one, AFTER_six        command that waits until all effects of a create are there, so
 --                 that they are on linli's account and not on the next one's
 local env = os.getenv
-if env("PROFILE") ~= "linli" then
+local shape = env("PROFILE"):match("^linli%-(.*)")
+if not shape then
   dofile(env("PEERS_LUA"))
   return
 end
@@ -36,7 +38,7 @@ function init(args)
       ready[i] = wrk.format("POST", "/v1/requests", nil, body)
     end
   elseif op == "get" then
-    local ids = lines(env("LINLI_IDS"))
+    local ids = lines(env("IDS_" .. shape))
     for i = 1, 20000 do
       ready[i] = wrk.format("GET", "/v1/requests/" .. ids[math.random(#ids)])
     end
@@ -51,7 +53,7 @@ end
 function request() return ready[math.random(#ready)] end
 
 function done(s, l, r)
-  if op == "create" then os.execute(env("LINLI_AFTER")) end
+  if op == "create" then os.execute(env("AFTER_" .. shape)) end
   local e = s.errors
   local bad = e.status + e.connect + e.read + e.write + e.timeout
   io.write(string.format("RESULT rps=%.1f p50=%.3f p99=%.3f bad=%d bytes=%d\n",

@@ -137,3 +137,29 @@ func stopAll(all []*process) error {
 	}
 	return errors.Join(problems...)
 }
+
+// cpuTime answers the CPU time that processes have used so far.
+func cpuTime(pids []int) (time.Duration, error) {
+	const tick = 10 * time.Millisecond // USER_HZ is 100 on Linux
+	var total time.Duration
+	for _, pid := range pids {
+		stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+		if err != nil {
+			return 0, fmt.Errorf("CPU time of %d: %w", pid, err)
+		}
+		// The name in brackets can hold anything; user and system time are the
+		// 12th and 13th field behind it.
+		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+		if len(fields) < 13 {
+			return 0, fmt.Errorf("CPU time of %d: %d fields", pid, len(fields))
+		}
+		for _, field := range fields[11:13] {
+			ticks, err := strconv.ParseInt(field, 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("CPU time of %d: %w", pid, err)
+			}
+			total += time.Duration(ticks) * tick
+		}
+	}
+	return total, nil
+}
