@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
@@ -121,6 +123,7 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 		runtime.WithRoutingErrorHandler(answerRoutingError),
 		runtime.WithIncomingHeaderMatcher(passedIn),
 		runtime.WithOutgoingHeaderMatcher(passedOut),
+		runtime.WithWriteContentLength(), // else net/http cuts an answer of some length into chunks
 		runtime.WithMiddlewares(readQueries().only),
 	)
 	ctx := context.Background()
@@ -209,15 +212,21 @@ func printable(value string) bool {
 // hardened sets the headers that every answer has. Nothing here is to be
 // framed, sniffed, cached by strangers or run from elsewhere.
 func hardened(next http.Handler) http.Handler {
+	// Values are shared by all answers: a header that is added to gets a list of
+	// its own.
+	fixed := http.Header{}
+	fixed.Set("X-Content-Type-Options", "nosniff")
+	fixed.Set("X-Frame-Options", "DENY")
+	fixed.Set("Referrer-Policy", "no-referrer")
+	fixed.Set("Cache-Control", "no-store")
+	fixed.Set("Content-Security-Policy",
+		"default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "+
+			"frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
+	for name, values := range fixed {
+		fixed[name] = slices.Clip(values)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy",
-			"default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "+
-				"frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
+		maps.Copy(w.Header(), fixed)
 		next.ServeHTTP(w, r)
 	})
 }

@@ -3,7 +3,7 @@ package requests
 import (
 	pb "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 
-	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/scope"
@@ -20,7 +20,9 @@ func (s *Service) requestProto(call access.Call, row table.Row[*pb.RequestRow]) 
 	if err != nil {
 		return nil, err
 	}
-	out := proto.CloneOf(row.Value.GetRequest())
+	// Of its own, since a row may be announced after this, or written again. What
+	// is set below stands in the request itself and never deeper.
+	out := shallow(row.Value.GetRequest())
 	out.Etag = row.Etag()
 	out.Answer, out.Reason, out.Found, out.ClockReason = words.GetAnswer(), words.GetReason(), words.GetFound(), words.GetClockReason()
 	if out.GetAuthor() == call.Person {
@@ -35,6 +37,17 @@ func (s *Service) requestProto(call access.Call, row table.Row[*pb.RequestRow]) 
 		out.Ticket, out.Found = "", ""
 	}
 	return out, nil
+}
+
+// shallow is a request that shares the messages and lists of another.
+func shallow(r *pb.Request) *pb.Request {
+	out := &pb.Request{}
+	from, to := r.ProtoReflect(), out.ProtoReflect()
+	from.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		to.Set(f, v)
+		return true
+	})
+	return out
 }
 
 // anonymous says whether nobody learns who posted a request.
