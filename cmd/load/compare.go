@@ -118,5 +118,9 @@ func (c comparison) size(ctx context.Context, s *stage, rows int) (cells []cell,
 		}
 	}
 	loaded, err := s.loaded(rows, targets)
-	return cells, append(starts, loaded...), err
+	if err != nil || rows != c.sizes[0] {
+		return cells, append(starts, loaded...), err
+	}
+	browsed, err := s.browsing(ctx)
+	return cells, slices.Concat(starts, loaded, browsed), err
 }
