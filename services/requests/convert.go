@@ -3,7 +3,7 @@ package requests
 import (
 	pb "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 
-	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/scope"
@@ -20,13 +20,25 @@ func (s *Service) requestProto(call access.Call, row table.Row[*pb.RequestRow]) 
 	if err != nil {
 		return nil, err
 	}
-	// Of its own, since a row may be announced after this, or written again. What
-	// is set below stands in the request itself and never deeper.
-	out := shallow(row.Value.GetRequest())
+	// Of its own, since a row may be announced after this, or written again.
+	return shown(call, row, words, proto.CloneOf(row.Value.GetRequest())), nil
+}
+
+// showRead is requestProto of a row that was read to be shown: it takes the
+// request out of the row instead of a copy.
+func (s *Service) showRead(call access.Call, row table.Row[*pb.RequestRow]) (*pb.Request, error) {
+	words, err := s.wordsOf(row.Value)
+	if err != nil {
+		return nil, err
+	}
+	return shown(call, row, words, row.Value.GetRequest()), nil
+}
+
+func shown(call access.Call, row table.Row[*pb.RequestRow], words *pb.SaidWords, out *pb.Request) *pb.Request {
 	out.Etag = row.Etag()
 	out.Answer, out.Reason, out.Found, out.ClockReason = words.GetAnswer(), words.GetReason(), words.GetFound(), words.GetClockReason()
 	if out.GetAuthor() == call.Person {
-		return out, nil
+		return out
 	}
 	office := call.ScopeOf(officeRoles()...).Covers(scope.Path(row.Value.GetCommunityPath()))
 	if anonymous(out) || !office && out.GetVisibility() != pb.Visibility_VISIBILITY_PUBLIC {
@@ -36,17 +48,6 @@ func (s *Service) requestProto(call access.Call, row table.Row[*pb.RequestRow]) 
 	if !office {
 		out.Ticket, out.Found = "", ""
 	}
-	return out, nil
-}
-
-// shallow is a request that shares the messages and lists of another.
-func shallow(r *pb.Request) *pb.Request {
-	out := &pb.Request{}
-	from, to := r.ProtoReflect(), out.ProtoReflect()
-	from.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		to.Set(f, v)
-		return true
-	})
 	return out
 }
 

@@ -65,7 +65,7 @@ func (s *Service) whole(r kv.Reader, call access.Call, page table.PageCall, q ta
 		if hidden(call, row.Value) {
 			continue
 		}
-		one, err := s.requestProto(call, row)
+		one, err := s.showRead(call, row)
 		if err != nil {
 			return nil, "", err
 		}

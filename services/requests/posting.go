@@ -172,7 +172,7 @@ func (s *Service) GetRequest(ctx context.Context, req *pb.GetRequestRequest) (*p
 	err := s.store.View(ctx, func(r kv.Reader) error {
 		row, ok, err := s.tables.requests.Get(r, s.officeScope(call), requestKey(req.GetId()))
 		if err == nil && ok && !hidden(call, row.Value) {
-			out, err = s.requestProto(call, row)
+			out, err = s.showRead(call, row)
 			return err
 		}
 		if err == nil {
