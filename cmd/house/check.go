@@ -44,7 +44,7 @@ func Check(ctx context.Context, c Config) (reports []ServiceReport, err error) {
 		}
 	}()
 	for _, name := range role.services() {
-		s, err := f.openStore(ctx, name, master, clock.Wall(), clock.Wall(), c.Log)
+		s, err := f.openStore(ctx, name, master, clock.Wall(), clock.Wall(), c)
 		if err != nil {
 			return nil, err
 		}
