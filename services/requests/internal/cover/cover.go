@@ -32,6 +32,9 @@ type Found struct {
 // is found, so that nothing hides behind a neighbour and covering a covered
 // text changes nothing.
 func Find(text string) []Found {
+	if wordsOnly(text) {
+		return nil
+	}
 	f := fold(text)
 	var out []Found
 	for {

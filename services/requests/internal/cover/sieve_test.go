@@ -58,6 +58,30 @@ func TestSieve_EveryExpressionHasANeed(t *testing.T) {
 	}
 }
 
+// Nothing is found in a text of words only, so that it need not be read.
+func FuzzWordsOnly(f *testing.F) {
+	for _, s := range []string{"甲单元", "十楼", "三楼", "湘", "单元一门", "石板松了，请来", "二三四"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		folded := fold(text)
+		if found := append(numbers(folded), named(folded)...); wordsOnly(text) && len(found) > 0 {
+			t.Errorf("%q: %v", text, found)
+		}
+	})
+}
+
+func TestWordsOnly_HoldsNothing(t *testing.T) {
+	letters := rapid.StringMatching(`[甲乙丙丁十百拾佰一二三四五零两单元栋幢座号楼层门房室户第的负地下湘京电话是为石板松了 ,.，。\n]{0,12}`)
+	rapid.Check(t, func(t *rapid.T) {
+		text := letters.Draw(t, "text")
+		folded := fold(text)
+		if found := append(numbers(folded), named(folded)...); wordsOnly(text) && len(found) > 0 {
+			t.Fatalf("%q: %v", text, found)
+		}
+	})
+}
+
 // BenchmarkPosting reads a text of 520 characters as posting does.
 func BenchmarkPosting(b *testing.B) {
 	text := ""
