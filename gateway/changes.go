@@ -29,6 +29,8 @@ const (
 	// writePatience is how long one write may take before a reader that has
 	// stopped reading is let go.
 	writePatience = 10 * time.Second
+	// togetherAtMost is how many changes wait to be written together.
+	togetherAtMost = 64
 )
 
 const missed = "event: missed\ndata: {}\n\n"
@@ -42,7 +44,7 @@ func (c *changes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, problemOf(err))
 		return
 	}
-	received := make(chan *watchv1.WatchChangesResponse)
+	received := make(chan *watchv1.WatchChangesResponse, togetherAtMost)
 	failed := make(chan error, 1)
 	go func() {
 		for {
@@ -70,12 +72,18 @@ func (c *changes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		select {
 		case m := <-received:
 			err = out.send(m)
+			for err == nil && len(received) > 0 { // what came at once goes out at once
+				err = out.send(<-received)
+			}
 		case <-beat.C:
 			err = out.write(": still here\n\n")
 		case err = <-failed:
 			if !out.sent && r.Context().Err() == nil {
 				c.log.Debug("changes ended", "error", err)
 			}
+		}
+		if err == nil {
+			err = out.control.Flush()
 		}
 		if err != nil {
 			return // the reader is gone, or reconnects by itself
@@ -101,7 +109,10 @@ func (s *sse) open(again bool) error {
 	if again {
 		beginning += missed
 	}
-	return s.write(beginning)
+	if err := s.write(beginning); err != nil {
+		return err
+	}
+	return s.control.Flush()
 }
 
 func (s *sse) send(m *watchv1.WatchChangesResponse) error {
@@ -122,8 +133,6 @@ func (s *sse) write(text string) error {
 	if err := s.control.SetWriteDeadline(s.wall.Now().Add(writePatience)); err != nil {
 		return err
 	}
-	if _, err := s.w.Write([]byte(text)); err != nil {
-		return err
-	}
-	return s.control.Flush()
+	_, err := s.w.Write([]byte(text))
+	return err
 }

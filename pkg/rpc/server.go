@@ -67,6 +67,7 @@ type Config struct {
 type Server struct {
 	grpc   *grpc.Server
 	inproc *inprocgrpc.Channel
+	local  *local
 	health *health.Server
 }
 
@@ -91,15 +92,18 @@ func NewServer(c Config) (*Server, error) {
 			grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleFor, Time: 2 * pingEvery, Timeout: pingPatience}),
 		)...),
 		inproc: (&inprocgrpc.Channel{}).WithServerUnaryInterceptor(chain.unary(false)).WithServerStreamInterceptor(chain.stream(false)),
+		local:  &local{methods: map[string]localMethod{}, unary: chain.unary(false)},
 		health: health.NewServer(),
 	}
 	s.SetReady(false)
 	for _, svc := range c.Services {
 		svc.Register(s.grpc)
 		svc.Register(s.inproc)
+		svc.Register(s.local)
 	}
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	healthpb.RegisterHealthServer(s.inproc, s.health)
+	healthpb.RegisterHealthServer(s.local, s.health)
 	if c.Dev {
 		reflection.Register(s.grpc)
 	}
@@ -110,8 +114,9 @@ func NewServer(c Config) (*Server, error) {
 }
 
 // Conn is the door from inside the process: a client connection through the
-// same chain, without a socket.
-func (s *Server) Conn() grpc.ClientConnInterface { return inproc{s.inproc} }
+// same chain, without a socket. A message that was sent through it is no longer
+// its sender's to change.
+func (s *Server) Conn() grpc.ClientConnInterface { return inproc{s.inproc, s.local} }
 
 // Serve answers on a listener until GracefulStop. It closes the listener.
 func (s *Server) Serve(l net.Listener) error {
