@@ -230,7 +230,7 @@ func (f folder) openAll(ctx context.Context, c Config, role Role) (stores []*sto
 		return err
 	}
 	for _, name := range role.services() {
-		s, err := f.openStore(ctx, name, master, clock.Wall(), clock.Wall(), c.Log)
+		s, err := f.openStore(ctx, name, master, clock.Wall(), clock.Wall(), c)
 		if err != nil {
 			return nil, nil, errors.Join(err, done())
 		}

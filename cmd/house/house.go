@@ -5,6 +5,7 @@ package house
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -40,6 +41,9 @@ type House struct {
 	httpAddr net.Addr
 	grpcAddr net.Addr
 	ready    atomic.Bool
+
+	// What listeners show to other parts and demand of them, and what clients do.
+	tlsServer, tlsClient *tls.Config
 
 	stopWatch func() error
 	closers   []closer // run in reverse by Close
@@ -85,6 +89,10 @@ func Start(ctx context.Context, c Config) (*House, error) {
 	}
 	h := &House{config: c, metrics: prometheus.NewRegistry(), failed: make(chan error, 8)}
 	h.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	var err error
+	if h.tlsServer, h.tlsClient, err = c.TLS.load(); err != nil {
+		return nil, err
+	}
 	for _, step := range c.Role.steps() {
 		if err := step(h, ctx); err != nil {
 			return nil, errors.Join(err, h.Close(context.WithoutCancel(ctx)))

@@ -95,15 +95,15 @@ type delivery struct {
 	jobs      []run.Job
 }
 
-func newDelivery(ctx context.Context, b *events.Broker, stores []*store.Store, all services, log *slog.Logger) (*delivery, error) {
-	d := &delivery{}
+func newDelivery(ctx context.Context, b *events.Broker, stores []*store.Store, all services, c Config) (*delivery, error) {
+	d, log := &delivery{}, c.Log
 	for i, s := range stores {
 		d.relays = append(d.relays, events.NewRelay(s, b, log))
-		c, err := events.NewConsumers(ctx, s, b, log, all[i].Reactions()...)
+		reactions, err := events.NewConsumers(ctx, s, b, log, c.Faults.reactions(s.Service(), all[i].Reactions())...)
 		if err != nil {
 			return nil, err
 		}
-		d.consumers = append(d.consumers, c)
+		d.consumers = append(d.consumers, reactions)
 		d.jobs = append(append(d.jobs, all[i].Jobs()...), sweeper(s, log))
 	}
 	return d, nil

@@ -117,21 +117,3 @@ func TestRelay_ABrokenRefillBeginsAgain(t *testing.T) {
 		t.Errorf("sum %d and %d, not %d", got, sumOf(t, sums), want)
 	}
 }
-
-// TestRelay_AnOlderStoreIsNotPublishedAgain: it has not kept which stream it
-// sent to, and the stream there is holds its events.
-func TestRelay_AnOlderStoreIsNotPublishedAgain(t *testing.T) {
-	things, _ := newStore(t, "things")
-	sums, _ := newStore(t, "sums")
-	emit(t, things, 1, 2, 3)
-	dir := t.TempDir()
-	run(t, dir, things, sums)
-	if err := things.SetSentTo(t.Context(), ""); err != nil { // as before there was the row
-		t.Fatal(err)
-	}
-	run(t, dir, things, sums)
-	b := startBroker(t, dir)
-	if n := messages(t, b); n != 3 {
-		t.Errorf("%d messages of 3 events", n)
-	}
-}
