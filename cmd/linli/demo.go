@@ -17,8 +17,9 @@ import (
 )
 
 type demoFlags struct {
-	data string
-	keep bool
+	data       string
+	keep, city bool
+	workplaces int
 }
 
 func demoCommand() *cobra.Command {
@@ -30,6 +31,8 @@ func demoCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c.Context(), f, c.OutOrStdout()) },
 	}
 	c.Flags().StringVar(&f.data, "data", "", "folder to use and to go on in; empty = a new one")
+	c.Flags().BoolVar(&f.city, "city", false, "a whole city instead: 100,000 members, from their rosters to 2,000 letters")
+	c.Flags().IntVar(&f.workplaces, "workplaces", 0, "with --city, only the first so many workplaces with their members; 0 = all 2,000")
 	c.Flags().BoolVar(&f.keep, "keep", false, "leave the server running at the end")
 	return c
 }
@@ -46,6 +49,9 @@ func runDemo(ctx context.Context, f demoFlags, out io.Writer) (err error) {
 	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("data folder %s cannot be made: %w", folder, err)
+	}
+	if f.city {
+		return runCity(ctx, f, folder, out)
 	}
 	log, err := os.OpenFile(filepath.Join(folder, "linli.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {

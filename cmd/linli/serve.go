@@ -27,7 +27,7 @@ const (
 
 type serveFlags struct {
 	data, http, grpc, clock, logLevel string
-	dev                               bool
+	dev, withParent                   bool
 }
 
 func serveCommand() *cobra.Command {
@@ -42,6 +42,7 @@ func serveCommand() *cobra.Command {
 	c.Flags().BoolVar(&f.dev, "dev", false, "development: tokens that anybody can write, loopback only")
 	c.Flags().StringVar(&f.clock, "clock", "", "with --dev, where the civil clock of a new folder begins (2013-01-01)")
 	c.Flags().StringVar(&f.logLevel, "log", "info", "debug, info, warn or error")
+	c.Flags().BoolVar(&f.withParent, "with-parent", false, "stop when the standard input ends: for a program that starts linli")
 	return c
 }
 
@@ -69,6 +70,9 @@ func serve(ctx context.Context, f serveFlags, out io.Writer) error {
 		return err
 	}
 	tuneMemory()
+	if f.withParent {
+		ctx = whileParent(ctx, os.Stdin)
+	}
 	h, err := house.Start(ctx, c)
 	if err != nil {
 		return err

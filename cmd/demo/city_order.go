@@ -1,0 +1,57 @@
+package demo
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// batchOf is how many things wait for their turn: it bounds what is in memory.
+const batchOf = 4 * atOnce
+
+// inOrder does something with many things, some at a time, and hands the results
+// on in the order in which the things came.
+type inOrder[T, R any] struct {
+	do   func(context.Context, T) (R, error)
+	each func(T, R) error
+	wait []T
+}
+
+func (o *inOrder[T, R]) add(ctx context.Context, thing T) error {
+	if o.wait = append(o.wait, thing); len(o.wait) < batchOf {
+		return nil
+	}
+	return o.flush(ctx)
+}
+
+func (o *inOrder[T, R]) flush(ctx context.Context) error {
+	results := make([]R, len(o.wait))
+	g, inner := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	for i, thing := range o.wait {
+		g.Go(func() (err error) {
+			results[i], err = o.do(inner, thing)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, thing := range o.wait {
+		if err := o.each(thing, results[i]); err != nil {
+			return err
+		}
+	}
+	o.wait = o.wait[:0]
+	return nil
+}
+
+// everyOne does something with each, some at a time.
+func everyOne(ctx context.Context, ids []string, do func(ctx context.Context, id string) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	for _, id := range ids {
+		g.Go(func() error { return do(ctx, id) })
+	}
+	return g.Wait()
+}
