@@ -94,7 +94,7 @@ func RunCity(ctx context.Context, conf CityConfig) (CityResult, error) {
 	if err != nil {
 		return CityResult{}, err
 	}
-	c := &city{client: newClient(conf.Address), records: all, notes: kept, kept: conf.Notes}
+	c := &city{client: clientFor(conf.Address, cityAtOnce), records: all, notes: kept, kept: conf.Notes}
 	for i, step := range c.steps() {
 		if i < kept.Done {
 			continue
@@ -139,13 +139,24 @@ func (c *city) measured(ctx context.Context, step cityStep, server int) error {
 func (c *city) file(name string) string { return filepath.Join(c.kept, name) }
 
 // advance moves the clock to the morning of a day; what was announced before
-// has arrived by then.
+// has arrived by then. After a step that announced much that takes longer than
+// one call may: it is asked for again.
 func (c *city) advance(ctx context.Context, day string) error {
+	return eventually(ctx, func() (bool, error) {
+		err := c.move(ctx, morning(day))
+		if reasonOf(err) == "DEADLINE" {
+			return false, nil
+		}
+		return true, err
+	})
+}
+
+func (c *city) move(ctx context.Context, to time.Time) error {
 	var now devv1.GetClockResponse
 	if err := c.client.call(ctx, admin(), http.MethodGet, "/v1/dev/clock", "", nil, &now); err != nil {
 		return err
 	}
-	if to := morning(day); now.GetTime().AsTime().Before(to) {
+	if now.GetTime().AsTime().Before(to) {
 		return c.client.call(ctx, admin(), http.MethodPost, "/v1/dev/clock:advance", "", &devv1.AdvanceClockRequest{Time: timestamppb.New(to)}, nil)
 	}
 	return c.client.call(ctx, admin(), http.MethodPost, "/v1/dev/events:drain", "", &devv1.DrainRequest{}, nil)

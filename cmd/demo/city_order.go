@@ -6,8 +6,12 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// cityAtOnce is how many calls are under way at a time: in a city many people
+// act at once, and what they write is committed together.
+const cityAtOnce = 64
+
 // batchOf is how many things wait for their turn: it bounds what is in memory.
-const batchOf = 4 * atOnce
+const batchOf = 2 * cityAtOnce
 
 // inOrder does something with many things, some at a time, and hands the results
 // on in the order in which the things came.
@@ -27,7 +31,7 @@ func (o *inOrder[T, R]) add(ctx context.Context, thing T) error {
 func (o *inOrder[T, R]) flush(ctx context.Context) error {
 	results := make([]R, len(o.wait))
 	g, inner := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce)
+	g.SetLimit(cityAtOnce)
 	for i, thing := range o.wait {
 		g.Go(func() (err error) {
 			results[i], err = o.do(inner, thing)
@@ -49,7 +53,7 @@ func (o *inOrder[T, R]) flush(ctx context.Context) error {
 // everyOne does something with each, some at a time.
 func everyOne(ctx context.Context, ids []string, do func(ctx context.Context, id string) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce)
+	g.SetLimit(cityAtOnce)
 	for _, id := range ids {
 		g.Go(func() error { return do(ctx, id) })
 	}

@@ -131,7 +131,7 @@ func (c *city) reportInOn(ctx context.Context, day string, accept bool) error {
 		}
 	}
 	g, inner := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce)
+	g.SetLimit(cityAtOnce)
 	err := c.eachMember(func(m known) error {
 		if m.reportedOn == day && inner.Err() == nil {
 			g.Go(func() error { return c.submit(inner, m) })

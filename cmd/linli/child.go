@@ -20,6 +20,9 @@ const (
 	// the child of a program which was killed still holds is waited for.
 	startsWithin = 30 * time.Second
 	startAgain   = 100 * time.Millisecond
+	// childMemory is what Go's heap of a child may take, unless the environment
+	// says otherwise: what lives in it at any size of a city fits in well.
+	childMemory = "256MiB"
 )
 
 // child is a linli that another program has started and that ends with it: its
@@ -76,6 +79,9 @@ func tryChild(folder string, clock time.Time) (*child, error) {
 	}
 	c := &child{ended: make(chan struct{}), cmd: exec.Command(self, "serve", "--dev", "--with-parent", "--data", folder,
 		"--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--clock", clock.Format(time.DateOnly), "--log", "warn")}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		c.cmd.Env = append(os.Environ(), "GOMEMLIMIT="+childMemory)
+	}
 	said := &lastLines{}
 	c.cmd.Stderr = io.MultiWriter(log, said)
 	if c.input, err = c.cmd.StdinPipe(); err != nil {

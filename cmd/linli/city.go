@@ -18,7 +18,7 @@ func runCity(ctx context.Context, f demoFlags, folder string, out io.Writer) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, server.stop()) }()
-	fmt.Fprintf(out, "linli demo of a city: server on http://%s, data and log in %s\n", server.address, folder)
+	fmt.Fprintf(out, "linli demo of a city: server on http://%s (process %d), data and log in %s\n", server.address, server.cmd.Process.Pid, folder)
 	began := time.Now()
 	result, err := demo.RunCity(server.while(ctx), demo.CityConfig{
 		Address: server.address, Server: server.cmd.Process.Pid, Notes: folder, Workplaces: f.workplaces, Out: out,

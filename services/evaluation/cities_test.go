@@ -53,11 +53,11 @@ func TestOpenCycle_OfACity(t *testing.T) {
 	_, err = open(city, "1", 2012)
 	refused(t, "the city's beside a district's", err, codes.AlreadyExists, "CYCLE_EXISTS")
 
-	h.awaitFor(t, city, c.GetId(), pb.CycleState_CYCLE_STATE_OPEN)
+	h.awaitFor(city, t, c.GetId(), pb.CycleState_CYCLE_STATE_OPEN)
 	if _, err := h.client.ComputeCycle(city, &pb.ComputeCycleRequest{Id: c.GetId()}); err != nil {
 		t.Fatal(err)
 	}
-	if got := h.awaitFor(t, city, c.GetId(), pb.CycleState_CYCLE_STATE_COMPUTED); got.GetMembers() != 2 || got.GetLetters() != 2 {
+	if got := h.awaitFor(city, t, c.GetId(), pb.CycleState_CYCLE_STATE_COMPUTED); got.GetMembers() != 2 || got.GetLetters() != 2 {
 		t.Errorf("%d members, %d letters", got.GetMembers(), got.GetLetters())
 	}
 	page, err := h.client.ListLetters(city, &pb.ListLettersRequest{CycleId: c.GetId()})

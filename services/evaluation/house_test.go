@@ -150,10 +150,10 @@ func (h house) confirmAll(t *testing.T) {
 // await asks for a cycle until it has come to a state.
 func (h house) await(t *testing.T, id string, state pb.CycleState) *pb.Cycle {
 	t.Helper()
-	return h.awaitFor(t, h.officer(), id, state)
+	return h.awaitFor(h.officer(), t, id, state)
 }
 
-func (h house) awaitFor(t *testing.T, officer context.Context, id string, state pb.CycleState) *pb.Cycle {
+func (h house) awaitFor(officer context.Context, t *testing.T, id string, state pb.CycleState) *pb.Cycle {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
