@@ -113,7 +113,7 @@ func RunCity(ctx context.Context, conf CityConfig) (CityResult, error) {
 // measured does one step, keeps what it took, and notes that it is done. What an
 // earlier run spent on it counts.
 func (c *city) measured(ctx context.Context, step cityStep, server int) error {
-	began, memory := time.Now(), watchMemory(server, os.Getpid())
+	began, spent, memory := time.Now(), processor(server), watchMemory(server, os.Getpid())
 	before := c.notes.Step
 	if before.Name != step.name {
 		before = CityStep{Name: step.name}
@@ -121,6 +121,7 @@ func (c *city) measured(ctx context.Context, step cityStep, server int) error {
 	measure := func() CityStep {
 		peaks, now := memory.peaks(), before
 		now.Took += time.Since(began)
+		now.CPU += max(0, processor(server)-spent) // a server that is gone tells nothing
 		now.Server, now.Client = max(now.Server, peaks[0]), max(now.Client, peaks[1])
 		return now
 	}

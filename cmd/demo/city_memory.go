@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -8,6 +9,9 @@ import (
 	"sync"
 	"time"
 )
+
+// tick is the unit in which Linux counts a process's time.
+const tick = 10 * time.Millisecond
 
 // memoryEvery is how often the memory of the processes is looked at.
 const memoryEvery = 25 * time.Millisecond
@@ -59,6 +63,27 @@ func (m *memory) peaks() []int64 {
 func (m *memory) stop() {
 	close(m.end)
 	m.over.Wait()
+}
+
+// processor is the time that a process has spent on processors, as Linux tells
+// it; 0 elsewhere.
+func processor(pid int) time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	// The name, which can hold anything, ends with the last parenthesis; user and
+	// system time are the 12th and 13th after it.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 13 {
+		return 0
+	}
+	user, err1 := strconv.ParseInt(fields[11], 10, 64)
+	system, err2 := strconv.ParseInt(fields[12], 10, 64)
+	if err1 != nil || err2 != nil {
+		return 0
+	}
+	return time.Duration(user+system) * tick
 }
 
 // anonymous is a process's RssAnon in bytes, as Linux tells it; 0 elsewhere.

@@ -10,12 +10,13 @@ import (
 	"time"
 )
 
-// CityStep is what one step took: its time, and the largest resident memory
+// CityStep is what one step took: its time, that of the server on processors, and the largest resident memory
 // that is no file's (RssAnon) of the server and of the run itself, in bytes; 0
 // where the system does not tell.
 type CityStep struct {
 	Name   string        `json:"name"`
 	Took   time.Duration `json:"took"`
+	CPU    time.Duration `json:"cpu"`
 	Server int64         `json:"server"`
 	Client int64         `json:"client"`
 }

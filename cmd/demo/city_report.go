@@ -233,11 +233,14 @@ func (c *city) print(out io.Writer) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", mark, l.What, l.Says, l.Linli)
 	}
-	fmt.Fprintln(w, "\t\t\t\n\tstep\ttime\tserver, MB\tthis program, MB")
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print the report: %w", err)
+	}
+	fmt.Fprintln(w, "\n\tstep\ttime\tserver's CPU\tserver, MB\tthis program, MB")
 	var took time.Duration
 	for _, s := range c.notes.Steps {
 		took += s.Took
-		fmt.Fprintf(w, "\t%s\t%s\t%d\t%d\n", s.Name, s.Took.Round(10*time.Millisecond), s.Server>>20, s.Client>>20)
+		fmt.Fprintf(w, "\t%s\t%s\t%s\t%d\t%d\n", s.Name, s.Took.Round(10*time.Millisecond), s.CPU.Round(10*time.Millisecond), s.Server>>20, s.Client>>20)
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print the report: %w", err)

@@ -20,6 +20,7 @@ type demoFlags struct {
 	data       string
 	keep, city bool
 	workplaces int
+	figures    string
 }
 
 func demoCommand() *cobra.Command {
@@ -33,6 +34,7 @@ func demoCommand() *cobra.Command {
 	c.Flags().StringVar(&f.data, "data", "", "folder to use and to go on in; empty = a new one")
 	c.Flags().BoolVar(&f.city, "city", false, "a whole city instead: 100,000 members, from their rosters to 2,000 letters")
 	c.Flags().IntVar(&f.workplaces, "workplaces", 0, "with --city, only the first so many workplaces with their members; 0 = all 2,000")
+	c.Flags().StringVar(&f.figures, "figures", "", "with --city, folder to save what each step took in, for docs/performance.md; empty = nowhere")
 	c.Flags().BoolVar(&f.keep, "keep", false, "leave the server running at the end")
 	return c
 }
