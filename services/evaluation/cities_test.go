@@ -2,8 +2,10 @@ package evaluation_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -14,6 +16,44 @@ import (
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 )
+
+// TestCloseCycle_OfMoreCommunitiesThanOneCommitChecks: a city's cycle closes when
+// the last of its communities is consented to, and not before.
+func TestCloseCycle_OfMoreCommunitiesThanOneCommitChecks(t *testing.T) {
+	const n = 1010
+	h := newHouse(t, inMemory(), names{})
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("D%04d", i)
+		path := "/1/11/112/" + ids[i] + "/"
+		h.Announce("registry", store.Event{Name: "organization.registered", EntityID: ids[i], Revision: 1,
+			Data: &registryv1.OrganizationChanged{Id: ids[i], Kind: registryv1.OrganizationKind_ORGANIZATION_KIND_COMMUNITY, Path: path, Displayed: true, Revision: 1}})
+		h.Announce("registry", store.Event{Name: "report_in.accepted", EntityID: "r" + ids[i], Revision: 2, Data: &registryv1.ReportInsChanged{
+			ReportIns: []*registryv1.ReportInStateChange{{Id: "r" + ids[i], Revision: 2, MemberId: "m" + ids[i], HomePath: w1,
+				CommunityPath: path, State: registryv1.ReportInState_REPORT_IN_STATE_ACCEPTED}}}})
+	}
+	h.Drain()
+	c := h.cycle(t)
+	h.Civil.Advance(c.GetObjectUntil().AsTime().Add(time.Hour))
+	street := h.as(typev1.Role_ROLE_STREET_OFFICER, "street", "/1/11/112/")
+	staff := h.as(typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, "staff", "/1/11/112/")
+	for i, id := range ids {
+		if i == n-1 {
+			_, err := h.sheets().CloseCycle(h.officer(), &pb.CloseCycleRequest{Id: c.GetId()})
+			refused(t, "with one that is not consented to", err, codes.FailedPrecondition, "NOT_ALL_CONSENTED")
+		}
+		if _, err := h.sheets().SignSheets(staff, &pb.SignSheetsRequest{CycleId: c.GetId(), CommunityId: id}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.sheets().ConsentToSheets(street, &pb.ConsentToSheetsRequest{CycleId: c.GetId(), CommunityId: id, Consents: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := h.sheets().CloseCycle(h.officer(), &pb.CloseCycleRequest{Id: c.GetId()}); err != nil {
+		t.Fatal(err)
+	}
+	h.await(t, c.GetId(), pb.CycleState_CYCLE_STATE_CLOSED)
+}
 
 // TestOpenCycle_OfACity: who works in one district and lives in another stands
 // once on the roster and in one letter; the city's round and a district's of the

@@ -145,7 +145,7 @@ func (s sheets) CloseCycle(ctx context.Context, req *pb.CloseCycleRequest) (*pb.
 		if err != nil {
 			return nil, err
 		}
-		waiting, err := s.notConsented(tx, req.GetId())
+		waiting, err := s.notConsented(ctx, req.GetId())
 		if err != nil {
 			return nil, err
 		}
