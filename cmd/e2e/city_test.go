@@ -17,9 +17,14 @@ import (
 	"time"
 )
 
-// smallCity is the whole city's program with its first workplaces: some 400
-// members who live in all of its districts.
-const smallCity = 8
+// workplacesOfCity takes the first workplaces of the city: some 400 members who
+// live in all of its districts, or as many as LINLI_CITY says.
+func workplacesOfCity() string {
+	if n := os.Getenv("LINLI_CITY"); n != "" {
+		return n
+	}
+	return "8"
+}
 
 // citySteps are words of the steps' names, in order.
 func citySteps() []string {
@@ -40,7 +45,7 @@ type cityRun struct {
 func startCity(t *testing.T, folder string) *cityRun {
 	t.Helper()
 	r := &cityRun{lines: make(chan string, 1000), output: &bytes.Buffer{}}
-	r.cmd = exec.Command(binary, "demo", "--city", "--workplaces", strconv.Itoa(smallCity), "--data", folder)
+	r.cmd = exec.Command(binary, "demo", "--city", "--workplaces", workplacesOfCity(), "--data", folder)
 	out, err := r.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
