@@ -19,7 +19,7 @@ import (
 // CityConfig of a run of the whole city.
 type CityConfig struct {
 	// Address of a linli whose folder stands at CityFirst or where an earlier run
-	// left it, and the process that serves it: its memory is measured.
+	// left it, and the process that serves it, whose memory is measured; 0 = not.
 	Address string
 	Server  int
 	// Notes is the folder for the run's own notes.

@@ -32,33 +32,39 @@ const (
 // what is in the pending range, so a second relay does no harm, and a relay
 // that died between publish and move publishes again under the same id.
 type Relay struct {
-	store *store.Store
-	js    jetstream.JetStream
-	log   *slog.Logger
-	mu    sync.Mutex // one pass at a time
+	store  *store.Store
+	broker *Broker
+	js     jetstream.JetStream
+	log    *slog.Logger
+	mu     sync.Mutex // one pass at a time
 }
 
 // NewRelay makes the relay of a store.
 func NewRelay(s *store.Store, b *Broker, log *slog.Logger) *Relay {
-	return &Relay{store: s, js: b.js, log: log.With("relay", s.Service())}
+	return &Relay{store: s, broker: b, js: b.js, log: log.With("relay", s.Service())}
 }
 
 // Run publishes until the context ends.
 func (r *Relay) Run(ctx context.Context) error {
 	tick := time.NewTicker(relayTick)
 	defer tick.Stop()
+	troubled := false
 	for {
 		_, err := r.Flush(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err != nil {
-			r.log.Error("publish", "error", err)
+			if !troubled { // said once until it works again
+				r.log.Error("publish", "error", err)
+			}
+			troubled = true
 			if err := rest(ctx, relayRest); err != nil {
 				return err
 			}
 			continue
 		}
+		troubled = false
 		select {
 		case <-r.store.Emitted():
 		case <-tick.C:
@@ -92,6 +98,9 @@ func (r *Relay) pass(ctx context.Context) (int, error) {
 		return err
 	})
 	if err != nil || len(events) == 0 {
+		return 0, err
+	}
+	if err := r.broker.usable(ctx); err != nil {
 		return 0, err
 	}
 	acknowledged, refused := r.publish(ctx, events)

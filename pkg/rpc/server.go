@@ -73,11 +73,13 @@ func NewServer(c Config) (*Server, error) {
 			grpc.UnaryInterceptor(unary),
 			grpc.StreamInterceptor(stream),
 			grpc.MaxRecvMsgSize(largestMessage),
-			grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+			grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
+			grpc.KeepaliveParams(keepalive.ServerParameters{Time: 2 * pingEvery, Timeout: pingPatience}),
 		),
 		inproc: (&inprocgrpc.Channel{}).WithServerUnaryInterceptor(unary).WithServerStreamInterceptor(stream),
 		health: health.NewServer(),
 	}
+	s.SetReady(false)
 	for _, svc := range c.Services {
 		svc.Register(s.grpc)
 		svc.Register(s.inproc)
@@ -105,7 +107,8 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
-// SetReady says to health checks whether calls are welcome.
+// SetReady says to health checks whether calls are welcome; at first they are
+// not.
 func (s *Server) SetReady(ready bool) {
 	status := healthpb.HealthCheckResponse_NOT_SERVING
 	if ready {
