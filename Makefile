@@ -26,6 +26,17 @@ build: ## build bin/linli
 run: build ## build and start everything in one process, data in ./var (or LINLI_DATA), its clock at CLOCK
 	@exec bin/linli serve --dev $(if $(CLOCK),--clock $(CLOCK))
 
+.PHONY: run-six demo-six
+SIX ?= $(or $(LINLI_DATA),$(CURDIR)/var/six)
+run-six: build ## build and start linli as six processes, data in ./var/six (or LINLI_DATA); stop: deploy/six.sh stop
+	@deploy/six.sh start --dev $(if $(CLOCK),--clock $(CLOCK)) $(SIX)
+	@echo "stop it with: deploy/six.sh stop $(SIX)"
+
+demo-six: build ## the demo on six processes, in a new folder
+	@d=$$(mktemp -d); trap 'deploy/six.sh stop $$d; rm -rf $$d' EXIT; \
+	LINLI_PORTS=$${LINLI_PORTS:-20000} deploy/six.sh start --dev --clock 2013-01-01 $$d; \
+	bin/linli demo --data $$d/demo --address 127.0.0.1:$${LINLI_PORTS:-20000}
+
 demo: build ## live through a district's 2013 and compare it with the records
 	bin/linli demo
 

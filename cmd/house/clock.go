@@ -2,6 +2,7 @@ package house
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/rpc"
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
@@ -90,12 +92,21 @@ func (s *clockService) Drain(ctx context.Context, _ *devv1.DrainRequest) (*devv1
 func (s *clockService) drain(ctx context.Context) (*devv1.DrainResponse, error) {
 	switch s.house.config.Role {
 	case Whole:
-		return &devv1.DrainResponse{}, s.house.delivery.drain(ctx)
+		return &devv1.DrainResponse{}, undelivered(ctx, s.house.delivery.drain(ctx))
 	case Gateway:
 		return &devv1.DrainResponse{}, s.house.drainPeers(ctx)
 	}
 	published, reached, err := s.house.delivery.drainRound(ctx)
-	return &devv1.DrainResponse{Published: published, Reached: reached}, err
+	return &devv1.DrainResponse{Published: published, Reached: reached}, undelivered(ctx, err)
+}
+
+// undelivered says of a delivery that broke off that it goes on: what was
+// committed waits in the outbox.
+func undelivered(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", kv.ErrUnavailable, err)
 }
 
 // drainsAll says whether a drain here is one of all services.

@@ -55,9 +55,6 @@ func (r Role) Peers() []string {
 // answersGRPC says whether the role has a door of its own.
 func (r Role) answersGRPC() bool { return r != Broker }
 
-// usesBroker says whether the role is a client of a broker elsewhere.
-func (r Role) usesBroker() bool { return r != Whole && r != Broker }
-
 // Config of a house. Validate says what is wrong with it.
 type Config struct {
 	// Role is what this process runs.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"google.golang.org/grpc"
 
 	"github.com/linli-project/linli/gateway"
 	"github.com/linli-project/linli/pkg/clock"
@@ -19,7 +18,7 @@ import (
 // buildGateway makes REST over the door: in the whole over its own, in a gateway
 // over those of the services.
 func (h *House) buildGateway(context.Context) error {
-	var conn grpc.ClientConnInterface = h.server.Conn()
+	conn := h.server.Conn()
 	if h.config.Role == Gateway {
 		conn = h.router("watch", "dev")
 	}

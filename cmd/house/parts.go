@@ -167,6 +167,13 @@ func (h *House) buildDoor(context.Context) error {
 		authenticator = access.DevAuthenticator()
 	}
 	all := append(h.services.rpc(), &clockService{house: h})
+	if len(h.stores) > 0 {
+		parkedEvents, err := newParked(h.stores, h.services, h.metrics, h.config.Log)
+		if err != nil {
+			return err
+		}
+		all = append(all, parkedEvents)
+	}
 	if h.watch != nil {
 		all = append(all, h.watch)
 	}

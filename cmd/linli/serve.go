@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -18,17 +17,8 @@ import (
 	"github.com/linli-project/linli/cmd/house"
 )
 
-const (
-	// stopWithin is how long Ctrl-C may take.
-	stopWithin = 10 * time.Second
-	// A heap that may grow to five times its live size before a collection,
-	// under a limit that a small machine can bear: measured to halve the cost
-	// of a list.
-	gcPercent   = 400
-	memoryLimit = 1 << 30
-	// One of six processes shares the machine with the others.
-	partMemoryLimit = 512 << 20
-)
+// stopWithin is how long Ctrl-C may take.
+const stopWithin = 10 * time.Second
 
 type serveFlags struct {
 	role                                      house.Role
@@ -149,26 +139,13 @@ func serve(ctx context.Context, f serveFlags, out io.Writer) error {
 		return err
 	}
 	printPlaces(out, c, h)
+	go giveBack(ctx)
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(out, "stopping …")
 	case err = <-h.Failed():
 	}
 	return errors.Join(err, closeHouse(h))
-}
-
-// tuneMemory sets what measured best, unless the environment says otherwise.
-func tuneMemory(role house.Role) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		limit := int64(memoryLimit)
-		if role != house.Whole {
-			limit = partMemoryLimit
-		}
-		debug.SetMemoryLimit(limit)
-	}
 }
 
 func closeHouse(h *house.House) error {

@@ -158,7 +158,7 @@ func (b *Broker) makeStreams(services []string) error {
 			Name: streamName(service), Subjects: []string{"linli." + service + ".>"},
 			Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy,
 			MaxAge: keptFor, MaxBytes: largestStream, Discard: jetstream.DiscardNew,
-			Duplicates: duplicateTime, DenyDelete: true,
+			Duplicates: duplicateTime, DenyDelete: true, AllowAtomicPublish: true,
 			Metadata: map[string]string{syncedBy: b.server.ID()},
 		})
 		if err != nil {

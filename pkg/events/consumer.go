@@ -206,16 +206,7 @@ func (r *running) settle(err error) {
 func (r *running) apply(ctx context.Context, events []*typev1.EventRow) error {
 	return r.store.Update(ctx, func(tx *store.Tx) error {
 		for _, e := range events {
-			if r.Kind == Fact {
-				already, err := tx.Applied(r.Name, e)
-				if err != nil {
-					return err
-				}
-				if already {
-					continue
-				}
-			}
-			if err := r.safely(tx, e); err != nil {
+			if err := r.Effect(tx, e, r.log); err != nil {
 				return err
 			}
 		}
@@ -223,14 +214,20 @@ func (r *running) apply(ctx context.Context, events []*typev1.EventRow) error {
 	})
 }
 
-// safely turns a panic into a transient error. The panic's value is not
+// Effect has an event's effect in a transaction of the consumer's store: once,
+// when it is a fact. A panic comes back as a transient error. Its value is not
 // logged: it can hold what the event is about.
-func (r *running) safely(tx *store.Tx, e *typev1.EventRow) (err error) {
+func (c Consumer) Effect(tx *store.Tx, e *typev1.EventRow, log *slog.Logger) (err error) {
+	if c.Kind == Fact {
+		if already, err := tx.Applied(c.Name, e); err != nil || already {
+			return err
+		}
+	}
 	defer func() {
 		if p := recover(); p != nil {
-			r.log.Error("panic while applying an event", "event", e.GetId(), "type", e.GetType(), "stack", string(debug.Stack()))
+			log.Error("panic while applying an event", "event", e.GetId(), "type", e.GetType(), "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic while applying %s", e.GetType())
 		}
 	}()
-	return r.Apply(tx, e)
+	return c.Apply(tx, e)
 }

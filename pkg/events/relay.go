@@ -37,6 +37,8 @@ type Relay struct {
 	js     jetstream.JetStream
 	log    *slog.Logger
 	mu     sync.Mutex // one pass at a time
+	// singly is for how many windows to come no batch is tried.
+	singly int
 }
 
 // NewRelay makes the relay of a store.
@@ -112,9 +114,9 @@ func (r *Relay) pass(ctx context.Context) (int, error) {
 	return len(acknowledged), refused
 }
 
-// publish answers the events that the broker acknowledged, and why others
-// were not.
-func (r *Relay) publish(ctx context.Context, events []*typev1.EventRow) ([]*typev1.EventRow, error) {
+// publishSingly answers the events that the broker acknowledged one by one, and
+// why others were not.
+func (r *Relay) publishSingly(ctx context.Context, events []*typev1.EventRow) ([]*typev1.EventRow, error) {
 	futures := make([]jetstream.PubAckFuture, len(events))
 	var problems []error
 	for i, e := range events {

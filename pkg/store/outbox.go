@@ -165,53 +165,6 @@ func (tx *Tx) Applied(consumer string, e *typev1.EventRow) (already bool, err er
 	return false, nil
 }
 
-func parkedKey(consumer, id string) []byte { return key.New(tableParked).String(consumer).String(id) }
-
-// Park keeps an event that a consumer could not apply.
-func (s *Store) Park(ctx context.Context, row *typev1.ParkedRow) error {
-	value, err := proto.Marshal(row)
-	if err != nil {
-		return fmt.Errorf("encode parked event: %w", err)
-	}
-	return s.db.Update(ctx, func(tx kv.Tx) error {
-		tx.Put(parkedKey(row.GetConsumer(), row.GetEvent().GetId()), value)
-		return nil
-	})
-}
-
-// Unpark takes a parked event out, in this commit: to have its effect after
-// all, or to be dropped. False when it is not there.
-func (tx *Tx) Unpark(consumer, eventID string) (*typev1.ParkedRow, bool, error) {
-	k := parkedKey(consumer, eventID)
-	it, err := tx.Get(k)
-	if err != nil || it.Version == 0 {
-		return nil, false, err
-	}
-	row := &typev1.ParkedRow{}
-	if err := proto.Unmarshal(it.Value, row); err != nil {
-		return nil, false, fmt.Errorf("%w: parked event: %w", kv.ErrCorrupt, err)
-	}
-	tx.Delete(k)
-	return row, true, nil
-}
-
-// Parked answers up to limit parked events.
-func Parked(r kv.Reader, limit int) ([]*typev1.ParkedRow, error) {
-	prefix := key.New(tableParked)
-	items, err := r.Scan(kv.Range{From: prefix, To: prefix.End(), Limit: limit})
-	if err != nil {
-		return nil, err
-	}
-	rows := make([]*typev1.ParkedRow, len(items))
-	for i, it := range items {
-		rows[i] = &typev1.ParkedRow{}
-		if err := proto.Unmarshal(it.Value, rows[i]); err != nil {
-			return nil, fmt.Errorf("%w: parked event: %w", kv.ErrCorrupt, err)
-		}
-	}
-	return rows, nil
-}
-
 // EachEvent calls fn with every row of the outbox, pending and sent, as it is
 // stored.
 func EachEvent(r kv.Reader, fn func(row []byte)) error {
