@@ -32,6 +32,9 @@ type ofWorkplace struct {
 // readLetters has every workplace read its letter: the facts, the CSV and the
 // workbook, its receipts and its inbox.
 func (c *city) readLetters(ctx context.Context) error {
+	if err := c.advance(ctx, letterDay); err != nil { // so that everybody was told of the close
+		return err
+	}
 	letters, err := c.letters(ctx)
 	if err != nil {
 		return err

@@ -26,6 +26,17 @@ func workplacesOfCity() string {
 	return "8"
 }
 
+// A kill comes within shortMoment after a step has begun, or twice, four times
+// that …: steps last from a moment to minutes.
+const shortMoment = 300 * time.Millisecond
+
+func longMoments() int {
+	if os.Getenv("LINLI_NIGHTLY") != "" {
+		return 9
+	}
+	return 4
+}
+
 // citySteps are words of the steps' names, in order.
 func citySteps() []string {
 	return []string{
@@ -106,7 +117,7 @@ func (r *cityRun) finish() (string, error) {
 	return m[1], nil
 }
 
-// killCity kills the run, its server or both at a random moment of a step, and
+// killIn kills the run, its server or both at a random moment of a step, and
 // waits until both are gone. Whoever is left ends by itself. False when the run
 // was over before.
 func (r *cityRun) killIn(t *testing.T, step int, random *rand.Rand) bool {
@@ -114,7 +125,7 @@ func (r *cityRun) killIn(t *testing.T, step int, random *rand.Rand) bool {
 	if !r.reaches(step) {
 		return false
 	}
-	moment := time.NewTimer(time.Duration(random.Int64N(int64(300 * time.Millisecond))))
+	moment := time.NewTimer(time.Duration(random.Int64N(int64(shortMoment << random.IntN(longMoments())))))
 	defer moment.Stop()
 	<-moment.C
 	victim := random.IntN(3)
