@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -179,4 +180,36 @@ func TestCity_KilledAtRandomMomentsEndsTheSame(t *testing.T) {
 	if out, err := exec.Command(binary, "fsck", "--data", folder).CombinedOutput(); err != nil || !bytes.Contains(out, []byte("nothing wrong")) {
 		t.Errorf("fsck: %v\n%s", err, out)
 	}
+}
+
+// TestServe_WithParentEndsWithItsInput: whatever the program dies of that started
+// linli, linli does not stay behind in the folder.
+func TestServe_WithParentEndsWithItsInput(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "var")
+	in, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(binary, "serve", "--dev", "--with-parent", "--data", folder, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
+	cmd.Stdin = in
+	said, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	for lines := bufio.NewScanner(said); lines.Scan() && !strings.HasPrefix(lines.Text(), "Ctrl-C"); {
+	}
+	if err := errors.Join(in.Close(), out.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, said); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("it did not stop in order: %v", err)
+	}
+	serve(t, folder).interrupt(t)
 }
