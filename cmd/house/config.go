@@ -72,6 +72,8 @@ type Config struct {
 	// BrokerKeyFile holds the secret that opens the broker; with Dev it is made
 	// when it is not there.
 	BrokerKeyFile string
+	// TLS secures the connections between the parts; nothing set = they are plain.
+	TLS TLS
 	// Peers are the addresses of services in other processes, by their names:
 	// "registry" → "127.0.0.1:9101" or another target of gRPC's.
 	Peers map[string]string
@@ -87,6 +89,7 @@ type Config struct {
 	// goes out. MailFrom is the sender.
 	SMTP, MailFrom string
 	Log            *slog.Logger
+	Faults         Faults
 }
 
 // Validate refuses what cannot work or must not be.
@@ -140,6 +143,9 @@ func (c Config) validateOthers() error {
 	}
 	if c.BrokerKeyFile == "" {
 		return errors.New("no broker key: name its file with LINLI_BROKER_KEY_FILE")
+	}
+	if err := c.TLS.validate(); err != nil {
+		return err
 	}
 	for _, name := range c.Role.Peers() {
 		if c.Peers[name] == "" {

@@ -116,6 +116,9 @@ func (f folder) master(keyFile string, dev bool, log *slog.Logger) (seal.MasterK
 		return seal.MasterKey{}, errors.New("no master key: name its file with LINLI_MASTER_KEY_FILE")
 	}
 	path := f.file("master.key")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && !f.isNew() {
+		return seal.MasterKey{}, fmt.Errorf("%s holds data and no master key (a restored one?): name its file with LINLI_MASTER_KEY_FILE", f.path)
+	}
 	m, made, err := seal.LoadOrCreateMaster(path)
 	if made {
 		log.Info("made a master key for this development folder", "file", path)
@@ -176,8 +179,8 @@ func (f folder) keepCivil(at time.Time) error {
 
 // openStore opens one service's file. Its errors are meant to be read by the
 // person who started the program.
-func (f folder) openStore(ctx context.Context, service string, master seal.MasterKey, civil, wall clock.Clock, log *slog.Logger) (*store.Store, error) {
-	engine, err := boltkv.Open(f.file(service+".db"), boltkv.Options{})
+func (f folder) openStore(ctx context.Context, service string, master seal.MasterKey, civil, wall clock.Clock, c Config) (*store.Store, error) {
+	engine, err := boltkv.Open(f.file(service+".db"), boltkv.Options{NoSync: c.Faults.NoSync})
 	switch {
 	case errors.Is(err, boltkv.ErrLocked):
 		return nil, fmt.Errorf("data folder %s is in use by another linli", f.path)
@@ -189,8 +192,8 @@ func (f folder) openStore(ctx context.Context, service string, master seal.Maste
 		return nil, err
 	}
 	s, err := store.Open(ctx, store.Config{
-		Service: service, DB: kv.New(engine, kv.Options{}), Master: master,
-		Civil: civil, Wall: wall, IDs: ids.New, Log: log.With("service", service),
+		Service: service, DB: kv.New(c.Faults.engine(service, engine), kv.Options{}), Master: master,
+		Civil: civil, Wall: wall, IDs: ids.New, Log: c.Log.With("service", service),
 	})
 	if err != nil {
 		return nil, errors.Join(err, engine.Close())

@@ -5,6 +5,7 @@ package house
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -41,6 +42,9 @@ type House struct {
 	grpcAddr net.Addr
 	ready    atomic.Bool
 
+	// What listeners show to other parts and demand of them, and what clients do.
+	tlsServer, tlsClient *tls.Config
+
 	stopWatch func() error
 	closers   []closer // run in reverse by Close
 	failed    chan error
@@ -60,7 +64,7 @@ func (r Role) steps() []step {
 	switch r {
 	case Whole:
 		return []step{
-			(*House).openFolder, (*House).openStores, (*House).startBroker, (*House).buildServices, (*House).openWatch,
+			(*House).openFolder, (*House).openStores, (*House).startBroker, (*House).buildServices, (*House).migrate, (*House).openWatch,
 			(*House).buildDoor, (*House).buildGateway, (*House).startDelivery, (*House).listen,
 		}
 	case Broker:
@@ -73,7 +77,7 @@ func (r Role) steps() []step {
 	}
 	return []step{
 		(*House).openFolder, (*House).openStores, (*House).connectBroker, (*House).dialPeers, (*House).buildServices,
-		(*House).buildDoor, (*House).buildHealth, (*House).startDelivery, (*House).listen,
+		(*House).migrate, (*House).buildDoor, (*House).buildHealth, (*House).startDelivery, (*House).listen,
 	}
 }
 
@@ -85,6 +89,10 @@ func Start(ctx context.Context, c Config) (*House, error) {
 	}
 	h := &House{config: c, metrics: prometheus.NewRegistry(), failed: make(chan error, 8)}
 	h.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	var err error
+	if h.tlsServer, h.tlsClient, err = c.TLS.load(); err != nil {
+		return nil, err
+	}
 	for _, step := range c.Role.steps() {
 		if err := step(h, ctx); err != nil {
 			return nil, errors.Join(err, h.Close(context.WithoutCancel(ctx)))

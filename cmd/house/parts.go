@@ -22,7 +22,7 @@ func (h *House) openFolder(context.Context) error {
 	if h.folder, err = openFolder(h.config.Data, h.config.Role); err != nil {
 		return err
 	}
-	h.civil, err = h.folder.civil(h.config.Clock, clock.Wall())
+	h.civil, err = h.folder.civil(h.config.Clock, h.config.Faults.wall())
 	return err
 }
 
@@ -32,7 +32,7 @@ func (h *House) openStores(ctx context.Context) error {
 		return err
 	}
 	for _, name := range h.config.Role.services() {
-		s, err := h.folder.openStore(ctx, name, master, h.civil, clock.Wall(), h.config.Log)
+		s, err := h.folder.openStore(ctx, name, master, h.civil, h.config.Faults.wall(), h.config)
 		if err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func (h *House) openStores(ctx context.Context) error {
 // startBroker starts the broker in this process; in a process of its own it
 // listens for the others.
 func (h *House) startBroker(context.Context) error {
-	c := events.BrokerConfig{Dir: h.folder.file("nats"), Services: serviceNames(), Log: h.config.Log}
+	c := events.BrokerConfig{Dir: h.folder.file("nats"), Services: serviceNames(), Log: h.config.Log, NoSync: h.config.Faults.NoSyncBroker}
 	if h.config.Role == Broker {
 		var err error
 		if c.Listen, err = hostOf(h.config.Broker); err != nil {
@@ -54,6 +54,7 @@ func (h *House) startBroker(context.Context) error {
 		if c.Key, err = h.brokerKey(); err != nil {
 			return err
 		}
+		c.TLS = h.tlsServer
 	}
 	b, err := events.StartBroker(c)
 	if err != nil {
@@ -73,7 +74,7 @@ func (h *House) connectBroker(context.Context) error {
 		return err
 	}
 	b, err := events.Connect(events.ClientConfig{
-		URL: h.config.Broker, Name: string(h.config.Role), Key: key, Trusted: h.config.Dev, Log: h.config.Log,
+		URL: h.config.Broker, Name: string(h.config.Role), Key: key, TLS: h.tlsClient, Trusted: h.config.Dev, Log: h.config.Log,
 	})
 	if err != nil {
 		return fmt.Errorf("connect to the broker: %w", err)
@@ -114,7 +115,7 @@ func (h *House) gauge(name, help string, value func() float64) {
 func (h *House) dialPeers(context.Context) error {
 	h.peers = map[string]*rpc.Connection{}
 	for _, name := range h.config.Role.Peers() {
-		c, err := rpc.Dial(h.config.Peers[name])
+		c, err := rpc.Dial(h.config.Peers[name], h.tlsClient)
 		if err != nil {
 			return fmt.Errorf("find %s: %w", name, err)
 		}
@@ -166,21 +167,21 @@ func (h *House) buildDoor(context.Context) error {
 	if h.config.Dev {
 		authenticator = access.DevAuthenticator()
 	}
-	all := append(h.services.rpc(), &clockService{house: h})
+	all := append(h.services.rpc(), &clockService{house: h}, h.backupService())
+	if h.watch != nil {
+		all = append(all, h.watch)
+	}
 	if len(h.stores) > 0 {
-		parkedEvents, err := newParked(h.stores, h.services, h.metrics, h.config.Log)
+		parked, err := h.parkedEvents()
 		if err != nil {
 			return err
 		}
-		all = append(all, parkedEvents)
-	}
-	if h.watch != nil {
-		all = append(all, h.watch)
+		all = append(all, parked)
 	}
 	var err error
 	h.server, err = rpc.NewServer(rpc.Config{
 		Services: all, Authenticator: authenticator, Log: h.config.Log, Metrics: h.metrics,
-		Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev,
+		Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev, TLS: h.tlsServer,
 	})
 	if err != nil {
 		return fmt.Errorf("build the door: %w", err)
@@ -193,7 +194,7 @@ func (h *House) buildDoor(context.Context) error {
 
 // startDelivery runs relays, consumers and jobs until Close.
 func (h *House) startDelivery(ctx context.Context) error {
-	d, err := newDelivery(ctx, h.broker, h.stores, h.services, h.config.Log)
+	d, err := newDelivery(ctx, h.broker, h.stores, h.services, h.config)
 	if err != nil {
 		return err
 	}

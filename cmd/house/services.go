@@ -35,6 +35,7 @@ type service interface {
 	Reactions() []events.Consumer
 	Jobs() []run.Job
 	Tables() []table.Checker
+	Migrations() []store.Migration
 }
 
 type services []service
@@ -94,35 +95,37 @@ type delivery struct {
 	jobs      []run.Job
 }
 
-func newDelivery(ctx context.Context, b *events.Broker, stores []*store.Store, all services, log *slog.Logger) (*delivery, error) {
-	d := &delivery{}
+func newDelivery(ctx context.Context, b *events.Broker, stores []*store.Store, all services, c Config) (*delivery, error) {
+	d, log := &delivery{}, c.Log
 	for i, s := range stores {
 		d.relays = append(d.relays, events.NewRelay(s, b, log))
-		c, err := events.NewConsumers(ctx, s, b, log, all[i].Reactions()...)
+		reactions, err := events.NewConsumers(ctx, s, b, log, c.Faults.reactions(s.Service(), all[i].Reactions())...)
 		if err != nil {
 			return nil, err
 		}
-		d.consumers = append(d.consumers, c)
+		d.consumers = append(d.consumers, reactions)
 		d.jobs = append(append(d.jobs, all[i].Jobs()...), sweeper(s, log))
 	}
 	return d, nil
 }
 
-// sweeper removes what a store keeps past its time, now and then.
+// sweeper removes what a store keeps past its time, now and then. Not at the
+// start: a folder that comes from an old backup has events that are sent again
+// (pkg/events, refill), the oldest first, and their marks must be there still.
 func sweeper(s *store.Store, log *slog.Logger) run.Job {
 	return run.Job{Name: s.Service() + "-sweep", Run: func(ctx context.Context) error {
 		tick := time.NewTicker(store.SweepEvery)
 		defer tick.Stop()
 		for {
-			if n, err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
-				log.Error("sweep", "service", s.Service(), "error", err)
-			} else if n > 0 {
-				log.Info("swept rows that are past their time", "service", s.Service(), "rows", n)
-			}
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
 				return ctx.Err()
+			}
+			if n, err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+				log.Error("sweep", "service", s.Service(), "error", err)
+			} else if n > 0 {
+				log.Info("swept rows that are past their time", "service", s.Service(), "rows", n)
 			}
 		}
 	}}

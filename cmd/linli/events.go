@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -139,6 +140,9 @@ func (c *eventsClient) each(ctx context.Context, fn func(eventsServer, *pb.Parke
 }
 
 func (s eventsServer) failed(err error) error {
+	if status.Code(err) == codes.Unimplemented {
+		return fmt.Errorf("%s: no service is in that process; name the addresses of registry, requests, projects and evaluation with --grpc", s.address)
+	}
 	return fmt.Errorf("%s: %s", s.address, status.Convert(err).Message())
 }
 

@@ -18,9 +18,16 @@ const (
 	memoryLimit = 1 << 30
 	// One of six processes shares the machine with the others.
 	partMemoryLimit = 512 << 20
-	// A process that asked for less than restBytes in restAfter is at rest.
+	// A process that asked for less than workBytes in restAfter is at rest: a
+	// service whose jobs look around asks for ten megabytes, one that answers a
+	// hundred calls a second for many times as much.
 	restAfter = 20 * time.Second
+	workBytes = 64 << 20
+	// restBytes are worth giving back.
 	restBytes = 8 << 20
+	// At rest memory is given back every restTicks times, since what was in use
+	// when it was last can have been let go: the broker's caches are.
+	restTicks = 6
 )
 
 // tuneMemory sets what measured best, unless the environment says otherwise.
@@ -60,20 +67,26 @@ func giveBack(ctx context.Context) {
 // rest tells when it is worth while to give memory back.
 type rest struct {
 	last uint64
-	// kept is what was asked for since memory was given back.
-	kept uint64
+	// kept is what was asked for since memory was given back, ticks how often it
+	// was looked at rest since then.
+	kept  uint64
+	ticks int
 }
 
 // gives takes how many bytes were ever asked for, once per restAfter: true when
-// the process is at rest and has asked for restBytes since it last was.
+// the process is at rest and has asked for restBytes since memory was given back,
+// or that was long ago.
 func (r *rest) gives(total uint64) bool {
 	grown := total - r.last
 	r.last = total
 	r.kept += grown
-	if grown >= restBytes || r.kept < restBytes {
+	if grown >= workBytes {
 		return false
 	}
-	r.kept = 0
+	if r.ticks++; r.kept < restBytes && r.ticks < restTicks {
+		return false
+	}
+	r.kept, r.ticks = 0, 0
 	return true
 }
 

@@ -10,9 +10,11 @@ func TestRest_GivesBackWhatWasKept(t *testing.T) {
 		want  bool
 	}{
 		{0, false}, {1000, false}, // nothing was asked for yet
-		{10 * restBytes, false}, {restBytes, false}, // at work
+		{10 * workBytes, false}, {workBytes, false}, // at work
 		{1000, true}, {1000, false}, // at rest
 		{restBytes / 2, false}, {restBytes / 2, true}, // little by little
+		{0, false}, {0, false}, {0, false}, {0, false}, {0, false}, {0, true}, // long ago
+		{0, false},
 	} {
 		total += step.grown
 		if got := r.gives(total); got != step.want {

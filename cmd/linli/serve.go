@@ -103,6 +103,10 @@ func (f serveFlags) config() (house.Config, error) {
 		Dev: f.dev, MasterKeyFile: os.Getenv("LINLI_MASTER_KEY_FILE"), BrokerKeyFile: os.Getenv("LINLI_BROKER_KEY_FILE"),
 		SMTP: os.Getenv("LINLI_SMTP"), MailFrom: os.Getenv("LINLI_MAIL_FROM"),
 	}
+	if f.role != house.Whole {
+		c.TLS = house.TLS{
+			CertFile: os.Getenv("LINLI_TLS_CERT_FILE"), KeyFile: os.Getenv("LINLI_TLS_KEY_FILE"), CAFile: os.Getenv("LINLI_TLS_CA_FILE")}
+	}
 	for name, at := range f.peers {
 		c.Peers[name] = *at
 	}

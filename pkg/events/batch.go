@@ -30,9 +30,8 @@ func (r *Relay) publish(ctx context.Context, events []*typev1.EventRow) ([]*type
 	switch {
 	case err == nil:
 		return slices.Clone(events), nil
-	case isDuplicate(err):
-		// A relay died between publish and move: some of these are there.
-		r.log.Info("window published before, its events go singly", "events", len(events))
+	case isOfTheWindow(err):
+		r.log.Info("window not taken as a batch, its events go singly", "events", len(events), "error", err)
 	case isRefusal(err):
 		r.singly = singlyFor
 		r.log.Warn("the broker refuses the batch, its events go singly", "events", len(events), "windows", singlyFor, "error", err)
@@ -58,10 +57,14 @@ func (r *Relay) publishBatch(ctx context.Context, events []*typev1.EventRow) err
 	return nil
 }
 
-// isDuplicate: the broker has, or is just storing, an event of the batch.
-func isDuplicate(err error) bool {
+// isOfTheWindow: the next window may well go as a batch. The broker has, or is
+// just storing, an event of this one, because a relay died between publish and
+// move; or it saw a part of it only, because the connection broke; or others
+// publish much.
+func isOfTheWindow(err error) bool {
 	const beingStored jetstream.ErrorCode = 10158
-	return hasCode(err, jetstreamext.JSErrCodeBatchPublishDuplicateMsgID, beingStored)
+	return hasCode(err, beingStored, jetstreamext.JSErrCodeBatchPublishDuplicateMsgID,
+		jetstreamext.JSErrCodeBatchPublishIncomplete, jetstreamext.JSErrCodeAtomicPublishTooManyInflight)
 }
 
 // isRefusal: the broker answered, and not with a stored batch. One that knows

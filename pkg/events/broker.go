@@ -5,6 +5,7 @@ package events
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -43,13 +44,19 @@ type BrokerConfig struct {
 	Listen string
 	// Key is what other processes show; a listener needs one.
 	Key Key
+	// TLS secures the listener; nil = it is plain.
+	TLS *tls.Config
 	Log *slog.Logger
+	// NoSync has the broker acknowledge what is not on disk yet. It exists for
+	// the controls of crash tests.
+	NoSync bool
 }
 
 // Broker is the client of a NATS server: of one inside the process, made by
 // StartBroker, or of one in another, made by Connect.
 type Broker struct {
 	server *server.Server // nil in a client of another process
+	mender *mender        // of the server
 	conn   *nats.Conn
 	js     jetstream.JetStream
 	log    *slog.Logger
@@ -68,12 +75,18 @@ type Broker struct {
 func StartBroker(c BrokerConfig) (*Broker, error) {
 	options := &server.Options{
 		ServerName: "linli", DontListen: true, NoSigs: true, NoLog: true,
-		JetStream: true, StoreDir: c.Dir, SyncAlways: true, DisableJetStreamBanner: true,
+		JetStream: true, StoreDir: c.Dir, SyncAlways: !c.NoSync, DisableJetStreamBanner: true,
+		// Without a limit of its own the server takes one from what is free on the
+		// disk now, and does not start where the streams could outgrow that.
+		JetStreamMaxStore: int64(len(c.Services)) * largestStream,
 	}
 	connect := []nats.Option{nats.MaxReconnects(-1)}
 	if c.Listen != "" {
 		if err := listen(options, c.Listen, c.Key); err != nil {
 			return nil, err
+		}
+		if c.TLS != nil {
+			options.TLS, options.TLSVerify, options.TLSConfig, options.TLSTimeout = true, true, c.TLS, dialPatience.Seconds()
 		}
 		connect = append(connect, c.Key.option())
 	}
@@ -81,8 +94,8 @@ func StartBroker(c BrokerConfig) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure: %w", err)
 	}
+	b := &Broker{server: s, mender: newMender(s, c.Dir, c.Log), log: c.Log, trusted: true}
 	go s.Start()
-	b := &Broker{server: s, log: c.Log, trusted: true}
 	if !s.ReadyForConnections(brokerPatience) {
 		return nil, errors.Join(errors.New("the broker did not become ready"), b.Close())
 	}
@@ -194,6 +207,10 @@ func (b *Broker) Connections() int {
 
 // Close ends the connection, then the server, and waits for its files.
 func (b *Broker) Close() error {
+	if b.mender != nil { // closed twice, the server does not mind
+		b.mender.close()
+		b.mender = nil
+	}
 	if b.conn != nil {
 		b.conn.Close()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -107,6 +108,8 @@ type ClientConfig struct {
 	// Name tells it who connects: "registry".
 	Name string
 	Key  Key
+	// TLS secures the connection; nil = it is plain.
+	TLS *tls.Config
 	// Trusted takes a broker that does not prove to sync each write: for
 	// development only.
 	Trusted bool
@@ -127,6 +130,9 @@ func Connect(c ClientConfig) (*Broker, error) {
 	}
 	if c.Key.set {
 		options = append(options, c.Key.option())
+	}
+	if c.TLS != nil {
+		options = append(options, nats.Secure(c.TLS))
 	}
 	if err := b.connect(c.URL, options...); err != nil {
 		return nil, err

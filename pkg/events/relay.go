@@ -39,6 +39,8 @@ type Relay struct {
 	mu     sync.Mutex // one pass at a time
 	// singly is for how many windows to come no batch is tried.
 	singly int
+	// compared is the broker's start for which the stream was compared.
+	compared string
 }
 
 // NewRelay makes the relay of a store.
@@ -81,6 +83,12 @@ func (r *Relay) Run(ctx context.Context) error {
 func (r *Relay) Flush(ctx context.Context) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.broker.usable(ctx); err != nil {
+		return 0, err
+	}
+	if err := r.compare(ctx); err != nil {
+		return 0, err
+	}
 	total := 0
 	for {
 		n, err := r.pass(ctx)
@@ -102,12 +110,13 @@ func (r *Relay) pass(ctx context.Context) (int, error) {
 	if err != nil || len(events) == 0 {
 		return 0, err
 	}
-	if err := r.broker.usable(ctx); err != nil {
-		return 0, err
-	}
 	acknowledged, refused := r.publish(ctx, events)
+	mark, err := r.standing(ctx)
+	if err != nil {
+		return 0, err // they are published again
+	}
 	for chunk := range slices.Chunk(acknowledged, movedAtOnce) {
-		if err := r.store.MoveToSent(ctx, chunk); err != nil {
+		if err := r.store.MoveToSent(ctx, chunk, mark); err != nil {
 			return 0, fmt.Errorf("file sent events: %w", err)
 		}
 	}

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	_ "google.golang.org/grpc/health" // clients ask a service whether calls are welcome
 	"google.golang.org/grpc/keepalive"
@@ -45,13 +47,18 @@ type Connection struct {
 
 // Dial makes a connection to "host:port" or any target of gRPC's, as
 // "dns:///registry:9101" for several machines. It does not wait for the service.
-func Dial(target string) (*Connection, error) {
+// secured is nil for a connection that is plain.
+func Dial(target string, secured *tls.Config) (*Connection, error) {
 	config, err := serviceConfig()
 	if err != nil {
 		return nil, err
 	}
+	transport := insecure.NewCredentials()
+	if secured != nil {
+		transport = credentials.NewTLS(secured)
+	}
 	c, err := grpc.NewClient(target,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultServiceConfig(config),
 		grpc.WithDisableServiceConfig(), // of a name server's: it knows nothing of ours
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingEvery, Timeout: pingPatience, PermitWithoutStream: true}),

@@ -29,7 +29,7 @@ import (
 
 func dial(t *testing.T, target string) *rpc.Connection {
 	t.Helper()
-	c, err := rpc.Dial(target)
+	c, err := rpc.Dial(target, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

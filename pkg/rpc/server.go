@@ -4,6 +4,7 @@ package rpc
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -12,6 +13,8 @@ import (
 	"github.com/fullstorydev/grpchan/inprocgrpc"
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -48,6 +51,8 @@ type Config struct {
 	Metrics       prometheus.Registerer
 	Wall          clock.Clock
 	IDs           ids.Source
+	// TLS secures the listener; nil = it is plain.
+	TLS *tls.Config
 	// Dev serves the methods and the reflection of development.
 	Dev bool
 }
@@ -68,8 +73,13 @@ func NewServer(c Config) (*Server, error) {
 		return nil, err
 	}
 	unary, stream := chain.unary(), chain.stream()
+	secured := insecure.NewCredentials()
+	if c.TLS != nil {
+		secured = credentials.NewTLS(c.TLS)
+	}
 	s := &Server{
 		grpc: grpc.NewServer(
+			grpc.Creds(secured),
 			grpc.UnaryInterceptor(unary),
 			grpc.StreamInterceptor(stream),
 			grpc.MaxRecvMsgSize(largestMessage),

@@ -113,9 +113,9 @@ func Pending(r kv.Reader, limit int) ([]*typev1.EventRow, error) {
 				next[shard] = append(bytes.Clone(items[share-1].Key), 0)
 			}
 			for _, it := range items {
-				e := &typev1.EventRow{}
-				if err := proto.Unmarshal(it.Value, e); err != nil {
-					return nil, fmt.Errorf("%w: outbox row: %w", kv.ErrCorrupt, err)
+				e, err := eventOf(it.Value)
+				if err != nil {
+					return nil, err
 				}
 				out = append(out, e)
 			}
@@ -124,9 +124,18 @@ func Pending(r kv.Reader, limit int) ([]*typev1.EventRow, error) {
 	return out, nil
 }
 
+func eventOf(row []byte) (*typev1.EventRow, error) {
+	e := &typev1.EventRow{}
+	if err := proto.Unmarshal(row, e); err != nil {
+		return nil, fmt.Errorf("%w: outbox row: %w", kv.ErrCorrupt, err)
+	}
+	return e, nil
+}
+
 // MoveToSent files acknowledged events, so that they are not published again
-// and any stream can be rebuilt from them. What another relay moved is left.
-func (s *Store) MoveToSent(ctx context.Context, events []*typev1.EventRow) error {
+// and any stream can be rebuilt from them, and keeps how the stream stands with
+// them. What another relay moved is left.
+func (s *Store) MoveToSent(ctx context.Context, events []*typev1.EventRow, mark StreamMark) error {
 	return s.db.Update(ctx, func(tx kv.Tx) error {
 		keys := make([][]byte, len(events))
 		for i, e := range events {
@@ -143,6 +152,7 @@ func (s *Store) MoveToSent(ctx context.Context, events []*typev1.EventRow) error
 			tx.Delete(keys[i])
 			tx.Put(sentKey(events[i]), it.Value)
 		}
+		putMark(tx, mark)
 		return nil
 	})
 }

@@ -105,7 +105,7 @@ func (f *forgetsInCrash) Commit(ctx context.Context, r kv.CommitRequest) (kv.Ver
 }
 
 func (f *forgetsInCrash) undo(ctx context.Context, r kv.CommitRequest) (undo kv.CommitRequest, err error) {
-	s, err := f.Engine.Snapshot(ctx)
+	s, err := f.Snapshot(ctx)
 	if err != nil {
 		return undo, err
 	}
