@@ -126,12 +126,12 @@ func (c call) send(ctx context.Context, base string, seen *names) (string, error
 	ctx, cancel := context.WithTimeout(ctx, longestCall)
 	defer cancel()
 	for {
-		reply, text, err := c.once(ctx, base, seen)
+		a, err := c.once(ctx, base, seen)
 		if err != nil {
 			return "", err
 		}
-		if strings.Contains(string(text), c.until) {
-			return seen.tell(reply, text), nil
+		if strings.Contains(string(a.text), c.until) {
+			return seen.tell(a), nil
 		}
 		select {
 		case <-time.After(pauseBetween):
@@ -141,22 +141,29 @@ func (c call) send(ctx context.Context, base string, seen *names) (string, error
 	}
 }
 
-func (c call) once(ctx context.Context, base string, seen *names) (*http.Response, []byte, error) {
+// answered is what came back.
+type answered struct {
+	status int
+	header http.Header
+	text   []byte
+}
+
+func (c call) once(ctx context.Context, base string, seen *names) (a answered, err error) {
 	body, err1 := seen.fill(c.body)
 	path, err2 := seen.fill(c.path)
 	who, err3 := seen.fill(c.who)
 	if err := errors.Join(err1, err2, err3); err != nil {
-		return nil, nil, err
+		return a, err
 	}
 	req, err := http.NewRequestWithContext(ctx, c.method, base+path, strings.NewReader(body))
 	if err != nil {
-		return nil, nil, err
+		return a, err
 	}
 	req.Header = c.header.Clone()
 	if who != "" {
 		token, err := tokenOf(who)
 		if err != nil {
-			return nil, nil, err
+			return a, err
 		}
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
@@ -165,11 +172,11 @@ func (c call) once(ctx context.Context, base string, seen *names) (*http.Respons
 	}
 	reply, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, nil, err
+		return a, err
 	}
 	defer reply.Body.Close()
 	text, err := io.ReadAll(reply.Body)
-	return reply, text, err
+	return answered{reply.StatusCode, reply.Header, text}, err
 }
 
 func tokenOf(who string) (string, error) {
@@ -189,17 +196,17 @@ func tokenOf(who string) (string, error) {
 // tell writes an answer for the transcript: JSON in one order and shape, with
 // names for what differs from run to run; of a file that is no text its size
 // is left out too, since ids in it are packed.
-func (n *names) tell(reply *http.Response, text []byte) string {
-	head := fmt.Sprintf("%d %s", reply.StatusCode, reply.Header.Get("Content-Type"))
+func (n *names) tell(a answered) string {
+	head := fmt.Sprintf("%d %s", a.status, a.header.Get("Content-Type"))
 	for _, name := range []string{"Retry-After", "Content-Disposition", "Allow", "WWW-Authenticate"} {
-		if v := reply.Header.Get(name); v != "" {
+		if v := a.header.Get(name); v != "" {
 			head += "\n" + name + ": " + n.replace(v)
 		}
 	}
 	var value any
-	numbers := json.NewDecoder(bytes.NewReader(text))
+	numbers := json.NewDecoder(bytes.NewReader(a.text))
 	numbers.UseNumber()
-	switch kind := reply.Header.Get("Content-Type"); {
+	switch kind := a.header.Get("Content-Type"); {
 	case strings.Contains(kind, "json") && numbers.Decode(&value) == nil:
 		shaped, err := json.MarshalIndent(n.name(value, ""), "", " ")
 		if err != nil {
@@ -207,8 +214,8 @@ func (n *names) tell(reply *http.Response, text []byte) string {
 		}
 		return head + "\n" + string(shaped) + "\n"
 	case strings.HasPrefix(kind, "text/"):
-		return head + "\n" + n.replace(string(text)) + "\n"
-	case len(text) == 0:
+		return head + "\n" + n.replace(string(a.text)) + "\n"
+	case len(a.text) == 0:
 		return head + "\n"
 	default:
 		return head + "\n(a file)\n"

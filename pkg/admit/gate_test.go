@@ -94,7 +94,7 @@ func TestGate_LetsInRefusesAndHandsOverInOrder(t *testing.T) {
 		p.expect(d, "cancelled", context.Canceled)
 		f := p.enter()
 		p.expectWaiting(f)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		synctest.Wait()
 		p.expect(f, "after its patience", admit.ErrBusy)
 		p.gate.Leave()
@@ -123,7 +123,7 @@ func TestGate_RefusesAtOnceWhoWouldNotHaveItsTurn(t *testing.T) {
 		p.expect(p.enter(), "first", nil)
 		for range 40 { // the pace becomes known
 			p.expectWaiting(p.enter())
-			time.Sleep(100 * time.Millisecond)
+			pass(100 * time.Millisecond)
 			p.gate.Leave()
 			synctest.Wait()
 		}
@@ -149,7 +149,7 @@ func TestGate_ARoundMayAlwaysWait(t *testing.T) {
 		p.expect(p.enter(), "first", nil)
 		p.expect(p.enter(), "second", nil)
 		p.expectWaiting(p.enter())
-		time.Sleep(900 * time.Millisecond)
+		pass(900 * time.Millisecond)
 		p.gate.Leave()
 		synctest.Wait()
 		p.expectWaiting(p.enter())
@@ -211,7 +211,7 @@ func (p *party) step(chance *rand.Rand) {
 		synctest.Wait()
 		p.expect(c, "cancelled", context.Canceled)
 	default:
-		time.Sleep(time.Duration(chance.IntN(700)) * time.Millisecond)
+		pass(time.Duration(chance.IntN(700)) * time.Millisecond)
 		synctest.Wait()
 		for len(p.waiting) > 0 && !p.waiting[0].until.After(time.Now()) {
 			p.expect(p.waiting[0], "its patience is over", admit.ErrBusy)
@@ -347,3 +347,6 @@ func TestGates_EveryClassHasItsOwn(t *testing.T) {
 		}
 	}
 }
+
+// pass lets time go by on the bubble's clock.
+func pass(d time.Duration) { <-time.After(d) }
