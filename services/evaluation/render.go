@@ -68,6 +68,9 @@ func (s *Service) wholeLetter(ctx context.Context, call access.Call, id string) 
 		of := s.linesFor(call, row.Value, day)
 		for q := linesOf(row.Value); ; {
 			page, err := s.tables.results.List(r, scope.Scope{Paths: []scope.Path{scope.Path(row.Value.GetHomePath())}}, q)
+			if err == nil {
+				err = s.fill(r, page.Rows...)
+			}
 			if err != nil {
 				return err
 			}
