@@ -70,21 +70,33 @@ func New(c Config) (http.Handler, error) {
 	mux.Handle("GET /openapi.json", document)
 	mux.Handle("GET /docs/", pages())
 	mux.Handle("GET /docs", http.RedirectHandler("/docs/", http.StatusMovedPermanently))
-	mux.Handle("GET /metrics", c.Metrics)
+	health(mux, c.Ready, c.Metrics)
+	mux.HandleFunc("GET /{$}", welcome(c.Dev))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		writeProblem(w, r, problem{Status: http.StatusNotFound, Reason: "METHOD_CLOSED"})
+	})
+	return hardened(compressed(mux)), nil
+}
+
+// Health is what a process without REST answers over HTTP: /healthz, whether
+// calls are welcome, and /metrics.
+func Health(ready func() bool, metrics http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	health(mux, ready, metrics)
+	return hardened(mux)
+}
+
+func health(mux *http.ServeMux, ready func() bool, metrics http.Handler) {
+	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		if !c.Ready() {
+		if !ready() {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			_, _ = w.Write([]byte("starting\n"))
 			return
 		}
 		_, _ = w.Write([]byte("ok\n"))
 	})
-	mux.HandleFunc("GET /{$}", welcome(c.Dev))
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		writeProblem(w, r, problem{Status: http.StatusNotFound, Reason: "METHOD_CLOSED"})
-	})
-	return hardened(compressed(mux)), nil
 }
 
 // compressed packs what is worth it for callers that ask for it. Streams go
@@ -174,11 +186,22 @@ func passedOut(name string) (string, bool) {
 func outgoing(r *http.Request) context.Context {
 	md := metadata.MD{}
 	for _, h := range passedHeaders() {
-		if v := r.Header.Get(h); v != "" {
+		if v := r.Header.Get(h); v != "" && printable(v) {
 			md.Set(h, v)
 		}
 	}
 	return metadata.NewOutgoingContext(r.Context(), md)
+}
+
+// printable says whether gRPC carries a value; the generated routes leave out
+// what it does not.
+func printable(value string) bool {
+	for i := range len(value) {
+		if value[i] < ' ' || value[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // hardened sets the headers that every answer has. Nothing here is to be

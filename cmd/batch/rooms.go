@@ -175,7 +175,7 @@ func (h *rooms) handOver(ctx context.Context) error {
 				return fmt.Errorf("%s: %w", e.GetType(), err)
 			}
 		}
-		if err := h.stores[0].MoveToSent(ctx, events); err != nil {
+		if err := h.stores[0].MoveToSent(ctx, events, store.StreamMark{}); err != nil {
 			return err
 		}
 	}

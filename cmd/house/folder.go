@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/linli-project/linli/pkg/clock"
@@ -25,9 +26,12 @@ type folder struct {
 	path string
 }
 
+// roleFile names the role of a folder's process; the whole has none.
+const roleFile = "role"
+
 // openFolder makes the folder if it is not there and makes sure that it can be
-// written.
-func openFolder(path string) (folder, error) {
+// written, and that it is not another process's.
+func openFolder(path string, role Role) (folder, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return folder{}, fmt.Errorf("data folder %s cannot be made: %w", path, err)
 	}
@@ -38,15 +42,68 @@ func openFolder(path string) (folder, error) {
 	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
 		return folder{}, fmt.Errorf("data folder %s cannot be written: %w", path, err)
 	}
-	return folder{path: path}, nil
+	f := folder{path: path}
+	return f, f.belongsTo(role)
+}
+
+// belongsTo refuses a folder that holds what another role keeps: a service whose
+// file is not there would begin anew beside it.
+func (f folder) belongsTo(role Role) error {
+	is, err := f.role()
+	if err != nil {
+		return err
+	}
+	if is != role && is != Whole {
+		return fmt.Errorf("data folder %s belongs to `linli serve %s`", f.path, is)
+	}
+	if is == role {
+		return nil
+	}
+	for _, name := range serviceNames() {
+		if name != string(role) && f.has(name+".db") {
+			return fmt.Errorf("data folder %s holds %s too: it belongs to `linli serve` in one process", f.path, name)
+		}
+	}
+	if err := os.WriteFile(f.file(roleFile), []byte(string(role)+"\n"), 0o600); err != nil {
+		return fmt.Errorf("data folder %s cannot be written: %w", f.path, err)
+	}
+	return nil
+}
+
+// role is whose folder it is.
+func (f folder) role() (Role, error) {
+	text, err := os.ReadFile(f.file(roleFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Whole, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("data folder %s: %w", f.path, err)
+	}
+	return Role(strings.TrimSpace(string(text))), nil
+}
+
+func makeParent(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("folder of %s cannot be made: %w", path, err)
+	}
+	return nil
 }
 
 func (f folder) file(name string) string { return filepath.Join(f.path, name) }
 
-// isNew says whether no service has stored anything here yet.
+func (f folder) has(name string) bool {
+	_, err := os.Stat(f.file(name))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// isNew says whether nothing has been stored here yet.
 func (f folder) isNew() bool {
-	_, err := os.Stat(f.file("registry.db"))
-	return errors.Is(err, fs.ErrNotExist)
+	for _, name := range serviceNames() {
+		if f.has(name + ".db") {
+			return false
+		}
+	}
+	return true
 }
 
 // master answers the master key: of the named file, or with dev one in the
@@ -119,8 +176,8 @@ func (f folder) keepCivil(at time.Time) error {
 
 // openStore opens one service's file. Its errors are meant to be read by the
 // person who started the program.
-func (f folder) openStore(ctx context.Context, service string, master seal.MasterKey, civil, wall clock.Clock, log *slog.Logger) (*store.Store, error) {
-	engine, err := boltkv.Open(f.file(service+".db"), boltkv.Options{})
+func (f folder) openStore(ctx context.Context, service string, master seal.MasterKey, civil, wall clock.Clock, c Config) (*store.Store, error) {
+	engine, err := boltkv.Open(f.file(service+".db"), boltkv.Options{NoSync: c.Faults.NoSync})
 	switch {
 	case errors.Is(err, boltkv.ErrLocked):
 		return nil, fmt.Errorf("data folder %s is in use by another linli", f.path)
@@ -132,8 +189,8 @@ func (f folder) openStore(ctx context.Context, service string, master seal.Maste
 		return nil, err
 	}
 	s, err := store.Open(ctx, store.Config{
-		Service: service, DB: kv.New(engine, kv.Options{}), Master: master,
-		Civil: civil, Wall: wall, IDs: ids.New, Log: log.With("service", service),
+		Service: service, DB: kv.New(c.Faults.engine(service, engine), kv.Options{}), Master: master,
+		Civil: civil, Wall: wall, IDs: ids.New, Log: c.Log.With("service", service),
 	})
 	if err != nil {
 		return nil, errors.Join(err, engine.Close())

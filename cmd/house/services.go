@@ -2,7 +2,7 @@ package house
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -39,22 +39,36 @@ type service interface {
 
 type services []service
 
+// newServices makes the services of the stores; conn is how they call each other.
 func newServices(stores []*store.Store, conn grpc.ClientConnInterface, c Config) (services, error) {
-	log := c.Log
-	mailer, err := newMailer(c)
-	if err != nil {
-		return nil, err
+	var out services
+	for _, s := range stores {
+		svc, err := newService(s, conn, c)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, svc)
 	}
-	reg, err1 := registry.New(registry.Deps{
-		Store: stores[0], IDs: ids.New, Log: log.With("service", "registry"), Mailer: mailer, OwnNetwork: c.Dev,
-	})
-	req, err2 := requests.New(requests.Deps{Store: stores[1], IDs: ids.New, Log: log.With("service", "requests")})
-	pro, err3 := projects.New(projects.Deps{Store: stores[2], IDs: ids.New, Log: log.With("service", "projects")})
-	eva, err4 := evaluation.New(evaluation.Deps{
-		Store: stores[3], IDs: ids.New, Log: log.With("service", "evaluation"),
-		Registry: registryv1.NewRegistryServiceClient(conn),
-	})
-	return services{reg, req, pro, eva}, errors.Join(err1, err2, err3, err4)
+	return out, nil
+}
+
+func newService(s *store.Store, conn grpc.ClientConnInterface, c Config) (service, error) {
+	log := c.Log.With("service", s.Service())
+	switch s.Service() {
+	case "registry":
+		mailer, err := newMailer(c)
+		if err != nil {
+			return nil, err
+		}
+		return registry.New(registry.Deps{Store: s, IDs: ids.New, Log: log, Mailer: mailer, OwnNetwork: c.Dev})
+	case "requests":
+		return requests.New(requests.Deps{Store: s, IDs: ids.New, Log: log})
+	case "projects":
+		return projects.New(projects.Deps{Store: s, IDs: ids.New, Log: log})
+	case "evaluation":
+		return evaluation.New(evaluation.Deps{Store: s, IDs: ids.New, Log: log, Registry: registryv1.NewRegistryServiceClient(conn)})
+	}
+	return nil, fmt.Errorf("no service is called %s", s.Service())
 }
 
 // newMailer is nil when no server is named: then no mail goes out.
@@ -80,15 +94,15 @@ type delivery struct {
 	jobs      []run.Job
 }
 
-func newDelivery(ctx context.Context, b *events.Broker, stores []*store.Store, all services, log *slog.Logger) (*delivery, error) {
-	d := &delivery{}
+func newDelivery(ctx context.Context, b *events.Broker, stores []*store.Store, all services, c Config) (*delivery, error) {
+	d, log := &delivery{}, c.Log
 	for i, s := range stores {
 		d.relays = append(d.relays, events.NewRelay(s, b, log))
-		c, err := events.NewConsumers(ctx, s, b, log, all[i].Reactions()...)
+		reactions, err := events.NewConsumers(ctx, s, b, log, c.Faults.reactions(s.Service(), all[i].Reactions())...)
 		if err != nil {
 			return nil, err
 		}
-		d.consumers = append(d.consumers, c)
+		d.consumers = append(d.consumers, reactions)
 		d.jobs = append(append(d.jobs, all[i].Jobs()...), sweeper(s, log))
 	}
 	return d, nil
@@ -128,6 +142,11 @@ func (d *delivery) run(ctx context.Context, g *errgroup.Group) {
 
 func (d *delivery) drain(ctx context.Context) error {
 	return events.Drain(ctx, d.relays, d.consumers)
+}
+
+// drainRound does the part of a drain that one service can do by itself.
+func (d *delivery) drainRound(ctx context.Context) (published, reached uint64, err error) {
+	return events.DrainRound(ctx, d.relays, d.consumers)
 }
 
 // lateConn is the door before it exists: services are built first, and call

@@ -17,8 +17,8 @@ import (
 )
 
 type demoFlags struct {
-	data string
-	keep bool
+	data, address string
+	keep          bool
 }
 
 func demoCommand() *cobra.Command {
@@ -26,10 +26,12 @@ func demoCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "demo", Short: "live through a district's 2013 and compare it with the records", Args: cobra.NoArgs,
 		Long: "demo starts a server on a folder of its own and leads a district through 2013 as a client of it,\n" +
-			"day by day, on the records that the project contains. With --data it goes on where it was broken off.",
+			"day by day, on the records that the project contains. With --data it goes on where it was broken off.\n" +
+			"With --address it leads a linli that runs already, as `deploy/six.sh start --dev --clock 2013-01-01 DIR`.",
 		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c.Context(), f, c.OutOrStdout()) },
 	}
 	c.Flags().StringVar(&f.data, "data", "", "folder to use and to go on in; empty = a new one")
+	c.Flags().StringVar(&f.address, "address", "", "REST address of a linli that was started with --dev --clock 2013-01-01; empty = start one")
 	c.Flags().BoolVar(&f.keep, "keep", false, "leave the server running at the end")
 	return c
 }
@@ -47,28 +49,42 @@ func runDemo(ctx context.Context, f demoFlags, out io.Writer) (err error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("data folder %s cannot be made: %w", folder, err)
 	}
+	address := f.address
+	if address == "" {
+		h, stop, failed := startDemo(ctx, folder)
+		if failed != nil {
+			return failed
+		}
+		defer func() { err = errors.Join(err, stop()) }()
+		address = h.HTTPAddr()
+		fmt.Fprintf(out, "linli demo: server on http://%s, data and log in %s\n", address, folder)
+	} else {
+		fmt.Fprintf(out, "linli demo: with the server on http://%s, notes in %s\n", address, folder)
+	}
+	show, end := progress(out)
+	err = demo.Run(ctx, demo.Config{Address: address, Notes: folder, Progress: show, Out: &afterProgress{out: out, end: end}})
+	if f.keep && (err == nil || errors.Is(err, demo.ErrDiffers)) {
+		printKept(out, address, folder)
+		<-ctx.Done()
+	}
+	return err
+}
+
+// startDemo starts a server on the demo's folder; stop ends it and its log.
+func startDemo(ctx context.Context, folder string) (h *house.House, stop func() error, err error) {
 	log, err := os.OpenFile(filepath.Join(folder, "linli.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("data folder %s cannot be written: %w", folder, err)
+		return nil, nil, fmt.Errorf("data folder %s cannot be written: %w", folder, err)
 	}
-	defer func() { err = errors.Join(err, log.Close()) }()
-	tuneMemory()
-	h, err := house.Start(ctx, house.Config{
+	tuneMemory(house.Whole)
+	h, err = house.Start(ctx, house.Config{
 		Data: folder, HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0", Dev: true, Clock: demo.First(),
 		Log: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	if err != nil {
-		return err
+		return nil, nil, errors.Join(err, log.Close())
 	}
-	defer func() { err = errors.Join(err, closeHouse(h)) }()
-	fmt.Fprintf(out, "linli demo: server on http://%s, data and log in %s\n", h.HTTPAddr(), folder)
-	show, end := progress(out)
-	err = demo.Run(ctx, demo.Config{Address: h.HTTPAddr(), Notes: folder, Progress: show, Out: &afterProgress{out: out, end: end}})
-	if f.keep && (err == nil || errors.Is(err, demo.ErrDiffers)) {
-		printKept(out, h, folder)
-		<-ctx.Done()
-	}
-	return err
+	return h, func() error { return errors.Join(closeHouse(h), log.Close()) }, nil
 }
 
 // progress tells the day: on a terminal in place, else a line a month.
@@ -106,8 +122,8 @@ func (a *afterProgress) Write(p []byte) (int, error) {
 	return a.out.Write(p)
 }
 
-func printKept(out io.Writer, h *house.House, folder string) {
-	base := "http://" + h.HTTPAddr()
+func printKept(out io.Writer, address, folder string) {
+	base := "http://" + address
 	fmt.Fprintf(out, "\nThe server goes on until Ctrl-C. Things to look at, with a token in the shell:\n\n")
 	fmt.Fprintln(out, "  T=$(bin/linli token --person me --grant district_officer=/430100/430101/)")
 	for _, path := range []string{

@@ -1,13 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,39 +17,102 @@ import (
 	"github.com/linli-project/linli/cmd/house"
 )
 
-const (
-	// stopWithin is how long Ctrl-C may take.
-	stopWithin = 10 * time.Second
-	// A heap that may grow to five times its live size before a collection,
-	// under a limit that a small machine can bear: measured to halve the cost
-	// of a list.
-	gcPercent   = 400
-	memoryLimit = 1 << 30
-)
+// stopWithin is how long Ctrl-C may take.
+const stopWithin = 10 * time.Second
 
 type serveFlags struct {
-	data, http, grpc, clock, logLevel string
-	dev                               bool
+	role                                      house.Role
+	data, http, grpc, broker, clock, logLevel string
+	peers                                     map[string]*string
+	dev                                       bool
 }
 
 func serveCommand() *cobra.Command {
-	var f serveFlags
+	c := serveAs(house.Whole, "serve", "start everything in one process, or one part of it")
+	for _, role := range house.Roles() {
+		c.AddCommand(serveAs(role, string(role), "start the "+string(role)+" alone; the six parts together are linli"))
+	}
+	return c
+}
+
+// serveAs is the command of one role. Each flag can stand in the environment
+// instead, under its name in capitals with LINLI_ before it.
+func serveAs(role house.Role, name, short string) *cobra.Command {
+	f := serveFlags{role: role, peers: map[string]*string{}}
 	c := &cobra.Command{
-		Use: "serve", Short: "start everything in one process", Args: cobra.NoArgs,
+		Use: name, Short: short, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return serve(c.Context(), f, c.OutOrStdout()) },
 	}
-	dataFlag(c, &f.data, "./var")
-	c.Flags().StringVar(&f.http, "http", "127.0.0.1:8080", "address of REST, the API page, metrics and health")
-	c.Flags().StringVar(&f.grpc, "grpc", "127.0.0.1:9090", "address of gRPC")
+	at := placesOf(role)
+	dataFlag(c, &f.data, filepath.Join("./var", string(role)))
+	from := func(into *string, flag, otherwise, usage string) {
+		variable := "LINLI_" + strings.ToUpper(flag)
+		c.Flags().StringVar(into, flag, cmp.Or(os.Getenv(variable), otherwise), usage+" ("+variable+")")
+	}
+	if role == house.Whole || role == house.Gateway {
+		from(&f.http, "http", at.http, "address of REST, the API page, metrics and health")
+	} else {
+		from(&f.http, "http", at.http, "address of metrics and health")
+	}
+	if role != house.Broker {
+		from(&f.grpc, "grpc", at.grpc, "address of gRPC")
+	}
+	switch role {
+	case house.Whole:
+	case house.Broker:
+		from(&f.broker, "broker", placeOfBroker, "where the broker listens")
+	default:
+		from(&f.broker, "broker", placeOfBroker, "where the broker is")
+	}
+	for _, peer := range role.Peers() {
+		f.peers[peer] = new(string)
+		from(f.peers[peer], peer, placesOf(house.Role(peer)).grpc, "where the "+peer+" answers gRPC")
+	}
 	c.Flags().BoolVar(&f.dev, "dev", false, "development: tokens that anybody can write, loopback only")
 	c.Flags().StringVar(&f.clock, "clock", "", "with --dev, where the civil clock of a new folder begins (2013-01-01)")
 	c.Flags().StringVar(&f.logLevel, "log", "info", "debug, info, warn or error")
 	return c
 }
 
+// places are the addresses of a role unless others are named: those of the whole
+// and of the gateway are the same, so that callers need not know the shape.
+type places struct{ http, grpc string }
+
+const placeOfBroker = "nats://127.0.0.1:4222"
+
+func placesOf(role house.Role) places {
+	switch role {
+	case house.Broker:
+		return places{http: "127.0.0.1:8100"}
+	case house.Registry:
+		return places{http: "127.0.0.1:8101", grpc: "127.0.0.1:9101"}
+	case house.Requests:
+		return places{http: "127.0.0.1:8102", grpc: "127.0.0.1:9102"}
+	case house.Projects:
+		return places{http: "127.0.0.1:8103", grpc: "127.0.0.1:9103"}
+	case house.Evaluation:
+		return places{http: "127.0.0.1:8104", grpc: "127.0.0.1:9104"}
+	}
+	return places{http: "127.0.0.1:8080", grpc: "127.0.0.1:9090"}
+}
+
 func (f serveFlags) config() (house.Config, error) {
-	c := house.Config{Data: f.data, HTTP: f.http, GRPC: f.grpc, Dev: f.dev, MasterKeyFile: os.Getenv("LINLI_MASTER_KEY_FILE"),
-		SMTP: os.Getenv("LINLI_SMTP"), MailFrom: os.Getenv("LINLI_MAIL_FROM")}
+	c := house.Config{
+		Role: f.role, Data: f.data, HTTP: f.http, GRPC: f.grpc, Broker: f.broker, Peers: map[string]string{},
+		Dev: f.dev, MasterKeyFile: os.Getenv("LINLI_MASTER_KEY_FILE"), BrokerKeyFile: os.Getenv("LINLI_BROKER_KEY_FILE"),
+		SMTP: os.Getenv("LINLI_SMTP"), MailFrom: os.Getenv("LINLI_MAIL_FROM"),
+	}
+	if f.role != house.Whole {
+		c.TLS = house.TLS{
+			CertFile: os.Getenv("LINLI_TLS_CERT_FILE"), KeyFile: os.Getenv("LINLI_TLS_KEY_FILE"), CAFile: os.Getenv("LINLI_TLS_CA_FILE")}
+	}
+	for name, at := range f.peers {
+		c.Peers[name] = *at
+	}
+	if c.BrokerKeyFile == "" && f.dev && f.role != house.Whole {
+		// The folders of a development shape lie beside each other.
+		c.BrokerKeyFile = filepath.Join(filepath.Dir(filepath.Clean(f.data)), string(house.Broker), "broker.key")
+	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
 		return c, fmt.Errorf("--log %s: debug, info, warn or error", f.logLevel)
@@ -68,28 +133,19 @@ func serve(ctx context.Context, f serveFlags, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	tuneMemory()
+	tuneMemory(f.role)
 	h, err := house.Start(ctx, c)
 	if err != nil {
 		return err
 	}
 	printPlaces(out, c, h)
+	go giveBack(ctx)
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(out, "stopping …")
 	case err = <-h.Failed():
 	}
 	return errors.Join(err, closeHouse(h))
-}
-
-// tuneMemory sets what measured best, unless the environment says otherwise.
-func tuneMemory() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
 }
 
 func closeHouse(h *house.House) error {
@@ -100,12 +156,15 @@ func closeHouse(h *house.House) error {
 
 func printPlaces(out io.Writer, c house.Config, h *house.House) {
 	base := "http://" + h.HTTPAddr()
-	fmt.Fprintf(out, "linli 邻里 is up, data in %s\n\n", c.Data)
-	for _, place := range [][2]string{
-		{"open in a browser", base + "/"}, {"API page", base + "/docs/"}, {"REST", base + "/v1"},
-		{"gRPC", h.GRPCAddr()}, {"metrics", base + "/metrics"}, {"health", base + "/healthz"},
-	} {
-		fmt.Fprintf(out, "  %-18s %s\n", place[0], place[1])
+	fmt.Fprintf(out, "linli 邻里%s is up, data in %s\n\n", strings.TrimRight(" "+string(c.Role), " "), c.Data)
+	all := [][2]string{{"gRPC", h.GRPCAddr()}, {"broker", h.BrokerAddr()}, {"metrics", base + "/metrics"}, {"health", base + "/healthz"}}
+	if c.Role == house.Whole || c.Role == house.Gateway {
+		all = append([][2]string{{"open in a browser", base + "/"}, {"API page", base + "/docs/"}, {"REST", base + "/v1"}}, all...)
+	}
+	for _, place := range all {
+		if place[1] != "" {
+			fmt.Fprintf(out, "  %-18s %s\n", place[0], place[1])
+		}
 	}
 	if c.Dev {
 		fmt.Fprintln(out, "\nStarted with --dev: development tokens are taken, so it listens on loopback only.")

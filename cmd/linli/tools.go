@@ -54,6 +54,9 @@ func fsck(ctx context.Context, folder string, out io.Writer) error {
 	if problems > 0 {
 		return fmt.Errorf("%d problems found", problems)
 	}
+	if len(reports) == 0 {
+		fmt.Fprintln(out, "no service keeps rows here")
+	}
 	fmt.Fprintln(out, "nothing wrong")
 	return nil
 }

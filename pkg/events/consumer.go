@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -76,28 +77,32 @@ type Consumers struct {
 
 type running struct {
 	Consumer
-	store   *store.Store
-	stream  jetstream.Stream
-	durable jetstream.Consumer
-	log     *slog.Logger
+	store  *store.Store
+	broker *Broker
+	log    *slog.Logger
+
+	mu sync.Mutex
+	at *place // nil until it is known
 }
 
-// NewConsumers makes or finds the durables of a service's reactions.
+// place is where a consumer reads.
+type place struct {
+	stream  jetstream.Stream
+	durable jetstream.Consumer
+}
+
+// NewConsumers makes or finds the durables of a service's reactions; with a
+// broker in another process later, when it is there.
 func NewConsumers(ctx context.Context, s *store.Store, b *Broker, log *slog.Logger, all ...Consumer) (*Consumers, error) {
 	out := &Consumers{}
 	for _, c := range all {
-		stream, err := b.js.Stream(ctx, streamName(c.From))
-		if err != nil {
-			return nil, fmt.Errorf("find the stream of %s: %w", c.From, err)
+		r := &running{Consumer: c, store: s, broker: b, log: log.With("consumer", c.Name)}
+		if b.server != nil {
+			if _, err := r.place(ctx); err != nil {
+				return nil, err
+			}
 		}
-		durable, err := stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
-			Durable: c.Name, FilterSubjects: c.Subjects, AckPolicy: jetstream.AckExplicitPolicy,
-			AckWait: ackWait, MaxAckPending: waiting, MaxDeliver: -1, DeliverPolicy: jetstream.DeliverAllPolicy,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("make consumer %s: %w", c.Name, err)
-		}
-		out.running = append(out.running, &running{Consumer: c, store: s, stream: stream, durable: durable, log: log.With("consumer", c.Name)})
+		out.running = append(out.running, r)
 	}
 	return out, nil
 }
@@ -109,28 +114,6 @@ func (c *Consumers) Run(ctx context.Context) error {
 		g.Go(func() error { return r.run(ctx) })
 	}
 	return g.Wait()
-}
-
-func (r *running) run(ctx context.Context) error {
-	queue := make(chan jetstream.Msg, waiting)
-	pull, err := r.durable.Consume(func(m jetstream.Msg) {
-		select {
-		case queue <- m:
-		case <-ctx.Done(): // not acknowledged: it comes again
-		}
-	}, jetstream.PullMaxMessages(waiting))
-	if err != nil {
-		return fmt.Errorf("consume %s: %w", r.Name, err)
-	}
-	defer pull.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case m := <-queue:
-			r.take(ctx, collect(m, queue))
-		}
-	}
 }
 
 // collect adds to the first message what waits already.
@@ -213,16 +196,7 @@ func (r *running) settle(err error) {
 func (r *running) apply(ctx context.Context, events []*typev1.EventRow) error {
 	return r.store.Update(ctx, func(tx *store.Tx) error {
 		for _, e := range events {
-			if r.Kind == Fact {
-				already, err := tx.Applied(r.Name, e)
-				if err != nil {
-					return err
-				}
-				if already {
-					continue
-				}
-			}
-			if err := r.safely(tx, e); err != nil {
+			if err := r.Effect(tx, e, r.log); err != nil {
 				return err
 			}
 		}
@@ -230,42 +204,20 @@ func (r *running) apply(ctx context.Context, events []*typev1.EventRow) error {
 	})
 }
 
-// safely turns a panic into a transient error. The panic's value is not
+// Effect has an event's effect in a transaction of the consumer's store: once,
+// when it is a fact. A panic comes back as a transient error. Its value is not
 // logged: it can hold what the event is about.
-func (r *running) safely(tx *store.Tx, e *typev1.EventRow) (err error) {
+func (c Consumer) Effect(tx *store.Tx, e *typev1.EventRow, log *slog.Logger) (err error) {
+	if c.Kind == Fact {
+		if already, err := tx.Applied(c.Name, e); err != nil || already {
+			return err
+		}
+	}
 	defer func() {
 		if p := recover(); p != nil {
-			r.log.Error("panic while applying an event", "event", e.GetId(), "type", e.GetType(), "stack", string(debug.Stack()))
+			log.Error("panic while applying an event", "event", e.GetId(), "type", e.GetType(), "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic while applying %s", e.GetType())
 		}
 	}()
-	return r.Apply(tx, e)
-}
-
-// last answers the sequence of the newest message in the stream that this
-// consumer takes, 0 for none.
-func (r *running) last(ctx context.Context) (uint64, error) {
-	var newest uint64
-	for _, subject := range r.Subjects {
-		m, err := r.stream.GetLastMsgForSubject(ctx, subject)
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			continue
-		}
-		if err != nil {
-			return 0, fmt.Errorf("ask the stream of %s: %w", r.From, err)
-		}
-		newest = max(newest, m.Sequence)
-	}
-	return newest, nil
-}
-
-// idle says whether everything up to a message was applied and acknowledged.
-// It does not ask the server how much is pending: that count follows a
-// publish some time after its acknowledgement.
-func (r *running) idle(ctx context.Context, last uint64) (bool, error) {
-	info, err := r.durable.Info(ctx)
-	if err != nil {
-		return false, fmt.Errorf("ask consumer %s: %w", r.Name, err)
-	}
-	return info.Delivered.Stream >= last && info.NumAckPending == 0, nil
+	return c.Apply(tx, e)
 }

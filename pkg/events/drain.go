@@ -14,15 +14,7 @@ const drainPause = time.Millisecond
 // last is needed because a relay may be at work beside it.
 func Drain(ctx context.Context, relays []*Relay, consumers []*Consumers) error {
 	for before, first := uint64(0), true; ; first = false {
-		published := 0
-		for _, r := range relays {
-			n, err := r.Flush(ctx)
-			if err != nil {
-				return err
-			}
-			published += n
-		}
-		reached, err := awaitIdle(ctx, consumers)
+		published, reached, err := DrainRound(ctx, relays, consumers)
 		if err != nil {
 			return err
 		}
@@ -31,6 +23,22 @@ func Drain(ctx context.Context, relays []*Relay, consumers []*Consumers) error {
 		}
 		before = reached
 	}
+}
+
+// DrainRound is one pass of Drain: it publishes what is pending, waits until each
+// consumer has applied what its stream holds, and answers how many events that
+// were and how far the consumers are. Where services are processes of their own,
+// rounds go on until one over all of them finds nothing new.
+func DrainRound(ctx context.Context, relays []*Relay, consumers []*Consumers) (published, reached uint64, err error) {
+	for _, r := range relays {
+		n, err := r.Flush(ctx)
+		if err != nil {
+			return 0, 0, err
+		}
+		published += uint64(n)
+	}
+	reached, err = awaitIdle(ctx, consumers)
+	return published, reached, err
 }
 
 // awaitIdle waits until each consumer has applied what its stream holds, and

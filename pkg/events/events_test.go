@@ -30,6 +30,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(brokerDir); dir != "" {
+		os.Exit(brokerProcess(dir))
+	}
 	code := m.Run()
 	if err := goleak.Find(goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon")); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)

@@ -32,33 +32,43 @@ const (
 // what is in the pending range, so a second relay does no harm, and a relay
 // that died between publish and move publishes again under the same id.
 type Relay struct {
-	store *store.Store
-	js    jetstream.JetStream
-	log   *slog.Logger
-	mu    sync.Mutex // one pass at a time
+	store  *store.Store
+	broker *Broker
+	js     jetstream.JetStream
+	log    *slog.Logger
+	mu     sync.Mutex // one pass at a time
+	// singly is for how many windows to come no batch is tried.
+	singly int
+	// compared is the broker's start for which the stream was compared.
+	compared string
 }
 
 // NewRelay makes the relay of a store.
 func NewRelay(s *store.Store, b *Broker, log *slog.Logger) *Relay {
-	return &Relay{store: s, js: b.js, log: log.With("relay", s.Service())}
+	return &Relay{store: s, broker: b, js: b.js, log: log.With("relay", s.Service())}
 }
 
 // Run publishes until the context ends.
 func (r *Relay) Run(ctx context.Context) error {
 	tick := time.NewTicker(relayTick)
 	defer tick.Stop()
+	troubled := false
 	for {
 		_, err := r.Flush(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err != nil {
-			r.log.Error("publish", "error", err)
+			if !troubled { // said once until it works again
+				r.log.Error("publish", "error", err)
+			}
+			troubled = true
 			if err := rest(ctx, relayRest); err != nil {
 				return err
 			}
 			continue
 		}
+		troubled = false
 		select {
 		case <-r.store.Emitted():
 		case <-tick.C:
@@ -73,6 +83,12 @@ func (r *Relay) Run(ctx context.Context) error {
 func (r *Relay) Flush(ctx context.Context) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.broker.usable(ctx); err != nil {
+		return 0, err
+	}
+	if err := r.compare(ctx); err != nil {
+		return 0, err
+	}
 	total := 0
 	for {
 		n, err := r.pass(ctx)
@@ -95,17 +111,21 @@ func (r *Relay) pass(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	acknowledged, refused := r.publish(ctx, events)
+	mark, err := r.standing(ctx)
+	if err != nil {
+		return 0, err // they are published again
+	}
 	for chunk := range slices.Chunk(acknowledged, movedAtOnce) {
-		if err := r.store.MoveToSent(ctx, chunk); err != nil {
+		if err := r.store.MoveToSent(ctx, chunk, mark); err != nil {
 			return 0, fmt.Errorf("file sent events: %w", err)
 		}
 	}
 	return len(acknowledged), refused
 }
 
-// publish answers the events that the broker acknowledged, and why others
-// were not.
-func (r *Relay) publish(ctx context.Context, events []*typev1.EventRow) ([]*typev1.EventRow, error) {
+// publishSingly answers the events that the broker acknowledged one by one, and
+// why others were not.
+func (r *Relay) publishSingly(ctx context.Context, events []*typev1.EventRow) ([]*typev1.EventRow, error) {
 	futures := make([]jetstream.PubAckFuture, len(events))
 	var problems []error
 	for i, e := range events {

@@ -18,6 +18,10 @@ type Options struct {
 	// Pause waits before the n-th re-run, n from 1, or answers why it stopped
 	// waiting. Nil means a jittered pause below 2, 4, 8, 16 and then 32 ms.
 	Pause func(ctx context.Context, n int) error
+	// Queue is how many Updates may wait for one key that was fought over; one
+	// more ends with ErrConflict. 0 means 1024; below 0 nobody waits, and all
+	// try again after a pause.
+	Queue int
 }
 
 // Database is the transaction layer over an engine. It is safe for concurrent
@@ -26,13 +30,17 @@ type Database struct {
 	engine Engine
 	tries  int
 	pause  func(context.Context, int) error
+	queues *latches
 }
 
 var _ DB = (*Database)(nil)
 
 // New puts the transaction layer over an engine.
 func New(engine Engine, o Options) *Database {
-	d := &Database{engine: engine, tries: o.Tries, pause: o.Pause}
+	d := &Database{engine: engine, tries: o.Tries, pause: o.Pause, queues: &latches{longest: o.Queue, keys: map[string]*latch{}}}
+	if d.queues.longest == 0 {
+		d.queues.longest = 1024
+	}
 	if d.tries == 0 {
 		d.tries = 16
 	}
@@ -90,13 +98,15 @@ func (d *Database) Update(ctx context.Context, fn func(Tx) error) error {
 	}
 	ctx = context.WithValue(ctx, underUpdate{}, true)
 	var conflict error
+	mine := &hold{latches: d.queues}
+	defer mine.release() // whether the closure returns or panics
 	for n := range d.tries {
 		if n > 0 {
-			if err := d.pause(ctx, n); err != nil {
+			if err := d.await(ctx, mine, conflict, n); err != nil {
 				return fmt.Errorf("%w (while waiting to try again: %w)", conflict, err)
 			}
 		}
-		refusal, err := d.attempt(ctx, fn, n > 0)
+		refusal, err := d.attempt(ctx, fn, mine, n > 0)
 		if err == nil {
 			err = refusal
 		}
@@ -108,9 +118,19 @@ func (d *Database) Update(ctx context.Context, fn func(Tx) error) error {
 	return fmt.Errorf("gave up after %d tries: %w", d.tries, conflict)
 }
 
+// await is what stands between a conflict and the next try: the turn at the key
+// that it was about. One that lost it all the same was overtaken by another
+// process, or by who was under way already, and pauses.
+func (d *Database) await(ctx context.Context, mine *hold, conflict error, n int) error {
+	if queued, err := mine.extend(ctx, conflict); queued || err != nil {
+		return err
+	}
+	return d.pause(ctx, n)
+}
+
 // attempt runs fn once. The refusal is the closure's own error, and stands when
 // err is nil: what it read was true.
-func (d *Database) attempt(ctx context.Context, fn func(Tx) error, again bool) (refusal, err error) {
+func (d *Database) attempt(ctx context.Context, fn func(Tx) error, mine *hold, again bool) (refusal, err error) {
 	r, err := d.open(ctx)
 	if err != nil {
 		return nil, err
@@ -139,6 +159,9 @@ func (d *Database) attempt(ctx context.Context, fn func(Tx) error, again bool) (
 		return nil, err
 	case len(request.Checks)+len(request.Writes) == 0:
 		return refusal, nil
+	}
+	if err := d.queues.taken(request.Writes, mine); err != nil {
+		return nil, err
 	}
 	// The snapshot is closed by now: a reader must not hold an engine back
 	// while it waits for the disk.

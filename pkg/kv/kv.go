@@ -108,7 +108,9 @@ type Engine interface {
 	// Snapshot opens a view that holds every commit acknowledged before.
 	Snapshot(ctx context.Context) (Snapshot, error)
 	// Commit is atomic, and durable when it returns nil. The slices of the
-	// request belong to the engine from now on. ErrConflict: a check failed.
+	// request belong to the engine from now on. ConflictError: a check failed,
+	// and that is one of its keys; an engine that cannot tell which answers
+	// ErrConflict, and then those that fight over a key do not queue.
 	// ErrUnknownOutcome: the context ended, or the engine failed, while the
 	// commit was under way. After any other error nothing was written and
 	// nothing will be. A request without writes is validated all the same.

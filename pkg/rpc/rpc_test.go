@@ -69,9 +69,10 @@ func (f *fake) ImportRoster(s grpc.ClientStreamingServer[registryv1.ImportRoster
 
 type fixture struct {
 	*fake
-	log    *bytes.Buffer
-	server *rpc.Server
-	conns  map[string]grpc.ClientConnInterface
+	log     *bytes.Buffer
+	server  *rpc.Server
+	address string
+	conns   map[string]grpc.ClientConnInterface
 }
 
 // newFixture serves the fake in memory and over TCP; every test runs on both.
@@ -90,6 +91,8 @@ func newFixture(t *testing.T, a access.Authenticator, dev bool) fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.address = l.Addr().String()
+	f.server.SetReady(true)
 	served := make(chan error, 1)
 	go func() { served <- f.server.Serve(l) }()
 	tcp, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))

@@ -4,6 +4,7 @@ package rpc
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -12,6 +13,8 @@ import (
 	"github.com/fullstorydev/grpchan/inprocgrpc"
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -48,6 +51,8 @@ type Config struct {
 	Metrics       prometheus.Registerer
 	Wall          clock.Clock
 	IDs           ids.Source
+	// TLS secures the listener; nil = it is plain.
+	TLS *tls.Config
 	// Dev serves the methods and the reflection of development.
 	Dev bool
 }
@@ -68,16 +73,23 @@ func NewServer(c Config) (*Server, error) {
 		return nil, err
 	}
 	unary, stream := chain.unary(), chain.stream()
+	secured := insecure.NewCredentials()
+	if c.TLS != nil {
+		secured = credentials.NewTLS(c.TLS)
+	}
 	s := &Server{
 		grpc: grpc.NewServer(
+			grpc.Creds(secured),
 			grpc.UnaryInterceptor(unary),
 			grpc.StreamInterceptor(stream),
 			grpc.MaxRecvMsgSize(largestMessage),
-			grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+			grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
+			grpc.KeepaliveParams(keepalive.ServerParameters{Time: 2 * pingEvery, Timeout: pingPatience}),
 		),
 		inproc: (&inprocgrpc.Channel{}).WithServerUnaryInterceptor(unary).WithServerStreamInterceptor(stream),
 		health: health.NewServer(),
 	}
+	s.SetReady(false)
 	for _, svc := range c.Services {
 		svc.Register(s.grpc)
 		svc.Register(s.inproc)
@@ -105,7 +117,8 @@ func (s *Server) Serve(l net.Listener) error {
 	return nil
 }
 
-// SetReady says to health checks whether calls are welcome.
+// SetReady says to health checks whether calls are welcome; at first they are
+// not.
 func (s *Server) SetReady(ready bool) {
 	status := healthpb.HealthCheckResponse_NOT_SERVING
 	if ready {

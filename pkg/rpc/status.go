@@ -131,6 +131,8 @@ func inWords(language string, params []string) []string {
 			out[i+1] = texts.Word(language, "spending", out[i+1])
 		case "state":
 			out[i+1] = texts.Word(language, "state", out[i+1])
+		case "rule":
+			out[i+1] = texts.Word(language, "must", out[i+1])
 		case "command", "allowed":
 			words := strings.Split(out[i+1], ", ")
 			for j := range words {

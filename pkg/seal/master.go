@@ -29,47 +29,82 @@ func (MasterKey) MarshalText() ([]byte, error) { return []byte("seal.MasterKey")
 
 // LoadMaster reads a master key: 32 bytes in base64, in a file that nobody but
 // its owner can read.
-func LoadMaster(path string) (m MasterKey, err error) {
+func LoadMaster(path string) (MasterKey, error) { return load("master key", path) }
+
+// CreateMaster makes a new master key in a file that must not exist yet. When
+// it returns nil the file is whole and will be there after a power cut: what
+// is sealed under a key that was lost is lost with it.
+func CreateMaster(path string) (MasterKey, error) { return create("master key", path) }
+
+// LoadOrCreateMaster answers the key at path and whether it was made now.
+func LoadOrCreateMaster(path string) (m MasterKey, made bool, err error) {
+	return loadOrCreate("master key", path)
+}
+
+// LoadSecret reads another secret of 32 bytes, kept as a master key is. what
+// names it in errors.
+func LoadSecret(what, path string) ([]byte, error) {
+	m, err := load(what, path)
+	return m[:], err
+}
+
+// LoadOrCreateSecret answers the secret at path and whether it was made now. Of
+// two processes that make it at once one wins, and both have the same.
+func LoadOrCreateSecret(what, path string) (secret []byte, made bool, err error) {
+	m, made, err := loadOrCreate(what, path)
+	if errors.Is(err, fs.ErrExist) {
+		m, err = load(what, path)
+	}
+	return m[:], made, err
+}
+
+func load(what, path string) (m MasterKey, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return m, fmt.Errorf("master key: %w", err)
+		return m, fmt.Errorf("%s: %w", what, err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	// The mode is that of the opened file: a name can come to mean another.
 	info, err := f.Stat()
 	if err != nil {
-		return m, fmt.Errorf("master key: %w", err)
+		return m, fmt.Errorf("%s: %w", what, err)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return m, fmt.Errorf("master key: %s can be read by others; its mode must be 0600", path)
+		return m, fmt.Errorf("%s: %s can be read by others; its mode must be 0600", what, path)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, longestMasterFile))
 	if err != nil {
-		return m, fmt.Errorf("master key: %w", err)
+		return m, fmt.Errorf("%s: %w", what, err)
 	}
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(raw) != keyBytes {
 		// The cause is not told: it would quote the file.
-		return m, fmt.Errorf("master key: %s does not hold 32 bytes in base64", path)
+		return m, fmt.Errorf("%s: %s does not hold 32 bytes in base64", what, path)
 	}
 	return MasterKey(raw), nil
 }
 
-// CreateMaster makes a new master key in a file that must not exist yet. When
-// it returns nil the file is whole and will be there after a power cut: what
-// is sealed under a key that was lost is lost with it.
-func CreateMaster(path string) (MasterKey, error) {
+func create(what, path string) (MasterKey, error) {
 	m := MasterKey(random(keyBytes))
-	if err := createMaster(path, base64.StdEncoding.EncodeToString(m[:])+"\n"); err != nil {
-		return MasterKey{}, fmt.Errorf("make master key: %w", err)
+	if err := createFile(path, base64.StdEncoding.EncodeToString(m[:])+"\n"); err != nil {
+		return MasterKey{}, fmt.Errorf("make %s: %w", what, err)
 	}
 	return m, nil
 }
 
-// createMaster writes a file beside path and gives it the name when it is
+func loadOrCreate(what, path string) (m MasterKey, made bool, err error) {
+	m, err = load(what, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		m, err = create(what, path)
+		return m, err == nil, err
+	}
+	return m, false, err
+}
+
+// createFile writes a file beside path and gives it the name when it is
 // whole. A link, not a rename: a rename would replace another's key.
-func createMaster(path, text string) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".master-*") // mode 0600
+func createFile(path, text string) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".secret-*") // mode 0600
 	if err != nil {
 		return err
 	}
@@ -90,14 +125,4 @@ func syncFolder(path string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
-}
-
-// LoadOrCreateMaster answers the key at path and whether it was made now.
-func LoadOrCreateMaster(path string) (m MasterKey, made bool, err error) {
-	m, err = LoadMaster(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		m, err = CreateMaster(path)
-		return m, err == nil, err
-	}
-	return m, false, err
 }

@@ -87,10 +87,10 @@ func TestPending_IsFairAndWhole(t *testing.T) {
 			}
 			last[e.GetEntityId()] = e.GetTime().AsTime()
 		}
-		if err := f.MoveToSent(t.Context(), events); err != nil {
+		if err := f.MoveToSent(t.Context(), events, store.StreamMark{}); err != nil {
 			t.Fatal(err)
 		}
-		if err := f.MoveToSent(t.Context(), events); err != nil { // another relay was as fast
+		if err := f.MoveToSent(t.Context(), events, store.StreamMark{}); err != nil { // another relay was as fast
 			t.Fatal(err)
 		}
 	}
@@ -284,7 +284,7 @@ func brokenLater(t *testing.T) fixture {
 		}
 	}
 	first := f.pending(t)[:1]
-	if err := f.MoveToSent(t.Context(), first); err != nil {
+	if err := f.MoveToSent(t.Context(), first, store.StreamMark{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Park(t.Context(), &typev1.ParkedRow{Event: first[0], Consumer: "c"}); err != nil {

@@ -113,9 +113,9 @@ func Pending(r kv.Reader, limit int) ([]*typev1.EventRow, error) {
 				next[shard] = append(bytes.Clone(items[share-1].Key), 0)
 			}
 			for _, it := range items {
-				e := &typev1.EventRow{}
-				if err := proto.Unmarshal(it.Value, e); err != nil {
-					return nil, fmt.Errorf("%w: outbox row: %w", kv.ErrCorrupt, err)
+				e, err := eventOf(it.Value)
+				if err != nil {
+					return nil, err
 				}
 				out = append(out, e)
 			}
@@ -124,9 +124,18 @@ func Pending(r kv.Reader, limit int) ([]*typev1.EventRow, error) {
 	return out, nil
 }
 
+func eventOf(row []byte) (*typev1.EventRow, error) {
+	e := &typev1.EventRow{}
+	if err := proto.Unmarshal(row, e); err != nil {
+		return nil, fmt.Errorf("%w: outbox row: %w", kv.ErrCorrupt, err)
+	}
+	return e, nil
+}
+
 // MoveToSent files acknowledged events, so that they are not published again
-// and any stream can be rebuilt from them. What another relay moved is left.
-func (s *Store) MoveToSent(ctx context.Context, events []*typev1.EventRow) error {
+// and any stream can be rebuilt from them, and keeps how the stream stands with
+// them. What another relay moved is left.
+func (s *Store) MoveToSent(ctx context.Context, events []*typev1.EventRow, mark StreamMark) error {
 	return s.db.Update(ctx, func(tx kv.Tx) error {
 		keys := make([][]byte, len(events))
 		for i, e := range events {
@@ -143,6 +152,7 @@ func (s *Store) MoveToSent(ctx context.Context, events []*typev1.EventRow) error
 			tx.Delete(keys[i])
 			tx.Put(sentKey(events[i]), it.Value)
 		}
+		putMark(tx, mark)
 		return nil
 	})
 }
@@ -163,53 +173,6 @@ func (tx *Tx) Applied(consumer string, e *typev1.EventRow) (already bool, err er
 	}
 	tx.Create(k, []byte{1})
 	return false, nil
-}
-
-func parkedKey(consumer, id string) []byte { return key.New(tableParked).String(consumer).String(id) }
-
-// Park keeps an event that a consumer could not apply.
-func (s *Store) Park(ctx context.Context, row *typev1.ParkedRow) error {
-	value, err := proto.Marshal(row)
-	if err != nil {
-		return fmt.Errorf("encode parked event: %w", err)
-	}
-	return s.db.Update(ctx, func(tx kv.Tx) error {
-		tx.Put(parkedKey(row.GetConsumer(), row.GetEvent().GetId()), value)
-		return nil
-	})
-}
-
-// Unpark takes a parked event out, in this commit: to have its effect after
-// all, or to be dropped. False when it is not there.
-func (tx *Tx) Unpark(consumer, eventID string) (*typev1.ParkedRow, bool, error) {
-	k := parkedKey(consumer, eventID)
-	it, err := tx.Get(k)
-	if err != nil || it.Version == 0 {
-		return nil, false, err
-	}
-	row := &typev1.ParkedRow{}
-	if err := proto.Unmarshal(it.Value, row); err != nil {
-		return nil, false, fmt.Errorf("%w: parked event: %w", kv.ErrCorrupt, err)
-	}
-	tx.Delete(k)
-	return row, true, nil
-}
-
-// Parked answers up to limit parked events.
-func Parked(r kv.Reader, limit int) ([]*typev1.ParkedRow, error) {
-	prefix := key.New(tableParked)
-	items, err := r.Scan(kv.Range{From: prefix, To: prefix.End(), Limit: limit})
-	if err != nil {
-		return nil, err
-	}
-	rows := make([]*typev1.ParkedRow, len(items))
-	for i, it := range items {
-		rows[i] = &typev1.ParkedRow{}
-		if err := proto.Unmarshal(it.Value, rows[i]); err != nil {
-			return nil, fmt.Errorf("%w: parked event: %w", kv.ErrCorrupt, err)
-		}
-	}
-	return rows, nil
 }
 
 // EachEvent calls fn with every row of the outbox, pending and sent, as it is

@@ -27,9 +27,6 @@ const (
 	replyPart = 32 << 10
 	// mostReplyParts is more than a transaction can write.
 	mostReplyParts = 1000
-	// aroundMidnight is how far apart two tries of one call may see the day
-	// change: clocks of two machines, and how long a call may take.
-	aroundMidnight = 15 * time.Minute
 )
 
 // memory is where the reply of a call is kept, and what it must be the reply to.
@@ -41,9 +38,9 @@ type memory struct {
 }
 
 // memoryOf answers where a call's reply lies. The day of wall time leads the
-// key, so that expiry is a range; a look-up reads today's and yesterday's, and
-// just before midnight tomorrow's: a repeat that came after midnight may be
-// through before the first try is, and neither would see the other.
+// key, so that expiry is a range; a look-up reads today's, yesterday's and
+// tomorrow's: a repeat that came after midnight may be through before the
+// first try is, and a clock may have been set back since.
 func (s *Store) memoryOf(call access.Call, req proto.Message) (memory, error) {
 	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
 	if err != nil {
@@ -57,9 +54,8 @@ func (s *Store) memoryOf(call access.Call, req proto.Message) (memory, error) {
 		return m, err
 	}
 	now := s.wall.Now().UTC()
-	m.keys = [][]byte{rememberedKey(now, call), rememberedKey(now.AddDate(0, 0, -1), call)}
-	if soon := now.Add(aroundMidnight); soon.Day() != now.Day() {
-		m.keys = append(m.keys, rememberedKey(soon, call))
+	for _, days := range []int{0, -1, 1} {
+		m.keys = append(m.keys, rememberedKey(now.AddDate(0, 0, days), call))
 	}
 	return m, nil
 }

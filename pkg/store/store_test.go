@@ -308,7 +308,7 @@ func TestSweep_RemovesWhatIsPastItsTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	events := f.pending(t)
-	if err := f.MoveToSent(t.Context(), events); err != nil {
+	if err := f.MoveToSent(t.Context(), events, store.StreamMark{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Update(t.Context(), func(tx *store.Tx) error { _, err := tx.Applied("c", events[0]); return err }); err != nil {

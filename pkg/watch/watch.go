@@ -30,8 +30,8 @@ const (
 
 // Source is where events come from: the broker.
 type Source interface {
-	// Watch calls fn with every event from now on, until stop is called. fn must
-	// not wait.
+	// Watch calls fn with every event from now on, until stop is called; with nil
+	// when events may have been missed. fn must not wait.
 	Watch(fn func(*typev1.EventRow)) (stop func() error, err error)
 }
 
@@ -143,7 +143,12 @@ func (s *Service) caughtUp(w *watcher) bool {
 }
 
 // tell hands an event to those who may know of it, without waiting for anybody.
+// Without an event it tells everybody to look again.
 func (s *Service) tell(e *typev1.EventRow) {
+	if e == nil {
+		s.tellMissed()
+		return
+	}
 	c := concerns(e)
 	change := &pb.WatchChangesResponse{
 		Type: e.GetType(), EntityId: e.GetEntityId(), Revision: e.GetRevision(), Time: e.GetCivilTime(),
@@ -156,6 +161,18 @@ func (s *Service) tell(e *typev1.EventRow) {
 		}
 		select {
 		case w.changes <- change:
+		default:
+			w.missed = true
+		}
+	}
+}
+
+func (s *Service) tellMissed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for w := range s.watchers {
+		select {
+		case w.changes <- &pb.WatchChangesResponse{Missed: true}:
 		default:
 			w.missed = true
 		}

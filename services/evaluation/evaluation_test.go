@@ -18,7 +18,7 @@ import (
 	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/kv/boltkv"
-	"github.com/linli-project/linli/pkg/kv/memkv"
+	"github.com/linli-project/linli/pkg/kv/kvtest"
 	"github.com/linli-project/linli/pkg/testkit"
 )
 
@@ -101,7 +101,7 @@ func TestCycle_SumsTheYearIntoLetters(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return kv.New(e, kv.Options{})
+			return kvtest.Rerun(kv.New(e, kv.Options{}))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -229,7 +229,7 @@ func TestOpenCycle_OnceAYear(t *testing.T) {
 // TestCycle_LettersAcrossSlices has home organizations that do not end where a
 // slice of the work ends.
 func TestCycle_LettersAcrossSlices(t *testing.T) {
-	h := newHouse(t, kv.New(memkv.New(), kv.Options{}), names{})
+	h := newHouse(t, inMemory(), names{})
 	h.big("a", w1, 420)
 	h.big("b", w2, 5)
 	h.Drain()

@@ -19,6 +19,7 @@ import (
 
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/kv/boltkv"
+	"github.com/linli-project/linli/pkg/kv/kvtest"
 	"github.com/linli-project/linli/pkg/store"
 )
 
@@ -66,7 +67,7 @@ func TestDeliveries_OutliveTheProcess(t *testing.T) {
 	open := func() *teller {
 		engine, err := boltkv.Open(file, boltkv.Options{})
 		must(t, err)
-		return openTeller(t, kv.New(engine, kv.Options{}), func(d *Deps) { d.OwnNetwork = true })
+		return openTeller(t, kvtest.Rerun(kv.New(engine, kv.Options{})), func(d *Deps) { d.OwnNetwork = true })
 	}
 	before := open()
 	before.hook("whk_1", receiver.URL)

@@ -60,12 +60,12 @@ func start(t testing.TB) *house {
 	return startOn(t, kvtest.Rerun(kv.New(memkv.New(), kv.Options{})))
 }
 
-// startBolt runs it on a file.
+// startBolt runs it on a file, every closure twice.
 func startBolt(t testing.TB) *house {
 	t.Helper()
 	engine, err := boltkv.Open(filepath.Join(t.TempDir(), "registry.db"), boltkv.Options{})
 	must(t, err)
-	return startOn(t, kv.New(engine, kv.Options{}))
+	return startOn(t, kvtest.Rerun(kv.New(engine, kv.Options{})))
 }
 
 func startOn(t testing.TB, db kv.DB) *house {

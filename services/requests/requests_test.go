@@ -161,7 +161,7 @@ func TestRequest_TheWholeWay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return kv.New(e, kv.Options{})
+			return kvtest.Rerun(kv.New(e, kv.Options{}))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -326,7 +326,7 @@ const hardshipText = "邻居患病,每年自付数万元,身份证43019819720715
 
 func TestHardship_IsSealedAndReadWithAReason(t *testing.T) {
 	engine := memkv.New()
-	h := newHouse(t, kv.New(engine, kv.Options{}))
+	h := newHouse(t, kvtest.Rerun(kv.New(engine, kv.Options{})))
 	in := problem()
 	in.Kind, in.OnBehalfOf = pb.RequestKind_REQUEST_KIND_HARDSHIP, true
 	in.Visibility, in.Text = pb.Visibility_VISIBILITY_STAFF_ONLY, hardshipText

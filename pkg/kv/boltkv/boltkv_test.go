@@ -30,6 +30,7 @@ func open(t testing.TB, path string) *boltkv.Engine {
 }
 
 func newPath(t testing.TB) string {
+	t.Helper()
 	folder, err := os.MkdirTemp(t.TempDir(), "engine")
 	if err != nil {
 		t.Fatal(err)
@@ -108,6 +109,8 @@ func TestContract(t *testing.T) {
 	kvtest.Run(t, kvtest.Factory{
 		Open:    func(t testing.TB) kv.Engine { return s.open(t, newPath(t)) },
 		Reopen:  s.reopen,
+		Place:   newPath,
+		At:      func(t testing.TB, path string) kv.Engine { return open(t, path) },
 		Damage:  s.damage,
 		Restore: s.restore,
 	})

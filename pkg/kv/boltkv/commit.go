@@ -229,7 +229,7 @@ func check(b *bolt.Bucket, checks []kv.Check) error {
 				}
 			}
 			if version != c.Version {
-				return kv.ErrConflict
+				return &kv.ConflictError{Key: c.Key}
 			}
 		}
 		return nil

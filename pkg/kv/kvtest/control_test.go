@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,56 +34,16 @@ func on(breakIt func(*memkv.Engine) kv.Engine) Factory {
 	}
 }
 
-// witness is a testing.TB that notes failures instead of failing.
-type witness struct {
-	testing.TB
-	mu     sync.Mutex
-	failed []string
-}
-
-func (w *witness) note(s string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.failed = append(w.failed, s)
-}
-
-func (w *witness) Helper()                   {}
-func (w *witness) Log(...any)                {}
-func (w *witness) Logf(string, ...any)       {}
-func (w *witness) Error(args ...any)         { w.note(fmt.Sprint(args...)) }
-func (w *witness) Errorf(f string, a ...any) { w.note(fmt.Sprintf(f, a...)) }
-func (w *witness) Fail()                     { w.note("failed") }
-func (w *witness) FailNow()                  { w.note("failed"); runtime.Goexit() }
-func (w *witness) Fatal(args ...any)         { w.Error(args...); runtime.Goexit() }
-func (w *witness) Fatalf(f string, a ...any) { w.Errorf(f, a...); runtime.Goexit() }
-
-func (w *witness) Failed() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.failed) > 0
-}
-
-// failures runs one category on an engine and answers what it found.
-func failures(t *testing.T, c Category, f Factory) []string {
-	t.Helper()
-	w := &witness{TB: t}
-	for _, p := range parts() {
-		if p.category != c {
-			continue
-		}
-		done := make(chan struct{})
-		go func() { defer close(done); p.test(w, f) }()
-		<-done
-	}
-	return w.failed
-}
-
 func TestControls_AreCaught(t *testing.T) {
 	// A history that fails on purpose is neither made shorter nor kept.
 	for name, value := range map[string]string{"rapid.shrinktime": "1ns", "rapid.nofailfile": "true"} {
 		if err := flag.Set(name, value); err != nil {
 			t.Fatal(err)
 		}
+	}
+	left := map[Category]bool{}
+	for _, p := range parts() {
+		left[p.category] = p.category != Crash // its control needs a file: boltkv has it
 	}
 	for name, c := range map[string]struct {
 		category Category
@@ -111,22 +71,32 @@ func TestControls_AreCaught(t *testing.T) {
 			Open:   func(testing.TB) kv.Engine { return &stale{Engine: memkv.New()} },
 			Reopen: func(_ testing.TB, e kv.Engine) kv.Engine { return e },
 		}},
-		"empty backups": {Backup, on(func(e *memkv.Engine) kv.Engine { return secretive{e} })},
+		"empty backups":                     {Backup, on(func(e *memkv.Engine) kv.Engine { return secretive{e} })},
+		"own writes beside reverse ignored": {OwnWrites, on(func(e *memkv.Engine) kv.Engine { return forward{e} })},
+		"takes whatever it is given":        {Limits, on(func(e *memkv.Engine) kv.Engine { return careless{e} })},
+		"names the wrong key":               {Demands, on(func(e *memkv.Engine) kv.Engine { return misleading{e} })},
+		"sorts bytes as signed":             {ByteOrder, on(func(e *memkv.Engine) kv.Engine { return signed{e} })},
 	} {
-		found := failures(t, c.category, c.factory)
+		left[c.category] = false
+		found := Failures(t, c.category, c.factory)
 		if len(found) == 0 {
 			t.Errorf("%s: went unnoticed by %q", name, c.category)
 			continue
 		}
 		t.Logf("%s: %s", name, found[0])
 	}
+	for c, uncontrolled := range left {
+		if uncontrolled {
+			t.Errorf("%q has no control", c)
+		}
+	}
 }
 
 // TestControls_SoundEngine: what catches the controls does not cry wolf.
 func TestControls_SoundEngine(t *testing.T) {
 	f := on(func(e *memkv.Engine) kv.Engine { return e })
-	for _, c := range []Category{WriteSkew, LostUpdate, Linearizable, Snapshot, Outcome, Backup} {
-		if found := failures(t, c, f); len(found) > 0 {
+	for _, c := range []Category{ByteOrder, Demands, Limits, OwnWrites, WriteSkew, LostUpdate, Linearizable, Snapshot, Outcome, Backup} {
+		if found := Failures(t, c, f); len(found) > 0 {
 			t.Errorf("%q: %s", c, strings.Join(found, "; "))
 		}
 	}
@@ -240,6 +210,47 @@ type forwardSnapshot struct{ kv.Snapshot }
 func (f forwardSnapshot) Scan(ctx context.Context, r kv.Range) ([]kv.Item, error) {
 	r.Reverse = false
 	return f.Snapshot.Scan(ctx, r)
+}
+
+// careless puts in order what it is given, and cuts what is too long.
+type careless struct{ kv.Engine }
+
+func (c careless) Commit(ctx context.Context, r kv.CommitRequest) (kv.Version, error) {
+	slices.SortFunc(r.Writes, func(a, b kv.Write) int { return bytes.Compare(a.Key, b.Key) })
+	r.Writes = slices.CompactFunc(r.Writes, func(a, b kv.Write) bool { return bytes.Equal(a.Key, b.Key) })
+	for i, w := range r.Writes {
+		r.Writes[i].Value = w.Value[:min(len(w.Value), c.Limits().ValueBytes)]
+	}
+	return c.Engine.Commit(ctx, r)
+}
+
+// misleading says of every conflict that it was about the first key.
+type misleading struct{ kv.Engine }
+
+func (m misleading) Commit(ctx context.Context, r kv.CommitRequest) (kv.Version, error) {
+	v, err := m.Engine.Commit(ctx, r)
+	if errors.Is(err, kv.ErrConflict) {
+		return 0, &kv.ConflictError{Key: r.Checks[0].Key}
+	}
+	return v, err
+}
+
+// signed answers pages in the order of bytes from -128 to 127.
+type signed struct{ kv.Engine }
+
+func (s signed) Snapshot(ctx context.Context) (kv.Snapshot, error) {
+	inner, err := s.Engine.Snapshot(ctx)
+	return signedSnapshot{inner}, err
+}
+
+type signedSnapshot struct{ kv.Snapshot }
+
+func (s signedSnapshot) Scan(ctx context.Context, r kv.Range) ([]kv.Item, error) {
+	items, err := s.Snapshot.Scan(ctx, r)
+	slices.SortFunc(items, func(a, b kv.Item) int {
+		return slices.CompareFunc(a.Key, b.Key, func(x, y byte) int { return int(int8(x)) - int(int8(y)) })
+	})
+	return items, err
 }
 
 // undead commits under a context that is over, and says that it did not.

@@ -48,6 +48,24 @@ func testDemands(t testing.TB, f Factory) {
 		t.Errorf("a is %q after its demands were met", v)
 	}
 	testRefusals(t, db)
+	testConflictKey(t, f)
+}
+
+// testConflictKey: an engine that says which key a conflict was about names one
+// whose check failed. Those who lost over it queue there.
+func testConflictKey(t testing.TB, f Factory) {
+	e := f.Open(t)
+	db := closing(t, e)
+	put(t, db, "a", "1", "b", "1", "c", "1")
+	version := func(key string) kv.Version { return item(t, db, key).Version }
+	_, err := e.Commit(context.Background(), kv.CommitRequest{
+		Checks: []kv.Check{{Key: []byte("a"), Version: version("a")}, {Key: []byte("b"), Version: 1}, {Key: []byte("c"), Version: version("c")}},
+		Writes: []kv.Write{{Key: []byte("d"), Value: []byte("1")}},
+	})
+	var c *kv.ConflictError
+	if !errors.Is(err, kv.ErrConflict) || errors.As(err, &c) && string(c.Key) != "b" {
+		t.Errorf("a conflict over b: %v, %+v", err, c)
+	}
 }
 
 // testRefusals: a closure's own error rests on what it read and expected, and

@@ -120,7 +120,7 @@ func (r *recorder) run(client int, in registerInput) error {
 	case errors.Is(err, kv.ErrUnknownOutcome):
 		op.Return = math.MaxInt64
 		in = registerInput{key: in.key, op: write, value: out + in.value}
-	case errors.Is(err, kv.ErrConflict), errors.Is(err, ErrInjected):
+	case errors.Is(err, kv.ErrConflict), errors.Is(err, kv.ErrUnavailable), errors.Is(err, ErrInjected):
 		return nil
 	case err != nil:
 		return err

@@ -21,6 +21,7 @@ type Category string
 const (
 	Basic        Category = "basic"
 	Scan         Category = "scan"
+	ByteOrder    Category = "byte order"
 	OwnWrites    Category = "own writes"
 	Demands      Category = "demands"
 	Limits       Category = "limits"
@@ -31,6 +32,7 @@ const (
 	History      Category = "random history"
 	Outcome      Category = "outcome"
 	Reopen       Category = "reopen"
+	Crash        Category = "crash"
 	Checksums    Category = "checksums"
 	Backup       Category = "backup"
 )
@@ -45,6 +47,11 @@ type Factory struct {
 	// Damage changes a bit of the stored value under a key behind the engine's
 	// back. It may close the engine; it answers the one to go on with.
 	Damage func(t testing.TB, e kv.Engine, key []byte) kv.Engine
+	// Place names a new place that outlives a process (a path, a database), and
+	// At opens the engine there. The suite closes it. The package's TestMain
+	// calls Child, so that processes can be killed at their work.
+	Place func(t testing.TB) string
+	At    func(t testing.TB, place string) kv.Engine
 	// Restore makes an engine of what Backup wrote. The suite closes it.
 	Restore func(t testing.TB, backup io.Reader) kv.Engine
 }
@@ -56,10 +63,10 @@ type part struct {
 
 func parts() []part {
 	return []part{
-		{Basic, testBasic}, {Scan, testScan}, {OwnWrites, testOwnWrites}, {Demands, testDemands}, {Limits, testLimits},
+		{Basic, testBasic}, {Scan, testScan}, {ByteOrder, testByteOrder}, {OwnWrites, testOwnWrites}, {Demands, testDemands}, {Limits, testLimits},
 		{Snapshot, testSnapshot}, {WriteSkew, testWriteSkew}, {LostUpdate, testLostUpdate},
 		{Linearizable, testLinearizable}, {History, testHistory}, {Outcome, testOutcome},
-		{Reopen, testReopen}, {Checksums, testChecksums}, {Backup, testBackup},
+		{Reopen, testReopen}, {Crash, testCrash}, {Checksums, testChecksums}, {Backup, testBackup},
 	}
 }
 

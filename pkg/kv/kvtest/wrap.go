@@ -73,6 +73,9 @@ func (f *Faults) FailAt(n int64, applied bool) {
 	f.left.Store(n)
 }
 
+// Fired says whether the operation that FailAt named has come.
+func (f *Faults) Fired() bool { return f.left.Load() <= 0 }
+
 func (f *Faults) due() bool { return f.left.Load() > 0 && f.left.Add(-1) == 0 }
 
 // Snapshot passes on or fails.

@@ -74,7 +74,7 @@ func (e *Engine) Commit(ctx context.Context, r kv.CommitRequest) (kv.Version, er
 			return 0, err
 		}
 		if it.Version != c.Version {
-			return 0, kv.ErrConflict
+			return 0, &kv.ConflictError{Key: c.Key}
 		}
 	}
 	version := kv.NewVersion()

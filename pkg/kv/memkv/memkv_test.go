@@ -34,7 +34,7 @@ func TestContract(t *testing.T) {
 			}
 			return e
 		},
-	})
+	}, kvtest.Crash) // what it holds ends with its process
 }
 
 func TestRestore_RefusesWhatBackupDidNotWrite(t *testing.T) {

@@ -244,8 +244,18 @@ func (*DrainRequest) Descriptor() ([]byte, []int) {
 }
 
 // Everything committed before the call has had its effects.
+//
+// Where the services are processes of their own, each answers for itself, and
+// whoever asks them all asks again until a round in which nobody published and
+// nobody got further: the effects of one are announced to the others.
 type DrainResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many events the service published during the call. Set by a process of
+	// one service only.
+	Published uint64 `protobuf:"varint,1,opt,name=published,proto3" json:"published,omitempty"`
+	// How far the consumers of the service are in their streams: a sum of
+	// positions that grows with each event. Set by a process of one service only.
+	Reached       uint64 `protobuf:"varint,2,opt,name=reached,proto3" json:"reached,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -280,6 +290,20 @@ func (*DrainResponse) Descriptor() ([]byte, []int) {
 	return file_linli_dev_v1_clock_proto_rawDescGZIP(), []int{5}
 }
 
+func (x *DrainResponse) GetPublished() uint64 {
+	if x != nil {
+		return x.Published
+	}
+	return 0
+}
+
+func (x *DrainResponse) GetReached() uint64 {
+	if x != nil {
+		return x.Reached
+	}
+	return 0
+}
+
 var File_linli_dev_v1_clock_proto protoreflect.FileDescriptor
 
 const file_linli_dev_v1_clock_proto_rawDesc = "" +
@@ -293,8 +317,10 @@ const file_linli_dev_v1_clock_proto_rawDesc = "" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\x04time\"F\n" +
 	"\x14AdvanceClockResponse\x12.\n" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\x0e\n" +
-	"\fDrainRequest\"\x0f\n" +
-	"\rDrainResponse2\xe8\x02\n" +
+	"\fDrainRequest\"G\n" +
+	"\rDrainResponse\x12\x1c\n" +
+	"\tpublished\x18\x01 \x01(\x04R\tpublished\x12\x18\n" +
+	"\areached\x18\x02 \x01(\x04R\areached2\xe8\x02\n" +
 	"\fClockService\x12h\n" +
 	"\bGetClock\x12\x1d.linli.dev.v1.GetClockRequest\x1a\x1e.linli.dev.v1.GetClockResponse\"\x1d\xea\xdb\x18\x04\x10\x04 \x01\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/dev/clock\x12\x82\x01\n" +
 	"\fAdvanceClock\x12!.linli.dev.v1.AdvanceClockRequest\x1a\".linli.dev.v1.AdvanceClockResponse\"+\xea\xdb\x18\a\n" +

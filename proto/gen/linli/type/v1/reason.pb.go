@@ -534,6 +534,8 @@ const (
 	Reason_REASON_REPLIED_ALREADY Reason = 1827 // Reviews, further.
 	// No reviewer may judge `applications`.
 	Reason_REASON_NOBODY_MAY_JUDGE Reason = 1800
+	// The service `service` has no consumer `consumer` any more; the event can only be dropped.
+	Reason_REASON_CONSUMER_GONE Reason = 1910
 )
 
 // Enum value maps for Reason.
@@ -790,6 +792,7 @@ var (
 		1826: "REASON_WHY_NOT_USED",
 		1827: "REASON_REPLIED_ALREADY",
 		1800: "REASON_NOBODY_MAY_JUDGE",
+		1910: "REASON_CONSUMER_GONE",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -1043,6 +1046,7 @@ var (
 		"REASON_WHY_NOT_USED":              1826,
 		"REASON_REPLIED_ALREADY":           1827,
 		"REASON_NOBODY_MAY_JUDGE":          1800,
+		"REASON_CONSUMER_GONE":             1910,
 	}
 )
 
@@ -1077,7 +1081,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xaa:\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xc5:\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1344,7 +1348,8 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x12REASON_CYCLE_AHEAD\x10\xa1\x0e\x12\x18\n" +
 	"\x13REASON_WHY_NOT_USED\x10\xa2\x0e\x12\x1b\n" +
 	"\x16REASON_REPLIED_ALREADY\x10\xa3\x0e\x12\x1c\n" +
-	"\x17REASON_NOBODY_MAY_JUDGE\x10\x88\x0eB\xb5\x01\n" +
+	"\x17REASON_NOBODY_MAY_JUDGE\x10\x88\x0e\x12\x19\n" +
+	"\x14REASON_CONSUMER_GONE\x10\xf6\x0eB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (

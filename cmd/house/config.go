@@ -1,0 +1,165 @@
+package house
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// Role is what one process runs.
+type Role string
+
+// The roles. A process of a service has that service's name.
+const (
+	// Whole is everything in one process.
+	Whole      Role = ""
+	Broker     Role = "broker"
+	Registry   Role = "registry"
+	Requests   Role = "requests"
+	Projects   Role = "projects"
+	Evaluation Role = "evaluation"
+	Gateway    Role = "gateway"
+)
+
+// Roles are the processes that together are linli.
+func Roles() []Role {
+	return []Role{Broker, Registry, Requests, Projects, Evaluation, Gateway}
+}
+
+// services are the services that run in a process of the role.
+func (r Role) services() []string {
+	if r == Whole {
+		return serviceNames()
+	}
+	if slices.Contains(serviceNames(), string(r)) {
+		return []string{string(r)}
+	}
+	return nil
+}
+
+// Peers are the services that a process of the role calls in other processes.
+func (r Role) Peers() []string {
+	switch r {
+	case Gateway:
+		return serviceNames()
+	case Evaluation:
+		return []string{string(Registry)} // names on letters
+	}
+	return nil
+}
+
+// answersGRPC says whether the role has a door of its own.
+func (r Role) answersGRPC() bool { return r != Broker }
+
+// Config of a house. Validate says what is wrong with it.
+type Config struct {
+	// Role is what this process runs.
+	Role Role
+	// Data is the folder; it is made if it is not there. Each process has its own.
+	Data string
+	// HTTP and GRPC are the addresses to listen on, "127.0.0.1:8080"; port 0
+	// takes any. HTTP is REST in the whole and in the gateway, and health and
+	// metrics in every role; a broker has no GRPC.
+	HTTP, GRPC string
+	// Broker is the address of the broker, "nats://127.0.0.1:4222": where it
+	// listens in its own process, where it is found in the others. Empty in the
+	// whole, whose broker has no listener.
+	Broker string
+	// BrokerKeyFile holds the secret that opens the broker; with Dev it is made
+	// when it is not there.
+	BrokerKeyFile string
+	// TLS secures the connections between the parts; nothing set = they are plain.
+	TLS TLS
+	// Peers are the addresses of services in other processes, by their names:
+	// "registry" → "127.0.0.1:9101" or another target of gRPC's.
+	Peers map[string]string
+	// Dev serves what belongs to development: tokens that anybody can write,
+	// the clock, reflection. It is refused on anything but loopback.
+	Dev bool
+	// Clock is where the civil clock stands when the folder is made; zero
+	// follows the wall clock.
+	Clock time.Time
+	// MasterKeyFile holds the master key; empty with Dev = in the folder.
+	MasterKeyFile string
+	// SMTP is where messages are mailed through, see mail.New; empty = no mail
+	// goes out. MailFrom is the sender.
+	SMTP, MailFrom string
+	Log            *slog.Logger
+	Faults         Faults
+}
+
+// Validate refuses what cannot work or must not be.
+func (c Config) Validate() error {
+	if c.Role != Whole && !slices.Contains(Roles(), c.Role) {
+		return fmt.Errorf("%q is no part of linli: broker, registry, requests, projects, evaluation or gateway", c.Role)
+	}
+	if c.Data == "" {
+		return errors.New("no data folder is named")
+	}
+	listens := []string{c.HTTP}
+	if c.Role.answersGRPC() {
+		listens = append(listens, c.GRPC)
+	}
+	if c.Role == Broker {
+		at, err := hostOf(c.Broker)
+		if err != nil {
+			return err
+		}
+		listens = append(listens, at)
+	}
+	for _, address := range listens {
+		if err := c.mayListen(address); err != nil {
+			return err
+		}
+	}
+	if !c.Clock.IsZero() && !c.Dev {
+		return errors.New("--clock needs --dev")
+	}
+	return c.validateOthers()
+}
+
+func (c Config) mayListen(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("address %q: %w", address, err)
+	}
+	if ip := net.ParseIP(host); c.Dev && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("address %s: with --dev linli listens on loopback only", address)
+	}
+	return nil
+}
+
+// validateOthers looks at what the process needs to find the others.
+func (c Config) validateOthers() error {
+	if c.Role == Whole {
+		return nil
+	}
+	if _, err := hostOf(c.Broker); err != nil {
+		return err
+	}
+	if c.BrokerKeyFile == "" {
+		return errors.New("no broker key: name its file with LINLI_BROKER_KEY_FILE")
+	}
+	if err := c.TLS.validate(); err != nil {
+		return err
+	}
+	for _, name := range c.Role.Peers() {
+		if c.Peers[name] == "" {
+			return fmt.Errorf("%s calls %s: say where it is with --%s", c.Role, name, name)
+		}
+	}
+	return nil
+}
+
+// hostOf reads "nats://host:port".
+func hostOf(broker string) (string, error) {
+	u, err := url.Parse(broker)
+	if err != nil || u.Scheme != "nats" || u.Port() == "" || u.User != nil || u.Path != "" {
+		return "", fmt.Errorf("broker %q: an address like nats://127.0.0.1:4222", broker)
+	}
+	return u.Host, nil
+}

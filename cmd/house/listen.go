@@ -1,0 +1,102 @@
+package house
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/linli-project/linli/gateway"
+	"github.com/linli-project/linli/pkg/clock"
+)
+
+// buildGateway makes REST over the door: in the whole over its own, in a gateway
+// over those of the services.
+func (h *House) buildGateway(context.Context) error {
+	conn := h.server.Conn()
+	if h.config.Role == Gateway {
+		conn = h.router("watch", "dev")
+	}
+	var err error
+	h.handler, err = gateway.New(gateway.Config{
+		Conn: conn, Dev: h.config.Dev, Ready: h.ready.Load,
+		Metrics: h.metricsHandler(), Wall: clock.Wall(), Log: h.config.Log,
+	})
+	if err != nil {
+		return fmt.Errorf("build the gateway: %w", err)
+	}
+	return nil
+}
+
+// buildHealth makes what a process without REST answers over HTTP.
+func (h *House) buildHealth(context.Context) error {
+	h.handler = gateway.Health(h.ready.Load, h.metricsHandler())
+	return nil
+}
+
+func (h *House) metricsHandler() http.Handler {
+	return promhttp.HandlerFor(h.metrics, promhttp.HandlerOpts{})
+}
+
+// listen opens the ports before any is served, so that a taken one is told at
+// once, and serves them until Close.
+func (h *House) listen(context.Context) error {
+	httpListener, err := listenOn(h.config.HTTP)
+	if err != nil {
+		return err
+	}
+	if h.server != nil {
+		grpcListener, err := listenOn(h.config.GRPC)
+		if err != nil {
+			return errors.Join(err, httpListener.Close())
+		}
+		h.serveGRPC(grpcListener)
+	}
+	h.serveHTTP(httpListener)
+	if h.stopWatch != nil {
+		h.onClose("the open pages", func(context.Context) error { return h.stopWatch() })
+	}
+	return nil
+}
+
+func (h *House) serveGRPC(l net.Listener) {
+	h.grpcAddr = l.Addr()
+	go func() {
+		if err := h.server.Serve(l); err != nil {
+			h.failed <- err
+		}
+	}()
+	h.onClose("gRPC", func(ctx context.Context) error { h.server.GracefulStop(ctx); return nil })
+}
+
+func (h *House) serveHTTP(l net.Listener) {
+	h.httpAddr = l.Addr()
+	server := &http.Server{
+		Handler: h.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(h.config.Log.Handler(), slog.LevelWarn),
+	}
+	go func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			h.failed <- fmt.Errorf("serve HTTP: %w", err)
+		}
+	}()
+	h.onClose("HTTP", func(ctx context.Context) error {
+		if err := server.Shutdown(ctx); err != nil {
+			return server.Close()
+		}
+		return nil
+	})
+}
+
+func listenOn(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s (taken by another program?): %w", address, err)
+	}
+	return l, nil
+}
