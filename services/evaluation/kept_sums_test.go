@@ -157,3 +157,37 @@ func TestSumCycle_PagesAndPartsComeOutAsOne(t *testing.T) {
 		t.Errorf("signatures: %v, %v", signatures, err)
 	}
 }
+
+// TestSumCycle_BrokenOffCountsEveryCommunityOnce: a run that goes on behind the
+// cursor counts who signs as an undisturbed one does.
+func TestSumCycle_BrokenOffCountsEveryCommunityOnce(t *testing.T) {
+	engine := &shaky{Engine: memkv.New(), random: rand.New(rand.NewPCG(8, 13)), turn: make(chan struct{}, 1)}
+	h := newHouse(t, kv.New(engine, kv.Options{}), names{})
+	h.big("a", w1, 2100)
+	const reported = 60
+	for i := range reported {
+		h.member(fmt.Sprintf("b%05d", i), []string{"/1/11/A0/", w2}[i%2], true) // before and behind the many
+	}
+	h.resolved("req_1", "b00000", "2013-11-05", 3)
+	h.resolved("req_2", "b00059", "2013-11-05", 4)
+	h.confirmAll(t)
+	opened, err := h.client.OpenCycle(h.officer(), &pb.OpenCycleRequest{DistrictId: "11", Year: 2013})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := opened.GetCycle().GetId()
+	h.await(t, id, pb.CycleState_CYCLE_STATE_OPEN)
+	if _, err := h.client.ComputeCycle(h.officer(), &pb.ComputeCycleRequest{Id: id}); err != nil {
+		t.Fatal(err)
+	}
+	engine.on.Store(true)
+	c := h.await(t, id, pb.CycleState_CYCLE_STATE_COMPUTED)
+	engine.on.Store(false)
+	if c.GetMembers() != 2100+reported || c.GetTimes() != 2 || c.GetQuarterHours() != 7 || c.GetLetters() != 3 {
+		t.Errorf("cycle: %v", c)
+	}
+	signatures, err := pb.NewSheetServiceClient(h.Conn()).ListSignatures(h.officer(), &pb.ListSignaturesRequest{CycleId: id})
+	if err != nil || len(signatures.GetSignatures()) != 1 || signatures.GetSignatures()[0].GetMembers() != reported {
+		t.Errorf("signatures: %v, %v", signatures, err)
+	}
+}
