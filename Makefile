@@ -79,6 +79,10 @@ bench: ## storage beside raw fsync, REST beside a bare handler
 	go test -run '^$$' -bench '$(BENCH)' -benchtime 2s ./pkg/kv/boltkv
 	go test -run '^$$' -bench '$(BENCH)' -benchtime 3s ./cmd/bench
 
+.PHONY: compare-batch
+compare-batch: ## bulk work beside plain Go, and with PEERS=folder beside the programs of others
+	go run ./cmd/batch -figures docs/figures
+
 .PHONY: figures
 figures: ## print docs/performance.md and docs/reliability.md from docs/figures
 	go run ./cmd/figures/print

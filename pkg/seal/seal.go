@@ -17,7 +17,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"strings"
+	"sync"
 )
 
 const (
@@ -34,8 +36,8 @@ var ErrSealed = errors.New("seal: does not open")
 type Keyring struct {
 	fields  cipher.AEAD
 	boxes   [keyBytes]byte // keys of boxes derive from it
-	blind   [keyBytes]byte
-	digests [keyBytes]byte
+	blind   *macs
+	digests *macs
 }
 
 // String keeps the keys out of whatever prints a keyring.
@@ -70,7 +72,7 @@ func fromData(data []byte) (*Keyring, error) {
 		}
 		keys[i] = [keyBytes]byte(raw)
 	}
-	return &Keyring{fields: aead(keys[0][:]), boxes: keys[1], blind: keys[2], digests: keys[3]}, nil
+	return &Keyring{fields: aead(keys[0][:]), boxes: keys[1], blind: newMACs(keys[2]), digests: newMACs(keys[3])}, nil
 }
 
 // Seal encrypts plain for one place, named by parts (table, key, field). An
@@ -109,8 +111,18 @@ func (k *Keyring) Digest(purpose string, value ...string) []byte {
 	return keyedHash(k.digests, purpose, value)
 }
 
-func keyedHash(k [keyBytes]byte, purpose string, value []string) []byte {
-	mac := hmac.New(sha256.New, k[:])
+// macs hash under one key. A key is worked in once and not for each of the
+// hundred thousand rows of an import.
+type macs struct{ pool sync.Pool }
+
+func newMACs(k [keyBytes]byte) *macs {
+	return &macs{pool: sync.Pool{New: func() any { return hmac.New(sha256.New, k[:]) }}}
+}
+
+func keyedHash(m *macs, purpose string, value []string) []byte {
+	mac := m.pool.Get().(hash.Hash)
+	defer m.pool.Put(mac)
+	mac.Reset()
 	_, _ = mac.Write(aad(append([]string{purpose}, value...))) // a hash never fails
 	return mac.Sum(nil)
 }

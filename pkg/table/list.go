@@ -64,6 +64,24 @@ func (t *Table[T]) List(r kv.Reader, s scope.Scope, q Query) (Listing[T], error)
 	return out, nil
 }
 
+// Last answers where the page of a query ends, without reading its rows: the
+// After of the next page, nil when there is none.
+func (t *Table[T]) Last(r kv.Reader, q Query) (key.Key, error) {
+	if q.Limit < 1 {
+		return nil, fmt.Errorf("list %s: a page needs a limit", t.spec.Name)
+	}
+	rng := t.keys(q)
+	rng.KeysOnly = true
+	items, err := r.Scan(rng)
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", t.spec.Name, err)
+	}
+	if len(items) <= q.Limit {
+		return nil, nil
+	}
+	return key.Key(items[q.Limit-1].Key[2:]), nil
+}
+
 // keys answers the range of a query, one item more than its page. After moves
 // the beginning inside the range and never out of it.
 func (t *Table[T]) keys(q Query) kv.Range {

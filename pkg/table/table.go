@@ -217,6 +217,14 @@ func (t *Table[T]) By(r kv.Reader, s scope.Scope, index string, parts key.Key) (
 	return t.Get(r, s, it.Value)
 }
 
+// Place answers where the row with these key parts lies, for Prefetch.
+func (t *Table[T]) Place(parts key.Key) []byte { return t.key(parts) }
+
+// PlaceBy answers where a unique index has a key, for Prefetch.
+func (t *Table[T]) PlaceBy(index string, parts key.Key) []byte {
+	return indexKey(t.index(index), parts, nil)
+}
+
 func (t *Table[T]) index(name string) Index[T] {
 	i := slices.IndexFunc(t.spec.Indexes, func(ix Index[T]) bool { return ix.Name == name })
 	if i < 0 {

@@ -63,6 +63,9 @@ func (s *Service) communityOpinion(r kv.Reader, g *pb.BranchGradeRow) (*pb.Commu
 			return nil, err
 		}
 		if l := letter.Value.GetLetter(); ok && l.GetYear() == g.GetGrade().GetYear() && l.GetIssue() > 0 {
+			if err := s.fill(r, row); err != nil {
+				return nil, err
+			}
 			return &pb.CommunityOpinion{Opinion: opinionOf(row.Value), LetterId: l.GetId()}, nil
 		}
 	}

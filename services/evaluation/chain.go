@@ -68,8 +68,11 @@ func (s *Service) addLine(tx *store.Tx, row *pb.EntryRow, kind ledger.LineKind) 
 	}); err != nil {
 		return link, err
 	}
-	next := &pb.HeadRow{MemberId: member, Lines: line.Sequence, Hash: link.Hash}
+	next := &pb.HeadRow{MemberId: member, Lines: line.Sequence, Hash: link.Hash, SummedLines: line.Sequence}
 	next.Seal = s.headSeal(next)
+	if next.Years, err = s.sumsWith(tx, head.Value, row.GetEntry(), kind); err != nil {
+		return link, err
+	}
 	if !ok {
 		_, err = s.tables.heads.Insert(tx, next)
 	} else {
@@ -117,7 +120,11 @@ func (s *Service) prove(r kv.Reader, member string) (proof, error) {
 	} else {
 		p.walk.End(p.head.GetLines(), p.head.GetHash())
 	}
-	return p, s.proveEntries(r, member, p.walk)
+	counted, err := s.proveEntries(r, member, p.walk)
+	if err == nil && !sameSums(p.head, counted) {
+		p.walk.Sums()
+	}
+	return p, err
 }
 
 func linkOf(l *pb.LineRow) ledger.Link {
@@ -130,16 +137,20 @@ func linkOf(l *pb.LineRow) ledger.Link {
 	}
 }
 
-func (s *Service) proveEntries(r kv.Reader, member string, w *ledger.Walk) error {
-	seen := map[string]bool{}
+// proveEntries compares the entries with their lines, and adds up what counts.
+func (s *Service) proveEntries(r kv.Reader, member string, w *ledger.Walk) (ledger.Years, error) {
+	seen, years := map[string]bool{}, ledger.Years{}
 	err := s.eachEntry(r, key.Key(nil).String(member), func(row *pb.EntryRow) {
 		e := row.GetEntry()
 		seen[e.GetId()] = true
 		counts := ledger.State(e.GetState()) == ledger.Confirmed
 		w.Entry(e.GetId(), counts || e.GetSequence() > 0, counts, facts(row))
+		if counts {
+			years.Add(e.GetDay(), sumOfEntry(e))
+		}
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var missing []string
 	for id := range w.Standings() {
@@ -151,7 +162,7 @@ func (s *Service) proveEntries(r kv.Reader, member string, w *ledger.Walk) error
 	for _, id := range missing {
 		w.Missing(id)
 	}
-	return nil
+	return years, nil
 }
 
 // eachEntry reads a range of entries by member, day and id.

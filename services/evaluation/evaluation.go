@@ -144,7 +144,7 @@ func (s *Service) Jobs() []run.Job {
 // Tables are the service's rows, for checks.
 func (s *Service) Tables() []table.Checker {
 	return slices.Concat([]table.Checker{
-		s.tables.entries, s.tables.cycles, s.tables.results, s.tables.letters,
+		s.tables.entries, s.tables.cycles, s.tables.results, s.tables.letters, s.tables.summed,
 		s.organizations.Table(), s.members.Table(), s.policies.Table(),
 	}, s.ledgerCheckers(), s.honorCheckers(), s.pollTables.all(), s.sheetTables.all(), s.surveyTables.all(), s.branchTables.all())
 }

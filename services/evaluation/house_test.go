@@ -68,6 +68,14 @@ func (n names) GetOrganization(_ context.Context, in *registryv1.GetOrganization
 	return &registryv1.GetOrganizationResponse{Organization: &registryv1.Organization{Id: in.GetId(), Name: "组织" + in.GetId()}}, nil
 }
 
+func (n names) BatchGetOrganizations(_ context.Context, in *registryv1.BatchGetOrganizationsRequest, _ ...grpc.CallOption) (*registryv1.BatchGetOrganizationsResponse, error) {
+	reply := &registryv1.BatchGetOrganizationsResponse{}
+	for _, id := range in.GetIds() {
+		reply.Organizations = append(reply.Organizations, &registryv1.Organization{Id: id, Name: "组织" + id})
+	}
+	return reply, nil
+}
+
 func inMemory() kv.DB { return kvtest.Rerun(kv.New(memkv.New(), kv.Options{})) }
 
 func newHouse(t *testing.T, db kv.DB, registry registryv1.RegistryServiceClient) house {

@@ -1,26 +1,16 @@
 package evaluation
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
-	"math/big"
-	"strings"
-
-	"google.golang.org/protobuf/proto"
+	"sync"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
 
 	"github.com/linli-project/linli/pkg/kv"
-	"github.com/linli-project/linli/pkg/policy"
+	"github.com/linli-project/linli/pkg/kv/key"
 	"github.com/linli-project/linli/pkg/scope"
-	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
-	"github.com/linli-project/linli/services/evaluation/internal/composite"
-	"github.com/linli-project/linli/services/evaluation/internal/cycle"
 	"github.com/linli-project/linli/services/evaluation/internal/ledger"
 	"github.com/linli-project/linli/services/evaluation/internal/poll"
-	"github.com/linli-project/linli/services/evaluation/internal/sheet"
 	"github.com/linli-project/linli/services/evaluation/internal/survey"
 )
 
@@ -47,14 +37,43 @@ type surveySays struct {
 	tally   survey.Tally
 }
 
-// reading gathers the facts of members of one year. What a community's polls
-// and survey say is read once.
-type reading struct {
-	*Service
-	r       kv.Reader
-	year    int32
+// said is what the polls and the survey of communities say, each read once.
+// They are those of one district: not more than its communities. It is safe for
+// concurrent use.
+type said struct {
+	mu      sync.Mutex
 	polls   map[string]map[string]pollSays
 	surveys map[string]surveyOf
+}
+
+func newSaid() *said {
+	return &said{polls: map[string]map[string]pollSays{}, surveys: map[string]surveyOf{}}
+}
+
+// once answers what is known of a community, or reads it. Two may read the same
+// at once, and then the same is kept twice.
+func once[T any](s *said, known map[string]T, community string, read func(string) (T, error)) (T, error) {
+	s.mu.Lock()
+	v, ok := known[community]
+	s.mu.Unlock()
+	if ok {
+		return v, nil
+	}
+	v, err := read(community)
+	if err == nil {
+		s.mu.Lock()
+		known[community] = v
+		s.mu.Unlock()
+	}
+	return v, err
+}
+
+// reading gathers the facts of members of one year on one snapshot.
+type reading struct {
+	*Service
+	r     kv.Reader
+	year  int32
+	known *said
 }
 
 // surveyOf is a community's survey with what it says of each member.
@@ -63,38 +82,71 @@ type surveyOf struct {
 	members map[string]surveySays
 }
 
-func (s *Service) reading(r kv.Reader, year int32) reading {
-	return reading{Service: s, r: r, year: year, polls: map[string]map[string]pollSays{}, surveys: map[string]surveyOf{}}
+func (s *Service) reading(r kv.Reader, year int32, known *said) reading {
+	return reading{Service: s, r: r, year: year, known: known}
 }
 
 // of answers the facts of a member on the roster.
-func (g reading) of(row *pb.ResultRow) (f yearFacts, err error) {
-	if f.sum, err = g.sumMember(g.r, row.GetMemberId(), cycle.YearPrefix(g.year)); err != nil {
-		return f, err
+func (g reading) of(row *pb.ResultRow) (yearFacts, error) {
+	all, err := g.ofAll([]table.Row[*pb.ResultRow]{{Value: row}})
+	if err != nil {
+		return yearFacts{}, err
 	}
-	if _, f.exempt, err = g.surveyTables.exemptions.Get(g.r, scope.All(), exemptionKey(row.GetMemberId(), g.year)); err != nil {
-		return f, err
+	return all[0], nil
+}
+
+// ofAll answers the facts of members on the roster, with one read for the heads
+// of their chains and one for exemptions.
+func (g reading) ofAll(rows []table.Row[*pb.ResultRow]) ([]yearFacts, error) {
+	heads, exempt := make([]key.Key, len(rows)), make([]key.Key, len(rows))
+	for i, row := range rows {
+		heads[i], exempt[i] = memberKey(row.Value.GetMemberId()), exemptionKey(row.Value.GetMemberId(), g.year)
 	}
+	sums, err := g.tables.heads.GetMany(g.r, scope.All(), heads)
+	if err != nil {
+		return nil, err
+	}
+	exemptions, err := g.surveyTables.exemptions.GetMany(g.r, scope.All(), exempt)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]yearFacts, len(rows))
+	for i, row := range rows {
+		var head *pb.HeadRow // both lists leave out whom they do not know
+		if len(sums) > 0 && sums[0].Value.GetMemberId() == row.Value.GetMemberId() {
+			head, sums = sums[0].Value, sums[1:]
+		}
+		if len(exemptions) > 0 && exemptions[0].Value.GetMemberId() == row.Value.GetMemberId() {
+			out[i].exempt, exemptions = true, exemptions[1:]
+		}
+		if out[i].sum, err = g.yearOf(g.r, row.Value.GetMemberId(), head, g.year); err != nil {
+			return nil, err
+		}
+		if err := g.askCommunity(row.Value, &out[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// askCommunity adds what poll and survey say.
+func (g reading) askCommunity(row *pb.ResultRow, f *yearFacts) (err error) {
 	if row.GetCommunityPath() == "" {
 		f.poll.missing, f.survey.missing = pb.InputMissing_INPUT_MISSING_NO_COMMUNITY, pb.InputMissing_INPUT_MISSING_NO_COMMUNITY
-		return f, nil
+		return nil
 	}
 	if f.poll, err = g.pollOf(row); err != nil {
-		return f, err
+		return err
 	}
 	f.survey, err = g.surveyOf(row)
-	return f, err
+	return err
 }
 
 // pollOf answers what the poll of the member's community and year says.
 func (g reading) pollOf(row *pb.ResultRow) (pollSays, error) {
-	says, known := g.polls[row.GetCommunityPath()]
-	if !known {
-		var err error
-		if says, err = g.pollsOf(row.GetCommunityPath()); err != nil {
-			return pollSays{}, err
-		}
-		g.polls[row.GetCommunityPath()] = says
+	says, err := once(g.known, g.known.polls, row.GetCommunityPath(), g.pollsOf)
+	if err != nil {
+		return pollSays{}, err
 	}
 	if of, ok := says[row.GetMemberId()]; ok {
 		return of, nil
@@ -159,13 +211,9 @@ func (g reading) addPoll(out map[string]pollSays, p *pb.Poll) error {
 
 // surveyOf answers what the survey of the member's community and year says.
 func (g reading) surveyOf(row *pb.ResultRow) (surveySays, error) {
-	of, known := g.surveys[row.GetCommunityPath()]
-	if !known {
-		var err error
-		if of, err = g.readSurvey(row.GetCommunityPath()); err != nil {
-			return surveySays{}, err
-		}
-		g.surveys[row.GetCommunityPath()] = of
+	of, err := once(g.known, g.known.surveys, row.GetCommunityPath(), g.readSurvey)
+	if err != nil {
+		return surveySays{}, err
 	}
 	if of.missing != pb.InputMissing_INPUT_MISSING_UNSPECIFIED {
 		return of.surveySays, nil
@@ -195,169 +243,4 @@ func (g reading) readSurvey(community string) (surveyOf, error) {
 		out.members[m] = surveySays{id: v.GetId(), tally: sums.Members[i]}
 	}
 	return out, nil
-}
-
-// measure is the policy as members are measured by it, read once for many.
-type measure struct {
-	policy    policy.Policy
-	quotesID  string
-	weights   composite.Weights
-	byTimes   bool
-	fullMarks *big.Rat // hours, or times
-	lines     sheet.Lines
-}
-
-// measure keeps what the policy says beside a cycle, and answers how its members
-// are measured.
-func (s *Service) measure(tx *store.Tx, cycleID string, p policy.Policy) (measure, error) {
-	m := measure{
-		policy: p, byTimes: p.On("evaluation.ledger_by_times"), fullMarks: p.Rat("evaluation.full_marks_hours"),
-		weights: composite.Weights{
-			Appraisal: p.Rat("evaluation.weight.appraisal"), Ledger: p.Rat("evaluation.weight.ledger"),
-			Satisfaction: p.Rat("evaluation.weight.satisfaction"),
-		},
-		lines: sheet.Lines{Good: p.Rat("evaluation.opinion.good"), FairlyGood: p.Rat("evaluation.opinion.fairly_good")},
-	}
-	if m.byTimes {
-		m.fullMarks = p.Rat("evaluation.full_marks_times")
-	}
-	var err error
-	m.quotesID, err = s.keepQuotes(tx, cycleID, p)
-	return m, err
-}
-
-// summed answers a result with the facts of its year, the composite they make,
-// and what that proposes.
-func (m measure) summed(row *pb.ResultRow, f yearFacts) *pb.ResultRow {
-	next := proto.CloneOf(row)
-	next.Times, next.Cases, next.QuarterHours = f.sum.Times, f.sum.Cases, f.sum.QuarterHours
-	made, result := m.compositeRow(next, f)
-	next.Composite = made
-	next.Proposed = pb.Opinion(sheet.Propose(sheet.Year{
-		HasCommunity: row.GetCommunityPath() != "", Exempt: f.exempt, Composite: result.Rounded,
-		Served: f.sum.Times > 0 || f.sum.Cases > 0 || f.sum.QuarterHours > 0,
-	}, m.lines))
-	return next
-}
-
-// compositeRow makes the composite of a member's year.
-func (m measure) compositeRow(row *pb.ResultRow, f yearFacts) (*pb.CompositeRow, composite.Result) {
-	out := &pb.CompositeRow{
-		Appraisal: &pb.InputRow{RecordId: f.poll.id, Missing: f.poll.missing}, Ledger: &pb.InputRow{},
-		Satisfaction:  &pb.InputRow{RecordId: f.survey.id, Missing: f.survey.missing},
-		PolicyVersion: m.policy.Version, LedgerByTimes: m.byTimes, QuotesId: m.quotesID,
-	}
-	var in composite.Inputs
-	if f.poll.missing == pb.InputMissing_INPUT_MISSING_UNSPECIFIED {
-		if in.Appraisal = appraisal(f.poll.tally, m.policy); in.Appraisal == nil {
-			out.Appraisal.Missing = pb.InputMissing_INPUT_MISSING_TOO_FEW_MARKS
-		} else {
-			out.Poll = pollResult(row.GetMemberId(), f.poll.tally, m.policy)
-		}
-	}
-	if in.Ledger = m.ledgerInput(f); in.Ledger == nil {
-		out.Ledger.Missing = pb.InputMissing_INPUT_MISSING_EXEMPT
-	}
-	if f.survey.missing == pb.InputMissing_INPUT_MISSING_UNSPECIFIED {
-		if in.Satisfaction = satisfaction(f.survey.tally, m.policy); in.Satisfaction == nil {
-			out.Satisfaction.Missing = pb.InputMissing_INPUT_MISSING_TOO_FEW_ANSWERS
-		} else {
-			out.Survey = surveyResult(row.GetMemberId(), f.survey.tally, m.policy)
-		}
-	}
-	result := composite.Of(in, m.weights)
-	out.Appraisal.Exact, out.Appraisal.Share = composite.Fraction(in.Appraisal), composite.Fraction(result.Weights.Appraisal)
-	out.Ledger.Exact, out.Ledger.Share = composite.Fraction(in.Ledger), composite.Fraction(result.Weights.Ledger)
-	out.Satisfaction.Exact, out.Satisfaction.Share = composite.Fraction(in.Satisfaction), composite.Fraction(result.Weights.Satisfaction)
-	out.Exact, out.Respread, out.Alone = composite.Fraction(result.Exact), result.Respread, result.Alone
-	return out, result
-}
-
-// ledgerInput is what the year's confirmed services make, by hours or by times;
-// nil for who is exempt.
-func (m measure) ledgerInput(f yearFacts) *big.Rat {
-	done := big.NewRat(int64(f.sum.QuarterHours), 4)
-	if m.byTimes {
-		done = big.NewRat(int64(f.sum.Times), 1)
-	}
-	return composite.Ledger(done, m.fullMarks, f.exempt)
-}
-
-// quoted are the values of the policy that a result rests on.
-func quoted() []string {
-	return []string{
-		"evaluation.weight.appraisal", "evaluation.weight.ledger", "evaluation.weight.satisfaction",
-		"evaluation.mark.good", "evaluation.mark.fairly_good", "evaluation.mark.fair", "evaluation.mark.poor",
-		"evaluation.poll_least_ballots", "evaluation.ledger_by_times", "evaluation.full_marks_hours", "evaluation.full_marks_times",
-		"evaluation.survey_least_answers", "evaluation.survey_basically_counts",
-		"evaluation.opinion.good", "evaluation.opinion.fairly_good",
-	}
-}
-
-// keepQuotes keeps what the policy says beside a cycle, once, and answers under
-// which id.
-func (s *Service) keepQuotes(tx *store.Tx, cycleID string, p policy.Policy) (string, error) {
-	row := &pb.QuotesRow{CycleId: cycleID}
-	for _, name := range quoted() {
-		source, _ := p.SourceOf(name)
-		row.Quotes = append(row.Quotes, &pb.PolicyQuote{
-			Key: name, Value: p.Text(name), SourceTitle: source.Title, SourceNumber: source.Number, SourceArticle: source.Article,
-		})
-	}
-	said, err := proto.MarshalOptions{Deterministic: true}.Marshal(row)
-	if err != nil {
-		return "", fmt.Errorf("quote the policy: %w", err)
-	}
-	sum := sha256.Sum256(said)
-	row.Id = hex.EncodeToString(sum[:8])
-	_, ok, err := s.surveyTables.quotes.Get(tx, scope.All(), quotesKey(cycleID, row.GetId()))
-	if err == nil && !ok {
-		_, err = s.surveyTables.quotes.Insert(tx, row)
-	}
-	return row.GetId(), err
-}
-
-// compositeProto is a composite as it is shown, with what the policy said then.
-func (s *Service) compositeProto(r kv.Reader, row *pb.ResultRow) (*pb.Composite, error) {
-	kept := row.GetComposite()
-	if kept == nil {
-		return nil, nil //nolint:nilnil // summed before there were composites
-	}
-	quotes, _, err := s.surveyTables.quotes.Get(r, scope.All(), quotesKey(row.GetCycleId(), kept.GetQuotesId()))
-	if err != nil {
-		return nil, err
-	}
-	said := map[string]string{}
-	for _, q := range quotes.Value.GetQuotes() {
-		said[q.GetKey()] = q.GetValue()
-	}
-	out := &pb.Composite{
-		Appraisal: inputProto(kept.GetAppraisal(), said["evaluation.weight.appraisal"]),
-		Ledger:    inputProto(kept.GetLedger(), said["evaluation.weight.ledger"]), Satisfaction: inputProto(kept.GetSatisfaction(), said["evaluation.weight.satisfaction"]),
-		Value: shownExact(kept.GetExact()), Respread: kept.GetRespread(), Alone: kept.GetAlone(),
-		Poll: kept.GetPoll(), Survey: kept.GetSurvey(), LedgerByTimes: kept.GetLedgerByTimes(),
-		PolicyVersion: kept.GetPolicyVersion(), Policy: quotes.Value.GetQuotes(),
-	}
-	out.Numerator, out.Denominator, _ = strings.Cut(kept.GetExact(), "/")
-	return proto.CloneOf(out), nil
-}
-
-func inputProto(row *pb.InputRow, weight string) *pb.SheetInput {
-	out := &pb.SheetInput{
-		Value: shownExact(row.GetExact()), Weight: weight, Missing: row.GetMissing(), RecordId: row.GetRecordId(),
-	}
-	out.Numerator, out.Denominator, _ = strings.Cut(row.GetExact(), "/")
-	if share, ok := new(big.Rat).SetString(row.GetShare()); ok {
-		out.Counted = composite.Text(share.Mul(share, big.NewRat(100, 1)))
-	}
-	return out
-}
-
-// shownExact rounds an exact fraction; empty for none.
-func shownExact(exact string) string {
-	r, ok := new(big.Rat).SetString(exact)
-	if !ok {
-		return ""
-	}
-	return composite.Text(r)
 }

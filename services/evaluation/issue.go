@@ -169,6 +169,9 @@ func (s *Service) digest(r kv.Reader, l *pb.LetterRow, changed *pb.ResultRow) ([
 	of := letterLines{Service: s, ids: notedBy(l)}
 	for q := linesOf(l); ; {
 		page, err := s.tables.results.List(r, scope.All(), q)
+		if err == nil {
+			err = s.fill(r, page.Rows...)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -211,6 +214,9 @@ func (s sheets) CorrectResult(ctx context.Context, req *pb.CorrectResultRequest)
 		row, ok, err := s.tables.results.By(tx, scope.All(), byMember, memberCycleKey(req.GetMemberId(), req.GetCycleId()))
 		if err == nil && !ok {
 			err = rule.Absent("sheet", req.GetMemberId())
+		}
+		if err == nil {
+			err = s.fill(tx, row)
 		}
 		if err != nil {
 			return nil, err
@@ -273,7 +279,7 @@ func (s *Service) sumAgain(tx *store.Tx, row table.Row[*pb.ResultRow], change fu
 		return err
 	}
 	year := c.Value.GetCycle().GetYear()
-	f, err := s.reading(tx, year).of(row.Value)
+	f, err := s.reading(tx, year, newSaid()).of(row.Value)
 	if err != nil {
 		return err
 	}
@@ -281,7 +287,10 @@ func (s *Service) sumAgain(tx *store.Tx, row table.Row[*pb.ResultRow], change fu
 	if err != nil {
 		return err
 	}
-	by, err := s.measure(tx, row.Value.GetCycleId(), p)
+	by, err := newMeasure(row.Value.GetCycleId(), p)
+	if err == nil {
+		err = s.keepQuotes(tx, by.quotes)
+	}
 	if err != nil {
 		return err
 	}

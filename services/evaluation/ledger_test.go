@@ -131,6 +131,22 @@ func (h house) put(t *testing.T, k, value []byte) {
 	}
 }
 
+// changedHead is a stored head with something changed: a revision of one byte,
+// then the row.
+func changedHead(t *testing.T, stored []byte, change func(*pb.HeadRow)) []byte {
+	t.Helper()
+	head := &pb.HeadRow{}
+	if err := proto.Unmarshal(stored[1:], head); err != nil {
+		t.Fatal(err)
+	}
+	change(head)
+	out, err := proto.Marshal(head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append([]byte{stored[0]}, out...)
+}
+
 func TestChain_FindsBytesChangedAndLinesRemoved(t *testing.T) {
 	h := withMembers(t)
 	for i := range 3 {
@@ -162,7 +178,10 @@ func TestChain_FindsBytesChangedAndLinesRemoved(t *testing.T) {
 	}
 	for _, r := range h.rows(t, first+21) {
 		damage("head removed", r.Key, r.Value, nil, "head")
-		damage("head changed", r.Key, r.Value, append(slices.Clone(r.Value[:len(r.Value)-1]), r.Value[len(r.Value)-1]^1), "head")
+		damage("head changed", r.Key, r.Value, changedHead(t, r.Value, func(h *pb.HeadRow) { h.Hash[0] ^= 1 }), "head")
+		damage("head of another", r.Key, r.Value, changedHead(t, r.Value, func(h *pb.HeadRow) { h.Seal[0] ^= 1 }), "head")
+		damage("sums changed", r.Key, r.Value, changedHead(t, r.Value, func(h *pb.HeadRow) { h.Years[0].QuarterHours++ }), "sums")
+		damage("sums gone", r.Key, r.Value, changedHead(t, r.Value, func(h *pb.HeadRow) { h.Years = nil }), "sums")
 	}
 	for i, e := range h.rows(t, first) {
 		damage(fmt.Sprint("entry removed ", i), e.Key, e.Value, nil, "entry missing")

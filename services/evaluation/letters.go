@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
 
@@ -21,11 +20,11 @@ import (
 // largestLetterPage is how many lines one answer of GetLetter holds.
 const largestLetterPage = 500
 
-func newLetter(c *pb.CycleRow, homePath, id string, now *timestamppb.Timestamp) *pb.LetterRow {
+// newLetter is a letter without sums; id and time are given when it is kept.
+func newLetter(c *pb.CycleRow, homePath string) *pb.LetterRow {
 	return &pb.LetterRow{
 		Letter: &pb.Letter{
-			Id: id, CycleId: c.GetCycle().GetId(), HomeOrganizationId: scope.Path(homePath).ID(),
-			Year: c.GetCycle().GetYear(), MadeAt: now,
+			CycleId: c.GetCycle().GetId(), HomeOrganizationId: scope.Path(homePath).ID(), Year: c.GetCycle().GetYear(),
 		},
 		HomePath: homePath, DistrictPath: c.GetDistrictPath(),
 	}
@@ -56,9 +55,9 @@ func addToCycle(c *pb.Cycle, s ledger.Sum) {
 
 // keepLetters adds a slice to its letters and answers how many are new: a
 // home organization's members can lie in two slices.
-func (s *Service) keepLetters(tx *store.Tx, letters map[string]*pb.LetterRow) (made int64, err error) {
-	for home, part := range letters {
-		row, ok, err := s.tables.letters.Get(tx, scope.All(), homeKey(part.GetLetter().GetCycleId(), home))
+func (s *Service) keepLetters(tx *store.Tx, letters []*pb.LetterRow) (made int64, err error) {
+	for _, part := range letters {
+		row, ok, err := s.tables.letters.Get(tx, scope.All(), homeKey(part.GetLetter().GetCycleId(), part.GetHomePath()))
 		if err != nil {
 			return 0, err
 		}
@@ -129,6 +128,9 @@ func (s *Service) GetLetter(ctx context.Context, req *pb.GetLetterRequest) (*pb.
 			Size: size, Max: largestLetterPage, Token: req.GetPageToken(),
 		}
 		lines, next, err := table.Page(s.pager, s.tables.results, r, page, linesOf(row.Value))
+		if err == nil {
+			err = s.fill(r, lines...)
+		}
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -68,6 +69,9 @@ func (s *Service) wholeLetter(ctx context.Context, call access.Call, id string) 
 		of := s.linesFor(call, row.Value, day)
 		for q := linesOf(row.Value); ; {
 			page, err := s.tables.results.List(r, scope.Scope{Paths: []scope.Path{scope.Path(row.Value.GetHomePath())}}, q)
+			if err == nil {
+				err = s.fill(r, page.Rows...)
+			}
 			if err != nil {
 				return err
 			}
@@ -149,6 +153,26 @@ func (n *names) member(id string) (string, error) {
 	return n.members[id], nil
 }
 
+// ofOrganizations fetches the names of many organizations at once. One that the
+// reader may not know of has none.
+func (n *names) ofOrganizations(ids []string) error {
+	slices.Sort(ids)
+	ids = slices.DeleteFunc(slices.Compact(ids), func(id string) bool { _, known := n.organizations[id]; return known || id == "" })
+	for part := range slices.Chunk(ids, namesAtOnce) {
+		reply, err := n.registry.BatchGetOrganizations(n.ctx, &registryv1.BatchGetOrganizationsRequest{Ids: part})
+		if err != nil {
+			return fmt.Errorf("organizations for a letter: %w", err)
+		}
+		for _, id := range part {
+			n.organizations[id] = ""
+		}
+		for _, o := range reply.GetOrganizations() {
+			n.organizations[o.GetId()] = o.GetName()
+		}
+	}
+	return nil
+}
+
 func (n *names) organization(id string) (string, error) {
 	if name, ok := n.organizations[id]; ok || id == "" {
 		return name, nil
@@ -166,6 +190,13 @@ const byteOrderMark = "\uFEFF"
 
 // paper answers the rows of a letter, with names.
 func paper(l *pb.Letter, lines []*pb.LetterLine, n *names) ([][]string, error) {
+	places := []string{l.GetHomeOrganizationId()}
+	for _, line := range lines {
+		places = append(places, line.GetCommunityId())
+	}
+	if err := n.ofOrganizations(places); err != nil {
+		return nil, err
+	}
 	home, err := n.organization(l.GetHomeOrganizationId())
 	if err != nil {
 		return nil, err

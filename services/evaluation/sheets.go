@@ -2,6 +2,8 @@ package evaluation
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -52,34 +54,47 @@ func opinionOf(row *pb.ResultRow) pb.Opinion {
 	return row.GetProposed()
 }
 
-// countCommunities notes how many members of a slice belong to each community:
-// these are the ones that sign.
-func (s *Service) countCommunities(tx *store.Tx, c *pb.CycleRow, communities map[string]int64) error {
-	for path, members := range communities {
-		row, ok, err := s.sheetTables.signatures.Get(tx, scope.All(), communityKey(c.GetCycle().GetId(), path))
-		if err != nil {
-			return err
-		}
-		if !ok {
-			_, err := s.sheetTables.signatures.Insert(tx, &pb.SignatureRow{
-				Signature: &pb.Signature{
-					CycleId: c.GetCycle().GetId(), CommunityId: scope.Path(path).ID(),
-					State: pb.SignatureState(sheet.Open), Members: members,
-				},
-				CommunityPath: path, DistrictPath: c.GetDistrictPath(),
-			})
-			if err != nil {
-				return err
+// openSignatures notes how many members of a cycle belong to each community:
+// these are the ones that sign. It says the same however often it is said.
+func (s *Service) openSignatures(ctx context.Context, c *pb.CycleRow, communities map[string]int64) error {
+	for paths := range slices.Chunk(slices.Sorted(maps.Keys(communities)), signaturesAtOnce) {
+		err := s.store.Update(ctx, func(tx *store.Tx) error {
+			for _, path := range paths {
+				if err := s.openSignature(tx, c, path, communities[path]); err != nil {
+					return err
+				}
 			}
-			continue
-		}
-		next := proto.CloneOf(row.Value)
-		next.Signature.Members += members
-		if _, err := s.sheetTables.signatures.Replace(tx, row, next); err != nil {
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *Service) openSignature(tx *store.Tx, c *pb.CycleRow, path string, members int64) error {
+	row, ok, err := s.sheetTables.signatures.Get(tx, scope.All(), communityKey(c.GetCycle().GetId(), path))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		_, err := s.sheetTables.signatures.Insert(tx, &pb.SignatureRow{
+			Signature: &pb.Signature{
+				CycleId: c.GetCycle().GetId(), CommunityId: scope.Path(path).ID(),
+				State: pb.SignatureState(sheet.Open), Members: members,
+			},
+			CommunityPath: path, DistrictPath: c.GetDistrictPath(),
+		})
+		return err
+	}
+	next := proto.CloneOf(row.Value)
+	next.Signature.Members = members
+	if proto.Equal(next, row.Value) {
+		return nil
+	}
+	_, err = s.sheetTables.signatures.Replace(tx, row, next)
+	return err
 }
 
 // notConsented counts the communities of a cycle that are not consented to.
@@ -125,7 +140,7 @@ func (s *Service) result(r kv.Reader, sees scope.Scope, cycleID, member string) 
 	if !ok || !sees.Owns(member) && (at == "" || !sees.Covers(at)) {
 		return row, rule.Absent("sheet", member)
 	}
-	return row, nil
+	return row, s.fill(r, row)
 }
 
 // sheetProto is a sheet as it is shown on a day.
@@ -179,7 +194,7 @@ func (s *Service) mine(r kv.Reader, person string, year int32) (c table.Row[*pb.
 			return c, row, err
 		}
 		if c.Value.GetCycle().GetYear() == year && cycle.State(c.Value.GetCycle().GetState()) >= cycle.Computed {
-			return c, row, nil
+			return c, row, s.fill(r, row)
 		}
 	}
 	return c, row, rule.Absent("sheet", person)
@@ -221,6 +236,9 @@ func (s sheets) ListSheets(ctx context.Context, req *pb.ListSheetsRequest) (*pb.
 		rows, next, err := table.Page(s.pager, s.tables.results, r, page, table.Query{
 			Index: byCommunity, Prefix: communityKey(req.GetCycleId(), string(o.Path)),
 		})
+		if err == nil {
+			err = s.fill(r, rows...)
+		}
 		if err != nil {
 			return err
 		}

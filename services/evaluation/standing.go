@@ -3,8 +3,6 @@ package evaluation
 import (
 	"context"
 	"encoding/hex"
-	"maps"
-	"slices"
 	"strconv"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
@@ -31,20 +29,6 @@ func (s *Service) ledgerOf(r kv.Reader, call access.Call, id string) (copies.Mem
 	return m, nil
 }
 
-func yearProtos(years ledger.Years) []*pb.YearSum {
-	var out []*pb.YearSum
-	for _, y := range slices.Sorted(maps.Keys(years)) {
-		n, err := strconv.ParseInt(y, 10, 32)
-		if err != nil || years[y] == (ledger.Sum{}) {
-			continue
-		}
-		out = append(out, &pb.YearSum{
-			Year: int32(n), Times: years[y].Times, Cases: years[y].Cases, QuarterHours: years[y].QuarterHours,
-		})
-	}
-	return out
-}
-
 // GetMemberLedger answers a member's years and stars.
 func (s *Service) GetMemberLedger(ctx context.Context, req *pb.GetMemberLedgerRequest) (*pb.GetMemberLedgerResponse, error) {
 	call, now := access.From(ctx), s.store.Civil().Now()
@@ -55,12 +39,7 @@ func (s *Service) GetMemberLedger(ctx context.Context, req *pb.GetMemberLedgerRe
 			return err
 		}
 		years := ledger.Years{}
-		err = s.eachEntry(r, memberKey(m.ID), func(row *pb.EntryRow) {
-			if e := row.GetEntry(); ledger.State(e.GetState()) == ledger.Confirmed {
-				years.Add(e.GetDay(), ledger.Sum{Times: e.GetTimes(), Cases: e.GetCases(), QuarterHours: e.GetQuarterHours()})
-			}
-		})
-		if err != nil {
+		if err := s.addEntries(r, memberKey(m.ID), years); err != nil {
 			return err
 		}
 		at := m.ReportedPath

@@ -36,12 +36,13 @@ type tables struct {
 	cycles  *table.Table[*pb.CycleRow]
 	results *table.Table[*pb.ResultRow]
 	letters *table.Table[*pb.LetterRow]
+	summed  *table.Table[*pb.SummedPageRow]
 	ledgerTables
 	honorTables
 }
 
 func newTables() tables {
-	return tables{entries: entryTable(), cycles: cycleTable(), results: resultTable(), letters: letterTable(),
+	return tables{entries: entryTable(), cycles: cycleTable(), results: resultTable(), letters: letterTable(), summed: newSummedTable(),
 		ledgerTables: newLedgerTables(), honorTables: newHonorTables()}
 }
 
@@ -85,7 +86,7 @@ func resultTable() *table.Table[*pb.ResultRow] {
 	return table.New(table.Spec[*pb.ResultRow]{
 		Number: tableResults, Name: "result",
 		Key: func(r *pb.ResultRow) key.Key {
-			return homeKey(r.GetCycleId(), r.GetHomePath()).String(r.GetMemberId())
+			return resultKey(r.GetCycleId(), r.GetHomePath(), r.GetMemberId())
 		},
 		Paths: func(r *pb.ResultRow) []scope.Path { return []scope.Path{scope.Path(r.GetHomePath())} },
 		Indexes: []table.Index[*pb.ResultRow]{

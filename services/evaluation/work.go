@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
 
@@ -17,13 +16,12 @@ import (
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/evaluation/internal/cycle"
-	"github.com/linli-project/linli/services/evaluation/internal/ledger"
 )
 
 const (
-	// sliceMembers keeps a slice inside the limits of a commit: freezing reads
-	// an index entry and a row for each member, summing writes a result and at
-	// worst a letter with its index.
+	// sliceMembers keeps a slice of freezing inside the limits of a commit: it
+	// reads an index entry and a row for each member, and writes a row with two
+	// index entries.
 	sliceMembers = 150
 	retryWork    = 200 * time.Millisecond
 	cyclesAtOnce = 100
@@ -106,7 +104,7 @@ func (s *Service) slice(ctx context.Context, id string) (done bool, err error) {
 	case cycle.Opening:
 		return false, s.freezeSlice(ctx, row)
 	case cycle.Computing:
-		return false, s.sumSlice(ctx, row)
+		return false, s.sumCycle(ctx, row)
 	case cycle.Closing:
 		return false, s.issueSlice(ctx, row)
 	default:
@@ -187,117 +185,5 @@ func (s *Service) rosterPage(r kv.Reader, row *pb.CycleRow) (copies.Slice, error
 	return page, err
 }
 
-// sumSlice sums the year of one page of the roster, and adds the page to its
-// letters. Ledger, polls and surveys are read on one snapshot; what is confirmed
-// or closed after it belongs to an objection or a correction.
-func (s *Service) sumSlice(ctx context.Context, row table.Row[*pb.CycleRow]) error {
-	page, year, err := s.readYear(ctx, row.Value)
-	if err != nil {
-		return err
-	}
-	letterIDs := make([]string, len(page.Rows))
-	for i := range letterIDs {
-		letterIDs[i] = s.ids("let")
-	}
-	now := timestamppb.New(s.store.Civil().Now())
-	return s.store.Update(ctx, func(tx *store.Tx) error {
-		next := proto.CloneOf(row.Value)
-		p, err := s.policies.For(tx, scope.Path(row.Value.GetDistrictPath()), int(next.GetCycle().GetYear()))
-		if err != nil {
-			return err
-		}
-		by, err := s.measure(tx, next.GetCycle().GetId(), p)
-		if err != nil {
-			return err
-		}
-		letters := map[string]*pb.LetterRow{}
-		communities := map[string]int64{}
-		for i, result := range page.Rows {
-			changed := by.summed(result.Value, year[i])
-			if changed.GetCommunityPath() != "" {
-				communities[changed.GetCommunityPath()]++
-			}
-			if _, err := s.tables.results.Replace(tx, result, changed); err != nil {
-				return err
-			}
-			addToCycle(next.GetCycle(), year[i].sum)
-			letter, ok := letters[changed.GetHomePath()]
-			if !ok {
-				letter = newLetter(next, changed.GetHomePath(), letterIDs[i], now)
-				letters[changed.GetHomePath()] = letter
-			}
-			addToLetter(letter.GetLetter(), year[i].sum)
-		}
-		if err := s.countCommunities(tx, next, communities); err != nil {
-			return err
-		}
-		made, err := s.keepLetters(tx, letters)
-		if err != nil {
-			return err
-		}
-		next.Cycle.Letters += made
-		next.Cursor = page.Last
-		if page.Last != nil {
-			_, err := s.tables.cycles.Replace(tx, row, next)
-			return err
-		}
-		return s.finishSum(tx, row, next.GetCycle(), now, endOfDays(now.AsTime(), p.Int("evaluation.objection_days")))
-	})
-}
-
-// finishSum marks a cycle as computed: from now on members see their sheets.
-func (s *Service) finishSum(tx *store.Tx, row table.Row[*pb.CycleRow], summed *pb.Cycle, now *timestamppb.Timestamp, objectUntil time.Time) error {
-	computed, err := s.moveCycle(tx, row, cycle.Finish, func(r *pb.CycleRow) {
-		state := r.GetCycle().GetState()
-		r.Cycle = summed
-		r.Cycle.State, r.Cycle.ComputedAt, r.Cycle.ObjectUntil = state, now, timestamppb.New(objectUntil)
-	})
-	if err != nil {
-		return err
-	}
-	return tx.Emit(cycleEvent("cycle.computed", computed, now.AsTime()))
-}
-
-// readYear reads a page of the roster and the facts of the year of each of its
-// members.
-func (s *Service) readYear(ctx context.Context, row *pb.CycleRow) (page table.Listing[*pb.ResultRow], year []yearFacts, err error) {
-	err = s.store.View(ctx, func(r kv.Reader) error {
-		page, err = s.tables.results.List(r, scope.All(), table.Query{
-			Prefix: cycleKey(row.GetCycle().GetId()), After: row.GetCursor(), Limit: sliceMembers,
-		})
-		if err != nil {
-			return err
-		}
-		year = make([]yearFacts, len(page.Rows))
-		of := s.reading(r, row.GetCycle().GetYear())
-		for i, result := range page.Rows {
-			if year[i], err = of.of(result.Value); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return page, year, err
-}
-
-// entriesAtOnce bounds one read of a member's year.
+// entriesAtOnce bounds one read of a member's entries.
 const entriesAtOnce = 1000
-
-func (s *Service) sumMember(r kv.Reader, member, year string) (sum ledger.Sum, err error) {
-	q := table.Query{Prefix: key.Key(nil).String(member).Prefix(year), Limit: entriesAtOnce}
-	for {
-		page, err := s.tables.entries.List(r, scope.All(), q)
-		if err != nil {
-			return sum, err
-		}
-		for _, row := range page.Rows {
-			if e := row.Value.GetEntry(); ledger.State(e.GetState()) == ledger.Confirmed {
-				sum = sum.Add(ledger.Sum{Times: e.GetTimes(), Cases: e.GetCases(), QuarterHours: e.GetQuarterHours()})
-			}
-		}
-		if page.Last == nil {
-			return sum, nil
-		}
-		q.After = page.Last
-	}
-}

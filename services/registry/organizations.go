@@ -27,6 +27,30 @@ func (s *Service) GetOrganization(ctx context.Context, req *pb.GetOrganizationRe
 	return reply, err
 }
 
+// BatchGetOrganizations answers those of many organizations that the caller may
+// know of.
+func (s *Service) BatchGetOrganizations(ctx context.Context, req *pb.BatchGetOrganizationsRequest) (*pb.BatchGetOrganizationsResponse, error) {
+	call, reply := access.From(ctx), &pb.BatchGetOrganizationsResponse{}
+	keys := make([]key.Key, len(req.GetIds()))
+	for i, id := range req.GetIds() {
+		keys[i] = idKey(id)
+	}
+	err := s.store.View(ctx, func(r kv.Reader) error {
+		rows, err := s.organizations.GetMany(r, scope.All(), keys)
+		if err != nil {
+			return err
+		}
+		seen, err := s.look(r, call.Scope, rows)
+		for _, row := range rows {
+			if seen.allows(row.Value.GetPath()) {
+				reply.Organizations = append(reply.Organizations, organizationProto(row))
+			}
+		}
+		return err
+	})
+	return reply, err
+}
+
 // ListOrganizations answers a part of the tree in path order. The page is read
 // whole, and what the caller may not know of is left out of it afterwards: that
 // depends on the organizations above, not on the row.

@@ -200,6 +200,36 @@ func TestGetOrganization(t *testing.T) {
 	wantReason(t, err, "INVALID_FIELD")
 }
 
+func TestBatchGetOrganizations_LeavesOutWhatGetWould(t *testing.T) {
+	h := start(t)
+	_, err := h.sendOrganizations(h.admin(), false, smallTree())
+	must(t, err)
+	for name, tc := range map[string]struct {
+		ctx  context.Context
+		want string
+	}{
+		"a resident":               {h.as("r"), "W2 11"},
+		"the hidden office itself": {h.officer("/1/11/W1/"), "W2 W1 B1 11"},
+	} {
+		reply, err := h.BatchGetOrganizations(tc.ctx, &pb.BatchGetOrganizationsRequest{Ids: []string{"W2", "W1", "B1", "NOBODY", "11"}})
+		must(t, err)
+		var got []string
+		for _, o := range reply.GetOrganizations() {
+			got = append(got, o.GetId())
+			one, err := h.GetOrganization(tc.ctx, &pb.GetOrganizationRequest{Id: o.GetId()})
+			must(t, err)
+			if diff := diffProto(one.GetOrganization(), o); diff != "" {
+				t.Errorf("%s: %s", name, diff)
+			}
+		}
+		if strings.Join(got, " ") != tc.want {
+			t.Errorf("%s: %v, want %s", name, got, tc.want)
+		}
+	}
+	_, err = h.BatchGetOrganizations(h.as("r"), &pb.BatchGetOrganizationsRequest{})
+	wantReason(t, err, "INVALID_FIELD")
+}
+
 func TestListOrganizations_Pages(t *testing.T) {
 	h := start(t).withDistrict()
 	var got []*pb.Organization

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -31,6 +32,9 @@ type rosterSlice struct {
 // persons, so that slices do not meet.
 func (i *rosterImport) apply(tx *store.Tx, number int, rows []*rosterRow) (*pb.ImportSliceRow, error) {
 	s := &rosterSlice{rosterImport: i, tx: tx, done: &pb.ImportSliceRow{Rows: int32(len(rows))}}
+	if err := tx.Prefetch(i.places(rows)...); err != nil {
+		return nil, err
+	}
 	for _, row := range rows {
 		if len(row.faults) > 0 {
 			refuse(s.done, row.line, row.faults...)
@@ -45,6 +49,30 @@ func (i *rosterImport) apply(tx *store.Tx, number int, rows []*rosterRow) (*pb.I
 	}
 	return s.done, emitReportIns(tx, string(reportin.Accepted), s.changes)
 }
+
+// places are where the rows of a slice will look, in order, so that they are
+// fetched at once: who they speak of, and that what is new is not there.
+func (i *rosterImport) places(rows []*rosterRow) [][]byte {
+	var out [][]byte
+	for _, row := range rows {
+		if len(row.faults) > 0 {
+			continue
+		}
+		for index, hash := range map[string][]byte{byIDNumber: row.idNumber, byPerson: row.person} {
+			if len(hash) > 0 {
+				out = append(out, i.members.PlaceBy(index, hashKey(hash)))
+			}
+		}
+		out = append(out, i.members.Place(idKey(row.memberID)))
+		if i.takesDate(row) {
+			out = append(out, i.reportIns.Place(idKey(row.reportInID)), i.reportIns.PlaceBy(byMember, idKey(row.memberID)))
+		}
+	}
+	slices.SortFunc(out, bytes.Compare)
+	return out
+}
+
+func hashKey(hash []byte) key.Key { return key.Key(nil).String(string(hash)) }
 
 // found is who a row speaks of.
 type found struct {
@@ -73,7 +101,7 @@ func (i *rosterImport) find(r kv.Reader, row *rosterRow) (f found, err error) {
 }
 
 func (s *Service) memberBy(r kv.Reader, index string, hash []byte) (table.Row[*pb.MemberRow], bool, error) {
-	return s.members.By(r, scope.All(), index, key.Key(nil).String(string(hash)))
+	return s.members.By(r, scope.All(), index, hashKey(hash))
 }
 
 // effect is what a row does to the member it speaks of.
@@ -113,7 +141,10 @@ func (s *rosterSlice) bring(row *rosterRow) error {
 	m := f.row
 	switch s.judge(f, row) {
 	case creates:
-		m, err = s.create(row, f.taken)
+		if m, err = s.create(row, f.taken); err == nil && s.takesDate(row) {
+			err = s.accept(row, m)
+		}
+		return err
 	case leaves:
 		s.done.Unchanged++
 	case contradicts:
@@ -239,6 +270,11 @@ func (s *rosterSlice) report(row *rosterRow, m table.Row[*pb.MemberRow]) error {
 	if err != nil || known {
 		return err
 	}
+	return s.accept(row, m)
+}
+
+// accept writes the accepted report-in of a member who has none.
+func (s *rosterSlice) accept(row *rosterRow, m table.Row[*pb.MemberRow]) error {
 	at, err := s.dayStart(row.facts.ReportedOn)
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ import (
 
 // rosterWorkers is how many slices of a roster are sealed and committed at
 // once: enough that one seals while another waits for the disk.
-const rosterWorkers = 4
+const rosterWorkers = 16
 
 // rosterColumns are the columns of a roster; the cells of those that are not
 // needed may be empty. Only the date of report-in may be left out as a whole: a

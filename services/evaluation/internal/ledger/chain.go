@@ -69,6 +69,7 @@ const (
 	FaultEntryChanged = "entry changed"        // an entry differs from its lines
 	FaultEntryMissing = "entry missing"        // a line's entry is gone
 	FaultNoLine       = "entry without a line" // an entry counts and no line says so
+	FaultSums         = "sums"                 // the sums kept are not those of the entries
 )
 
 // Fault is one thing that is wrong. Sequence 0 is an entry without a line.
@@ -147,6 +148,9 @@ func (w *Walk) Entry(id string, everCounted, counts bool, facts []string) {
 
 // Missing reports an entry of the chain that is gone.
 func (w *Walk) Missing(id string) { w.fault(w.stands[id].Sequence, FaultEntryMissing, id) }
+
+// Sums reports that the sums kept beside the chain are not those of the entries.
+func (w *Walk) Sums() { w.fault(w.last, FaultSums, "") }
 
 // Standings are the entries of the chain by id.
 func (w *Walk) Standings() map[string]Standing { return w.stands }

@@ -1931,7 +1931,7 @@ type LedgerFault struct {
 	// Line where it is seen; 0 when it is an entry without a line.
 	Sequence uint64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// "missing", "changed", "unlinked", "head", "entry changed", "entry missing",
-	// "entry without a line".
+	// "entry without a line", "sums".
 	What string `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`
 	// Entry it is about; empty when the line is missing.
 	EntryId       string `protobuf:"bytes,3,opt,name=entry_id,json=entryId,proto3" json:"entry_id,omitempty"`

@@ -124,7 +124,12 @@ type HeadRow struct {
 	Lines    uint64                 `protobuf:"varint,2,opt,name=lines,proto3" json:"lines,omitempty"`
 	Hash     []byte                 `protobuf:"bytes,3,opt,name=hash,proto3" json:"hash,omitempty"`
 	// Keyed digest of the three above: nobody without the store's key writes it.
-	Seal          []byte `protobuf:"bytes,4,opt,name=seal,proto3" json:"seal,omitempty"`
+	Seal []byte `protobuf:"bytes,4,opt,name=seal,proto3" json:"seal,omitempty"`
+	// What counts in each year there is, so that a year need not be added up
+	// again. It holds for as many lines as are said here; a head of before sums
+	// were kept has none, and then the entries are added up.
+	SummedLines   uint64     `protobuf:"varint,50,opt,name=summed_lines,json=summedLines,proto3" json:"summed_lines,omitempty"`
+	Years         []*YearSum `protobuf:"bytes,51,rep,name=years,proto3" json:"years,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -183,6 +188,20 @@ func (x *HeadRow) GetHash() []byte {
 func (x *HeadRow) GetSeal() []byte {
 	if x != nil {
 		return x.Seal
+	}
+	return nil
+}
+
+func (x *HeadRow) GetSummedLines() uint64 {
+	if x != nil {
+		return x.SummedLines
+	}
+	return 0
+}
+
+func (x *HeadRow) GetYears() []*YearSum {
+	if x != nil {
+		return x.Years
 	}
 	return nil
 }
@@ -313,12 +332,14 @@ const file_linli_evaluation_v1_ledger_store_proto_rawDesc = "" +
 	"\bentry_id\x18\x04 \x01(\tR\aentryId\x12\x14\n" +
 	"\x05facts\x18\x05 \x03(\tR\x05facts\x12#\n" +
 	"\rprevious_hash\x18\x06 \x01(\fR\fpreviousHash\x12\x12\n" +
-	"\x04hash\x18\a \x01(\fR\x04hash\"d\n" +
+	"\x04hash\x18\a \x01(\fR\x04hash\"\xbb\x01\n" +
 	"\aHeadRow\x12\x1b\n" +
 	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12\x14\n" +
 	"\x05lines\x18\x02 \x01(\x04R\x05lines\x12\x12\n" +
 	"\x04hash\x18\x03 \x01(\fR\x04hash\x12\x12\n" +
-	"\x04seal\x18\x04 \x01(\fR\x04seal\"w\n" +
+	"\x04seal\x18\x04 \x01(\fR\x04seal\x12!\n" +
+	"\fsummed_lines\x182 \x01(\x04R\vsummedLines\x122\n" +
+	"\x05years\x183 \x03(\v2\x1c.linli.evaluation.v1.YearSumR\x05years\"w\n" +
 	"\aCodeRow\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\fR\x06digest\x12\x19\n" +
 	"\bentry_id\x18\x02 \x01(\tR\aentryId\x129\n" +
@@ -348,18 +369,20 @@ var file_linli_evaluation_v1_ledger_store_proto_goTypes = []any{
 	(*CodeRow)(nil),               // 2: linli.evaluation.v1.CodeRow
 	(*AlarmRow)(nil),              // 3: linli.evaluation.v1.AlarmRow
 	(LineKind)(0),                 // 4: linli.evaluation.v1.LineKind
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
-	(*LedgerAlarm)(nil),           // 6: linli.evaluation.v1.LedgerAlarm
+	(*YearSum)(nil),               // 5: linli.evaluation.v1.YearSum
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(*LedgerAlarm)(nil),           // 7: linli.evaluation.v1.LedgerAlarm
 }
 var file_linli_evaluation_v1_ledger_store_proto_depIdxs = []int32{
 	4, // 0: linli.evaluation.v1.LineRow.kind:type_name -> linli.evaluation.v1.LineKind
-	5, // 1: linli.evaluation.v1.CodeRow.expires_at:type_name -> google.protobuf.Timestamp
-	6, // 2: linli.evaluation.v1.AlarmRow.alarm:type_name -> linli.evaluation.v1.LedgerAlarm
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	5, // 1: linli.evaluation.v1.HeadRow.years:type_name -> linli.evaluation.v1.YearSum
+	6, // 2: linli.evaluation.v1.CodeRow.expires_at:type_name -> google.protobuf.Timestamp
+	7, // 3: linli.evaluation.v1.AlarmRow.alarm:type_name -> linli.evaluation.v1.LedgerAlarm
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_linli_evaluation_v1_ledger_store_proto_init() }

@@ -1226,6 +1226,96 @@ func (x *GetOrganizationResponse) GetOrganization() *Organization {
 	return nil
 }
 
+// Names organizations.
+type BatchGetOrganizationsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ids           []string               `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchGetOrganizationsRequest) Reset() {
+	*x = BatchGetOrganizationsRequest{}
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchGetOrganizationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchGetOrganizationsRequest) ProtoMessage() {}
+
+func (x *BatchGetOrganizationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchGetOrganizationsRequest.ProtoReflect.Descriptor instead.
+func (*BatchGetOrganizationsRequest) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *BatchGetOrganizationsRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+// Those of them that the caller may know of.
+type BatchGetOrganizationsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Organizations []*Organization        `protobuf:"bytes,1,rep,name=organizations,proto3" json:"organizations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchGetOrganizationsResponse) Reset() {
+	*x = BatchGetOrganizationsResponse{}
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchGetOrganizationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchGetOrganizationsResponse) ProtoMessage() {}
+
+func (x *BatchGetOrganizationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchGetOrganizationsResponse.ProtoReflect.Descriptor instead.
+func (*BatchGetOrganizationsResponse) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *BatchGetOrganizationsResponse) GetOrganizations() []*Organization {
+	if x != nil {
+		return x.Organizations
+	}
+	return nil
+}
+
 // Asks for a part of the tree.
 type ListOrganizationsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1242,7 +1332,7 @@ type ListOrganizationsRequest struct {
 
 func (x *ListOrganizationsRequest) Reset() {
 	*x = ListOrganizationsRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[11]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1254,7 +1344,7 @@ func (x *ListOrganizationsRequest) String() string {
 func (*ListOrganizationsRequest) ProtoMessage() {}
 
 func (x *ListOrganizationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[11]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1267,7 +1357,7 @@ func (x *ListOrganizationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOrganizationsRequest.ProtoReflect.Descriptor instead.
 func (*ListOrganizationsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{11}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListOrganizationsRequest) GetRootId() string {
@@ -1309,7 +1399,7 @@ type ListOrganizationsResponse struct {
 
 func (x *ListOrganizationsResponse) Reset() {
 	*x = ListOrganizationsResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[12]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1321,7 +1411,7 @@ func (x *ListOrganizationsResponse) String() string {
 func (*ListOrganizationsResponse) ProtoMessage() {}
 
 func (x *ListOrganizationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[12]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1334,7 +1424,7 @@ func (x *ListOrganizationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOrganizationsResponse.ProtoReflect.Descriptor instead.
 func (*ListOrganizationsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{12}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListOrganizationsResponse) GetOrganizations() []*Organization {
@@ -1365,7 +1455,7 @@ type ImportRosterRequest struct {
 
 func (x *ImportRosterRequest) Reset() {
 	*x = ImportRosterRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[13]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1377,7 +1467,7 @@ func (x *ImportRosterRequest) String() string {
 func (*ImportRosterRequest) ProtoMessage() {}
 
 func (x *ImportRosterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[13]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1390,7 +1480,7 @@ func (x *ImportRosterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRosterRequest.ProtoReflect.Descriptor instead.
 func (*ImportRosterRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{13}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ImportRosterRequest) GetPart() isImportRosterRequest_Part {
@@ -1450,7 +1540,7 @@ type ImportRosterHeader struct {
 
 func (x *ImportRosterHeader) Reset() {
 	*x = ImportRosterHeader{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[14]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1462,7 +1552,7 @@ func (x *ImportRosterHeader) String() string {
 func (*ImportRosterHeader) ProtoMessage() {}
 
 func (x *ImportRosterHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[14]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1475,7 +1565,7 @@ func (x *ImportRosterHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRosterHeader.ProtoReflect.Descriptor instead.
 func (*ImportRosterHeader) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{14}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ImportRosterHeader) GetOrganizationId() string {
@@ -1522,7 +1612,7 @@ type ImportRosterResponse struct {
 
 func (x *ImportRosterResponse) Reset() {
 	*x = ImportRosterResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[15]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1534,7 +1624,7 @@ func (x *ImportRosterResponse) String() string {
 func (*ImportRosterResponse) ProtoMessage() {}
 
 func (x *ImportRosterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[15]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1547,7 +1637,7 @@ func (x *ImportRosterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRosterResponse.ProtoReflect.Descriptor instead.
 func (*ImportRosterResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{15}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ImportRosterResponse) GetImportId() string {
@@ -1623,7 +1713,7 @@ type GetMemberRequest struct {
 
 func (x *GetMemberRequest) Reset() {
 	*x = GetMemberRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[16]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1635,7 +1725,7 @@ func (x *GetMemberRequest) String() string {
 func (*GetMemberRequest) ProtoMessage() {}
 
 func (x *GetMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[16]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1648,7 +1738,7 @@ func (x *GetMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMemberRequest.ProtoReflect.Descriptor instead.
 func (*GetMemberRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{16}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetMemberRequest) GetId() string {
@@ -1668,7 +1758,7 @@ type GetMemberResponse struct {
 
 func (x *GetMemberResponse) Reset() {
 	*x = GetMemberResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[17]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1680,7 +1770,7 @@ func (x *GetMemberResponse) String() string {
 func (*GetMemberResponse) ProtoMessage() {}
 
 func (x *GetMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[17]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1693,7 +1783,7 @@ func (x *GetMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMemberResponse.ProtoReflect.Descriptor instead.
 func (*GetMemberResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{17}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetMemberResponse) GetMember() *Member {
@@ -1715,7 +1805,7 @@ type ListMembersRequest struct {
 
 func (x *ListMembersRequest) Reset() {
 	*x = ListMembersRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[18]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1727,7 +1817,7 @@ func (x *ListMembersRequest) String() string {
 func (*ListMembersRequest) ProtoMessage() {}
 
 func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[18]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1740,7 +1830,7 @@ func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersRequest.ProtoReflect.Descriptor instead.
 func (*ListMembersRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{18}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListMembersRequest) GetOrganizationId() string {
@@ -1775,7 +1865,7 @@ type ListMembersResponse struct {
 
 func (x *ListMembersResponse) Reset() {
 	*x = ListMembersResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[19]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1787,7 +1877,7 @@ func (x *ListMembersResponse) String() string {
 func (*ListMembersResponse) ProtoMessage() {}
 
 func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[19]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1800,7 +1890,7 @@ func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersResponse.ProtoReflect.Descriptor instead.
 func (*ListMembersResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{19}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListMembersResponse) GetMembers() []*Member {
@@ -1829,7 +1919,7 @@ type SubmitReportInRequest struct {
 
 func (x *SubmitReportInRequest) Reset() {
 	*x = SubmitReportInRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[20]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1841,7 +1931,7 @@ func (x *SubmitReportInRequest) String() string {
 func (*SubmitReportInRequest) ProtoMessage() {}
 
 func (x *SubmitReportInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[20]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1854,7 +1944,7 @@ func (x *SubmitReportInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitReportInRequest.ProtoReflect.Descriptor instead.
 func (*SubmitReportInRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{20}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SubmitReportInRequest) GetMemberId() string {
@@ -1881,7 +1971,7 @@ type SubmitReportInResponse struct {
 
 func (x *SubmitReportInResponse) Reset() {
 	*x = SubmitReportInResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[21]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1893,7 +1983,7 @@ func (x *SubmitReportInResponse) String() string {
 func (*SubmitReportInResponse) ProtoMessage() {}
 
 func (x *SubmitReportInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[21]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1906,7 +1996,7 @@ func (x *SubmitReportInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitReportInResponse.ProtoReflect.Descriptor instead.
 func (*SubmitReportInResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{21}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SubmitReportInResponse) GetReportIn() *ReportIn {
@@ -1929,7 +2019,7 @@ type ResubmitReportInRequest struct {
 
 func (x *ResubmitReportInRequest) Reset() {
 	*x = ResubmitReportInRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[22]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1941,7 +2031,7 @@ func (x *ResubmitReportInRequest) String() string {
 func (*ResubmitReportInRequest) ProtoMessage() {}
 
 func (x *ResubmitReportInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[22]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1954,7 +2044,7 @@ func (x *ResubmitReportInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResubmitReportInRequest.ProtoReflect.Descriptor instead.
 func (*ResubmitReportInRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{22}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ResubmitReportInRequest) GetId() string {
@@ -1988,7 +2078,7 @@ type ResubmitReportInResponse struct {
 
 func (x *ResubmitReportInResponse) Reset() {
 	*x = ResubmitReportInResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[23]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2000,7 +2090,7 @@ func (x *ResubmitReportInResponse) String() string {
 func (*ResubmitReportInResponse) ProtoMessage() {}
 
 func (x *ResubmitReportInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[23]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2013,7 +2103,7 @@ func (x *ResubmitReportInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResubmitReportInResponse.ProtoReflect.Descriptor instead.
 func (*ResubmitReportInResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{23}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ResubmitReportInResponse) GetReportIn() *ReportIn {
@@ -2035,7 +2125,7 @@ type AcceptReportInRequest struct {
 
 func (x *AcceptReportInRequest) Reset() {
 	*x = AcceptReportInRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[24]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2047,7 +2137,7 @@ func (x *AcceptReportInRequest) String() string {
 func (*AcceptReportInRequest) ProtoMessage() {}
 
 func (x *AcceptReportInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[24]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2060,7 +2150,7 @@ func (x *AcceptReportInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcceptReportInRequest.ProtoReflect.Descriptor instead.
 func (*AcceptReportInRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{24}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AcceptReportInRequest) GetId() string {
@@ -2087,7 +2177,7 @@ type AcceptReportInResponse struct {
 
 func (x *AcceptReportInResponse) Reset() {
 	*x = AcceptReportInResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[25]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2099,7 +2189,7 @@ func (x *AcceptReportInResponse) String() string {
 func (*AcceptReportInResponse) ProtoMessage() {}
 
 func (x *AcceptReportInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[25]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2112,7 +2202,7 @@ func (x *AcceptReportInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcceptReportInResponse.ProtoReflect.Descriptor instead.
 func (*AcceptReportInResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{25}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AcceptReportInResponse) GetReportIn() *ReportIn {
@@ -2133,7 +2223,7 @@ type AcceptReportInsRequest struct {
 
 func (x *AcceptReportInsRequest) Reset() {
 	*x = AcceptReportInsRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[26]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2145,7 +2235,7 @@ func (x *AcceptReportInsRequest) String() string {
 func (*AcceptReportInsRequest) ProtoMessage() {}
 
 func (x *AcceptReportInsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[26]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2158,7 +2248,7 @@ func (x *AcceptReportInsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcceptReportInsRequest.ProtoReflect.Descriptor instead.
 func (*AcceptReportInsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{26}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AcceptReportInsRequest) GetCommunityId() string {
@@ -2185,7 +2275,7 @@ type AcceptReportInsResponse struct {
 
 func (x *AcceptReportInsResponse) Reset() {
 	*x = AcceptReportInsResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[27]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2197,7 +2287,7 @@ func (x *AcceptReportInsResponse) String() string {
 func (*AcceptReportInsResponse) ProtoMessage() {}
 
 func (x *AcceptReportInsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[27]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2210,7 +2300,7 @@ func (x *AcceptReportInsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcceptReportInsResponse.ProtoReflect.Descriptor instead.
 func (*AcceptReportInsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{27}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *AcceptReportInsResponse) GetReportIns() []*ReportIn {
@@ -2233,7 +2323,7 @@ type ReturnReportInRequest struct {
 
 func (x *ReturnReportInRequest) Reset() {
 	*x = ReturnReportInRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[28]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2245,7 +2335,7 @@ func (x *ReturnReportInRequest) String() string {
 func (*ReturnReportInRequest) ProtoMessage() {}
 
 func (x *ReturnReportInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[28]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2258,7 +2348,7 @@ func (x *ReturnReportInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReportInRequest.ProtoReflect.Descriptor instead.
 func (*ReturnReportInRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{28}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ReturnReportInRequest) GetId() string {
@@ -2292,7 +2382,7 @@ type ReturnReportInResponse struct {
 
 func (x *ReturnReportInResponse) Reset() {
 	*x = ReturnReportInResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[29]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2304,7 +2394,7 @@ func (x *ReturnReportInResponse) String() string {
 func (*ReturnReportInResponse) ProtoMessage() {}
 
 func (x *ReturnReportInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[29]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2317,7 +2407,7 @@ func (x *ReturnReportInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReportInResponse.ProtoReflect.Descriptor instead.
 func (*ReturnReportInResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{29}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ReturnReportInResponse) GetReportIn() *ReportIn {
@@ -2337,7 +2427,7 @@ type GetReportInRequest struct {
 
 func (x *GetReportInRequest) Reset() {
 	*x = GetReportInRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[30]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2349,7 +2439,7 @@ func (x *GetReportInRequest) String() string {
 func (*GetReportInRequest) ProtoMessage() {}
 
 func (x *GetReportInRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[30]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2362,7 +2452,7 @@ func (x *GetReportInRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReportInRequest.ProtoReflect.Descriptor instead.
 func (*GetReportInRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{30}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *GetReportInRequest) GetId() string {
@@ -2382,7 +2472,7 @@ type GetReportInResponse struct {
 
 func (x *GetReportInResponse) Reset() {
 	*x = GetReportInResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[31]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2394,7 +2484,7 @@ func (x *GetReportInResponse) String() string {
 func (*GetReportInResponse) ProtoMessage() {}
 
 func (x *GetReportInResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[31]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2407,7 +2497,7 @@ func (x *GetReportInResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReportInResponse.ProtoReflect.Descriptor instead.
 func (*GetReportInResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{31}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetReportInResponse) GetReportIn() *ReportIn {
@@ -2431,7 +2521,7 @@ type ListReportInsRequest struct {
 
 func (x *ListReportInsRequest) Reset() {
 	*x = ListReportInsRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[32]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2443,7 +2533,7 @@ func (x *ListReportInsRequest) String() string {
 func (*ListReportInsRequest) ProtoMessage() {}
 
 func (x *ListReportInsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[32]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2456,7 +2546,7 @@ func (x *ListReportInsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReportInsRequest.ProtoReflect.Descriptor instead.
 func (*ListReportInsRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{32}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListReportInsRequest) GetOrganizationId() string {
@@ -2498,7 +2588,7 @@ type ListReportInsResponse struct {
 
 func (x *ListReportInsResponse) Reset() {
 	*x = ListReportInsResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[33]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2510,7 +2600,7 @@ func (x *ListReportInsResponse) String() string {
 func (*ListReportInsResponse) ProtoMessage() {}
 
 func (x *ListReportInsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[33]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2523,7 +2613,7 @@ func (x *ListReportInsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReportInsResponse.ProtoReflect.Descriptor instead.
 func (*ListReportInsResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{33}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListReportInsResponse) GetReportIns() []*ReportIn {
@@ -2550,7 +2640,7 @@ type GetCompletionRequest struct {
 
 func (x *GetCompletionRequest) Reset() {
 	*x = GetCompletionRequest{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[34]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2562,7 +2652,7 @@ func (x *GetCompletionRequest) String() string {
 func (*GetCompletionRequest) ProtoMessage() {}
 
 func (x *GetCompletionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[34]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2575,7 +2665,7 @@ func (x *GetCompletionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCompletionRequest.ProtoReflect.Descriptor instead.
 func (*GetCompletionRequest) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{34}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GetCompletionRequest) GetOrganizationId() string {
@@ -2595,7 +2685,7 @@ type GetCompletionResponse struct {
 
 func (x *GetCompletionResponse) Reset() {
 	*x = GetCompletionResponse{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[35]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2607,7 +2697,7 @@ func (x *GetCompletionResponse) String() string {
 func (*GetCompletionResponse) ProtoMessage() {}
 
 func (x *GetCompletionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[35]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2620,7 +2710,7 @@ func (x *GetCompletionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCompletionResponse.ProtoReflect.Descriptor instead.
 func (*GetCompletionResponse) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{35}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *GetCompletionResponse) GetCompletion() *Completion {
@@ -2645,7 +2735,7 @@ type Completion struct {
 
 func (x *Completion) Reset() {
 	*x = Completion{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[36]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2657,7 +2747,7 @@ func (x *Completion) String() string {
 func (*Completion) ProtoMessage() {}
 
 func (x *Completion) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[36]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2670,7 +2760,7 @@ func (x *Completion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Completion.ProtoReflect.Descriptor instead.
 func (*Completion) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{36}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Completion) GetOrganizationId() string {
@@ -2709,7 +2799,7 @@ type CompletionOfKind struct {
 
 func (x *CompletionOfKind) Reset() {
 	*x = CompletionOfKind{}
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[37]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2721,7 +2811,7 @@ func (x *CompletionOfKind) String() string {
 func (*CompletionOfKind) ProtoMessage() {}
 
 func (x *CompletionOfKind) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_registry_v1_registry_proto_msgTypes[37]
+	mi := &file_linli_registry_v1_registry_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2734,7 +2824,7 @@ func (x *CompletionOfKind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompletionOfKind.ProtoReflect.Descriptor instead.
 func (*CompletionOfKind) Descriptor() ([]byte, []int) {
-	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{37}
+	return file_linli_registry_v1_registry_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CompletionOfKind) GetKind() MemberKind {
@@ -2854,7 +2944,11 @@ const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\x16GetOrganizationRequest\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x02id\"^\n" +
 	"\x17GetOrganizationResponse\x12C\n" +
-	"\forganization\x18\x01 \x01(\v2\x1f.linli.registry.v1.OrganizationR\forganization\"\xd1\x01\n" +
+	"\forganization\x18\x01 \x01(\v2\x1f.linli.registry.v1.OrganizationR\forganization\"E\n" +
+	"\x1cBatchGetOrganizationsRequest\x12%\n" +
+	"\x03ids\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\b\x01\x10\xc8\x01\"\x06r\x04\x10\x01\x18 R\x03ids\"f\n" +
+	"\x1dBatchGetOrganizationsResponse\x12E\n" +
+	"\rorganizations\x18\x01 \x03(\v2\x1f.linli.registry.v1.OrganizationR\rorganizations\"\xd1\x01\n" +
 	"\x18ListOrganizationsRequest\x12 \n" +
 	"\aroot_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18 R\x06rootId\x12A\n" +
 	"\x04kind\x18\x02 \x01(\x0e2#.linli.registry.v1.OrganizationKindB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12'\n" +
@@ -2986,12 +3080,13 @@ const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\x19REPORT_IN_STATE_SUBMITTED\x10\x01\x12\x1c\n" +
 	"\x18REPORT_IN_STATE_ACCEPTED\x10\x02\x12\x1c\n" +
 	"\x18REPORT_IN_STATE_RETURNED\x10\x03\x12\x19\n" +
-	"\x15REPORT_IN_STATE_ENDED\x1022\xcc\x11\n" +
+	"\x15REPORT_IN_STATE_ENDED\x1022\xd1\x12\n" +
 	"\x0fRegistryService\x12\x85\x01\n" +
 	"\x13ImportOrganizations\x12-.linli.registry.v1.ImportOrganizationsRequest\x1a..linli.registry.v1.ImportOrganizationsResponse\"\r\xea\xdb\x18\t\n" +
 	"\x03\f\x01\x02\x10\x02(\x01(\x01\x12\x9c\x01\n" +
 	"\x0fGetOrganization\x12).linli.registry.v1.GetOrganizationRequest\x1a*.linli.registry.v1.GetOrganizationResponse\"2\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02&b\forganization\x12\x16/v1/organizations/{id}\x12\x8f\x01\n" +
-	"\x11ListOrganizations\x12+.linli.registry.v1.ListOrganizationsRequest\x1a,.linli.registry.v1.ListOrganizationsResponse\"\x1f\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/organizations\x12p\n" +
+	"\x11ListOrganizations\x12+.linli.registry.v1.ListOrganizationsRequest\x1a,.linli.registry.v1.ListOrganizationsResponse\"\x1f\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/organizations\x12\x82\x01\n" +
+	"\x15BatchGetOrganizations\x12/.linli.registry.v1.BatchGetOrganizationsRequest\x1a0.linli.registry.v1.BatchGetOrganizationsResponse\"\x06\xea\xdb\x18\x02\x10\x02\x12p\n" +
 	"\fImportRoster\x12&.linli.registry.v1.ImportRosterRequest\x1a'.linli.registry.v1.ImportRosterResponse\"\r\xea\xdb\x18\t\n" +
 	"\x03\x02\a\x05\x10\x02(\x01(\x01\x12~\n" +
 	"\tGetMember\x12#.linli.registry.v1.GetMemberRequest\x1a$.linli.registry.v1.GetMemberResponse\"&\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02\x1ab\x06member\x12\x10/v1/members/{id}\x12\xae\x01\n" +
@@ -3030,118 +3125,123 @@ func file_linli_registry_v1_registry_proto_rawDescGZIP() []byte {
 }
 
 var file_linli_registry_v1_registry_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_linli_registry_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_linli_registry_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_linli_registry_v1_registry_proto_goTypes = []any{
-	(OrganizationKind)(0),               // 0: linli.registry.v1.OrganizationKind
-	(MemberStatus)(0),                   // 1: linli.registry.v1.MemberStatus
-	(MemberKind)(0),                     // 2: linli.registry.v1.MemberKind
-	(ReportInState)(0),                  // 3: linli.registry.v1.ReportInState
-	(*Organization)(nil),                // 4: linli.registry.v1.Organization
-	(*Member)(nil),                      // 5: linli.registry.v1.Member
-	(*ReportIn)(nil),                    // 6: linli.registry.v1.ReportIn
-	(*ReportInApplicant)(nil),           // 7: linli.registry.v1.ReportInApplicant
-	(*PastReportIn)(nil),                // 8: linli.registry.v1.PastReportIn
-	(*ImportOrganizationsRequest)(nil),  // 9: linli.registry.v1.ImportOrganizationsRequest
-	(*ImportOrganizationsHeader)(nil),   // 10: linli.registry.v1.ImportOrganizationsHeader
-	(*ImportOrganizationsResponse)(nil), // 11: linli.registry.v1.ImportOrganizationsResponse
-	(*RowFault)(nil),                    // 12: linli.registry.v1.RowFault
-	(*GetOrganizationRequest)(nil),      // 13: linli.registry.v1.GetOrganizationRequest
-	(*GetOrganizationResponse)(nil),     // 14: linli.registry.v1.GetOrganizationResponse
-	(*ListOrganizationsRequest)(nil),    // 15: linli.registry.v1.ListOrganizationsRequest
-	(*ListOrganizationsResponse)(nil),   // 16: linli.registry.v1.ListOrganizationsResponse
-	(*ImportRosterRequest)(nil),         // 17: linli.registry.v1.ImportRosterRequest
-	(*ImportRosterHeader)(nil),          // 18: linli.registry.v1.ImportRosterHeader
-	(*ImportRosterResponse)(nil),        // 19: linli.registry.v1.ImportRosterResponse
-	(*GetMemberRequest)(nil),            // 20: linli.registry.v1.GetMemberRequest
-	(*GetMemberResponse)(nil),           // 21: linli.registry.v1.GetMemberResponse
-	(*ListMembersRequest)(nil),          // 22: linli.registry.v1.ListMembersRequest
-	(*ListMembersResponse)(nil),         // 23: linli.registry.v1.ListMembersResponse
-	(*SubmitReportInRequest)(nil),       // 24: linli.registry.v1.SubmitReportInRequest
-	(*SubmitReportInResponse)(nil),      // 25: linli.registry.v1.SubmitReportInResponse
-	(*ResubmitReportInRequest)(nil),     // 26: linli.registry.v1.ResubmitReportInRequest
-	(*ResubmitReportInResponse)(nil),    // 27: linli.registry.v1.ResubmitReportInResponse
-	(*AcceptReportInRequest)(nil),       // 28: linli.registry.v1.AcceptReportInRequest
-	(*AcceptReportInResponse)(nil),      // 29: linli.registry.v1.AcceptReportInResponse
-	(*AcceptReportInsRequest)(nil),      // 30: linli.registry.v1.AcceptReportInsRequest
-	(*AcceptReportInsResponse)(nil),     // 31: linli.registry.v1.AcceptReportInsResponse
-	(*ReturnReportInRequest)(nil),       // 32: linli.registry.v1.ReturnReportInRequest
-	(*ReturnReportInResponse)(nil),      // 33: linli.registry.v1.ReturnReportInResponse
-	(*GetReportInRequest)(nil),          // 34: linli.registry.v1.GetReportInRequest
-	(*GetReportInResponse)(nil),         // 35: linli.registry.v1.GetReportInResponse
-	(*ListReportInsRequest)(nil),        // 36: linli.registry.v1.ListReportInsRequest
-	(*ListReportInsResponse)(nil),       // 37: linli.registry.v1.ListReportInsResponse
-	(*GetCompletionRequest)(nil),        // 38: linli.registry.v1.GetCompletionRequest
-	(*GetCompletionResponse)(nil),       // 39: linli.registry.v1.GetCompletionResponse
-	(*Completion)(nil),                  // 40: linli.registry.v1.Completion
-	(*CompletionOfKind)(nil),            // 41: linli.registry.v1.CompletionOfKind
-	(*timestamppb.Timestamp)(nil),       // 42: google.protobuf.Timestamp
+	(OrganizationKind)(0),                 // 0: linli.registry.v1.OrganizationKind
+	(MemberStatus)(0),                     // 1: linli.registry.v1.MemberStatus
+	(MemberKind)(0),                       // 2: linli.registry.v1.MemberKind
+	(ReportInState)(0),                    // 3: linli.registry.v1.ReportInState
+	(*Organization)(nil),                  // 4: linli.registry.v1.Organization
+	(*Member)(nil),                        // 5: linli.registry.v1.Member
+	(*ReportIn)(nil),                      // 6: linli.registry.v1.ReportIn
+	(*ReportInApplicant)(nil),             // 7: linli.registry.v1.ReportInApplicant
+	(*PastReportIn)(nil),                  // 8: linli.registry.v1.PastReportIn
+	(*ImportOrganizationsRequest)(nil),    // 9: linli.registry.v1.ImportOrganizationsRequest
+	(*ImportOrganizationsHeader)(nil),     // 10: linli.registry.v1.ImportOrganizationsHeader
+	(*ImportOrganizationsResponse)(nil),   // 11: linli.registry.v1.ImportOrganizationsResponse
+	(*RowFault)(nil),                      // 12: linli.registry.v1.RowFault
+	(*GetOrganizationRequest)(nil),        // 13: linli.registry.v1.GetOrganizationRequest
+	(*GetOrganizationResponse)(nil),       // 14: linli.registry.v1.GetOrganizationResponse
+	(*BatchGetOrganizationsRequest)(nil),  // 15: linli.registry.v1.BatchGetOrganizationsRequest
+	(*BatchGetOrganizationsResponse)(nil), // 16: linli.registry.v1.BatchGetOrganizationsResponse
+	(*ListOrganizationsRequest)(nil),      // 17: linli.registry.v1.ListOrganizationsRequest
+	(*ListOrganizationsResponse)(nil),     // 18: linli.registry.v1.ListOrganizationsResponse
+	(*ImportRosterRequest)(nil),           // 19: linli.registry.v1.ImportRosterRequest
+	(*ImportRosterHeader)(nil),            // 20: linli.registry.v1.ImportRosterHeader
+	(*ImportRosterResponse)(nil),          // 21: linli.registry.v1.ImportRosterResponse
+	(*GetMemberRequest)(nil),              // 22: linli.registry.v1.GetMemberRequest
+	(*GetMemberResponse)(nil),             // 23: linli.registry.v1.GetMemberResponse
+	(*ListMembersRequest)(nil),            // 24: linli.registry.v1.ListMembersRequest
+	(*ListMembersResponse)(nil),           // 25: linli.registry.v1.ListMembersResponse
+	(*SubmitReportInRequest)(nil),         // 26: linli.registry.v1.SubmitReportInRequest
+	(*SubmitReportInResponse)(nil),        // 27: linli.registry.v1.SubmitReportInResponse
+	(*ResubmitReportInRequest)(nil),       // 28: linli.registry.v1.ResubmitReportInRequest
+	(*ResubmitReportInResponse)(nil),      // 29: linli.registry.v1.ResubmitReportInResponse
+	(*AcceptReportInRequest)(nil),         // 30: linli.registry.v1.AcceptReportInRequest
+	(*AcceptReportInResponse)(nil),        // 31: linli.registry.v1.AcceptReportInResponse
+	(*AcceptReportInsRequest)(nil),        // 32: linli.registry.v1.AcceptReportInsRequest
+	(*AcceptReportInsResponse)(nil),       // 33: linli.registry.v1.AcceptReportInsResponse
+	(*ReturnReportInRequest)(nil),         // 34: linli.registry.v1.ReturnReportInRequest
+	(*ReturnReportInResponse)(nil),        // 35: linli.registry.v1.ReturnReportInResponse
+	(*GetReportInRequest)(nil),            // 36: linli.registry.v1.GetReportInRequest
+	(*GetReportInResponse)(nil),           // 37: linli.registry.v1.GetReportInResponse
+	(*ListReportInsRequest)(nil),          // 38: linli.registry.v1.ListReportInsRequest
+	(*ListReportInsResponse)(nil),         // 39: linli.registry.v1.ListReportInsResponse
+	(*GetCompletionRequest)(nil),          // 40: linli.registry.v1.GetCompletionRequest
+	(*GetCompletionResponse)(nil),         // 41: linli.registry.v1.GetCompletionResponse
+	(*Completion)(nil),                    // 42: linli.registry.v1.Completion
+	(*CompletionOfKind)(nil),              // 43: linli.registry.v1.CompletionOfKind
+	(*timestamppb.Timestamp)(nil),         // 44: google.protobuf.Timestamp
 }
 var file_linli_registry_v1_registry_proto_depIdxs = []int32{
 	0,  // 0: linli.registry.v1.Organization.kind:type_name -> linli.registry.v1.OrganizationKind
 	1,  // 1: linli.registry.v1.Member.status:type_name -> linli.registry.v1.MemberStatus
 	2,  // 2: linli.registry.v1.Member.kind:type_name -> linli.registry.v1.MemberKind
 	3,  // 3: linli.registry.v1.ReportIn.state:type_name -> linli.registry.v1.ReportInState
-	42, // 4: linli.registry.v1.ReportIn.submitted_at:type_name -> google.protobuf.Timestamp
-	42, // 5: linli.registry.v1.ReportIn.decided_at:type_name -> google.protobuf.Timestamp
+	44, // 4: linli.registry.v1.ReportIn.submitted_at:type_name -> google.protobuf.Timestamp
+	44, // 5: linli.registry.v1.ReportIn.decided_at:type_name -> google.protobuf.Timestamp
 	8,  // 6: linli.registry.v1.ReportIn.history:type_name -> linli.registry.v1.PastReportIn
 	7,  // 7: linli.registry.v1.ReportIn.applicant:type_name -> linli.registry.v1.ReportInApplicant
 	2,  // 8: linli.registry.v1.ReportInApplicant.kind:type_name -> linli.registry.v1.MemberKind
-	42, // 9: linli.registry.v1.PastReportIn.accepted_at:type_name -> google.protobuf.Timestamp
-	42, // 10: linli.registry.v1.PastReportIn.left_at:type_name -> google.protobuf.Timestamp
+	44, // 9: linli.registry.v1.PastReportIn.accepted_at:type_name -> google.protobuf.Timestamp
+	44, // 10: linli.registry.v1.PastReportIn.left_at:type_name -> google.protobuf.Timestamp
 	10, // 11: linli.registry.v1.ImportOrganizationsRequest.header:type_name -> linli.registry.v1.ImportOrganizationsHeader
 	12, // 12: linli.registry.v1.ImportOrganizationsResponse.faults:type_name -> linli.registry.v1.RowFault
 	4,  // 13: linli.registry.v1.GetOrganizationResponse.organization:type_name -> linli.registry.v1.Organization
-	0,  // 14: linli.registry.v1.ListOrganizationsRequest.kind:type_name -> linli.registry.v1.OrganizationKind
-	4,  // 15: linli.registry.v1.ListOrganizationsResponse.organizations:type_name -> linli.registry.v1.Organization
-	18, // 16: linli.registry.v1.ImportRosterRequest.header:type_name -> linli.registry.v1.ImportRosterHeader
-	12, // 17: linli.registry.v1.ImportRosterResponse.faults:type_name -> linli.registry.v1.RowFault
-	5,  // 18: linli.registry.v1.GetMemberResponse.member:type_name -> linli.registry.v1.Member
-	5,  // 19: linli.registry.v1.ListMembersResponse.members:type_name -> linli.registry.v1.Member
-	6,  // 20: linli.registry.v1.SubmitReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
-	6,  // 21: linli.registry.v1.ResubmitReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
-	6,  // 22: linli.registry.v1.AcceptReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
-	6,  // 23: linli.registry.v1.AcceptReportInsResponse.report_ins:type_name -> linli.registry.v1.ReportIn
-	6,  // 24: linli.registry.v1.ReturnReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
-	6,  // 25: linli.registry.v1.GetReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
-	3,  // 26: linli.registry.v1.ListReportInsRequest.state:type_name -> linli.registry.v1.ReportInState
-	6,  // 27: linli.registry.v1.ListReportInsResponse.report_ins:type_name -> linli.registry.v1.ReportIn
-	40, // 28: linli.registry.v1.GetCompletionResponse.completion:type_name -> linli.registry.v1.Completion
-	41, // 29: linli.registry.v1.Completion.kinds:type_name -> linli.registry.v1.CompletionOfKind
-	41, // 30: linli.registry.v1.Completion.total:type_name -> linli.registry.v1.CompletionOfKind
-	2,  // 31: linli.registry.v1.CompletionOfKind.kind:type_name -> linli.registry.v1.MemberKind
-	9,  // 32: linli.registry.v1.RegistryService.ImportOrganizations:input_type -> linli.registry.v1.ImportOrganizationsRequest
-	13, // 33: linli.registry.v1.RegistryService.GetOrganization:input_type -> linli.registry.v1.GetOrganizationRequest
-	15, // 34: linli.registry.v1.RegistryService.ListOrganizations:input_type -> linli.registry.v1.ListOrganizationsRequest
-	17, // 35: linli.registry.v1.RegistryService.ImportRoster:input_type -> linli.registry.v1.ImportRosterRequest
-	20, // 36: linli.registry.v1.RegistryService.GetMember:input_type -> linli.registry.v1.GetMemberRequest
-	22, // 37: linli.registry.v1.RegistryService.ListMembers:input_type -> linli.registry.v1.ListMembersRequest
-	24, // 38: linli.registry.v1.RegistryService.SubmitReportIn:input_type -> linli.registry.v1.SubmitReportInRequest
-	26, // 39: linli.registry.v1.RegistryService.ResubmitReportIn:input_type -> linli.registry.v1.ResubmitReportInRequest
-	28, // 40: linli.registry.v1.RegistryService.AcceptReportIn:input_type -> linli.registry.v1.AcceptReportInRequest
-	30, // 41: linli.registry.v1.RegistryService.AcceptReportIns:input_type -> linli.registry.v1.AcceptReportInsRequest
-	32, // 42: linli.registry.v1.RegistryService.ReturnReportIn:input_type -> linli.registry.v1.ReturnReportInRequest
-	34, // 43: linli.registry.v1.RegistryService.GetReportIn:input_type -> linli.registry.v1.GetReportInRequest
-	36, // 44: linli.registry.v1.RegistryService.ListReportIns:input_type -> linli.registry.v1.ListReportInsRequest
-	38, // 45: linli.registry.v1.RegistryService.GetCompletion:input_type -> linli.registry.v1.GetCompletionRequest
-	11, // 46: linli.registry.v1.RegistryService.ImportOrganizations:output_type -> linli.registry.v1.ImportOrganizationsResponse
-	14, // 47: linli.registry.v1.RegistryService.GetOrganization:output_type -> linli.registry.v1.GetOrganizationResponse
-	16, // 48: linli.registry.v1.RegistryService.ListOrganizations:output_type -> linli.registry.v1.ListOrganizationsResponse
-	19, // 49: linli.registry.v1.RegistryService.ImportRoster:output_type -> linli.registry.v1.ImportRosterResponse
-	21, // 50: linli.registry.v1.RegistryService.GetMember:output_type -> linli.registry.v1.GetMemberResponse
-	23, // 51: linli.registry.v1.RegistryService.ListMembers:output_type -> linli.registry.v1.ListMembersResponse
-	25, // 52: linli.registry.v1.RegistryService.SubmitReportIn:output_type -> linli.registry.v1.SubmitReportInResponse
-	27, // 53: linli.registry.v1.RegistryService.ResubmitReportIn:output_type -> linli.registry.v1.ResubmitReportInResponse
-	29, // 54: linli.registry.v1.RegistryService.AcceptReportIn:output_type -> linli.registry.v1.AcceptReportInResponse
-	31, // 55: linli.registry.v1.RegistryService.AcceptReportIns:output_type -> linli.registry.v1.AcceptReportInsResponse
-	33, // 56: linli.registry.v1.RegistryService.ReturnReportIn:output_type -> linli.registry.v1.ReturnReportInResponse
-	35, // 57: linli.registry.v1.RegistryService.GetReportIn:output_type -> linli.registry.v1.GetReportInResponse
-	37, // 58: linli.registry.v1.RegistryService.ListReportIns:output_type -> linli.registry.v1.ListReportInsResponse
-	39, // 59: linli.registry.v1.RegistryService.GetCompletion:output_type -> linli.registry.v1.GetCompletionResponse
-	46, // [46:60] is the sub-list for method output_type
-	32, // [32:46] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	4,  // 14: linli.registry.v1.BatchGetOrganizationsResponse.organizations:type_name -> linli.registry.v1.Organization
+	0,  // 15: linli.registry.v1.ListOrganizationsRequest.kind:type_name -> linli.registry.v1.OrganizationKind
+	4,  // 16: linli.registry.v1.ListOrganizationsResponse.organizations:type_name -> linli.registry.v1.Organization
+	20, // 17: linli.registry.v1.ImportRosterRequest.header:type_name -> linli.registry.v1.ImportRosterHeader
+	12, // 18: linli.registry.v1.ImportRosterResponse.faults:type_name -> linli.registry.v1.RowFault
+	5,  // 19: linli.registry.v1.GetMemberResponse.member:type_name -> linli.registry.v1.Member
+	5,  // 20: linli.registry.v1.ListMembersResponse.members:type_name -> linli.registry.v1.Member
+	6,  // 21: linli.registry.v1.SubmitReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
+	6,  // 22: linli.registry.v1.ResubmitReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
+	6,  // 23: linli.registry.v1.AcceptReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
+	6,  // 24: linli.registry.v1.AcceptReportInsResponse.report_ins:type_name -> linli.registry.v1.ReportIn
+	6,  // 25: linli.registry.v1.ReturnReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
+	6,  // 26: linli.registry.v1.GetReportInResponse.report_in:type_name -> linli.registry.v1.ReportIn
+	3,  // 27: linli.registry.v1.ListReportInsRequest.state:type_name -> linli.registry.v1.ReportInState
+	6,  // 28: linli.registry.v1.ListReportInsResponse.report_ins:type_name -> linli.registry.v1.ReportIn
+	42, // 29: linli.registry.v1.GetCompletionResponse.completion:type_name -> linli.registry.v1.Completion
+	43, // 30: linli.registry.v1.Completion.kinds:type_name -> linli.registry.v1.CompletionOfKind
+	43, // 31: linli.registry.v1.Completion.total:type_name -> linli.registry.v1.CompletionOfKind
+	2,  // 32: linli.registry.v1.CompletionOfKind.kind:type_name -> linli.registry.v1.MemberKind
+	9,  // 33: linli.registry.v1.RegistryService.ImportOrganizations:input_type -> linli.registry.v1.ImportOrganizationsRequest
+	13, // 34: linli.registry.v1.RegistryService.GetOrganization:input_type -> linli.registry.v1.GetOrganizationRequest
+	17, // 35: linli.registry.v1.RegistryService.ListOrganizations:input_type -> linli.registry.v1.ListOrganizationsRequest
+	15, // 36: linli.registry.v1.RegistryService.BatchGetOrganizations:input_type -> linli.registry.v1.BatchGetOrganizationsRequest
+	19, // 37: linli.registry.v1.RegistryService.ImportRoster:input_type -> linli.registry.v1.ImportRosterRequest
+	22, // 38: linli.registry.v1.RegistryService.GetMember:input_type -> linli.registry.v1.GetMemberRequest
+	24, // 39: linli.registry.v1.RegistryService.ListMembers:input_type -> linli.registry.v1.ListMembersRequest
+	26, // 40: linli.registry.v1.RegistryService.SubmitReportIn:input_type -> linli.registry.v1.SubmitReportInRequest
+	28, // 41: linli.registry.v1.RegistryService.ResubmitReportIn:input_type -> linli.registry.v1.ResubmitReportInRequest
+	30, // 42: linli.registry.v1.RegistryService.AcceptReportIn:input_type -> linli.registry.v1.AcceptReportInRequest
+	32, // 43: linli.registry.v1.RegistryService.AcceptReportIns:input_type -> linli.registry.v1.AcceptReportInsRequest
+	34, // 44: linli.registry.v1.RegistryService.ReturnReportIn:input_type -> linli.registry.v1.ReturnReportInRequest
+	36, // 45: linli.registry.v1.RegistryService.GetReportIn:input_type -> linli.registry.v1.GetReportInRequest
+	38, // 46: linli.registry.v1.RegistryService.ListReportIns:input_type -> linli.registry.v1.ListReportInsRequest
+	40, // 47: linli.registry.v1.RegistryService.GetCompletion:input_type -> linli.registry.v1.GetCompletionRequest
+	11, // 48: linli.registry.v1.RegistryService.ImportOrganizations:output_type -> linli.registry.v1.ImportOrganizationsResponse
+	14, // 49: linli.registry.v1.RegistryService.GetOrganization:output_type -> linli.registry.v1.GetOrganizationResponse
+	18, // 50: linli.registry.v1.RegistryService.ListOrganizations:output_type -> linli.registry.v1.ListOrganizationsResponse
+	16, // 51: linli.registry.v1.RegistryService.BatchGetOrganizations:output_type -> linli.registry.v1.BatchGetOrganizationsResponse
+	21, // 52: linli.registry.v1.RegistryService.ImportRoster:output_type -> linli.registry.v1.ImportRosterResponse
+	23, // 53: linli.registry.v1.RegistryService.GetMember:output_type -> linli.registry.v1.GetMemberResponse
+	25, // 54: linli.registry.v1.RegistryService.ListMembers:output_type -> linli.registry.v1.ListMembersResponse
+	27, // 55: linli.registry.v1.RegistryService.SubmitReportIn:output_type -> linli.registry.v1.SubmitReportInResponse
+	29, // 56: linli.registry.v1.RegistryService.ResubmitReportIn:output_type -> linli.registry.v1.ResubmitReportInResponse
+	31, // 57: linli.registry.v1.RegistryService.AcceptReportIn:output_type -> linli.registry.v1.AcceptReportInResponse
+	33, // 58: linli.registry.v1.RegistryService.AcceptReportIns:output_type -> linli.registry.v1.AcceptReportInsResponse
+	35, // 59: linli.registry.v1.RegistryService.ReturnReportIn:output_type -> linli.registry.v1.ReturnReportInResponse
+	37, // 60: linli.registry.v1.RegistryService.GetReportIn:output_type -> linli.registry.v1.GetReportInResponse
+	39, // 61: linli.registry.v1.RegistryService.ListReportIns:output_type -> linli.registry.v1.ListReportInsResponse
+	41, // 62: linli.registry.v1.RegistryService.GetCompletion:output_type -> linli.registry.v1.GetCompletionResponse
+	48, // [48:63] is the sub-list for method output_type
+	33, // [33:48] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_linli_registry_v1_registry_proto_init() }
@@ -3153,7 +3253,7 @@ func file_linli_registry_v1_registry_proto_init() {
 		(*ImportOrganizationsRequest_Header)(nil),
 		(*ImportOrganizationsRequest_Chunk)(nil),
 	}
-	file_linli_registry_v1_registry_proto_msgTypes[13].OneofWrappers = []any{
+	file_linli_registry_v1_registry_proto_msgTypes[15].OneofWrappers = []any{
 		(*ImportRosterRequest_Header)(nil),
 		(*ImportRosterRequest_Chunk)(nil),
 	}
@@ -3163,7 +3263,7 @@ func file_linli_registry_v1_registry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_registry_v1_registry_proto_rawDesc), len(file_linli_registry_v1_registry_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   38,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,20 +19,21 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RegistryService_ImportOrganizations_FullMethodName = "/linli.registry.v1.RegistryService/ImportOrganizations"
-	RegistryService_GetOrganization_FullMethodName     = "/linli.registry.v1.RegistryService/GetOrganization"
-	RegistryService_ListOrganizations_FullMethodName   = "/linli.registry.v1.RegistryService/ListOrganizations"
-	RegistryService_ImportRoster_FullMethodName        = "/linli.registry.v1.RegistryService/ImportRoster"
-	RegistryService_GetMember_FullMethodName           = "/linli.registry.v1.RegistryService/GetMember"
-	RegistryService_ListMembers_FullMethodName         = "/linli.registry.v1.RegistryService/ListMembers"
-	RegistryService_SubmitReportIn_FullMethodName      = "/linli.registry.v1.RegistryService/SubmitReportIn"
-	RegistryService_ResubmitReportIn_FullMethodName    = "/linli.registry.v1.RegistryService/ResubmitReportIn"
-	RegistryService_AcceptReportIn_FullMethodName      = "/linli.registry.v1.RegistryService/AcceptReportIn"
-	RegistryService_AcceptReportIns_FullMethodName     = "/linli.registry.v1.RegistryService/AcceptReportIns"
-	RegistryService_ReturnReportIn_FullMethodName      = "/linli.registry.v1.RegistryService/ReturnReportIn"
-	RegistryService_GetReportIn_FullMethodName         = "/linli.registry.v1.RegistryService/GetReportIn"
-	RegistryService_ListReportIns_FullMethodName       = "/linli.registry.v1.RegistryService/ListReportIns"
-	RegistryService_GetCompletion_FullMethodName       = "/linli.registry.v1.RegistryService/GetCompletion"
+	RegistryService_ImportOrganizations_FullMethodName   = "/linli.registry.v1.RegistryService/ImportOrganizations"
+	RegistryService_GetOrganization_FullMethodName       = "/linli.registry.v1.RegistryService/GetOrganization"
+	RegistryService_ListOrganizations_FullMethodName     = "/linli.registry.v1.RegistryService/ListOrganizations"
+	RegistryService_BatchGetOrganizations_FullMethodName = "/linli.registry.v1.RegistryService/BatchGetOrganizations"
+	RegistryService_ImportRoster_FullMethodName          = "/linli.registry.v1.RegistryService/ImportRoster"
+	RegistryService_GetMember_FullMethodName             = "/linli.registry.v1.RegistryService/GetMember"
+	RegistryService_ListMembers_FullMethodName           = "/linli.registry.v1.RegistryService/ListMembers"
+	RegistryService_SubmitReportIn_FullMethodName        = "/linli.registry.v1.RegistryService/SubmitReportIn"
+	RegistryService_ResubmitReportIn_FullMethodName      = "/linli.registry.v1.RegistryService/ResubmitReportIn"
+	RegistryService_AcceptReportIn_FullMethodName        = "/linli.registry.v1.RegistryService/AcceptReportIn"
+	RegistryService_AcceptReportIns_FullMethodName       = "/linli.registry.v1.RegistryService/AcceptReportIns"
+	RegistryService_ReturnReportIn_FullMethodName        = "/linli.registry.v1.RegistryService/ReturnReportIn"
+	RegistryService_GetReportIn_FullMethodName           = "/linli.registry.v1.RegistryService/GetReportIn"
+	RegistryService_ListReportIns_FullMethodName         = "/linli.registry.v1.RegistryService/ListReportIns"
+	RegistryService_GetCompletion_FullMethodName         = "/linli.registry.v1.RegistryService/GetCompletion"
 )
 
 // RegistryServiceClient is the client API for RegistryService service.
@@ -57,6 +58,10 @@ type RegistryServiceClient interface {
 	// token; organizations that are not displayed are left out outside the
 	// grants that hold them, so a page can be short while another follows.
 	ListOrganizations(ctx context.Context, in *ListOrganizationsRequest, opts ...grpc.CallOption) (*ListOrganizationsResponse, error)
+	// BatchGetOrganizations answers organizations by id, in the order asked for,
+	// without those that GetOrganization would not answer: for whoever puts names
+	// to many ids. Anybody with a token.
+	BatchGetOrganizations(ctx context.Context, in *BatchGetOrganizationsRequest, opts ...grpc.CallOption) (*BatchGetOrganizationsResponse, error)
 	// ImportRoster takes a roster in CSV or XLSX, sent as a header message and
 	// then its bytes: good rows come in, every fault is answered by line and
 	// column; with dry_run everything is checked and nothing changed. Sent
@@ -145,6 +150,16 @@ func (c *registryServiceClient) ListOrganizations(ctx context.Context, in *ListO
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListOrganizationsResponse)
 	err := c.cc.Invoke(ctx, RegistryService_ListOrganizations_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) BatchGetOrganizations(ctx context.Context, in *BatchGetOrganizationsRequest, opts ...grpc.CallOption) (*BatchGetOrganizationsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BatchGetOrganizationsResponse)
+	err := c.cc.Invoke(ctx, RegistryService_BatchGetOrganizations_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -286,6 +301,10 @@ type RegistryServiceServer interface {
 	// token; organizations that are not displayed are left out outside the
 	// grants that hold them, so a page can be short while another follows.
 	ListOrganizations(context.Context, *ListOrganizationsRequest) (*ListOrganizationsResponse, error)
+	// BatchGetOrganizations answers organizations by id, in the order asked for,
+	// without those that GetOrganization would not answer: for whoever puts names
+	// to many ids. Anybody with a token.
+	BatchGetOrganizations(context.Context, *BatchGetOrganizationsRequest) (*BatchGetOrganizationsResponse, error)
 	// ImportRoster takes a roster in CSV or XLSX, sent as a header message and
 	// then its bytes: good rows come in, every fault is answered by line and
 	// column; with dry_run everything is checked and nothing changed. Sent
@@ -355,6 +374,9 @@ func (UnimplementedRegistryServiceServer) GetOrganization(context.Context, *GetO
 }
 func (UnimplementedRegistryServiceServer) ListOrganizations(context.Context, *ListOrganizationsRequest) (*ListOrganizationsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListOrganizations not implemented")
+}
+func (UnimplementedRegistryServiceServer) BatchGetOrganizations(context.Context, *BatchGetOrganizationsRequest) (*BatchGetOrganizationsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BatchGetOrganizations not implemented")
 }
 func (UnimplementedRegistryServiceServer) ImportRoster(grpc.ClientStreamingServer[ImportRosterRequest, ImportRosterResponse]) error {
 	return status.Error(codes.Unimplemented, "method ImportRoster not implemented")
@@ -449,6 +471,24 @@ func _RegistryService_ListOrganizations_Handler(srv interface{}, ctx context.Con
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(RegistryServiceServer).ListOrganizations(ctx, req.(*ListOrganizationsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_BatchGetOrganizations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BatchGetOrganizationsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).BatchGetOrganizations(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_BatchGetOrganizations_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).BatchGetOrganizations(ctx, req.(*BatchGetOrganizationsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -654,6 +694,10 @@ var RegistryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListOrganizations",
 			Handler:    _RegistryService_ListOrganizations_Handler,
+		},
+		{
+			MethodName: "BatchGetOrganizations",
+			Handler:    _RegistryService_BatchGetOrganizations_Handler,
 		},
 		{
 			MethodName: "GetMember",
