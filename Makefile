@@ -68,8 +68,9 @@ test-faults:
 
 CYCLES ?= 50
 SEED ?= 1
-faults: build ## break linli under load: CYCLES=50 SEED=1, ONLY="power cut" for one fault, DISK=no without root
-	go run ./cmd/faults loop --cycles $(CYCLES) --seed $(SEED) --only "$(ONLY)" --disk=$(if $(filter no,$(DISK)),false,true)
+faults: build ## break linli under load: CYCLES=50 SEED=1, ONLY="power cut" for one fault, SIX=yes, DISK=no without root
+	go run ./cmd/faults loop --cycles $(CYCLES) --seed $(SEED) --only "$(ONLY)" --figures "$(FIGURES)" \
+		--six=$(if $(filter yes,$(SIX)),true,false) --disk=$(if $(filter no,$(DISK))$(filter yes,$(SIX)),false,true)
 
 bench: ## storage beside raw fsync, REST beside a bare handler
 	go test -run '^$$' -bench '$(BENCH)' -benchtime 2s ./pkg/kv/boltkv
@@ -90,11 +91,17 @@ compare: build ## measure REST beside others: PEERS, SIZES, CONNS, SECONDS_EACH,
 	  --repeats $(or $(REPEATS),3) --shapes $(or $(SHAPES),one,six) $(if $(PEERS),--peers $(PEERS)) \
 	  $(if $(COMPARE_DIR),--dir $(COMPARE_DIR)) $(if $(FIGURES),--figures $(FIGURES)) $(if $(NOTE),--note "$(NOTE)")
 
+.PHONY: pressure
+pressure: build ## offer ten times what can be carried for a minute, and callers who mean no good
+	go build -o bin/pressure ./cmd/pressure
+	bin/pressure -figures docs/figures
+
 nightly: ## what takes longer: a thousand kills, long histories, the race detector everywhere, fuzzing
 	LINLI_NIGHTLY=1 go test -race -timeout 4h ./pkg/...
 	go test -race -timeout 1h ./services/... ./gateway/... ./cmd/...
 	$(MAKE) faults CYCLES=1000
 	$(MAKE) faults CYCLES=200 ONLY="power cut"
+	$(MAKE) faults CYCLES=200 SIX=yes
 	scripts/fuzz.sh $(FUZZTIME)
 
 # --- generated code and checks ---------------------------------------------

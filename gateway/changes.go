@@ -33,6 +33,8 @@ const (
 	togetherAtMost = 64
 )
 
+const missed = "event: missed\ndata: {}\n\n"
+
 func (c *changes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	stream, err := watchv1.NewWatchServiceClient(c.conn).WatchChanges(outgoing(r), &watchv1.WatchChangesRequest{})
 	if err == nil {
@@ -61,7 +63,7 @@ func (c *changes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	out := sse{w: w, wall: c.wall, control: http.NewResponseController(w)}
 	defer func() { _ = out.control.SetWriteDeadline(time.Time{}) }() // the next request on the connection has none
-	if out.open() != nil {
+	if out.open(r.Header.Get("Last-Event-ID") != "") != nil {
 		return
 	}
 	beat := time.NewTicker(heartbeat)
@@ -97,10 +99,17 @@ type sse struct {
 	sent    bool
 }
 
-func (s *sse) open() error {
+// open begins the stream. A browser that lost one, or was let go because it did
+// not read, comes again by itself with the id of what it had last: it is told
+// first that it missed something.
+func (s *sse) open(again bool) error {
 	s.w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	s.w.Header().Set("X-Accel-Buffering", "no")
-	if err := s.write("retry: 2000\n\n"); err != nil {
+	beginning := "retry: 2000\nid: opened\n\n"
+	if again {
+		beginning += missed
+	}
+	if err := s.write(beginning); err != nil {
 		return err
 	}
 	return s.control.Flush()
@@ -109,7 +118,7 @@ func (s *sse) open() error {
 func (s *sse) send(m *watchv1.WatchChangesResponse) error {
 	s.sent = true
 	if m.GetMissed() {
-		return s.write("event: missed\ndata: {}\n\n")
+		return s.write(missed)
 	}
 	data, err := json.Marshal(map[string]any{
 		"type": m.GetType(), "entityId": m.GetEntityId(), "revision": m.GetRevision(), "time": m.GetTime().AsTime().Format(time.RFC3339),

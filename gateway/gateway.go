@@ -11,11 +11,13 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/gzhttp"
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
 	evaluationv1 "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
 
+	"github.com/linli-project/linli/pkg/admit"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/rpc"
 )
@@ -36,7 +38,11 @@ type Config struct {
 	Ready func() bool
 	// Metrics answers /metrics.
 	Metrics http.Handler
-	// Wall is the house's clock, for deadlines of writes.
+	// Limits of what is taken on at once, zero for the defaults; what is refused
+	// is counted in Meter, if there is one.
+	Limits admit.Limits
+	Meter  prometheus.Registerer
+	// Wall is the house's clock, for deadlines of reads and writes.
 	Wall clock.Clock
 	Log  *slog.Logger
 }
@@ -71,7 +77,7 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, problem{Status: http.StatusNotFound, Reason: "METHOD_CLOSED"})
 	})
-	return hardened(compressed(mux)), nil
+	return hardened(newAdmission(c.Limits, c.Wall, c.Meter, compressed(mux))), nil
 }
 
 // Health is what a process without REST answers over HTTP: /healthz, whether

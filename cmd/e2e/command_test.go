@@ -60,13 +60,16 @@ func serve(t *testing.T, folder string, args ...string) *server {
 	t.Cleanup(func() { _ = s.cmd.Process.Kill() })
 	lines := bufio.NewScanner(out)
 	place := regexp.MustCompile(`REST\s+(http://\S+)/v1`)
-	door := regexp.MustCompile(`gRPC\s+(\S+)`)
+	door := regexp.MustCompile(`gRPC\s+(\S+)$`)
 	for lines.Scan() {
 		if m := door.FindStringSubmatch(lines.Text()); m != nil {
 			s.grpc = m[1]
 		}
 		if m := place.FindStringSubmatch(lines.Text()); m != nil {
 			s.base = m[1]
+		}
+		if m := door.FindStringSubmatch(lines.Text()); m != nil {
+			s.grpc = m[1]
 		}
 		if strings.HasPrefix(lines.Text(), "Ctrl-C") {
 			break

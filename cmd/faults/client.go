@@ -135,7 +135,7 @@ func (c *client) insist(ctx context.Context, method, path, token string, with fu
 	for first := true; ; first = false {
 		base, err := c.place.at(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("%s %s: linli stayed away: %w (last: %v)", method, path, err, last)
+			return nil, fmt.Errorf("%s %s: linli stayed away: %w (last: %w)", method, path, err, last)
 		}
 		if !first {
 			c.count("")

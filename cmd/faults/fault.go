@@ -162,7 +162,7 @@ func fullDisk(ctx context.Context, w *world) (problems []string, err error) {
 	if err := fill(filler); err != nil {
 		return nil, err
 	}
-	patient, cancel := context.WithTimeout(ctx, longestOutage/3)
+	patient, cancel := context.WithTimeout(ctx, longestOutage)
 	defer cancel()
 	err = poll(patient, func() (bool, error) {
 		select {
@@ -186,7 +186,7 @@ func fullDisk(ctx context.Context, w *world) (problems []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	patient, cancel = context.WithTimeout(ctx, longestOutage/3)
+	patient, cancel = context.WithTimeout(ctx, longestOutage)
 	defer cancel()
 	if err := poll(patient, func() (bool, error) { return w.hasEntry(patient, c) }); err != nil {
 		problems = append(problems, "full disk: with room again, and without a restart, events have no effects: "+err.Error())

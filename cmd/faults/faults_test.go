@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -83,6 +84,7 @@ func placeOf(t *testing.T, seed int) worldConfig {
 	return c
 }
 
+// TestLoop_KeepsItsWord strikes with every fault, at least once.
 func TestLoop_KeepsItsWord(t *testing.T) {
 	cycles, seed := setting(t, "LINLI_FAULTS_CYCLES", 50), setting(t, "LINLI_FAULTS_SEED", 1)
 	c := placeOf(t, seed)
@@ -102,6 +104,70 @@ func TestLoop_KeepsItsWord(t *testing.T) {
 		t.Fatalf("seed %d (make faults SEED=%d repeats it): %v", seed, seed, err)
 	}
 	w.report(t.Output())
+}
+
+// TestSix_KeepsItsWord kills each of the six processes, and the broker in the
+// middle of publishing.
+func TestSix_KeepsItsWord(t *testing.T) {
+	seed := setting(t, "LINLI_FAULTS_SEED", 1)
+	w, err := newWorld(t.Context(), worldConfig{folder: filepath.Join(t.TempDir(), "var"), binary: binary, seed: uint64(seed), members: 100, six: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := sixFaults()
+	problems, err := w.loop(t.Context(), loopConfig{cycles: len(all), everything: len(all), faults: all, out: t.Output()})
+	if err := found(problems, errors.Join(err, w.close())); err != nil {
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+}
+
+// TestPanics_AreParked: an event over which its consumer always panics is
+// parked after its tries, with a reason and without what it holds; nothing
+// else is, and all others have their effects.
+func TestPanics_AreParked(t *testing.T) {
+	t.Parallel() // it waits for the pauses between the tries
+	w, err := newWorld(t.Context(), worldConfig{folder: filepath.Join(t.TempDir(), "var"), binary: binary, seed: 1, members: 20, tampered: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.cancel() // one chain after the other is load enough
+	if err := w.process.order(t.Context(), "panics -1"); err != nil {
+		t.Fatal(err)
+	}
+	marked, err := w.solveMarked(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.load.chain(t.Context(), int(w.load.next.Add(1))); err != nil {
+		t.Fatal(err)
+	}
+	patient, cancel := context.WithTimeout(t.Context(), 2*longestOutage)
+	defer cancel()
+	if err := poll(patient, func() (bool, error) { return strings.Contains(w.process.lastWords(), "event parked"), nil }); err != nil {
+		t.Fatal(err)
+	}
+	problems, err := w.verify(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(problems) != 1 || !strings.Contains(problems[0], "no entry of request "+marked.id) {
+		t.Errorf("missing is the effect of the marked event alone: %q", problems)
+	}
+	if err := w.close(); err != nil {
+		t.Fatal(err)
+	}
+	events, err := inspect(t.Context(), w.folder)
+	if err != nil || len(events.parked) != 1 {
+		t.Fatalf("parked: %v, %v", events.parked, err)
+	}
+	p := events.parked[0]
+	if p.GetConsumer() != "evaluation-ledger" || p.GetTries() < 10 || !strings.Contains(p.GetError(), "panic while applying") ||
+		strings.Contains(p.GetError(), "a marked event") {
+		t.Errorf("parked: %v", p)
+	}
+	if problems := w.fsck(t.Context(), w.folder); len(problems) > 0 {
+		t.Errorf("with a parked event: %q", problems)
+	}
 }
 
 // TestControls_AreCaught: each fault has a control, and each control is
@@ -124,7 +190,7 @@ func TestControls_AreCaught(t *testing.T) {
 			t.Log(caught[0])
 		})
 	}
-	for _, f := range faults() {
+	for _, f := range append(faults(), sixFaults()...) {
 		if !known[f.control] {
 			t.Errorf("%s has no control %q", f.name, f.control)
 		}

@@ -38,6 +38,7 @@ func (w *world) loop(ctx context.Context, c loopConfig) (problems []string, err 
 			return problems, fmt.Errorf("cycle %d, %s: %w", cycle, f.name, err)
 		}
 		if len(problems) > 0 {
+			fmt.Fprintln(c.out, w.process.lastWords())
 			return problems, nil
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/linli-project/linli/cmd/figures"
 )
 
 func main() {
@@ -87,8 +89,11 @@ func (s settings) loop(ctx context.Context, out io.Writer) (err error) {
 		return fmt.Errorf("seed %d, files in %s: %w", s.seed, folder, err)
 	}
 	w.report(out)
+	if s.figures != "" {
+		err = figures.Save(s.figures, w.run(s))
+	}
 	if d != nil {
-		err = d.unmount()
+		err = errors.Join(err, d.unmount())
 	}
 	return errors.Join(err, os.RemoveAll(folder))
 }
@@ -103,14 +108,4 @@ func (s settings) place(folder string) (data string, d *disk, err error) {
 	}
 	made, err := newDisk(folder, diskSize)
 	return filepath.Join(made.at, "var"), &made, err
-}
-
-// report prints what a run measured.
-func (w *world) report(out io.Writer) {
-	for name, all := range w.measured.outages {
-		fmt.Fprintf(out, "%-40s %d cycles, longest time without an answer %s\n", name, len(all), longest(all))
-	}
-	fmt.Fprintf(out, "%d writes acknowledged, %d requests; %d starts, longest %s; %d calls sent again; %v put off; %d kills with events under way; flips: %d found, %d harmless\n",
-		w.load.ledger.acknowledged(), len(w.load.ledger.since(0)), len(w.measured.starts), longest(w.measured.starts),
-		w.load.client.repeats, w.load.client.refused, w.measured.inTheMiddle, w.measured.flipsFound, w.measured.flipsHarmless)
 }

@@ -131,11 +131,13 @@ func (p *process) complaints() []string {
 	return out
 }
 
-// logged says how many lines of its log hold a text.
-func (p *process) logged(text string) int {
+// lastWords are the end of its log.
+func (p *process) lastWords() string {
+	const most = 4000
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return strings.Count(p.stderr.String(), text)
+	text := p.stderr.String()
+	return text[max(0, len(text)-most):]
 }
 
 // heard says how many lines of its output begin with a text.

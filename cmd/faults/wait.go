@@ -36,11 +36,3 @@ func rest(ctx context.Context, d time.Duration) error {
 		return ctx.Err()
 	}
 }
-
-// longest of some times, 0 of none.
-func longest(all []time.Duration) (most time.Duration) {
-	for _, d := range all {
-		most = max(most, d)
-	}
-	return most
-}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
@@ -15,6 +14,9 @@ import (
 type ServiceReport struct {
 	Service string
 	Report  table.Report
+	// AuditLines there are, and their Merkle root.
+	AuditLines uint64
+	AuditRoot  []byte
 }
 
 // Check opens the files of a folder that no server is using and verifies them:
@@ -30,39 +32,36 @@ func Check(ctx context.Context, c Config) (reports []ServiceReport, err error) {
 	if len(role.services()) == 0 {
 		return nil, nil
 	}
-	if f.isNew() {
-		return nil, fmt.Errorf("%s holds no data of linli", c.Data)
-	}
-	master, err := f.master(c.MasterKeyFile, c.Dev, c.Log)
+	stores, done, err := f.openAll(ctx, c, role)
 	if err != nil {
 		return nil, err
 	}
-	var stores []*store.Store
-	defer func() {
-		for _, s := range stores {
-			err = errors.Join(err, s.Close())
-		}
-	}()
-	for _, name := range role.services() {
-		s, err := f.openStore(ctx, name, master, clock.Wall(), clock.Wall(), c)
-		if err != nil {
-			return nil, err
-		}
-		stores = append(stores, s)
-	}
+	defer func() { err = errors.Join(err, done()) }()
 	all, err := newServices(stores, &lateConn{}, c)
 	if err != nil {
 		return nil, err
 	}
+	if err := readable(ctx, stores, all); err != nil {
+		return nil, err
+	}
+	return checkStores(ctx, stores, all)
+}
+
+// checkStores takes stores and services in the same order.
+func checkStores(ctx context.Context, stores []*store.Store, all services) (reports []ServiceReport, err error) {
 	for i, s := range stores {
-		report, err := s.Check(ctx, all[i].Tables()...)
+		r := ServiceReport{Service: s.Service()}
+		r.Report, err = s.Check(ctx, all[i].Tables()...)
+		if err == nil {
+			r.AuditLines, r.AuditRoot, err = s.AuditRoot(ctx)
+		}
 		if errors.Is(err, kv.ErrCorrupt) {
-			report.Problems, err = append(report.Problems, err.Error()), nil
+			r.Report.Problems, err = append(r.Report.Problems, err.Error()), nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("check %s: %w", s.Service(), err)
 		}
-		reports = append(reports, ServiceReport{Service: s.Service(), Report: report})
+		reports = append(reports, r)
 	}
 	return reports, nil
 }

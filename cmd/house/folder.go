@@ -116,6 +116,9 @@ func (f folder) master(keyFile string, dev bool, log *slog.Logger) (seal.MasterK
 		return seal.MasterKey{}, errors.New("no master key: name its file with LINLI_MASTER_KEY_FILE")
 	}
 	path := f.file("master.key")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && !f.isNew() {
+		return seal.MasterKey{}, fmt.Errorf("%s holds data and no master key (a restored one?): name its file with LINLI_MASTER_KEY_FILE", f.path)
+	}
 	m, made, err := seal.LoadOrCreateMaster(path)
 	if made {
 		log.Info("made a master key for this development folder", "file", path)

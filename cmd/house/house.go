@@ -64,7 +64,7 @@ func (r Role) steps() []step {
 	switch r {
 	case Whole:
 		return []step{
-			(*House).openFolder, (*House).openStores, (*House).startBroker, (*House).buildServices, (*House).openWatch,
+			(*House).openFolder, (*House).openStores, (*House).startBroker, (*House).buildServices, (*House).migrate, (*House).openWatch,
 			(*House).buildDoor, (*House).buildGateway, (*House).startDelivery, (*House).listen,
 		}
 	case Broker:
@@ -77,7 +77,7 @@ func (r Role) steps() []step {
 	}
 	return []step{
 		(*House).openFolder, (*House).openStores, (*House).connectBroker, (*House).dialPeers, (*House).buildServices,
-		(*House).buildDoor, (*House).buildHealth, (*House).startDelivery, (*House).listen,
+		(*House).migrate, (*House).buildDoor, (*House).buildHealth, (*House).startDelivery, (*House).listen,
 	}
 }
 

@@ -149,7 +149,7 @@ func protoPackage(service string) string { return "linli." + service + ".v1" }
 func (h *House) buildServices(context.Context) error {
 	connection := &lateConn{}
 	if h.config.Role != Whole {
-		connection.set(h.router())
+		connection.set(rpc.Inner(h.router()))
 	}
 	var err error
 	h.services, err = newServices(h.stores, connection, h.config)
@@ -171,7 +171,7 @@ func (h *House) buildDoor(context.Context) error {
 	if h.config.Dev {
 		authenticator = access.Verified(access.DevAuthenticator(), mostTokens)
 	}
-	all := append(h.services.rpc(), &clockService{house: h})
+	all := append(h.services.rpc(), &clockService{house: h}, h.backupService())
 	if h.watch != nil {
 		all = append(all, h.watch)
 	}
@@ -185,7 +185,7 @@ func (h *House) buildDoor(context.Context) error {
 	var err error
 	h.server, err = rpc.NewServer(rpc.Config{
 		Services: all, Authenticator: authenticator, Log: h.config.Log, Metrics: h.metrics,
-		Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev, TLS: h.tlsServer,
+		Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev, TLS: h.tlsServer, Gates: h.gates(),
 	})
 	if err != nil {
 		return fmt.Errorf("build the door: %w", err)

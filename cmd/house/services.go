@@ -35,6 +35,7 @@ type service interface {
 	Reactions() []events.Consumer
 	Jobs() []run.Job
 	Tables() []table.Checker
+	Migrations() []store.Migration
 }
 
 type services []service
@@ -108,21 +109,23 @@ func newDelivery(ctx context.Context, b *events.Broker, stores []*store.Store, a
 	return d, nil
 }
 
-// sweeper removes what a store keeps past its time, now and then.
+// sweeper removes what a store keeps past its time, now and then. Not at the
+// start: a folder that comes from an old backup has events that are sent again
+// (pkg/events, refill), the oldest first, and their marks must be there still.
 func sweeper(s *store.Store, log *slog.Logger) run.Job {
 	return run.Job{Name: s.Service() + "-sweep", Run: func(ctx context.Context) error {
 		tick := time.NewTicker(store.SweepEvery)
 		defer tick.Stop()
 		for {
-			if n, err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
-				log.Error("sweep", "service", s.Service(), "error", err)
-			} else if n > 0 {
-				log.Info("swept rows that are past their time", "service", s.Service(), "rows", n)
-			}
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
 				return ctx.Err()
+			}
+			if n, err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+				log.Error("sweep", "service", s.Service(), "error", err)
+			} else if n > 0 {
+				log.Info("swept rows that are past their time", "service", s.Service(), "rows", n)
 			}
 		}
 	}}

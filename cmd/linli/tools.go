@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"os"
 	"slices"
@@ -33,31 +32,40 @@ func fsck(ctx context.Context, folder string, out io.Writer) error {
 	if _, err := os.Stat(folder); err != nil {
 		return fmt.Errorf("data folder %s: %w", folder, err)
 	}
-	reports, err := house.Check(ctx, house.Config{
-		Data: folder, Dev: true, MasterKeyFile: os.Getenv("LINLI_MASTER_KEY_FILE"),
-		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
+	reports, err := house.Check(ctx, toolConfig(folder))
 	if err != nil {
 		return err
 	}
-	problems := 0
-	for _, r := range reports {
-		fmt.Fprintf(out, "%s\n", r.Service)
-		for _, name := range slices.Sorted(maps.Keys(r.Report.Tables)) {
-			fmt.Fprintf(out, "  %-22s %8d\n", name, r.Report.Tables[name])
-		}
-		for _, p := range r.Report.Problems {
-			problems++
-			fmt.Fprintf(out, "  problem: %s\n", p)
-		}
-	}
-	if problems > 0 {
-		return fmt.Errorf("%d problems found", problems)
+	if err := printReports(out, reports, true); err != nil {
+		return err
 	}
 	if len(reports) == 0 {
 		fmt.Fprintln(out, "no service keeps rows here")
 	}
 	fmt.Fprintln(out, "nothing wrong")
+	return nil
+}
+
+// printReports prints what each service holds, if all, and every problem; and
+// answers how many those are, if any.
+func printReports(out io.Writer, reports []house.ServiceReport, all bool) error {
+	problems := 0
+	for _, r := range reports {
+		if all {
+			fmt.Fprintf(out, "%s\n", r.Service)
+			for _, name := range slices.Sorted(maps.Keys(r.Report.Tables)) {
+				fmt.Fprintf(out, "  %-22s %8d\n", name, r.Report.Tables[name])
+			}
+			fmt.Fprintf(out, "  audit root of %d lines: %x\n", r.AuditLines, r.AuditRoot)
+		}
+		for _, p := range r.Report.Problems {
+			problems++
+			fmt.Fprintf(out, "  problem in %s: %s\n", r.Service, p)
+		}
+	}
+	if problems > 0 {
+		return fmt.Errorf("%d problems found", problems)
+	}
 	return nil
 }
 

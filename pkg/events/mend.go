@@ -85,6 +85,7 @@ func (m *mender) hasRoom() bool {
 func (m *mender) reopen() error {
 	if c := m.server.JetStreamConfig(); c != nil { // nil when it is closed already
 		m.config = c
+		m.config.StoreDir = m.dir // the server appends to it
 	}
 	if err := m.server.ShutdownJetStream(); err != nil {
 		return fmt.Errorf("close the streams: %w", err)
@@ -92,7 +93,7 @@ func (m *mender) reopen() error {
 	if err := m.server.EnableJetStream(m.config); err != nil {
 		return fmt.Errorf("open the streams: %w", err)
 	}
-	m.log.Info("the broker's streams take writes again")
+	m.log.Warn("the broker's streams take writes again")
 	return nil
 }
 

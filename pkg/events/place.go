@@ -12,6 +12,11 @@ import (
 // consumeRest is how long a consumer waits before it looks for its broker again.
 const consumeRest = 200 * time.Millisecond
 
+// pullFor is how long a consumer waits for messages before it asks again. A
+// broker that forgot the question, as one does that opened its streams again,
+// is asked anew after that.
+const pullFor = 4 * time.Second
+
 // place answers where the consumer reads, and makes its durable when it does not
 // know yet.
 func (r *running) place(ctx context.Context) (*place, error) {
@@ -79,7 +84,7 @@ func (r *running) consume(ctx context.Context, durable jetstream.Consumer) error
 		case queue <- m:
 		case <-ctx.Done(): // not acknowledged: it comes again
 		}
-	}, jetstream.PullMaxMessages(waiting), jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
+	}, jetstream.PullMaxMessages(waiting), jetstream.PullExpiry(pullFor), jetstream.ConsumeErrHandler(func(_ jetstream.ConsumeContext, err error) {
 		r.log.Debug("consume", "error", err)
 	}))
 	if err != nil {

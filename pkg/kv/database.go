@@ -28,6 +28,7 @@ type Options struct {
 // use and owns the engine: Close closes it.
 type Database struct {
 	engine Engine
+	gate   gate
 	tries  int
 	pause  func(context.Context, int) error
 	queues *latches
@@ -165,7 +166,7 @@ func (d *Database) attempt(ctx context.Context, fn func(Tx) error, mine *hold, a
 	}
 	// The snapshot is closed by now: a reader must not hold an engine back
 	// while it waits for the disk.
-	if _, err := d.engine.Commit(ctx, request); err != nil {
+	if _, err := d.commit(ctx, request); err != nil {
 		return nil, fmt.Errorf("commit: %w", err)
 	}
 	return refusal, nil

@@ -166,6 +166,9 @@ type DB interface {
 	Update(ctx context.Context, fn func(Tx) error) error
 	Limits() Limits
 	Backup(ctx context.Context, w io.Writer) error
+	// Hold lets commits wait until release is called, and returns when those
+	// under way are done.
+	Hold(ctx context.Context) (release func(), err error)
 	Check(ctx context.Context) error
 	Close() error
 }

@@ -55,6 +55,7 @@ type Config struct {
 // Store is safe for concurrent use.
 type Store struct {
 	service     string
+	master      string // fingerprint
 	db          kv.DB
 	keyring     *seal.Keyring
 	replies     *seal.Box
@@ -72,7 +73,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, fmt.Errorf("open store of %s: %w", c.Service, err)
 	}
 	return &Store{
-		service: c.Service, db: c.DB, keyring: k, replies: k.Box("remembered reply"), civil: c.Civil, wall: c.Wall,
+		service: c.Service, master: c.Master.Fingerprint(), db: c.DB, keyring: k, replies: k.Box("remembered reply"), civil: c.Civil, wall: c.Wall,
 		ids: c.IDs, log: c.Log, emitted: make(chan struct{}, 1),
 	}, nil
 }

@@ -536,6 +536,14 @@ const (
 	Reason_REASON_NOBODY_MAY_JUDGE Reason = 1800
 	// The service `service` has no consumer `consumer` any more; the event can only be dropped.
 	Reason_REASON_CONSUMER_GONE Reason = 1910
+	// The hold of commits had ended before the snapshots were opened; ask again.
+	Reason_REASON_HOLD_EXPIRED Reason = 1970
+	// Another backup holds the commits at this moment.
+	Reason_REASON_BACKUP_UNDER_WAY Reason = 1971
+	// A backup is asked for in two steps, first hold, then open.
+	Reason_REASON_BACKUP_STEP Reason = 1972
+	// The body came too slowly, or stopped.
+	Reason_REASON_BODY_TOO_SLOW Reason = 1950
 )
 
 // Enum value maps for Reason.
@@ -793,6 +801,10 @@ var (
 		1827: "REASON_REPLIED_ALREADY",
 		1800: "REASON_NOBODY_MAY_JUDGE",
 		1910: "REASON_CONSUMER_GONE",
+		1970: "REASON_HOLD_EXPIRED",
+		1971: "REASON_BACKUP_UNDER_WAY",
+		1972: "REASON_BACKUP_STEP",
+		1950: "REASON_BODY_TOO_SLOW",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -1047,6 +1059,10 @@ var (
 		"REASON_REPLIED_ALREADY":           1827,
 		"REASON_NOBODY_MAY_JUDGE":          1800,
 		"REASON_CONSUMER_GONE":             1910,
+		"REASON_HOLD_EXPIRED":              1970,
+		"REASON_BACKUP_UNDER_WAY":          1971,
+		"REASON_BACKUP_STEP":               1972,
+		"REASON_BODY_TOO_SLOW":             1950,
 	}
 )
 
@@ -1081,7 +1097,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xc5:\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xb1;\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1349,7 +1365,11 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x13REASON_WHY_NOT_USED\x10\xa2\x0e\x12\x1b\n" +
 	"\x16REASON_REPLIED_ALREADY\x10\xa3\x0e\x12\x1c\n" +
 	"\x17REASON_NOBODY_MAY_JUDGE\x10\x88\x0e\x12\x19\n" +
-	"\x14REASON_CONSUMER_GONE\x10\xf6\x0eB\xb5\x01\n" +
+	"\x14REASON_CONSUMER_GONE\x10\xf6\x0e\x12\x18\n" +
+	"\x13REASON_HOLD_EXPIRED\x10\xb2\x0f\x12\x1c\n" +
+	"\x17REASON_BACKUP_UNDER_WAY\x10\xb3\x0f\x12\x17\n" +
+	"\x12REASON_BACKUP_STEP\x10\xb4\x0f\x12\x19\n" +
+	"\x14REASON_BODY_TOO_SLOW\x10\x9e\x0fB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
