@@ -14,7 +14,7 @@ FUZZTIME ?= 60s
 BENCH ?= .
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo test bench gen fmt verify nightly clean tools
+.PHONY: help build run demo demo-city test bench gen fmt verify nightly clean tools
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ demo-six: build ## the demo on six processes, in a new folder
 
 demo: build ## live through a district's 2013 and compare it with the records
 	bin/linli demo
+
+demo-city: build ## a whole city: 100,000 members, from their rosters to 2,000 letters
+	bin/linli demo --city $(if $(FIGURES),--figures $(FIGURES))
 
 # --- tests -----------------------------------------------------------------
 # A budget per suite, in seconds: generous, so that only a suite that got out
@@ -103,6 +106,7 @@ pressure: build ## offer ten times what can be carried for a minute, and callers
 nightly: ## what takes longer: a thousand kills, long histories, the race detector everywhere, fuzzing
 	LINLI_NIGHTLY=1 go test -race -timeout 4h ./pkg/...
 	go test -race -timeout 1h ./services/... ./gateway/... ./cmd/...
+	LINLI_NIGHTLY=1 go test -timeout 2h -run TestCity ./cmd/e2e
 	$(MAKE) faults CYCLES=1000
 	$(MAKE) faults CYCLES=200 ONLY="power cut"
 	$(MAKE) faults CYCLES=200 SIX=yes

@@ -23,7 +23,10 @@ type client struct {
 	http *http.Client
 }
 
-func newClient(address string) *client {
+func newClient(address string) *client { return clientFor(address, atOnce) }
+
+// clientFor keeps as many connections as calls are under way.
+func clientFor(address string, atOnce int) *client {
 	return &client{base: "http://" + address, http: &http.Client{Transport: &http.Transport{
 		MaxIdleConns: atOnce * 2, MaxIdleConnsPerHost: atOnce * 2,
 	}}}

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 )
@@ -20,11 +19,11 @@ var recordFiles embed.FS
 // them.
 type records struct {
 	organizationsCSV []byte
-	organizations    map[string]organization
-	members          []member
-	columns          []string // of the roster, without the date of report-in
-	posts            []post
-	round            round
+	tree
+	members []member
+	columns []string // of the roster, without the date of report-in
+	posts   []post
+	round   round
 }
 
 type organization struct {
@@ -88,7 +87,7 @@ func readRecords() (*records, error) {
 	if r.organizationsCSV, err = unpack("district-organizations.csv"); err != nil {
 		return nil, err
 	}
-	if err := r.readOrganizations(); err != nil {
+	if r.organizations, err = organizationsOf(r.organizationsCSV); err != nil {
 		return nil, err
 	}
 	if err := r.readRoster(); err != nil {
@@ -120,24 +119,16 @@ func unpack(name string) ([]byte, error) {
 	return io.ReadAll(z)
 }
 
-func (r *records) readOrganizations() error {
-	rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(r.organizationsCSV), "\uFEFF"))).ReadAll()
+func organizationsOf(text []byte) (map[string]organization, error) {
+	rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(text), "\uFEFF"))).ReadAll()
 	if err != nil {
-		return fmt.Errorf("read organizations: %w", err)
+		return nil, fmt.Errorf("read organizations: %w", err)
 	}
-	r.organizations = map[string]organization{}
+	out := map[string]organization{}
 	for _, row := range rows[1:] {
-		r.organizations[row[0]] = organization{id: row[0], name: row[1], kind: row[2], parent: row[3]}
+		out[row[0]] = organization{id: row[0], name: row[1], kind: row[2], parent: row[3]}
 	}
-	return nil
-}
-
-// path of an organization, as the registry makes it.
-func (r *records) path(id string) string {
-	if id == "" {
-		return "/"
-	}
-	return r.path(r.organizations[id].parent) + id + "/"
+	return out, nil
 }
 
 // dateColumn holds the date of report-in: what the demo lives through instead
@@ -153,17 +144,10 @@ func (r *records) readRoster() error {
 	if err != nil {
 		return fmt.Errorf("read roster: %w", err)
 	}
-	header := rows[0]
-	at := func(name string) int { return slices.Index(header, name) }
-	date, name, home, community := at(dateColumn), at("姓名"), at("组织关系所在党组织编码"), at("居住社区编码")
-	id, kind := at("身份证号"), at("党员类别")
-	r.columns = slices.Delete(slices.Clone(header), date, date+1)
+	read := newRosterReader(rows[0])
+	r.columns = read.columns
 	for _, row := range rows[1:] {
-		r.members = append(r.members, member{
-			row: slices.Delete(slices.Clone(row), date, date+1), name: row[name], home: row[home],
-			community: row[community], kind: row[kind], reportedOn: row[date],
-			maskedID: row[id][:3] + strings.Repeat("*", len(row[id])-7) + row[id][len(row[id])-4:],
-		})
+		r.members = append(r.members, read.member(row))
 	}
 	return nil
 }

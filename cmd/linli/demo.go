@@ -18,7 +18,9 @@ import (
 
 type demoFlags struct {
 	data, address string
-	keep          bool
+	keep, city    bool
+	workplaces    int
+	figures       string
 }
 
 func demoCommand() *cobra.Command {
@@ -31,7 +33,10 @@ func demoCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c.Context(), f, c.OutOrStdout()) },
 	}
 	c.Flags().StringVar(&f.data, "data", "", "folder to use and to go on in; empty = a new one")
-	c.Flags().StringVar(&f.address, "address", "", "REST address of a linli that was started with --dev --clock 2013-01-01; empty = start one")
+	c.Flags().StringVar(&f.address, "address", "", "REST address of a linli that was started with --dev --clock 2013-01-01 (2013-07-29 with --city); empty = start one")
+	c.Flags().BoolVar(&f.city, "city", false, "a whole city instead: 100,000 members, from their rosters to 2,000 letters")
+	c.Flags().IntVar(&f.workplaces, "workplaces", 0, "with --city, only the first so many workplaces with their members; 0 = all 2,000")
+	c.Flags().StringVar(&f.figures, "figures", "", "with --city, folder to save what each step took in, for docs/performance.md; empty = nowhere")
 	c.Flags().BoolVar(&f.keep, "keep", false, "leave the server running at the end")
 	return c
 }
@@ -48,6 +53,9 @@ func runDemo(ctx context.Context, f demoFlags, out io.Writer) (err error) {
 	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("data folder %s cannot be made: %w", folder, err)
+	}
+	if f.city {
+		return runCity(ctx, f, folder, out)
 	}
 	address := f.address
 	if address == "" {

@@ -24,7 +24,7 @@ type serveFlags struct {
 	role                                              house.Role
 	data, http, grpc, broker, clock, logLevel, limits string
 	peers                                             map[string]*string
-	dev                                               bool
+	dev, withParent                                   bool
 }
 
 func serveCommand() *cobra.Command {
@@ -72,6 +72,7 @@ func serveAs(role house.Role, name, short string) *cobra.Command {
 	c.Flags().StringVar(&f.clock, "clock", "", "with --dev, where the civil clock of a new folder begins (2013-01-01)")
 	limitsFlag(c, &f.limits)
 	c.Flags().StringVar(&f.logLevel, "log", "info", "debug, info, warn or error")
+	c.Flags().BoolVar(&f.withParent, "with-parent", false, "stop when the standard input ends: for a program that starts linli")
 	return c
 }
 
@@ -139,6 +140,9 @@ func serve(ctx context.Context, f serveFlags, out io.Writer) error {
 		return err
 	}
 	tuneMemory(f.role)
+	if f.withParent {
+		ctx = whileParent(ctx, os.Stdin)
+	}
 	h, err := house.Start(ctx, c)
 	if err != nil {
 		return err

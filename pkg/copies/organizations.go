@@ -50,6 +50,29 @@ func (o *Organizations) Get(r kv.Reader, id string) (Organization, bool, error) 
 	}, true, nil
 }
 
+// organizationsAtOnce bounds one read of the copy.
+const organizationsAtOnce = 500
+
+// Under answers the paths of the organizations of a kind below a place, in the
+// order of their ids. It reads the whole copy: for what is asked once a year.
+func (o *Organizations) Under(r kv.Reader, at scope.Path, kind registryv1.OrganizationKind) (paths []scope.Path, err error) {
+	for q := (table.Query{Limit: organizationsAtOnce}); ; {
+		page, err := o.table.List(r, scope.All(), q)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range page.Rows {
+			path := scope.Path(row.Value.GetPath())
+			if row.Value.GetKind() == int32(kind) && at.Contains(path) && path != at {
+				paths = append(paths, path)
+			}
+		}
+		if q.After = page.Last; q.After == nil {
+			return paths, nil
+		}
+	}
+}
+
 // Table is the copy as fsck sees it.
 func (o *Organizations) Table() table.Checker { return o.table }
 

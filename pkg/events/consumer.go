@@ -130,8 +130,7 @@ func collect(first jetstream.Msg, queue <-chan jetstream.Msg) []jetstream.Msg {
 	return batch
 }
 
-// take applies a batch in one Update, and each message by itself when that
-// fails, so that one bad event costs the others nothing.
+// take applies a batch, in one Update where it can be.
 func (r *running) take(ctx context.Context, batch []jetstream.Msg) {
 	events := make([]*typev1.EventRow, 0, len(batch))
 	messages := batch[:0]
@@ -144,14 +143,25 @@ func (r *running) take(ctx context.Context, batch []jetstream.Msg) {
 		}
 		events, messages = append(events, e), append(messages, m)
 	}
-	if r.apply(ctx, events) == nil {
+	r.takeThese(ctx, messages, events)
+}
+
+// takeThese applies events together, and halves them where that fails: a batch
+// that is too large for one commit becomes two, and what one bad event takes with
+// it is little.
+func (r *running) takeThese(ctx context.Context, messages []jetstream.Msg, events []*typev1.EventRow) {
+	switch {
+	case len(events) == 0:
+	case len(events) == 1:
+		r.takeOne(ctx, messages[0], events[0])
+	case r.apply(ctx, events) == nil:
 		for _, m := range messages {
 			r.settle(m.Ack())
 		}
-		return
-	}
-	for i, m := range messages {
-		r.takeOne(ctx, m, events[i])
+	default:
+		half := len(events) / 2
+		r.takeThese(ctx, messages[:half], events[:half])
+		r.takeThese(ctx, messages[half:], events[half:])
 	}
 }
 

@@ -73,14 +73,19 @@ func (f *failing) Commit(ctx context.Context, r kv.CommitRequest) (kv.Version, e
 func newStore(t *testing.T, service string) (*store.Store, *failing) {
 	t.Helper()
 	engine := &failing{Engine: memkv.New()}
+	return storeOn(t, service, kvtest.Rerun(kv.New(engine, kv.Options{}))), engine
+}
+
+func storeOn(t *testing.T, service string, db kv.DB) *store.Store {
+	t.Helper()
 	s, err := store.Open(t.Context(), store.Config{
-		Service: service, DB: kvtest.Rerun(kv.New(engine, kv.Options{})), Master: seal.MasterKey{1},
+		Service: service, DB: db, Master: seal.MasterKey{1},
 		Civil: clock.Wall(), Wall: clock.Wall(), IDs: ids.New, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, engine
+	return s
 }
 
 func emit(t *testing.T, s *store.Store, values ...int64) {

@@ -8,9 +8,11 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
+	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 
 	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/clock"
+	"github.com/linli-project/linli/pkg/copies"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/kv/key"
 	"github.com/linli-project/linli/pkg/rule"
@@ -21,24 +23,28 @@ import (
 	"github.com/linli-project/linli/services/evaluation/internal/sheet"
 )
 
-// OpenCycle opens the yearly round of a district. Its roster is frozen by the
+// OpenCycle opens the yearly round of a district or a city. Its roster is frozen by the
 // job that works on cycles.
 func (s *Service) OpenCycle(ctx context.Context, req *pb.OpenCycleRequest) (*pb.OpenCycleResponse, error) {
 	id, now := s.ids("cyc"), timestamppb.New(s.store.Civil().Now())
+	var district copies.Organization
+	var near []scope.Path
+	err := s.store.View(ctx, func(r kv.Reader) (err error) {
+		district, near, err = s.districtOrCity(r, req.GetDistrictId())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	reply, err := store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.OpenCycleResponse, error) {
-		district, ok, err := s.organizations.Get(tx, req.GetDistrictId())
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			return nil, rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "district_id", "id", req.GetDistrictId())
-		}
 		if err := cycle.CheckYear(req.GetYear(), civilYear(now)); err != nil {
 			return nil, err
 		}
-		year := key.Key(nil).String(string(district.Path)).Uint(uint64(req.GetYear()))
-		if _, exists, err := s.tables.cycles.By(tx, scope.All(), byYear, year); err != nil || exists {
-			return nil, orExists(err, req.GetYear())
+		for _, path := range near {
+			year := key.Key(nil).String(string(path)).Uint(uint64(req.GetYear()))
+			if _, exists, err := s.tables.cycles.By(tx, scope.All(), byYear, year); err != nil || exists {
+				return nil, orExists(err, req.GetYear())
+			}
 		}
 		row, err := s.tables.cycles.Insert(tx, &pb.CycleRow{
 			Cycle: &pb.Cycle{
@@ -55,6 +61,28 @@ func (s *Service) OpenCycle(ctx context.Context, req *pb.OpenCycleRequest) (*pb.
 	})
 	s.wakeUp()
 	return reply, err
+}
+
+// districtOrCity answers a district or a city, and the places whose round of a
+// year would be about the same members: its own, the city's above a district,
+// those of the districts of a city. A member has one sheet a year.
+func (s *Service) districtOrCity(r kv.Reader, id string) (at copies.Organization, near []scope.Path, err error) {
+	at, ok, err := s.organizations.Get(r, id)
+	if err != nil {
+		return at, nil, err
+	}
+	if !ok {
+		return at, nil, rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "district_id", "id", id)
+	}
+	near = []scope.Path{at.Path}
+	switch at.Kind {
+	case registryv1.OrganizationKind_ORGANIZATION_KIND_DISTRICT:
+		return at, append(near, at.Path.Parent()), nil
+	case registryv1.OrganizationKind_ORGANIZATION_KIND_CITY:
+		districts, err := s.organizations.Under(r, at.Path, registryv1.OrganizationKind_ORGANIZATION_KIND_DISTRICT)
+		return at, append(near, districts...), err
+	}
+	return at, nil, rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "district_id", "id", id)
 }
 
 // civilYear is the Shanghai year of a moment.
@@ -117,7 +145,7 @@ func (s sheets) CloseCycle(ctx context.Context, req *pb.CloseCycleRequest) (*pb.
 		if err != nil {
 			return nil, err
 		}
-		waiting, err := s.notConsented(tx, req.GetId())
+		waiting, err := s.notConsented(ctx, req.GetId())
 		if err != nil {
 			return nil, err
 		}

@@ -150,12 +150,17 @@ func (h house) confirmAll(t *testing.T) {
 // await asks for a cycle until it has come to a state.
 func (h house) await(t *testing.T, id string, state pb.CycleState) *pb.Cycle {
 	t.Helper()
+	return h.awaitFor(h.officer(), t, id, state)
+}
+
+func (h house) awaitFor(officer context.Context, t *testing.T, id string, state pb.CycleState) *pb.Cycle {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		reply, err := h.client.GetCycle(h.officer(), &pb.GetCycleRequest{Id: id})
+		reply, err := h.client.GetCycle(officer, &pb.GetCycleRequest{Id: id})
 		if err != nil {
 			t.Fatal(err)
 		}

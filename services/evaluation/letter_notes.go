@@ -62,7 +62,7 @@ type letterLines struct {
 // the letter; organizations in between see the figures without them.
 func (s *Service) linesFor(call access.Call, l *pb.LetterRow, day string) letterLines {
 	shows := standingAt(call, scope.Path(l.GetHomePath())) == committee ||
-		call.ScopeOf(typev1.Role_ROLE_DISTRICT_OFFICER).Covers(scope.Path(l.GetDistrictPath()))
+		call.ScopeOf(typev1.Role_ROLE_DISTRICT_OFFICER, typev1.Role_ROLE_CITY_OFFICER).Covers(scope.Path(l.GetDistrictPath()))
 	return letterLines{Service: s, ids: notedBy(l), day: day, shows: shows}
 }
 

@@ -24,6 +24,7 @@ import (
 func sheetOffices() []typev1.Role {
 	return []typev1.Role{
 		typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, typev1.Role_ROLE_STREET_OFFICER, typev1.Role_ROLE_DISTRICT_OFFICER,
+		typev1.Role_ROLE_CITY_OFFICER,
 	}
 }
 

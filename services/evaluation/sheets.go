@@ -33,8 +33,8 @@ const (
 	mostObjections = 50
 	// mostCycles is how many years of a member are looked through.
 	mostCycles = 100
-	// mostCommunities is how many communities a district's cycle has.
-	mostCommunities = 2000
+	// signaturesLooked bounds one read of a cycle's signatures.
+	signaturesLooked = 500
 )
 
 // endOfDays answers the midnight that ends the n-th Shanghai day after t.
@@ -83,13 +83,25 @@ func (s *Service) countCommunities(tx *store.Tx, c *pb.CycleRow, communities map
 }
 
 // notConsented counts the communities of a cycle that are not consented to.
-func (s *Service) notConsented(tx *store.Tx, cycleID string) (waiting int, err error) {
-	page, err := s.sheetTables.signatures.List(tx, scope.All(), table.Query{Prefix: cycleKey(cycleID), Limit: mostCommunities})
-	for _, row := range page.Rows {
-		if sheet.SignatureState(row.Value.GetSignature().GetState()) != sheet.Consented {
-			waiting++
+// They are read on a snapshot of their own, since a city has more of them than
+// one commit checks: none comes to a computed cycle, and consent stays.
+func (s *Service) notConsented(ctx context.Context, cycleID string) (waiting int, err error) {
+	err = s.store.View(ctx, func(r kv.Reader) error {
+		for q := (table.Query{Prefix: cycleKey(cycleID), Limit: signaturesLooked}); ; {
+			page, err := s.sheetTables.signatures.List(r, scope.All(), q)
+			if err != nil {
+				return err
+			}
+			for _, row := range page.Rows {
+				if sheet.SignatureState(row.Value.GetSignature().GetState()) != sheet.Consented {
+					waiting++
+				}
+			}
+			if q.After = page.Last; q.After == nil {
+				return nil
+			}
 		}
-	}
+	})
 	return waiting, err
 }
 

@@ -29,7 +29,7 @@ type campaigns struct {
 
 var _ pb.CampaignServiceServer = campaigns{}
 
-// OpenCampaign begins the campaign of a district and year.
+// OpenCampaign begins the campaign of a year, of a district or of a whole city.
 func (s campaigns) OpenCampaign(ctx context.Context, req *pb.OpenCampaignRequest) (*pb.OpenCampaignResponse, error) {
 	if err := campaign.CheckDays(req.GetOpensOn(), req.GetDeadlineOn()); err != nil {
 		return nil, err
@@ -38,18 +38,25 @@ func (s campaigns) OpenCampaign(ctx context.Context, req *pb.OpenCampaignRequest
 	if err != nil {
 		return nil, err
 	}
+	var district string
+	var near []string
+	err = s.store.View(ctx, func(r kv.Reader) (err error) {
+		district, near, err = s.districtOrCity(r, req.GetDistrictId())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	id, today := s.ids("cpn"), s.today()
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.OpenCampaignResponse, error) {
-		district, err := s.district(tx, req.GetDistrictId())
-		if err != nil {
-			return nil, err
-		}
-		_, exists, err := s.campaigns.By(tx, scope.All(), byYear, campaignYearKey(district, req.GetYear()))
-		if err != nil {
-			return nil, err
-		}
-		if exists {
-			return nil, rule.New(rule.Exists, "CAMPAIGN_EXISTS", "year", "year", strconv.Itoa(int(req.GetYear())))
+		for _, path := range near {
+			_, exists, err := s.campaigns.By(tx, scope.All(), byYear, campaignYearKey(path, req.GetYear()))
+			if err != nil {
+				return nil, err
+			}
+			if exists {
+				return nil, rule.New(rule.Exists, "CAMPAIGN_EXISTS", "year", "year", strconv.Itoa(int(req.GetYear())))
+			}
 		}
 		row, err := s.campaigns.Insert(tx, &pb.CampaignRow{DistrictPath: district, FromOn: max(today, req.GetOpensOn()), Campaign: &pb.Campaign{
 			Id: id, DistrictId: req.GetDistrictId(), Year: req.GetYear(), Title: req.GetTitle(),
@@ -94,7 +101,7 @@ func (s campaigns) GetCampaign(ctx context.Context, req *pb.GetCampaignRequest) 
 func (s campaigns) ListCampaigns(ctx context.Context, req *pb.ListCampaignsRequest) (*pb.ListCampaignsResponse, error) {
 	call, reply := access.From(ctx), &pb.ListCampaignsResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
-		district, err := s.district(r, req.GetDistrictId())
+		district, _, err := s.districtOrCity(r, req.GetDistrictId())
 		if err != nil {
 			return err
 		}

@@ -57,15 +57,16 @@ type EvaluationServiceClient interface {
 	// FAILED_PRECONDITION WRONG_STATE; PERMISSION_DENIED CONFIRMS_SELF,
 	// CONFIRMS_OWN_UNIT, CONFIRMS_OWN_PROPOSAL; ABORTED STALE_ETAG.
 	ConfirmEntry(ctx context.Context, in *ConfirmEntryRequest, opts ...grpc.CallOption) (*ConfirmEntryResponse, error)
-	// OpenCycle opens the yearly round of a district and freezes its roster: the
-	// members whose home organization lies in the district or who have reported
-	// in to one of its communities. District officer.
-	// ALREADY_EXISTS CYCLE_EXISTS; INVALID_ARGUMENT CYCLE_AHEAD: a year that has not
+	// OpenCycle opens the yearly round of a district, or of a whole city, and
+	// freezes its roster: the members whose home organization lies there or who
+	// have reported in to one of its communities. District officer, city officer.
+	// ALREADY_EXISTS CYCLE_EXISTS: also of the city above or a district below; INVALID_ARGUMENT CYCLE_AHEAD: a year that has not
 	// begun.
 	OpenCycle(ctx context.Context, in *OpenCycleRequest, opts ...grpc.CallOption) (*OpenCycleResponse, error)
 	// ComputeCycle sums the ledger of the year for every member of an open cycle
 	// and makes the letters. The work goes on after the answer, in steps that
-	// survive a restart; the cycle says when it is computed. District officer.
+	// survive a restart; the cycle says when it is computed. District
+	// officer, city officer.
 	// FAILED_PRECONDITION WRONG_STATE.
 	ComputeCycle(ctx context.Context, in *ComputeCycleRequest, opts ...grpc.CallOption) (*ComputeCycleResponse, error)
 	// GetCycle answers one cycle. District and city officers.
@@ -218,15 +219,16 @@ type EvaluationServiceServer interface {
 	// FAILED_PRECONDITION WRONG_STATE; PERMISSION_DENIED CONFIRMS_SELF,
 	// CONFIRMS_OWN_UNIT, CONFIRMS_OWN_PROPOSAL; ABORTED STALE_ETAG.
 	ConfirmEntry(context.Context, *ConfirmEntryRequest) (*ConfirmEntryResponse, error)
-	// OpenCycle opens the yearly round of a district and freezes its roster: the
-	// members whose home organization lies in the district or who have reported
-	// in to one of its communities. District officer.
-	// ALREADY_EXISTS CYCLE_EXISTS; INVALID_ARGUMENT CYCLE_AHEAD: a year that has not
+	// OpenCycle opens the yearly round of a district, or of a whole city, and
+	// freezes its roster: the members whose home organization lies there or who
+	// have reported in to one of its communities. District officer, city officer.
+	// ALREADY_EXISTS CYCLE_EXISTS: also of the city above or a district below; INVALID_ARGUMENT CYCLE_AHEAD: a year that has not
 	// begun.
 	OpenCycle(context.Context, *OpenCycleRequest) (*OpenCycleResponse, error)
 	// ComputeCycle sums the ledger of the year for every member of an open cycle
 	// and makes the letters. The work goes on after the answer, in steps that
-	// survive a restart; the cycle says when it is computed. District officer.
+	// survive a restart; the cycle says when it is computed. District
+	// officer, city officer.
 	// FAILED_PRECONDITION WRONG_STATE.
 	ComputeCycle(context.Context, *ComputeCycleRequest) (*ComputeCycleResponse, error)
 	// GetCycle answers one cycle. District and city officers.

@@ -41,9 +41,9 @@ type ReplyServiceClient interface {
 	// PERMISSION_DENIED RECIPIENT_IS_SUBJECT; ABORTED LETTER_ISSUED_AGAIN;
 	// ALREADY_EXISTS REPLIED_ALREADY; INVALID_ARGUMENT WHY_NOT_USED.
 	ReplyToLetter(ctx context.Context, in *ReplyToLetterRequest, opts ...grpc.CallOption) (*ReplyToLetterResponse, error)
-	// GetReply answers the reply to a letter. Officers of the home organization, the district.
+	// GetReply answers the reply to a letter. Officers of the home organization, the district or city of the cycle.
 	GetReply(ctx context.Context, in *GetReplyRequest, opts ...grpc.CallOption) (*GetReplyResponse, error)
-	// ListUnanswered answers the letters of a cycle without a reply: home organizations, never members. District officer.
+	// ListUnanswered answers the letters of a cycle without a reply: home organizations, never members. District officer, city officer.
 	ListUnanswered(ctx context.Context, in *ListUnansweredRequest, opts ...grpc.CallOption) (*ListUnansweredResponse, error)
 }
 
@@ -111,9 +111,9 @@ type ReplyServiceServer interface {
 	// PERMISSION_DENIED RECIPIENT_IS_SUBJECT; ABORTED LETTER_ISSUED_AGAIN;
 	// ALREADY_EXISTS REPLIED_ALREADY; INVALID_ARGUMENT WHY_NOT_USED.
 	ReplyToLetter(context.Context, *ReplyToLetterRequest) (*ReplyToLetterResponse, error)
-	// GetReply answers the reply to a letter. Officers of the home organization, the district.
+	// GetReply answers the reply to a letter. Officers of the home organization, the district or city of the cycle.
 	GetReply(context.Context, *GetReplyRequest) (*GetReplyResponse, error)
-	// ListUnanswered answers the letters of a cycle without a reply: home organizations, never members. District officer.
+	// ListUnanswered answers the letters of a cycle without a reply: home organizations, never members. District officer, city officer.
 	ListUnanswered(context.Context, *ListUnansweredRequest) (*ListUnansweredResponse, error)
 	mustEmbedUnimplementedReplyServiceServer()
 }

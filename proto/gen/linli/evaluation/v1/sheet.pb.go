@@ -2250,18 +2250,18 @@ const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"\x14SIGNATURE_STATE_OPEN\x10\x01\x12\x1a\n" +
 	"\x16SIGNATURE_STATE_SIGNED\x10\x02\x12\x1d\n" +
 	"\x19SIGNATURE_STATE_CONSENTED\x10\x03\x12\x1d\n" +
-	"\x19SIGNATURE_STATE_SENT_BACK\x10\x042\x91\x12\n" +
+	"\x19SIGNATURE_STATE_SENT_BACK\x10\x042\x97\x12\n" +
 	"\fSheetService\x12\x8b\x01\n" +
 	"\n" +
 	"GetMySheet\x12&.linli.evaluation.v1.GetMySheetRequest\x1a'.linli.evaluation.v1.GetMySheetResponse\",\xea\xdb\x18\x05\n" +
-	"\x01\t\x10\x03\x82\xd3\xe4\x93\x02\x1db\x05sheet\x12\x14/v1/me/sheets/{year}\x12\xb7\x01\n" +
+	"\x01\t\x10\x03\x82\xd3\xe4\x93\x02\x1db\x05sheet\x12\x14/v1/me/sheets/{year}\x12\xb8\x01\n" +
 	"\n" +
-	"ListSheets\x12&.linli.evaluation.v1.ListSheetsRequest\x1a'.linli.evaluation.v1.ListSheetsResponse\"X\xea\xdb\x18\x15\n" +
-	"\x03\x05\x03\x02\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x029\x127/v1/cycles/{cycle_id}/communities/{community_id}/sheets\x12\xa3\x01\n" +
-	"\bGetSheet\x12$.linli.evaluation.v1.GetSheetRequest\x1a%.linli.evaluation.v1.GetSheetResponse\"J\xea\xdb\x18\b\n" +
-	"\x04\t\x05\x03\x02\x10\x02\x82\xd3\xe4\x93\x028b\x05sheet\x12//v1/cycles/{cycle_id}/members/{member_id}/sheet\x12\xb6\x01\n" +
-	"\x10ListSheetEntries\x12,.linli.evaluation.v1.ListSheetEntriesRequest\x1a-.linli.evaluation.v1.ListSheetEntriesResponse\"E\xea\xdb\x18\b\n" +
-	"\x04\t\x05\x03\x02\x10\x02\x82\xd3\xe4\x93\x023\x121/v1/cycles/{cycle_id}/members/{member_id}/entries\x12\xb0\x01\n" +
+	"ListSheets\x12&.linli.evaluation.v1.ListSheetsRequest\x1a'.linli.evaluation.v1.ListSheetsResponse\"Y\xea\xdb\x18\x16\n" +
+	"\x04\x05\x03\x02\x01\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x029\x127/v1/cycles/{cycle_id}/communities/{community_id}/sheets\x12\xa4\x01\n" +
+	"\bGetSheet\x12$.linli.evaluation.v1.GetSheetRequest\x1a%.linli.evaluation.v1.GetSheetResponse\"K\xea\xdb\x18\t\n" +
+	"\x05\t\x05\x03\x02\x01\x10\x02\x82\xd3\xe4\x93\x028b\x05sheet\x12//v1/cycles/{cycle_id}/members/{member_id}/sheet\x12\xb7\x01\n" +
+	"\x10ListSheetEntries\x12,.linli.evaluation.v1.ListSheetEntriesRequest\x1a-.linli.evaluation.v1.ListSheetEntriesResponse\"F\xea\xdb\x18\t\n" +
+	"\x05\t\x05\x03\x02\x01\x10\x02\x82\xd3\xe4\x93\x023\x121/v1/cycles/{cycle_id}/members/{member_id}/entries\x12\xb0\x01\n" +
 	"\n" +
 	"SetOpinion\x12&.linli.evaluation.v1.SetOpinionRequest\x1a'.linli.evaluation.v1.SetOpinionResponse\"Q\xea\xdb\x18\a\n" +
 	"\x01\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02@:\x01*b\x05sheet\"4/v1/cycles/{cycle_id}/members/{member_id}:setOpinion\x12\xa4\x01\n" +
@@ -2275,14 +2275,14 @@ const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"SignSheets\x12&.linli.evaluation.v1.SignSheetsRequest\x1a'.linli.evaluation.v1.SignSheetsResponse\"d\xea\xdb\x18\x15\n" +
 	"\x01\x05\x10\x01\x1a\fcommunity_id(\x01\x82\xd3\xe4\x93\x02E:\x01*b\tsignature\"5/v1/cycles/{cycle_id}/communities/{community_id}:sign\x12\xd5\x01\n" +
 	"\x0fConsentToSheets\x12+.linli.evaluation.v1.ConsentToSheetsRequest\x1a,.linli.evaluation.v1.ConsentToSheetsResponse\"g\xea\xdb\x18\x15\n" +
-	"\x01\x03\x10\x01\x1a\fcommunity_id(\x01\x82\xd3\xe4\x93\x02H:\x01*b\tsignature\"8/v1/cycles/{cycle_id}/communities/{community_id}:consent\x12\x9d\x01\n" +
-	"\x0eListSignatures\x12*.linli.evaluation.v1.ListSignaturesRequest\x1a+.linli.evaluation.v1.ListSignaturesResponse\"2\xea\xdb\x18\x06\n" +
-	"\x02\x03\x02\x10\x02\x82\xd3\xe4\x93\x02\"\x12 /v1/cycles/{cycle_id}/signatures\x12\x91\x01\n" +
+	"\x01\x03\x10\x01\x1a\fcommunity_id(\x01\x82\xd3\xe4\x93\x02H:\x01*b\tsignature\"8/v1/cycles/{cycle_id}/communities/{community_id}:consent\x12\x9e\x01\n" +
+	"\x0eListSignatures\x12*.linli.evaluation.v1.ListSignaturesRequest\x1a+.linli.evaluation.v1.ListSignaturesResponse\"3\xea\xdb\x18\a\n" +
+	"\x03\x03\x02\x01\x10\x02\x82\xd3\xe4\x93\x02\"\x12 /v1/cycles/{cycle_id}/signatures\x12\x92\x01\n" +
 	"\n" +
-	"CloseCycle\x12&.linli.evaluation.v1.CloseCycleRequest\x1a'.linli.evaluation.v1.CloseCycleResponse\"2\xea\xdb\x18\a\n" +
-	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02!:\x01*b\x05cycle\"\x15/v1/cycles/{id}:close\x12\xb7\x01\n" +
-	"\rCorrectResult\x12).linli.evaluation.v1.CorrectResultRequest\x1a*.linli.evaluation.v1.CorrectResultResponse\"O\xea\xdb\x18\a\n" +
-	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02>:\x01*b\x06letter\"1/v1/cycles/{cycle_id}/members/{member_id}:correctB\xde\x01\n" +
+	"CloseCycle\x12&.linli.evaluation.v1.CloseCycleRequest\x1a'.linli.evaluation.v1.CloseCycleResponse\"3\xea\xdb\x18\b\n" +
+	"\x02\x02\x01\x10\x02(\x01\x82\xd3\xe4\x93\x02!:\x01*b\x05cycle\"\x15/v1/cycles/{id}:close\x12\xb8\x01\n" +
+	"\rCorrectResult\x12).linli.evaluation.v1.CorrectResultRequest\x1a*.linli.evaluation.v1.CorrectResultResponse\"P\xea\xdb\x18\b\n" +
+	"\x02\x02\x01\x10\x02(\x01\x82\xd3\xe4\x93\x02>:\x01*b\x06letter\"1/v1/cycles/{cycle_id}/members/{member_id}:correctB\xde\x01\n" +
 	"\x17com.linli.evaluation.v1B\n" +
 	"SheetProtoP\x01ZIgithub.com/linli-project/linli/proto/gen/linli/evaluation/v1;evaluationv1\xa2\x02\x03LEX\xaa\x02\x13Linli.Evaluation.V1\xca\x02\x13Linli\\Evaluation\\V1\xe2\x02\x1fLinli\\Evaluation\\V1\\GPBMetadata\xea\x02\x15Linli::Evaluation::V1b\x06proto3"
 

@@ -68,12 +68,12 @@ type SheetServiceClient interface {
 	// ConsentToSheets is the street's consent, or its no with a reason: then the community signs anew. Street officer whose own sheet is not among them.
 	// FAILED_PRECONDITION WRONG_STATE; PERMISSION_DENIED SIGNS_ONESELF; INVALID_ARGUMENT INVALID_FIELD: no without a reason.
 	ConsentToSheets(ctx context.Context, in *ConsentToSheetsRequest, opts ...grpc.CallOption) (*ConsentToSheetsResponse, error)
-	// ListSignatures answers how far the communities of a cycle are. District officer, street officers for theirs.
+	// ListSignatures answers how far the communities of a cycle are. District and city officers, street officers for theirs.
 	ListSignatures(ctx context.Context, in *ListSignaturesRequest, opts ...grpc.CallOption) (*ListSignaturesResponse, error)
-	// CloseCycle closes a cycle whose communities are all consented to, and issues its letters. The work goes on after the answer. District officer.
+	// CloseCycle closes a cycle whose communities are all consented to, and issues its letters. The work goes on after the answer. District officer, city officer.
 	// FAILED_PRECONDITION WRONG_STATE, NOT_ALL_CONSENTED.
 	CloseCycle(ctx context.Context, in *CloseCycleRequest, opts ...grpc.CallOption) (*CloseCycleResponse, error)
-	// CorrectResult sums a member's year anew after the close, and may change the opinion, with a reason: the letter is issued again and a new reply is asked for. District officer.
+	// CorrectResult sums a member's year anew after the close, and may change the opinion, with a reason: the letter is issued again and a new reply is asked for. District officer, city officer.
 	// FAILED_PRECONDITION WRONG_STATE.
 	CorrectResult(ctx context.Context, in *CorrectResultRequest, opts ...grpc.CallOption) (*CorrectResultResponse, error)
 }
@@ -250,12 +250,12 @@ type SheetServiceServer interface {
 	// ConsentToSheets is the street's consent, or its no with a reason: then the community signs anew. Street officer whose own sheet is not among them.
 	// FAILED_PRECONDITION WRONG_STATE; PERMISSION_DENIED SIGNS_ONESELF; INVALID_ARGUMENT INVALID_FIELD: no without a reason.
 	ConsentToSheets(context.Context, *ConsentToSheetsRequest) (*ConsentToSheetsResponse, error)
-	// ListSignatures answers how far the communities of a cycle are. District officer, street officers for theirs.
+	// ListSignatures answers how far the communities of a cycle are. District and city officers, street officers for theirs.
 	ListSignatures(context.Context, *ListSignaturesRequest) (*ListSignaturesResponse, error)
-	// CloseCycle closes a cycle whose communities are all consented to, and issues its letters. The work goes on after the answer. District officer.
+	// CloseCycle closes a cycle whose communities are all consented to, and issues its letters. The work goes on after the answer. District officer, city officer.
 	// FAILED_PRECONDITION WRONG_STATE, NOT_ALL_CONSENTED.
 	CloseCycle(context.Context, *CloseCycleRequest) (*CloseCycleResponse, error)
-	// CorrectResult sums a member's year anew after the close, and may change the opinion, with a reason: the letter is issued again and a new reply is asked for. District officer.
+	// CorrectResult sums a member's year anew after the close, and may change the opinion, with a reason: the letter is issued again and a new reply is asked for. District officer, city officer.
 	// FAILED_PRECONDITION WRONG_STATE.
 	CorrectResult(context.Context, *CorrectResultRequest) (*CorrectResultResponse, error)
 	mustEmbedUnimplementedSheetServiceServer()

@@ -2962,22 +2962,23 @@ const file_linli_registry_v1_campaign_proto_rawDesc = "" +
 	"\x16PLACE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16PLACE_KIND_SECOND_HOME\x10\x01\x12\x16\n" +
 	"\x12PLACE_KIND_PARTNER\x10\x02\x12\x13\n" +
-	"\x0fPLACE_KIND_UNIT\x10\x032\xf9\x16\n" +
-	"\x0fCampaignService\x12\xb7\x01\n" +
-	"\fOpenCampaign\x12&.linli.registry.v1.OpenCampaignRequest\x1a'.linli.registry.v1.OpenCampaignResponse\"V\xea\xdb\x18\x14\n" +
-	"\x01\x02\x10\x01\x1a\vdistrict_id(\x01\x82\xd3\xe4\x93\x028:\x01*b\bcampaign\")/v1/organizations/{district_id}/campaigns\x12\x8f\x01\n" +
+	"\x0fPLACE_KIND_UNIT\x10\x032\xfd\x16\n" +
+	"\x0fCampaignService\x12\xb8\x01\n" +
+	"\fOpenCampaign\x12&.linli.registry.v1.OpenCampaignRequest\x1a'.linli.registry.v1.OpenCampaignResponse\"W\xea\xdb\x18\x15\n" +
+	"\x02\x02\x01\x10\x01\x1a\vdistrict_id(\x01\x82\xd3\xe4\x93\x028:\x01*b\bcampaign\")/v1/organizations/{district_id}/campaigns\x12\x8f\x01\n" +
 	"\vGetCampaign\x12%.linli.registry.v1.GetCampaignRequest\x1a&.linli.registry.v1.GetCampaignResponse\"1\xea\xdb\x18\t\n" +
 	"\x05\a\x05\x03\x02\x01\x10\x02\x82\xd3\xe4\x93\x02\x1eb\bcampaign\x12\x12/v1/campaigns/{id}\x12\xa2\x01\n" +
 	"\rListCampaigns\x12'.linli.registry.v1.ListCampaignsRequest\x1a(.linli.registry.v1.ListCampaignsResponse\">\xea\xdb\x18\t\n" +
 	"\x05\a\x05\x03\x02\x01\x10\x02\x82\xd3\xe4\x93\x02+\x12)/v1/organizations/{district_id}/campaigns\x12\xc6\x01\n" +
 	"\x10ProposeExclusion\x12*.linli.registry.v1.ProposeExclusionRequest\x1a+.linli.registry.v1.ProposeExclusionResponse\"Y\xea\xdb\x18\b\n" +
-	"\x02\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02G:\x01*b\texclusion\"7/v1/campaigns/{campaign_id}/members/{member_id}:exclude\x12\xca\x01\n" +
-	"\x0fDecideExclusion\x12).linli.registry.v1.DecideExclusionRequest\x1a*.linli.registry.v1.DecideExclusionResponse\"`\xea\xdb\x18\a\n" +
-	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02O:\x01*b\texclusion\"?/v1/campaigns/{campaign_id}/members/{member_id}:decideExclusion\x12\xc8\x01\n" +
-	"\x13RevealExclusionNote\x12-.linli.registry.v1.RevealExclusionNoteRequest\x1a..linli.registry.v1.RevealExclusionNoteResponse\"R\xea\xdb\x18\t\n" +
-	"\x03\a\x05\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02?:\x01*\":/v1/campaigns/{campaign_id}/members/{member_id}:revealNote\x12\xc3\x01\n" +
-	"\x0eListExclusions\x12(.linli.registry.v1.ListExclusionsRequest\x1a).linli.registry.v1.ListExclusionsResponse\"\\\xea\xdb\x18\x18\n" +
-	"\x03\a\x05\x02\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02:\x128/v1/campaigns/{campaign_id}/exclusions/{organization_id}\x12\xe6\x01\n" +
+	"\x02\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02G:\x01*b\texclusion\"7/v1/campaigns/{campaign_id}/members/{member_id}:exclude\x12\xcb\x01\n" +
+	"\x0fDecideExclusion\x12).linli.registry.v1.DecideExclusionRequest\x1a*.linli.registry.v1.DecideExclusionResponse\"a\xea\xdb\x18\b\n" +
+	"\x02\x02\x01\x10\x02(\x01\x82\xd3\xe4\x93\x02O:\x01*b\texclusion\"?/v1/campaigns/{campaign_id}/members/{member_id}:decideExclusion\x12\xc9\x01\n" +
+	"\x13RevealExclusionNote\x12-.linli.registry.v1.RevealExclusionNoteRequest\x1a..linli.registry.v1.RevealExclusionNoteResponse\"S\xea\xdb\x18\n" +
+	"\n" +
+	"\x04\a\x05\x02\x01\x10\x02(\x01\x82\xd3\xe4\x93\x02?:\x01*\":/v1/campaigns/{campaign_id}/members/{member_id}:revealNote\x12\xc4\x01\n" +
+	"\x0eListExclusions\x12(.linli.registry.v1.ListExclusionsRequest\x1a).linli.registry.v1.ListExclusionsResponse\"]\xea\xdb\x18\x19\n" +
+	"\x04\a\x05\x02\x01\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02:\x128/v1/campaigns/{campaign_id}/exclusions/{organization_id}\x12\xe6\x01\n" +
 	"\x15GetCampaignCompletion\x12/.linli.registry.v1.GetCampaignCompletionRequest\x1a0.linli.registry.v1.GetCampaignCompletionResponse\"j\xea\xdb\x18\x1a\n" +
 	"\x05\a\x05\x03\x02\x01\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02Fb\n" +
 	"completion\x128/v1/campaigns/{campaign_id}/completion/{organization_id}\x12\xb0\x01\n" +

@@ -46,8 +46,9 @@ const (
 //
 // Failures as at RegistryService.
 type CampaignServiceClient interface {
-	// OpenCampaign begins the campaign of a district and year. District officer.
-	// ALREADY_EXISTS CAMPAIGN_EXISTS; INVALID_ARGUMENT INVALID_FIELD: the
+	// OpenCampaign begins the campaign of a year, of a district or of a whole city.
+	// District officer, city officer.
+	// ALREADY_EXISTS CAMPAIGN_EXISTS: also of the city above or a district below; INVALID_ARGUMENT INVALID_FIELD: the
 	// deadline is not after the beginning.
 	OpenCampaign(ctx context.Context, in *OpenCampaignRequest, opts ...grpc.CallOption) (*OpenCampaignResponse, error)
 	// GetCampaign answers one campaign. Offices in the district or above it.
@@ -61,15 +62,15 @@ type CampaignServiceClient interface {
 	// WRONG_STATE: a proposal waits already.
 	ProposeExclusion(ctx context.Context, in *ProposeExclusionRequest, opts ...grpc.CallOption) (*ProposeExclusionResponse, error)
 	// DecideExclusion approves an exclusion or rejects it; only an approved one
-	// counts. District officer, who is not the one who proposed.
+	// counts. District officer, or city officer for a city's campaign, who is not the one who proposed.
 	// FAILED_PRECONDITION WRONG_STATE; PERMISSION_DENIED APPROVES_OWN; ABORTED
 	// STALE_ETAG.
 	DecideExclusion(ctx context.Context, in *DecideExclusionRequest, opts ...grpc.CallOption) (*DecideExclusionResponse, error)
 	// RevealExclusionNote opens what was written to an exclusion, for a reason
-	// that is kept. The home organization, district officer.
+	// that is kept. The home organization, district or city officer.
 	RevealExclusionNote(ctx context.Context, in *RevealExclusionNoteRequest, opts ...grpc.CallOption) (*RevealExclusionNoteResponse, error)
 	// ListExclusions answers the exclusions of a campaign at an organization and
-	// below it, by home organization. The home organization, district officer.
+	// below it, by home organization. The home organization, district or city officer.
 	ListExclusions(ctx context.Context, in *ListExclusionsRequest, opts ...grpc.CallOption) (*ListExclusionsResponse, error)
 	// GetCampaignCompletion counts the members whose membership is held at an
 	// organization or below it: not due and exempt by reason, accepted on time
@@ -294,8 +295,9 @@ func (c *campaignServiceClient) ListPlaces(ctx context.Context, in *ListPlacesRe
 //
 // Failures as at RegistryService.
 type CampaignServiceServer interface {
-	// OpenCampaign begins the campaign of a district and year. District officer.
-	// ALREADY_EXISTS CAMPAIGN_EXISTS; INVALID_ARGUMENT INVALID_FIELD: the
+	// OpenCampaign begins the campaign of a year, of a district or of a whole city.
+	// District officer, city officer.
+	// ALREADY_EXISTS CAMPAIGN_EXISTS: also of the city above or a district below; INVALID_ARGUMENT INVALID_FIELD: the
 	// deadline is not after the beginning.
 	OpenCampaign(context.Context, *OpenCampaignRequest) (*OpenCampaignResponse, error)
 	// GetCampaign answers one campaign. Offices in the district or above it.
@@ -309,15 +311,15 @@ type CampaignServiceServer interface {
 	// WRONG_STATE: a proposal waits already.
 	ProposeExclusion(context.Context, *ProposeExclusionRequest) (*ProposeExclusionResponse, error)
 	// DecideExclusion approves an exclusion or rejects it; only an approved one
-	// counts. District officer, who is not the one who proposed.
+	// counts. District officer, or city officer for a city's campaign, who is not the one who proposed.
 	// FAILED_PRECONDITION WRONG_STATE; PERMISSION_DENIED APPROVES_OWN; ABORTED
 	// STALE_ETAG.
 	DecideExclusion(context.Context, *DecideExclusionRequest) (*DecideExclusionResponse, error)
 	// RevealExclusionNote opens what was written to an exclusion, for a reason
-	// that is kept. The home organization, district officer.
+	// that is kept. The home organization, district or city officer.
 	RevealExclusionNote(context.Context, *RevealExclusionNoteRequest) (*RevealExclusionNoteResponse, error)
 	// ListExclusions answers the exclusions of a campaign at an organization and
-	// below it, by home organization. The home organization, district officer.
+	// below it, by home organization. The home organization, district or city officer.
 	ListExclusions(context.Context, *ListExclusionsRequest) (*ListExclusionsResponse, error)
 	// GetCampaignCompletion counts the members whose membership is held at an
 	// organization or below it: not due and exempt by reason, accepted on time
