@@ -9,6 +9,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/linli-project/linli/gateway/internal/encode"
 )
 
 // body is a limited request body that remembers what was wrong with it: the
@@ -30,17 +32,19 @@ func limited(bytes int64, next http.Handler) http.Handler {
 // marshaler is the API's JSON: camelCase, fields that are unset left out,
 // unknown fields refused. It appends into a buffer sized for the message and
 // decodes in one pass.
-type marshaler struct{}
+type marshaler struct{ encoder *encode.Encoder }
+
+func newMarshaler() marshaler { return marshaler{&encode.Encoder{}} }
 
 func (marshaler) ContentType(any) string { return "application/json" }
 
-func (marshaler) Marshal(v any) ([]byte, error) {
-	m, ok := v.(proto.Message)
+func (m marshaler) Marshal(v any) ([]byte, error) {
+	message, ok := v.(proto.Message)
 	if !ok {
 		return json.Marshal(v)
 	}
-	// JSON is about twice the size of the wire form.
-	return protojson.MarshalOptions{}.MarshalAppend(make([]byte, 0, 2*proto.Size(m)+64), m)
+	// Texts are as long as in the wire form; names and times are longer.
+	return m.encoder.Append(make([]byte, 0, proto.Size(message)*5/4+512), message.ProtoReflect())
 }
 
 func (marshaler) Unmarshal(data []byte, v any) error {

@@ -205,7 +205,7 @@ func answered(s uploadStream, err error) (proto.Message, error) {
 }
 
 func writeJSON(w http.ResponseWriter, m proto.Message) {
-	out, err := marshaler{}.Marshal(m)
+	out, err := newMarshaler().Marshal(m)
 	if err != nil {
 		w.WriteHeader(http.StatusInternalServerError)
 		return

@@ -107,7 +107,7 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 
 func newMux(q queries) *runtime.ServeMux {
 	return runtime.NewServeMux(
-		runtime.WithMarshalerOption(runtime.MIMEWildcard, marshaler{}),
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, newMarshaler()),
 		runtime.WithErrorHandler(answerError),
 		runtime.WithRoutingErrorHandler(answerRoutingError),
 		runtime.WithIncomingHeaderMatcher(passedIn),

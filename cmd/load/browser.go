@@ -106,7 +106,7 @@ func (p *page) open(ctx context.Context, base string) (ended chan error, err err
 		return nil, fmt.Errorf("open the stream: %w", err)
 	}
 	req.Header.Set("Authorization", "Bearer "+staffToken())
-	reply, err := http.DefaultClient.Do(req)
+	reply, err := http.DefaultClient.Do(req) //nolint:bodyclose // the reader below closes it
 	if err != nil {
 		return nil, fmt.Errorf("open the stream: %w", err)
 	}

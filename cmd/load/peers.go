@@ -154,7 +154,6 @@ type postgres struct {
 	program  string
 	server   *process
 	process  *process
-	rows     int
 	commands string              // folder of initdb and postgres
 	as       *syscall.Credential // it does not run as root
 }

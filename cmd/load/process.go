@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -127,15 +126,6 @@ func run(ctx context.Context, folder string, as *syscall.Credential, env []strin
 		return string(out), fmt.Errorf("%s %s: %w: %s", filepath.Base(program), strings.Join(args, " "), err, tail)
 	}
 	return string(out), nil
-}
-
-// stopAll stops processes in reverse order.
-func stopAll(all []*process) error {
-	var problems []error
-	for i := len(all) - 1; i >= 0; i-- {
-		problems = append(problems, all[i].stop())
-	}
-	return errors.Join(problems...)
 }
 
 // cpuTime answers the CPU time that processes have used so far.

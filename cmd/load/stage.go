@@ -89,8 +89,11 @@ func (s *stage) starts(ctx context.Context, rows int) ([]figures.Row, error) {
 			if err != nil {
 				return nil, errors.Join(err, l.lower(ctx))
 			}
-			time.Sleep(idleFor)
-			mb, err := anonymous(t.pids...)
+			err = leaveAlone(ctx)
+			mb, unread := anonymous(t.pids...)
+			if err = errors.Join(err, unread); err != nil {
+				return nil, errors.Join(err, l.lower(ctx))
+			}
 			if err = errors.Join(err, l.lower(ctx)); err != nil {
 				return nil, err
 			}
@@ -126,13 +129,25 @@ func (s *stage) raise(ctx context.Context, rows int) (all []target, err error) {
 		}
 		all = append(all, t)
 	}
-	time.Sleep(idleFor)
+	if err := leaveAlone(ctx); err != nil {
+		return nil, err
+	}
 	for _, t := range all {
 		if s.idle[t.name], err = anonymous(t.pids...); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
+}
+
+// leaveAlone gives servers the time to come to rest.
+func leaveAlone(ctx context.Context) error {
+	select {
+	case <-time.After(idleFor):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // loaded answers the memory of linli after the load.

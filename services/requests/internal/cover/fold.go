@@ -112,15 +112,20 @@ func (f *folded) take(p Found) bool {
 	return true
 }
 
+// numerals are the Han letters that stand for a number, or for a unit's name.
+var numerals = lettersOf("〇零幺一壹二贰三叁四肆五伍六陆七柒八捌九玖十百拾佰甲乙丙丁")
+
 // wordsOnly says whether a text is of common Han letters and punctuation, none
 // of which stands for a number: whatever is found in a text has a numeral in it,
 // or a letter that stands for one.
 func wordsOnly(text string) bool {
 	for _, r := range text {
-		if !isCommonHan(r) && !strings.ContainsRune("\n ,.!?:;\uff0c\u3002\uff01\uff1f\uff1a\uff1b\u3001", r) {
-			return false
-		}
-		if _, digit := digitOf(r); digit || strings.ContainsRune("十百拾佰甲乙丙丁", r) {
+		switch {
+		case isCommonHan(r):
+			if numerals.has(r) {
+				return false
+			}
+		case !strings.ContainsRune("\n ,.!?:;\uff0c\u3002\uff01\uff1f\uff1a\uff1b\u3001", r):
 			return false
 		}
 	}
