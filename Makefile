@@ -80,6 +80,22 @@ bench: ## storage beside raw fsync, REST beside a bare handler
 figures: ## print docs/performance.md and docs/reliability.md from docs/figures
 	go run ./cmd/figures/print
 
+.PHONY: pressure
+pressure: build ## offer ten times what can be carried for a minute, and callers who mean no good
+	go build -o bin/pressure ./cmd/pressure
+	bin/pressure -figures docs/figures
+
+.PHONY: compare
+# Both shapes of linli in turn with what they are measured against: the peers in
+# the folder PEERS (needs wrk, PostgreSQL and curl), else a bare net/http handler.
+# SIZES, CONNS, SECONDS_EACH and REPEATS make it shorter or longer; with
+# FIGURES=docs/figures the figures are kept.
+compare: build ## measure REST beside others: PEERS, SIZES, CONNS, SECONDS_EACH, REPEATS, SHAPES, FIGURES
+	go build -o bin/load ./cmd/load
+	bin/load compare --sizes $(or $(SIZES),10000) --conns $(or $(CONNS),1,16,64,256) --seconds $(or $(SECONDS_EACH),3) \
+	  --repeats $(or $(REPEATS),3) --shapes $(or $(SHAPES),one,six) $(if $(PEERS),--peers $(PEERS)) \
+	  $(if $(COMPARE_DIR),--dir $(COMPARE_DIR)) $(if $(FIGURES),--figures $(FIGURES)) $(if $(NOTE),--note "$(NOTE)")
+
 nightly: ## what takes longer: a thousand kills, long histories, the race detector everywhere, fuzzing
 	LINLI_NIGHTLY=1 go test -race -timeout 4h ./pkg/...
 	go test -race -timeout 1h ./services/... ./gateway/... ./cmd/...

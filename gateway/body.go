@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -95,6 +96,9 @@ func bodyProblem(err error) *problem {
 	if errors.As(err, &tooLarge) {
 		return &problem{Status: http.StatusRequestEntityTooLarge, Reason: "BODY_TOO_LARGE",
 			Params: []string{"limit_bytes", limitText(tooLarge.Limit)}}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &problem{Status: http.StatusRequestTimeout, Reason: "BODY_TOO_SLOW"}
 	}
 	return &problem{Status: http.StatusBadRequest, Reason: "MALFORMED_BODY", Want: []string{"want.syntax"}}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/linli-project/linli/gateway"
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/admit"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/rpc"
@@ -46,6 +48,11 @@ func (s *spring) flow(t *testing.T, kind, id string, data proto.Message) {
 
 func watching(t *testing.T) (*spring, *httptest.Server) {
 	t.Helper()
+	return watchingWithin(t, admit.Limits{}, clock.Wall())
+}
+
+func watchingWithin(t *testing.T, l admit.Limits, wall clock.Clock) (*spring, *httptest.Server) {
+	t.Helper()
 	source := &spring{}
 	service, stop, err := watch.New(source)
 	if err != nil {
@@ -57,11 +64,17 @@ func watching(t *testing.T) (*spring, *httptest.Server) {
 		t.Fatal(err)
 	}
 	h, err := gateway.New(gateway.Config{Conn: door.Conn(), Dev: true, Ready: func() bool { return true },
-		Wall: clock.Wall(), Log: slog.New(slog.DiscardHandler), Metrics: http.NotFoundHandler()})
+		Limits: l, Wall: wall, Log: slog.New(slog.DiscardHandler), Metrics: http.NotFoundHandler()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(h)
+	server := httptest.NewUnstartedServer(h)
+	server.Config.ConnState = func(c net.Conn, s http.ConnState) {
+		if tcp, ok := c.(*net.TCPConn); ok && s == http.StateNew {
+			_ = tcp.SetWriteBuffer(4096) // a slow reader is noticed after little
+		}
+	}
+	server.Start()
 	t.Cleanup(func() {
 		if err := stop(); err != nil {
 			t.Error(err)

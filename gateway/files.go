@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -131,7 +132,7 @@ func upload(w http.ResponseWriter, r *http.Request, taken []string, open func(co
 	reply, err := pump(file, stream)
 	var tooLarge *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge):
+	case errors.As(err, &tooLarge), errors.Is(err, os.ErrDeadlineExceeded):
 		writeProblem(w, r, *bodyProblem(err))
 	case err != nil:
 		writeProblem(w, r, fileProblem(err, mediaType, file.head))

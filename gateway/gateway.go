@@ -4,22 +4,20 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
-	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/klauspost/compress/gzhttp"
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
-	devv1 "github.com/linli-project/linli/proto/gen/linli/dev/v1"
 	evaluationv1 "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
-	projectsv1 "github.com/linli-project/linli/proto/gen/linli/projects/v1"
-	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
-	requestsv1 "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 
+	"github.com/linli-project/linli/pkg/admit"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/rpc"
 )
@@ -40,7 +38,11 @@ type Config struct {
 	Ready func() bool
 	// Metrics answers /metrics.
 	Metrics http.Handler
-	// Wall is the house's clock, for deadlines of writes.
+	// Limits of what is taken on at once, zero for the defaults; what is refused
+	// is counted in Meter, if there is one.
+	Limits admit.Limits
+	Meter  prometheus.Registerer
+	// Wall is the house's clock, for deadlines of reads and writes.
 	Wall clock.Clock
 	Log  *slog.Logger
 }
@@ -75,7 +77,7 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, problem{Status: http.StatusNotFound, Reason: "METHOD_CLOSED"})
 	})
-	return hardened(compressed(mux)), nil
+	return hardened(newAdmission(c.Limits, c.Wall, c.Meter, compressed(mux))), nil
 }
 
 // Health is what a process without REST answers over HTTP: /healthz, whether
@@ -110,57 +112,6 @@ func compressed(next http.Handler) http.Handler {
 		}
 		packed.ServeHTTP(w, r)
 	})
-}
-
-// newREST mounts the generated routes over the client connection, so that
-// every call passes the chain.
-func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
-	mux := runtime.NewServeMux(
-		runtime.WithMarshalerOption(runtime.MIMEWildcard, marshaler{}),
-		runtime.WithErrorHandler(answerError),
-		runtime.WithRoutingErrorHandler(answerRoutingError),
-		runtime.WithIncomingHeaderMatcher(passedIn),
-		runtime.WithOutgoingHeaderMatcher(passedOut),
-		runtime.WithMiddlewares(readQueries().only),
-	)
-	ctx := context.Background()
-	var clock error
-	if dev {
-		clock = devv1.RegisterClockServiceHandlerClient(ctx, mux, devv1.NewClockServiceClient(conn))
-	}
-	return mux, errors.Join(clock,
-		registryv1.RegisterRegistryServiceHandlerClient(ctx, mux, registryv1.NewRegistryServiceClient(conn)),
-		registryv1.RegisterPolicyServiceHandlerClient(ctx, mux, registryv1.NewPolicyServiceClient(conn)),
-		registryv1.RegisterInboxServiceHandlerClient(ctx, mux, registryv1.NewInboxServiceClient(conn)),
-		registryv1.RegisterCampaignServiceHandlerClient(ctx, mux, registryv1.NewCampaignServiceClient(conn)),
-		requestsv1.RegisterRequestsServiceHandlerClient(ctx, mux, requestsv1.NewRequestsServiceClient(conn)),
-		requestsv1.RegisterHandlingServiceHandlerClient(ctx, mux, requestsv1.NewHandlingServiceClient(conn)),
-		requestsv1.RegisterCircleServiceHandlerClient(ctx, mux, requestsv1.NewCircleServiceClient(conn)),
-		requestsv1.RegisterAidServiceHandlerClient(ctx, mux, requestsv1.NewAidServiceClient(conn)),
-		requestsv1.RegisterMatchingServiceHandlerClient(ctx, mux, requestsv1.NewMatchingServiceClient(conn)),
-		requestsv1.RegisterProviderServiceHandlerClient(ctx, mux, requestsv1.NewProviderServiceClient(conn)),
-		projectsv1.RegisterProjectsServiceHandlerClient(ctx, mux, projectsv1.NewProjectsServiceClient(conn)),
-		projectsv1.RegisterCheckServiceHandlerClient(ctx, mux, projectsv1.NewCheckServiceClient(conn)),
-		projectsv1.RegisterNoticeServiceHandlerClient(ctx, mux, projectsv1.NewNoticeServiceClient(conn)),
-		projectsv1.RegisterDeliveryServiceHandlerClient(ctx, mux, projectsv1.NewDeliveryServiceClient(conn)),
-		projectsv1.RegisterSpendingServiceHandlerClient(ctx, mux, projectsv1.NewSpendingServiceClient(conn)),
-		projectsv1.RegisterIndicatorServiceHandlerClient(ctx, mux, projectsv1.NewIndicatorServiceClient(conn)),
-		projectsv1.RegisterAcceptanceServiceHandlerClient(ctx, mux, projectsv1.NewAcceptanceServiceClient(conn)),
-		projectsv1.RegisterModelServiceHandlerClient(ctx, mux, projectsv1.NewModelServiceClient(conn)),
-		projectsv1.RegisterLetterServiceHandlerClient(ctx, mux, projectsv1.NewLetterServiceClient(conn)),
-		evaluationv1.RegisterEvaluationServiceHandlerClient(ctx, mux, evaluationv1.NewEvaluationServiceClient(conn)),
-		evaluationv1.RegisterLedgerServiceHandlerClient(ctx, mux, evaluationv1.NewLedgerServiceClient(conn)),
-		evaluationv1.RegisterPollServiceHandlerClient(ctx, mux, evaluationv1.NewPollServiceClient(conn)),
-		evaluationv1.RegisterSheetServiceHandlerClient(ctx, mux, evaluationv1.NewSheetServiceClient(conn)),
-		evaluationv1.RegisterReplyServiceHandlerClient(ctx, mux, evaluationv1.NewReplyServiceClient(conn)),
-		evaluationv1.RegisterCardServiceHandlerClient(ctx, mux, evaluationv1.NewCardServiceClient(conn)),
-		evaluationv1.RegisterSurveyServiceHandlerClient(ctx, mux, evaluationv1.NewSurveyServiceClient(conn)),
-		evaluationv1.RegisterExemptionServiceHandlerClient(ctx, mux, evaluationv1.NewExemptionServiceClient(conn)),
-		evaluationv1.RegisterBranchServiceHandlerClient(ctx, mux, evaluationv1.NewBranchServiceClient(conn)),
-		evaluationv1.RegisterConductServiceHandlerClient(ctx, mux, evaluationv1.NewConductServiceClient(conn)),
-		evaluationv1.RegisterLedgerExportServiceHandlerClient(ctx, mux, evaluationv1.NewLedgerExportServiceClient(conn)),
-		evaluationv1.RegisterHonorServiceHandlerClient(ctx, mux, evaluationv1.NewHonorServiceClient(conn)),
-	)
 }
 
 // passedHeaders of a request go to the door under the same names.
@@ -207,15 +158,21 @@ func printable(value string) bool {
 // hardened sets the headers that every answer has. Nothing here is to be
 // framed, sniffed, cached by strangers or run from elsewhere.
 func hardened(next http.Handler) http.Handler {
+	// Values are shared by all answers: a header that is added to gets a list of
+	// its own.
+	fixed := http.Header{}
+	fixed.Set("X-Content-Type-Options", "nosniff")
+	fixed.Set("X-Frame-Options", "DENY")
+	fixed.Set("Referrer-Policy", "no-referrer")
+	fixed.Set("Cache-Control", "no-store")
+	fixed.Set("Content-Security-Policy",
+		"default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "+
+			"frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
+	for name, values := range fixed {
+		fixed[name] = slices.Clip(values)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy",
-			"default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "+
-				"frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
+		maps.Copy(w.Header(), fixed)
 		next.ServeHTTP(w, r)
 	})
 }

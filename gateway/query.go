@@ -58,6 +58,10 @@ func (q queries) add(m protoreflect.MethodDescriptor) {
 // JSON writes them and as the proto does.
 func (q queries) only(next runtime.HandlerFunc) runtime.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request, path map[string]string) {
+		if r.URL.RawQuery == "" {
+			next(w, r, path)
+			return
+		}
 		pattern, _ := runtime.HTTPPattern(r.Context())
 		if names, known := q[r.Method+" "+patternText(pattern)]; known && !onlyParameters(w, r, names...) {
 			return

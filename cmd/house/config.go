@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"time"
+
+	"github.com/linli-project/linli/pkg/admit"
 )
 
 // Role is what one process runs.
@@ -88,8 +90,10 @@ type Config struct {
 	// SMTP is where messages are mailed through, see mail.New; empty = no mail
 	// goes out. MailFrom is the sender.
 	SMTP, MailFrom string
-	Log            *slog.Logger
-	Faults         Faults
+	// Limits of what is taken on at once; zero = admit.Defaults of this machine.
+	Limits admit.Limits
+	Log    *slog.Logger
+	Faults Faults
 }
 
 // Validate refuses what cannot work or must not be.

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -24,7 +22,7 @@ func (h *House) buildGateway(context.Context) error {
 	}
 	var err error
 	h.handler, err = gateway.New(gateway.Config{
-		Conn: conn, Dev: h.config.Dev, Ready: h.ready.Load,
+		Conn: conn, Dev: h.config.Dev, Ready: h.ready.Load, Limits: h.limits(), Meter: h.metrics,
 		Metrics: h.metricsHandler(), Wall: clock.Wall(), Log: h.config.Log,
 	})
 	if err != nil {
@@ -76,10 +74,7 @@ func (h *House) serveGRPC(l net.Listener) {
 
 func (h *House) serveHTTP(l net.Listener) {
 	h.httpAddr = l.Addr()
-	server := &http.Server{
-		Handler: h.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(h.config.Log.Handler(), slog.LevelWarn),
-	}
+	server := gateway.NewServer(h.handler, h.limits().Connections, h.config.Log)
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			h.failed <- fmt.Errorf("serve HTTP: %w", err)

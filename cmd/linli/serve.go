@@ -21,10 +21,10 @@ import (
 const stopWithin = 10 * time.Second
 
 type serveFlags struct {
-	role                                      house.Role
-	data, http, grpc, broker, clock, logLevel string
-	peers                                     map[string]*string
-	dev                                       bool
+	role                                              house.Role
+	data, http, grpc, broker, clock, logLevel, limits string
+	peers                                             map[string]*string
+	dev                                               bool
 }
 
 func serveCommand() *cobra.Command {
@@ -70,6 +70,7 @@ func serveAs(role house.Role, name, short string) *cobra.Command {
 	}
 	c.Flags().BoolVar(&f.dev, "dev", false, "development: tokens that anybody can write, loopback only")
 	c.Flags().StringVar(&f.clock, "clock", "", "with --dev, where the civil clock of a new folder begins (2013-01-01)")
+	limitsFlag(c, &f.limits)
 	c.Flags().StringVar(&f.logLevel, "log", "info", "debug, info, warn or error")
 	return c
 }
@@ -116,6 +117,10 @@ func (f serveFlags) config() (house.Config, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
 		return c, fmt.Errorf("--log %s: debug, info, warn or error", f.logLevel)
+	}
+	var err error
+	if c.Limits, err = parseLimits(f.limits); err != nil {
+		return c, err
 	}
 	c.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	if f.clock != "" {

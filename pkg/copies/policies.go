@@ -20,11 +20,12 @@ import (
 // Policies is a service's copy of what the districts decided.
 type Policies struct {
 	table *table.Table[*typev1.PolicyCopyRow]
+	read  Documents
 }
 
 // NewPolicies declares the copy.
 func NewPolicies() *Policies {
-	return &Policies{table.New(table.Spec[*typev1.PolicyCopyRow]{
+	return &Policies{table: table.New(table.Spec[*typev1.PolicyCopyRow]{
 		Number: store.TablePolicy, Name: "policy_copy",
 		Key: func(p *typev1.PolicyCopyRow) key.Key { return policyKey(p.GetDistrictPath(), p.GetYear()) },
 	})}
@@ -41,7 +42,7 @@ func (p *Policies) For(r kv.Reader, at scope.Path, year int) (policy.Policy, err
 			return policy.Policy{}, err
 		}
 		if ok {
-			return policyOf(row.Value.GetPolicy())
+			return p.read.Of(row.Value.GetPolicy())
 		}
 	}
 	return policy.Policy{}, nil

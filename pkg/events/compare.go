@@ -35,25 +35,27 @@ func (r *Relay) compare(ctx context.Context) error {
 		return err
 	}
 	var before store.StreamMark
-	var known bool
+	var known, sent bool
 	err = r.store.View(ctx, func(reader kv.Reader) (err error) {
-		before, known, err = store.Mark(reader)
+		if before, known, err = store.Mark(reader); err != nil || known {
+			return err
+		}
+		sent, err = store.HasSent(reader)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("read the stream's mark: %w", err)
 	}
-	// A store that kept no mark has filed nothing yet, or comes from a linli that
-	// kept none; then an empty stream is not the one it filled.
-	if known && now.Behind(before, r.store.Wall().Now(), keptFor) || !known && now.Last == 0 {
+	// A store that sent and kept no mark comes from a linli that kept none; an
+	// empty stream is not the one that it filled.
+	lost := known && now.Behind(before, r.store.Wall().Now(), keptFor) || !known && sent && now.Last == 0
+	if lost {
 		n, err := r.store.SendAgain(ctx, now)
 		if err != nil {
 			return err
 		}
-		if n > 0 {
-			r.log.Warn("the stream has lost messages, what is kept is sent again", "events", n,
-				"messages", now.Messages, "messages_before", before.Messages, "last", now.Last, "last_before", before.Last)
-		}
+		r.log.Warn("the stream has lost messages, what is kept is sent again", "events", n,
+			"messages", now.Messages, "messages_before", before.Messages, "last", now.Last, "last_before", before.Last)
 	}
 	r.compared = id
 	return nil

@@ -91,18 +91,18 @@ type place struct {
 	durable jetstream.Consumer
 }
 
-// NewConsumers makes or finds the durables of a service's reactions; with a
-// broker in another process later, when it is there.
-func NewConsumers(ctx context.Context, s *store.Store, b *Broker, log *slog.Logger, all ...Consumer) (*Consumers, error) {
-	out := &Consumers{}
+// NewConsumers makes the reactions of a service. Their durables are made or
+// found when they run, or when it is asked what they have applied: on a busy
+// machine that takes longer than everything else of a start, and no call waits
+// for it. Two reactions of one name are an error: they would share a durable.
+func NewConsumers(_ context.Context, s *store.Store, b *Broker, log *slog.Logger, all ...Consumer) (*Consumers, error) {
+	out, names := &Consumers{}, map[string]bool{}
 	for _, c := range all {
-		r := &running{Consumer: c, store: s, broker: b, log: log.With("consumer", c.Name)}
-		if b.server != nil {
-			if _, err := r.place(ctx); err != nil {
-				return nil, err
-			}
+		if names[c.Name] {
+			return nil, fmt.Errorf("events: two consumers are called %s", c.Name)
 		}
-		out.running = append(out.running, r)
+		names[c.Name] = true
+		out.running = append(out.running, &running{Consumer: c, store: s, broker: b, log: log.With("consumer", c.Name)})
 	}
 	return out, nil
 }

@@ -381,3 +381,11 @@ func TestDrain_WaitsForEffectsOfEffects(t *testing.T) {
 		t.Errorf("the sum is %d: the drain did not wait for the whole chain", got)
 	}
 }
+
+// Two reactions of one name would share what was delivered to either.
+func TestConsumers_HaveNamesOfTheirOwn(t *testing.T) {
+	one := events.Consumer{Name: "requests-copies", From: "registry", Subjects: []string{"linli.registry.member.*"}}
+	if _, err := events.NewConsumers(t.Context(), nil, nil, slog.New(slog.DiscardHandler), one, one); err == nil {
+		t.Error("one name twice was taken")
+	}
+}

@@ -23,6 +23,8 @@ type next func(ctx context.Context, req any) (any, error)
 type callInfo struct {
 	method string
 	stream bool
+	// network: the call came over a socket, and was not let in by the gateway.
+	network bool
 	// setHeader sends a header to the caller with the reply.
 	setHeader func(key, value string)
 }
@@ -52,6 +54,7 @@ func newChain(c Config) (*chain, error) {
 		shapes: shapes,
 		elements: []element{
 			{"call id", "first, so that every line and error can name it", callID(c.IDs)},
+			{"admit", "before anything is spent on the call; what it refuses is counted, not logged", admitted(c.Gates, table)},
 			{"observe", "outside the errors, so that it sees the final status", observe(c.Log, c.Wall, seen)},
 			{"status", "turns every error below into a status, recovered panics too", toStatus(c.Log)},
 			{"recover", "inside status, so that a panic is answered like an error", recovered(c.Log)},
@@ -62,6 +65,7 @@ func newChain(c Config) (*chain, error) {
 		},
 		quiet: []element{
 			{"nobody", "first: whatever says who calls, or which call it is, goes no further", nobody()},
+			{"admit", "as above: it looks at the method only", admitted(c.Gates, table)},
 			{"status", "as above; what it logs of a failure inside names the method only", toStatus(c.Log)},
 			{"recover", "as above", recovered(c.Log)},
 			{"deadline", "as above", deadline()},
@@ -71,22 +75,22 @@ func newChain(c Config) (*chain, error) {
 	}, nil
 }
 
-func (c *chain) unary() grpc.UnaryServerInterceptor {
+func (c *chain) unary(network bool) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		if openService(serviceOf(info.FullMethod)) {
 			return handler(ctx, req)
 		}
-		ci := callInfo{method: info.FullMethod, setHeader: func(k, v string) { setHeader(ctx, k, v) }}
+		ci := callInfo{method: info.FullMethod, network: network, setHeader: func(k, v string) { setHeader(ctx, k, v) }}
 		return c.wrap(ci, next(handler))(ctx, req)
 	}
 }
 
-func (c *chain) stream() grpc.StreamServerInterceptor {
+func (c *chain) stream(network bool) grpc.StreamServerInterceptor {
 	return func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 		if openService(serviceOf(info.FullMethod)) {
 			return handler(srv, ss)
 		}
-		ci := callInfo{method: info.FullMethod, stream: true, setHeader: func(k, v string) { setHeader(ss.Context(), k, v) }}
+		ci := callInfo{method: info.FullMethod, stream: true, network: network, setHeader: func(k, v string) { setHeader(ss.Context(), k, v) }}
 		_, err := c.wrap(ci, func(ctx context.Context, _ any) (any, error) {
 			return nil, handler(srv, &serverStream{ServerStream: ss, ctx: ctx, shapes: c.shapes})
 		})(ss.Context(), nil)

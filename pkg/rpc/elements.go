@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -78,6 +79,30 @@ type metrics struct {
 	calls    *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	inFlight prometheus.Gauge
+	// found are the figures of calls by method and code, looked up once.
+	found sync.Map
+}
+
+// methodCode is what calls are counted by.
+type methodCode struct {
+	method string
+	code   codes.Code
+}
+
+type counted struct {
+	calls   prometheus.Counter
+	seconds prometheus.Observer
+}
+
+// count counts one call.
+func (m *metrics) count(method string, code codes.Code, took time.Duration) {
+	at := methodCode{method, code}
+	c, known := m.found.Load(at)
+	if !known {
+		c, _ = m.found.LoadOrStore(at, counted{m.calls.WithLabelValues(method, code.String()), m.seconds.WithLabelValues(method)})
+	}
+	c.(counted).calls.Inc()
+	c.(counted).seconds.Observe(took.Seconds())
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -107,15 +132,10 @@ func observe(log *slog.Logger, wall clock.Clock, m *metrics) elementFunc {
 		reply, err := next(context.WithValue(ctx, callerKey{}, who), req)
 		took := wall.Now().Sub(began)
 		code := status.Code(err)
-		m.calls.WithLabelValues(info.method, code.String()).Inc()
-		m.seconds.WithLabelValues(info.method).Observe(took.Seconds())
-		level := slog.LevelDebug
-		switch code {
-		case codes.OK:
-		case codes.Internal, codes.Unknown, codes.DataLoss:
-			level = slog.LevelError
-		default:
-			level = slog.LevelInfo
+		m.count(info.method, code, took)
+		level := levelOf(code)
+		if !log.Enabled(ctx, level) {
+			return reply, err
 		}
 		log.LogAttrs(ctx, level, "call",
 			slog.String("method", info.method), slog.String("code", code.String()),
@@ -123,6 +143,18 @@ func observe(log *slog.Logger, wall clock.Clock, m *metrics) elementFunc {
 			slog.String("call_id", access.From(ctx).ID), slog.String("person", who.person),
 			slog.String("traceparent", access.From(ctx).TraceParent))
 		return reply, err
+	}
+}
+
+// levelOf: what succeeded is for those who look for it.
+func levelOf(code codes.Code) slog.Level {
+	switch code {
+	case codes.OK:
+		return slog.LevelDebug
+	case codes.Internal, codes.Unknown, codes.DataLoss:
+		return slog.LevelError
+	default:
+		return slog.LevelInfo
 	}
 }
 

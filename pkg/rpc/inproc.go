@@ -12,7 +12,14 @@ import (
 // not: the one request of a call that streams answers can be sent to a stream
 // that the chain has refused already. What ended the stream comes with the first
 // answer; generated clients take an error of the request for the call's own.
-type inproc struct{ grpc.ClientConnInterface }
+type inproc struct {
+	grpc.ClientConnInterface // of streams
+	local                    *local
+}
+
+func (c inproc) Invoke(ctx context.Context, method string, in, out any, opts ...grpc.CallOption) error {
+	return c.local.invoke(ctx, method, in, out, opts...)
+}
 
 func (c inproc) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 	s, err := c.ClientConnInterface.NewStream(ctx, desc, method, opts...)

@@ -23,6 +23,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/admit"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/kv"
@@ -78,10 +79,15 @@ type fixture struct {
 // newFixture serves the fake in memory and over TCP; every test runs on both.
 func newFixture(t *testing.T, a access.Authenticator, dev bool) fixture {
 	t.Helper()
+	return newGatedFixture(t, a, dev, nil)
+}
+
+func newGatedFixture(t *testing.T, a access.Authenticator, dev bool, gates admit.Gates) fixture {
+	t.Helper()
 	f := fixture{fake: &fake{}, log: &bytes.Buffer{}}
 	var err error
 	f.server, err = rpc.NewServer(rpc.Config{
-		Services: []rpc.Service{f.fake}, Authenticator: a, Wall: clock.Wall(), IDs: ids.New, Dev: dev,
+		Services: []rpc.Service{f.fake}, Authenticator: a, Wall: clock.Wall(), IDs: ids.New, Dev: dev, Gates: gates,
 		Log: slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {
@@ -134,7 +140,7 @@ func refused(t *testing.T, what string, err error, code codes.Code, reason strin
 }
 
 func TestChain_Order(t *testing.T) {
-	want := []string{"call id", "observe", "status", "recover", "deadline", "authenticate", "authorize", "validate"}
+	want := []string{"call id", "admit", "observe", "status", "recover", "deadline", "authenticate", "authorize", "validate"}
 	if got := rpc.ChainOrder(); !reflect.DeepEqual(got, want) {
 		t.Errorf("the order is %q", got)
 	}

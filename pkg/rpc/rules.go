@@ -27,6 +27,7 @@ func openService(name string) bool {
 type methodRule struct {
 	access  *typev1.Access
 	service Service
+	flow    flow
 }
 
 // rules is the policy table: the options of all methods of the services, by
@@ -50,7 +51,7 @@ func readRules(services []Service) (rules, error) {
 				if err != nil {
 					return nil, err
 				}
-				out[full] = methodRule{access: r, service: svc}
+				out[full] = methodRule{access: r, service: svc, flow: flowOf(methods.Get(i))}
 			}
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/admit"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/scope"
@@ -51,6 +52,10 @@ type Config struct {
 	Metrics       prometheus.Registerer
 	Wall          clock.Clock
 	IDs           ids.Source
+	// Gates stand before the calls that come over the network. Those from
+	// inside the process pass: they belong to a call that was let in. Without
+	// gates everything passes.
+	Gates admit.Gates
 	// TLS secures the listener; nil = it is plain.
 	TLS *tls.Config
 	// Dev serves the methods and the reflection of development.
@@ -62,6 +67,7 @@ type Config struct {
 type Server struct {
 	grpc   *grpc.Server
 	inproc *inprocgrpc.Channel
+	local  *local
 	health *health.Server
 }
 
@@ -72,30 +78,32 @@ func NewServer(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	unary, stream := chain.unary(), chain.stream()
 	secured := insecure.NewCredentials()
 	if c.TLS != nil {
 		secured = credentials.NewTLS(c.TLS)
 	}
 	s := &Server{
-		grpc: grpc.NewServer(
+		grpc: grpc.NewServer(append(networkLimits(c.Gates, chain.rules),
 			grpc.Creds(secured),
-			grpc.UnaryInterceptor(unary),
-			grpc.StreamInterceptor(stream),
+			grpc.UnaryInterceptor(chain.unary(true)),
+			grpc.StreamInterceptor(chain.stream(true)),
 			grpc.MaxRecvMsgSize(largestMessage),
 			grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: leastPing, PermitWithoutStream: true}),
-			grpc.KeepaliveParams(keepalive.ServerParameters{Time: 2 * pingEvery, Timeout: pingPatience}),
-		),
-		inproc: (&inprocgrpc.Channel{}).WithServerUnaryInterceptor(unary).WithServerStreamInterceptor(stream),
+			grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleFor, Time: 2 * pingEvery, Timeout: pingPatience}),
+		)...),
+		inproc: (&inprocgrpc.Channel{}).WithServerUnaryInterceptor(chain.unary(false)).WithServerStreamInterceptor(chain.stream(false)),
+		local:  &local{methods: map[string]localMethod{}, unary: chain.unary(false)},
 		health: health.NewServer(),
 	}
 	s.SetReady(false)
 	for _, svc := range c.Services {
 		svc.Register(s.grpc)
 		svc.Register(s.inproc)
+		svc.Register(s.local)
 	}
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	healthpb.RegisterHealthServer(s.inproc, s.health)
+	healthpb.RegisterHealthServer(s.local, s.health)
 	if c.Dev {
 		reflection.Register(s.grpc)
 	}
@@ -106,8 +114,9 @@ func NewServer(c Config) (*Server, error) {
 }
 
 // Conn is the door from inside the process: a client connection through the
-// same chain, without a socket.
-func (s *Server) Conn() grpc.ClientConnInterface { return inproc{s.inproc} }
+// same chain, without a socket. A message that was sent through it is no longer
+// its sender's to change.
+func (s *Server) Conn() grpc.ClientConnInterface { return inproc{s.inproc, s.local} }
 
 // Serve answers on a listener until GracefulStop. It closes the listener.
 func (s *Server) Serve(l net.Listener) error {

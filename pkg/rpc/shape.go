@@ -31,13 +31,14 @@ func (s *shapes) check(req any, language string) error {
 		return fmt.Errorf("rpc: a request of type %T", req)
 	}
 	broken := &shape{}
-	err := s.validator.Validate(msg)
-	if invalid := (*protovalidate.ValidationError)(nil); errors.As(err, &invalid) {
+	if err := s.validator.Validate(msg); err != nil {
+		invalid := (*protovalidate.ValidationError)(nil)
+		if !errors.As(err, &invalid) {
+			return err
+		}
 		for _, v := range invalid.Violations {
 			broken.add(protovalidate.FieldPathString(v.Proto.GetField()), inRule(v, language))
 		}
-	} else if err != nil {
-		return err
 	}
 	for _, field := range s.demands.blanks(msg.ProtoReflect(), "") {
 		broken.add(field, texts.Text(language, "rule."+ruleNotBlank))

@@ -66,6 +66,13 @@ func Mark(r kv.Reader) (m StreamMark, ok bool, err error) {
 	return m, true, nil
 }
 
+// HasSent says whether any event is filed as sent.
+func HasSent(r kv.Reader) (bool, error) {
+	prefix := key.New(tableSent)
+	items, err := r.Scan(kv.Range{From: prefix, To: prefix.End(), Limit: 1, KeysOnly: true})
+	return len(items) > 0, err
+}
+
 // sentAgainAtOnce keeps a slice of SendAgain inside the limits of a commit.
 const sentAgainAtOnce = 200
 

@@ -22,8 +22,9 @@ import (
 )
 
 const (
-	// waiting is how many changes a slow watcher may be behind.
-	waiting = 64
+	// waiting is how many changes a slow watcher may be behind: two windows of a
+	// relay, which come all at once.
+	waiting = 512
 	// mostWatchers keeps the house from being filled with open pages.
 	mostWatchers = 10_000
 )

@@ -11,7 +11,6 @@ import (
 	pb "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 
 	"github.com/linli-project/linli/pkg/access"
-	"github.com/linli-project/linli/pkg/copies"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/kv/key"
 	"github.com/linli-project/linli/pkg/policy"
@@ -166,7 +165,11 @@ func (s *Service) policyAt(r kv.Reader, at scope.Path, year int32) (policy.Polic
 			return policy.Policy{}, err
 		}
 		if ok {
-			return copies.PolicyOf(row.Value.GetPolicy())
+			document, err := proto.MarshalOptions{Deterministic: true}.Marshal(row.Value.GetPolicy())
+			if err != nil {
+				return policy.Policy{}, err
+			}
+			return s.readPolicies.Of(document)
 		}
 	}
 	return policy.Policy{}, nil

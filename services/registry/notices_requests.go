@@ -58,6 +58,7 @@ func requestAnnouncements() []announcement {
 			tell{to: theLevel, topic: "request.visit_overdue", only: "visit"},
 			tell{to: theCommunity, topic: "request.overdue_passed_on", only: "passed on"}),
 		{subject: "requests.request.joined", nobody: "that somebody joined is a count beside the request"},
+		{subject: "requests.request.seeded", nobody: "nobody waits for what fills a development folder"},
 		{subject: "requests.request.excluded", nobody: "who approved it stands in the list of exclusions"},
 		{subject: "requests.conversation.written", read: writtenFacts, tells: []tell{{to: theCommunity, topic: "request.message"}}},
 		{subject: "requests.provider.proposed", read: providerFacts, tells: []tell{{to: theCommunity, topic: "provider.proposed"}}},

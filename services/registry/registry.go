@@ -16,6 +16,7 @@ import (
 	pb "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 
 	"github.com/linli-project/linli/pkg/clock"
+	"github.com/linli-project/linli/pkg/copies"
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/kv"
@@ -52,6 +53,8 @@ type Service struct {
 	mailer   Mailer
 	outside  outside
 	http     *http.Client
+	// readPolicies are the policies as they were read last.
+	readPolicies copies.Documents
 	tables
 	policyTables
 	inboxTables

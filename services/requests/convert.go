@@ -20,11 +20,25 @@ func (s *Service) requestProto(call access.Call, row table.Row[*pb.RequestRow]) 
 	if err != nil {
 		return nil, err
 	}
-	out := proto.CloneOf(row.Value.GetRequest())
+	// Of its own, since a row may be announced after this, or written again.
+	return shown(call, row, words, proto.CloneOf(row.Value.GetRequest())), nil
+}
+
+// showRead is requestProto of a row that was read to be shown: it takes the
+// request out of the row instead of a copy.
+func (s *Service) showRead(call access.Call, row table.Row[*pb.RequestRow]) (*pb.Request, error) {
+	words, err := s.wordsOf(row.Value)
+	if err != nil {
+		return nil, err
+	}
+	return shown(call, row, words, row.Value.GetRequest()), nil
+}
+
+func shown(call access.Call, row table.Row[*pb.RequestRow], words *pb.SaidWords, out *pb.Request) *pb.Request {
 	out.Etag = row.Etag()
 	out.Answer, out.Reason, out.Found, out.ClockReason = words.GetAnswer(), words.GetReason(), words.GetFound(), words.GetClockReason()
 	if out.GetAuthor() == call.Person {
-		return out, nil
+		return out
 	}
 	office := call.ScopeOf(officeRoles()...).Covers(scope.Path(row.Value.GetCommunityPath()))
 	if anonymous(out) || !office && out.GetVisibility() != pb.Visibility_VISIBILITY_PUBLIC {
@@ -34,7 +48,7 @@ func (s *Service) requestProto(call access.Call, row table.Row[*pb.RequestRow]) 
 	if !office {
 		out.Ticket, out.Found = "", ""
 	}
-	return out, nil
+	return out
 }
 
 // anonymous says whether nobody learns who posted a request.

@@ -1,9 +1,13 @@
 package requests
 
 import (
+	"strings"
+
 	pb "github.com/linli-project/linli/proto/gen/linli/requests/v1"
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/clock"
+	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/requests/internal/request"
@@ -91,3 +95,22 @@ const (
 	answerLate    = "find unanswered"
 	foundOverdue  = "find overdue"
 )
+
+// seededStep is the step of requests that were posted together.
+const seededStep = "seeded"
+
+// changesOf reads what an event says of requests, and the step that each took.
+func changesOf(e *typev1.EventRow) (step string, changes []*pb.RequestChanged, err error) {
+	step = strings.TrimPrefix(e.GetSubject(), "linli.requests.request.")
+	if step == seededStep {
+		var ev pb.RequestsSeeded
+		err = events.Decode(e, &ev)
+		return eventStep(request.Post), ev.GetRequests(), err
+	}
+	var ev pb.RequestChanged
+	err = events.Decode(e, &ev)
+	return step, []*pb.RequestChanged{&ev}, err
+}
+
+// eventStep is how the subject of an event names a command.
+func eventStep(command string) string { return strings.TrimPrefix(eventName(command), "request.") }

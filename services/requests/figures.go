@@ -2,7 +2,6 @@ package requests
 
 import (
 	"context"
-	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -38,7 +37,7 @@ func (s *Service) figuresConsumer() events.Consumer {
 	return events.Consumer{
 		Name: "requests-figures", From: "requests", Kind: events.Fact,
 		Subjects: subjects("posted", "resolved", "closed", "unsolved", "reopened", "offer_declined", "joined",
-			"declined", "merged"),
+			"declined", "merged", seededStep),
 		Apply: s.count,
 	}
 }
@@ -51,17 +50,18 @@ func (s *Service) count(tx *store.Tx, e *typev1.EventRow) error {
 		}
 		return s.add(tx, ev.GetCommunityPath(), measureParticipants, 1)
 	}
-	var ev pb.RequestChanged
-	if err := events.Decode(e, &ev); err != nil {
+	step, changes, err := changesOf(e)
+	if err != nil {
 		return err
 	}
-	step := strings.TrimPrefix(e.GetSubject(), "linli.requests.request.")
-	if err := s.countPlace(tx, step, &ev); err != nil {
-		return err
-	}
-	for measure, n := range counts(step, &ev) {
-		if err := s.add(tx, ev.GetCommunityPath(), measure, n); err != nil {
+	for _, ev := range changes {
+		if err := s.countPlace(tx, step, ev); err != nil {
 			return err
+		}
+		for measure, n := range counts(step, ev) {
+			if err := s.add(tx, ev.GetCommunityPath(), measure, n); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

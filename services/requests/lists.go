@@ -26,8 +26,12 @@ func (s *Service) ListRequests(ctx context.Context, req *pb.ListRequestsRequest)
 			q = table.Query{Index: byState, Prefix: stateKey(string(community), req.GetState())}
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetCommunityId(), req.GetState().String()},
+			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetCommunityId(), req.GetState().String(), req.GetView().String()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
+		}
+		if req.GetView() == pb.RequestView_REQUEST_VIEW_WHOLE {
+			reply.WholeRequests, reply.NextPageToken, err = s.whole(r, call, page, q)
+			return err
 		}
 		reply.Requests, reply.NextPageToken, err = s.summaries(r, call, page, q)
 		return err
@@ -48,6 +52,26 @@ func (s *Service) ListMyRequests(ctx context.Context, req *pb.ListMyRequestsRequ
 		return err
 	})
 	return reply, err
+}
+
+// whole answers the requests of a page as GetRequest does.
+func (s *Service) whole(r kv.Reader, call access.Call, page table.PageCall, q table.Query) ([]*pb.Request, string, error) {
+	rows, next, err := table.Page(s.pager, s.tables.requests, r, page, q)
+	if err != nil {
+		return nil, "", err
+	}
+	out := make([]*pb.Request, 0, len(rows))
+	for _, row := range rows {
+		if hidden(call, row.Value) {
+			continue
+		}
+		one, err := s.showRead(call, row)
+		if err != nil {
+			return nil, "", err
+		}
+		out = append(out, one)
+	}
+	return out, next, nil
 }
 
 func (s *Service) summaries(r kv.Reader, call access.Call, page table.PageCall, q table.Query) ([]*pb.RequestSummary, string, error) {

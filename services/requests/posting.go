@@ -27,40 +27,13 @@ func sealedText(id string) []string { return []string{"request", id, "text"} }
 
 // PostRequest posts what is wrong or needed in a community.
 func (s *Service) PostRequest(ctx context.Context, req *pb.PostRequestRequest) (*pb.PostRequestResponse, error) {
-	call, now, id, code := access.From(ctx), s.store.Civil().Now(), s.ids("req"), newCode()
-	posting := postingOf(req)
-	if err := posting.Check(); err != nil {
+	call, now := access.From(ctx), s.store.Civil().Now()
+	row, err := s.newRequest(call, req, now)
+	if err != nil {
 		return nil, err
 	}
-	row := &pb.RequestRow{Request: &pb.Request{
-		Id: id, Code: code, CommunityId: req.GetCommunityId(), Kind: req.GetKind(), Category: posting.Kind,
-		Visibility: req.GetVisibility(), State: pb.RequestState(request.Posted), Building: posting.Place,
-		OnBehalfOf: req.GetOnBehalfOf(), Author: call.Person, PostedAt: timestamppb.New(now), Ticket: req.GetTicket(),
-	}}
-	s.putText(row, req.GetText(), posting.Sealed())
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.PostRequestResponse, error) {
-		community, err := s.community(tx, req.GetCommunityId(), "community_id")
-		if err != nil {
-			return nil, err
-		}
-		row.CommunityPath = string(community)
-		if req.GetTicket() != "" && !staffScope(call).Covers(community) {
-			return nil, invalid("ticket", "committee staff")
-		}
-		if err := s.startClock(tx, row, admitLimit); err != nil {
-			return nil, err
-		}
-		if err := s.setAnswerLimit(tx, row); err != nil {
-			return nil, err
-		}
-		if err := s.openNuisance(tx, row, now); err != nil {
-			return nil, err
-		}
-		first, err := s.markAuthor(tx, string(community), call.Person, now)
-		if err != nil {
-			return nil, err
-		}
-		kept, err := s.tables.requests.Insert(tx, row)
+		kept, first, err := s.post(tx, call, row, now)
 		if err != nil {
 			return nil, err
 		}
@@ -70,6 +43,49 @@ func (s *Service) PostRequest(ctx context.Context, req *pb.PostRequestRequest) (
 		out, err := s.requestProto(call, kept)
 		return &pb.PostRequestResponse{Request: out}, err
 	})
+}
+
+// newRequest answers the row of what somebody posts, with an id and a code of
+// its own, as far as it can be made before the transaction.
+func (s *Service) newRequest(call access.Call, req *pb.PostRequestRequest, now time.Time) (*pb.RequestRow, error) {
+	posting := postingOf(req)
+	if err := posting.Check(); err != nil {
+		return nil, err
+	}
+	row := &pb.RequestRow{Request: &pb.Request{
+		Id: s.ids("req"), Code: newCode(), CommunityId: req.GetCommunityId(), Kind: req.GetKind(), Category: posting.Kind,
+		Visibility: req.GetVisibility(), State: pb.RequestState(request.Posted), Building: posting.Place,
+		OnBehalfOf: req.GetOnBehalfOf(), Author: call.Person, PostedAt: timestamppb.New(now), Ticket: req.GetTicket(),
+	}}
+	s.putText(row, req.GetText(), posting.Sealed())
+	return row, nil
+}
+
+// post writes the row of newRequest, and says what its author does for the
+// first time. It may run again on the same row.
+func (s *Service) post(tx *store.Tx, call access.Call, row *pb.RequestRow, now time.Time) (kept table.Row[*pb.RequestRow], first firstTime, err error) {
+	community, err := s.community(tx, row.GetRequest().GetCommunityId(), "community_id")
+	if err != nil {
+		return kept, first, err
+	}
+	row.CommunityPath = string(community)
+	if row.GetRequest().GetTicket() != "" && !staffScope(call).Covers(community) {
+		return kept, first, invalid("ticket", "committee staff")
+	}
+	if err := s.startClock(tx, row, admitLimit); err != nil {
+		return kept, first, err
+	}
+	if err := s.setAnswerLimit(tx, row); err != nil {
+		return kept, first, err
+	}
+	if err := s.openNuisance(tx, row, now); err != nil {
+		return kept, first, err
+	}
+	if first, err = s.markAuthor(tx, string(community), call.Person, now); err != nil {
+		return kept, first, err
+	}
+	kept, err = s.tables.requests.Insert(tx, row)
+	return kept, first, err
 }
 
 // postingOf answers what the domain looks at in a new request.
@@ -156,7 +172,7 @@ func (s *Service) GetRequest(ctx context.Context, req *pb.GetRequestRequest) (*p
 	err := s.store.View(ctx, func(r kv.Reader) error {
 		row, ok, err := s.tables.requests.Get(r, s.officeScope(call), requestKey(req.GetId()))
 		if err == nil && ok && !hidden(call, row.Value) {
-			out, err = s.requestProto(call, row)
+			out, err = s.showRead(call, row)
 			return err
 		}
 		if err == nil {

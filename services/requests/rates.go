@@ -41,8 +41,8 @@ func (s *Service) ratesConsumer() events.Consumer {
 		Name: "requests-rates", From: "requests", Kind: events.Copy,
 		Subjects: subjects(
 			"posted", "admitted", "resolved", "rated", "closed", "declined", "merged", "unsolved", "reopened",
-			"excluded", "answered", "answer_late", "overdue", "escalated", "handed_back"),
-		Apply: s.countStanding,
+			"excluded", "answered", "answer_late", "overdue", "escalated", "handed_back", seededStep),
+		Apply: s.countStandings,
 	}
 }
 
@@ -54,13 +54,22 @@ func subjects(steps ...string) []string {
 	return out
 }
 
-// countStanding puts the difference between what a request added before and
-// what it adds now into the sums. What is not newer adds nothing.
-func (s *Service) countStanding(tx *store.Tx, e *typev1.EventRow) error {
-	var ev pb.RequestChanged
-	if err := events.Decode(e, &ev); err != nil {
+func (s *Service) countStandings(tx *store.Tx, e *typev1.EventRow) error {
+	_, changes, err := changesOf(e)
+	if err != nil {
 		return err
 	}
+	for _, ev := range changes {
+		if err := s.countStanding(tx, ev); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countStanding puts the difference between what a request added before and
+// what it adds now into the sums. What is not newer adds nothing.
+func (s *Service) countStanding(tx *store.Tx, ev *pb.RequestChanged) error {
 	row, known, err := s.tables.standings.Get(tx, scope.All(), requestKey(ev.GetId()))
 	if err != nil || known && row.Value.GetRevision() >= ev.GetRevision() {
 		return err

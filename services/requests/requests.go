@@ -86,6 +86,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterAidServiceServer(r, aid{Service: s})
 	pb.RegisterMatchingServiceServer(r, matcher{Service: s})
 	pb.RegisterProviderServiceServer(r, providers{Service: s})
+	pb.RegisterSeedServiceServer(r, seeder{Service: s})
 }
 
 // OrganizationPath answers from the copy of the tree.

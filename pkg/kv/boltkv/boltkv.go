@@ -48,6 +48,7 @@ type Engine struct {
 	update func(func(*bolt.Tx) error) error
 
 	queue  chan *pending
+	room   room
 	done   chan struct{} // closed when the committer has ended
 	synced *watermark    // the newest bbolt transaction known to be on disk
 	broken atomic.Pointer[breakage]
@@ -76,7 +77,7 @@ func Open(path string, o Options) (*Engine, error) {
 	}
 	e := &Engine{
 		db: db, file: file, update: db.Update,
-		queue: make(chan *pending, groupRequests), done: make(chan struct{}), synced: newWatermark(),
+		queue: make(chan *pending, groupRequests), room: newRoom(queueBytes), done: make(chan struct{}), synced: newWatermark(),
 	}
 	if err := e.start(o); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), db.Close())

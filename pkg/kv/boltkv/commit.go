@@ -61,6 +61,11 @@ func (e *Engine) Commit(ctx context.Context, r kv.CommitRequest) (kv.Version, er
 	if len(r.Writes) == 0 {
 		return e.validate(ctx, r.Checks)
 	}
+	size := sizeOf(r)
+	if err := e.room.take(ctx, size); err != nil {
+		return 0, err
+	}
+	defer e.room.give(size)
 	p := newPending(r)
 	if err := e.enqueue(ctx, p); err != nil {
 		return 0, err
@@ -71,6 +76,7 @@ func (e *Engine) Commit(ctx context.Context, r kv.CommitRequest) (kv.Version, er
 	case <-ctx.Done():
 	}
 	if p.state.CompareAndSwap(waiting, withdrawn) {
+		p.checks, p.writes = nil, nil // it stays in the queue until its turn, and holds nothing
 		return 0, ctx.Err()
 	}
 	select {

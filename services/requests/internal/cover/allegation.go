@@ -1,7 +1,6 @@
 package cover
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
 )
@@ -20,15 +19,15 @@ const (
 
 var (
 	// Deeds that are an accusation whoever is meant.
-	misdeeds = regexp.MustCompile(`贪污|受贿|行贿|索贿|索要好处|收了?好处(?:$|[^理])|挪用|滥用职权|生活作风|男女作风|吃拿卡要|徇私|以权谋私|假公济私|中饱私囊|权钱交易|监守自盗|包养|嫖娼|吸毒|偷税` +
+	misdeeds = compile(`贪污|受贿|行贿|索贿|索要好处|收了?好处(?:$|[^理])|挪用|滥用职权|生活作风|男女作风|吃拿卡要|徇私|以权谋私|假公济私|中饱私囊|权钱交易|监守自盗|包养|嫖娼|吸毒|偷税` +
 		`|(?:收|拿|要|索|吃|给).{0,6}(?:好处费|回扣|封口费)|侵占.{0,4}(?:公款|资金|集体|财产|维修)|(?:^|[^作])作风(?:问题|不正|败坏)`)
-	accusing = regexp.MustCompile(`(?:举报|检举|控告|揭发)[^。!！?？\n]{0,20}(?:书记|主任|干部|党员|同志|局长|所长|经理|某|先生|女士|[\p{Han}]{2,3}(?:贪|收|打))`)
+	accusing = compile(`(?:举报|检举|控告|揭发)[^。!！?？\n]{0,20}(?:书记|主任|干部|党员|同志|局长|所长|经理|某|先生|女士|[\p{Han}]{2,3}(?:贪|收|打))`)
 	// Deeds of a person.
-	deeds = regexp.MustCompile(person + between + `{0,6}?(?:` +
+	deeds = compile(person + between + `{0,6}?(?:` +
 		`偷(?:$|[^税])|盗窃|行窃|打(?:人(?:$|[^工])|老婆|妻子|孩子|老人(?:$|[^电手])|骂)|猥亵|强奸|是个?(?:小偷|贼|骗子|流氓)` +
 		`|侵占.{0,4}(?:款|钱|费|物资))`)
-	frauds  = regexp.MustCompile(person + between + `{0,4}?(?:诈骗|骗钱|骗了|敲诈|勒索)`)
-	bribery = regexp.MustCompile(`(?:` + official + `|` + name + `|有人|谁)` + between + `{0,4}?(?:(?:收|拿|要|索|吃)[^，,。！!？?\n]{0,8}(?:红包|礼金|贿)|贪(?:钱|财|了|心|得))` +
+	frauds  = compile(person + between + `{0,4}?(?:诈骗|骗钱|骗了|敲诈|勒索)`)
+	bribery = compile(`(?:` + official + `|` + name + `|有人|谁)` + between + `{0,4}?(?:(?:收|拿|要|索|吃)[^，,。！!？?\n]{0,8}(?:红包|礼金|贿)|贪(?:钱|财|了|心|得))` +
 		`|给[^，,。！!？?\n]{0,6}` + official + `[^，,。！!？?\n]{0,3}(?:送礼|送钱|送红包|塞红包|塞钱)`)
 )
 
@@ -37,14 +36,17 @@ var (
 // reads it: in half width, and without what people put between the letters.
 func Allegation(text string) bool {
 	read, bare := unbroken(text)
-	return misdeeds.MatchString(read) || misdeeds.MatchString(bare) || accusing.MatchString(read) ||
-		deeds.MatchString(read) || frauds.MatchString(read) || bribery.MatchString(read)
+	r := lettersOf(read)
+	return misdeeds.in(r) || misdeeds.in(lettersOf(bare)) || accusing.in(r) || deeds.in(r) || frauds.in(r) || bribery.in(r)
 }
 
 // unbroken answers a text without spaces, dots, dashes and signs that show
 // nothing; and without any sign at all, for words that somebody cut.
 func unbroken(text string) (read, bare string) {
 	read = strings.Map(func(r rune) rune {
+		if isCommonHan(r) {
+			return r
+		}
 		if r >= '\uff01' && r <= '\uff5e' {
 			r = r - '\uff01' + '!'
 		}
@@ -54,10 +56,13 @@ func unbroken(text string) (read, bare string) {
 		return r
 	}, text)
 	bare = strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+		if isCommonHan(r) || unicode.IsLetter(r) || unicode.IsDigit(r) {
 			return r
 		}
 		return -1
 	}, read)
 	return read, bare
 }
+
+// isCommonHan is a quick look at what most letters are.
+func isCommonHan(r rune) bool { return r >= '\u4e00' && r <= '\u9fa5' }

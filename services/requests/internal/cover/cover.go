@@ -5,7 +5,6 @@ package cover
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -33,6 +32,9 @@ type Found struct {
 // is found, so that nothing hides behind a neighbour and covering a covered
 // text changes nothing.
 func Find(text string) []Found {
+	if wordsOnly(text) {
+		return nil
+	}
 	f := fold(text)
 	var out []Found
 	for {
@@ -71,7 +73,7 @@ const (
 // the place; the rest is what makes it one. Before a rune of unless it is none.
 type shape struct {
 	what   string
-	expr   *regexp.Regexp
+	expr   pattern
 	unless string
 }
 
@@ -87,28 +89,32 @@ const (
 // shapes in the order in which they claim a place. The longest row of unit,
 // floor and room comes first, so that no part of it is left over.
 var shapes = []shape{
-	{Plate, regexp.MustCompile(`[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使领]` + sep + `[A-Za-z](?:` + sep + `[A-Za-z0-9]){5,6}`), counted},
-	{Room, regexp.MustCompile(above + number + sep + room), ""},
-	{Room, regexp.MustCompile(`(?:` + stair + `)?` + storey + link + number), counted + words},
-	{Floor, regexp.MustCompile(stair + storey), ""},
-	{Room, regexp.MustCompile(stair + number), counted + words},
-	{Room, regexp.MustCompile(`(?:[0-9]{1,3}-){2}[A-Za-z]?[0-9]{1,4}` + room + `?`), counted},
-	{Room, regexp.MustCompile(`[0-9]{1,2}-[A-Za-z]?[0-9]{3,4}` + room + `?`), counted},
-	{Room, regexp.MustCompile(block + link + `(` + number + sep + door + `)`), "楼"},
-	{Room, regexp.MustCompile(block + sep + `([0-9]{1,2}-[0-9]{1,4}` + room + `?)`), counted},
-	{Room, regexp.MustCompile(`(?:` + block + `|` + single + `)` + link + `([A-Za-z]?[0-9]{3,4}` + room + `?)`), counted},
-	{Room, regexp.MustCompile(`[A-Za-z]?[0-9]{3,4}[A-Za-z]?(?:室|房|号房|号室)`), ""},
-	{Floor, regexp.MustCompile(han + `{1,4}(?:楼|层)`), ""},
-	{Floor, regexp.MustCompile(storey), parts},
-	{Unit, regexp.MustCompile(han + `{1,4}单元`), ""},
-	{Unit, regexp.MustCompile(entry + single), parts},
-	{Unit, regexp.MustCompile(block + link + `(` + entry + `门)`), ""},
-	{Phone, regexp.MustCompile(`(?:电话|座机|致电|拨打|手机|联系)[:是为]?` + sep + `([0-9]{3,4}` + sep + `[0-9]{4})`), counted},
+	{Plate, compile(`[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼使领]` + sep + `[A-Za-z](?:` + sep + `[A-Za-z0-9]){5,6}`), counted},
+	{Room, compile(above + number + sep + room), ""},
+	{Room, compile(`(?:` + stair + `)?` + storey + link + number), counted + words},
+	{Floor, compile(stair + storey), ""},
+	{Room, compile(stair + number), counted + words},
+	{Room, compile(`(?:[0-9]{1,3}-){2}[A-Za-z]?[0-9]{1,4}` + room + `?`), counted},
+	{Room, compile(`[0-9]{1,2}-[A-Za-z]?[0-9]{3,4}` + room + `?`), counted},
+	{Room, compile(block + link + `(` + number + sep + door + `)`), "楼"},
+	{Room, compile(block + sep + `([0-9]{1,2}-[0-9]{1,4}` + room + `?)`), counted},
+	{Room, compile(`(?:` + block + `|` + single + `)` + link + `([A-Za-z]?[0-9]{3,4}` + room + `?)`), counted},
+	{Room, compile(`[A-Za-z]?[0-9]{3,4}[A-Za-z]?(?:室|房|号房|号室)`), ""},
+	{Floor, compile(han + `{1,4}(?:楼|层)`), ""},
+	{Floor, compile(storey), parts},
+	{Unit, compile(han + `{1,4}单元`), ""},
+	{Unit, compile(entry + single), parts},
+	{Unit, compile(block + link + `(` + entry + `门)`), ""},
+	{Phone, compile(`(?:电话|座机|致电|拨打|手机|联系)[:是为]?` + sep + `([0-9]{3,4}` + sep + `[0-9]{4})`), counted},
 }
 
 // named answers what is named in words.
 func named(f folded) (out []Found) {
+	read := lettersOf(string(f.text))
 	for _, s := range shapes {
+		if !s.expr.need.met(read) {
+			continue
+		}
 		for _, at := range s.expr.FindAllSubmatchIndex(f.text, -1) {
 			start, end := at[0], at[1]
 			if len(at) > 2 {
@@ -150,16 +156,17 @@ func Text(text string) string {
 	return out.String()
 }
 
-var households = regexp.MustCompile(`那家|这家人|这户|那户|住户|一户|户主|家里人|邻居家|她家|他家|老两口|独居|夫妻俩`)
+var households = compile(`那家|这家人|这户|那户|住户|一户|户主|家里人|邻居家|她家|他家|老两口|独居|夫妻俩`)
 
 // What somebody says about the health or hardship of another.
-var suffering = regexp.MustCompile(`(?:邻居|老人|奶奶|爷爷|大爷|大妈|阿姨|叔叔|婆婆|女士|先生|孩子|老伴|丈夫|妻子|她|他).{0,12}` +
+var suffering = compile(`(?:邻居|老人|奶奶|爷爷|大爷|大妈|阿姨|叔叔|婆婆|女士|先生|孩子|老伴|丈夫|妻子|她|他).{0,12}` +
 	`(?:患|癌|糖尿病|尿毒症|白血病|精神病|抑郁|残疾|瘫痪|中风|艾滋|肝炎|下岗|低保|欠债|贫困|卧病|重病)`)
 
 // Household says whether a text points at a household: it names a room or a
 // floor together with a word for those who live there, or says how somebody
 // else suffers.
 func Household(text string) bool {
-	return suffering.MatchString(text) || households.MatchString(text) &&
+	read := lettersOf(text)
+	return suffering.in(read) || households.in(read) &&
 		slices.ContainsFunc(Find(text), func(f Found) bool { return f.What == Room || f.What == Floor })
 }

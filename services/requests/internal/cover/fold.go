@@ -25,8 +25,8 @@ type folded struct {
 }
 
 func fold(text string) folded {
-	var out []byte
-	var at []int
+	out := make([]byte, 0, len(text))
+	at := make([]int, 0, len(text)+1)
 	for i, original := range text {
 		r := original
 		if r == gone {
@@ -35,6 +35,7 @@ func fold(text string) folded {
 		switch d, ok := digitOf(r); {
 		case ok:
 			r = d
+		case isCommonHan(r):
 		case isDash(r) || isGap(r):
 			if last := len(out) - 1; last >= 0 && (out[last] == gap || out[last] == dash) {
 				if isDash(r) {
@@ -73,15 +74,28 @@ func digitOf(r rune) (rune, bool) {
 		return r - '\uff10' + '0', true
 	case r >= '①' && r <= '⑨':
 		return r - '①' + '1', true
-	case r == '○' || r == '幺':
-		return map[rune]rune{'○': '0', '幺': '1'}[r], true
 	}
-	for _, ten := range []string{"〇一二三四五六七八九", "零壹贰叁肆伍陆柒捌玖"} {
-		for i, c := range []rune(ten) {
-			if c == r {
-				return '0' + rune(i), true
-			}
-		}
+	switch r {
+	case '○', '〇', '零':
+		return '0', true
+	case '幺', '一', '壹':
+		return '1', true
+	case '二', '贰':
+		return '2', true
+	case '三', '叁':
+		return '3', true
+	case '四', '肆':
+		return '4', true
+	case '五', '伍':
+		return '5', true
+	case '六', '陆':
+		return '6', true
+	case '七', '柒':
+		return '7', true
+	case '八', '捌':
+		return '8', true
+	case '九', '玖':
+		return '9', true
 	}
 	return 0, false
 }
@@ -94,6 +108,21 @@ func (f *folded) take(p Found) bool {
 	}
 	for i := p.Start; i < p.End; i++ {
 		f.text[i] = gone
+	}
+	return true
+}
+
+// wordsOnly says whether a text is of common Han letters and punctuation, none
+// of which stands for a number: whatever is found in a text has a numeral in it,
+// or a letter that stands for one.
+func wordsOnly(text string) bool {
+	for _, r := range text {
+		if !isCommonHan(r) && !strings.ContainsRune("\n ,.!?:;\uff0c\u3002\uff01\uff1f\uff1a\uff1b\u3001", r) {
+			return false
+		}
+		if _, digit := digitOf(r); digit || strings.ContainsRune("十百拾佰甲乙丙丁", r) {
+			return false
+		}
 	}
 	return true
 }

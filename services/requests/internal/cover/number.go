@@ -36,7 +36,7 @@ func chains(text []byte) (out [][]group) {
 	var chain []group
 	for i := 0; i < len(text); i++ {
 		if !isDigit(text, i) {
-			if !isSeparator(text[i]) {
+			if !isSeparator(text[i]) && chain != nil {
 				out, chain = append(out, chain), nil
 			}
 			continue

@@ -296,9 +296,12 @@ const excerptRunes = 40
 
 // Excerpt is the beginning of a text for lists.
 func Excerpt(text string) string {
-	runes := []rune(text)
-	if len(runes) <= excerptRunes {
-		return text
+	n := 0
+	for at := range text {
+		if n == excerptRunes {
+			return text[:at] + "…"
+		}
+		n++
 	}
-	return string(runes[:excerptRunes]) + "…"
+	return text
 }

@@ -277,6 +277,52 @@ func (x *RequestChanged) GetParticipantIsNewInYear() bool {
 	return false
 }
 
+// linli.requests.request.seeded.v1; entity: the first of them. Requests that
+// were posted together, each as .posted would tell it.
+type RequestsSeeded struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Requests      []*RequestChanged      `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RequestsSeeded) Reset() {
+	*x = RequestsSeeded{}
+	mi := &file_linli_requests_v1_events_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RequestsSeeded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RequestsSeeded) ProtoMessage() {}
+
+func (x *RequestsSeeded) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_requests_v1_events_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RequestsSeeded.ProtoReflect.Descriptor instead.
+func (*RequestsSeeded) Descriptor() ([]byte, []int) {
+	return file_linli_requests_v1_events_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RequestsSeeded) GetRequests() []*RequestChanged {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
+}
+
 // linli.requests.request.joined.v1; entity: the request. Who it was stays inside.
 type RequestJoined struct {
 	state                  protoimpl.MessageState `protogen:"open.v1"`
@@ -291,7 +337,7 @@ type RequestJoined struct {
 
 func (x *RequestJoined) Reset() {
 	*x = RequestJoined{}
-	mi := &file_linli_requests_v1_events_proto_msgTypes[1]
+	mi := &file_linli_requests_v1_events_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -303,7 +349,7 @@ func (x *RequestJoined) String() string {
 func (*RequestJoined) ProtoMessage() {}
 
 func (x *RequestJoined) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_requests_v1_events_proto_msgTypes[1]
+	mi := &file_linli_requests_v1_events_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -316,7 +362,7 @@ func (x *RequestJoined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestJoined.ProtoReflect.Descriptor instead.
 func (*RequestJoined) Descriptor() ([]byte, []int) {
-	return file_linli_requests_v1_events_proto_rawDescGZIP(), []int{1}
+	return file_linli_requests_v1_events_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *RequestJoined) GetId() string {
@@ -385,7 +431,9 @@ const file_linli_requests_v1_events_proto_rawDesc = "" +
 	"\x05limit\x18\x82\x01 \x01(\x0e2\x1f.linli.requests.v1.RequestLimitR\x05limit\x12\x18\n" +
 	"\adue_day\x18\x83\x01 \x01(\tR\x06dueDay\x12\x17\n" +
 	"\x06helper\x18\x84\x01 \x01(\tR\x06helper\x12:\n" +
-	"\x1aparticipant_is_new_in_year\x18< \x01(\bR\x16participantIsNewInYear\"\xcc\x01\n" +
+	"\x1aparticipant_is_new_in_year\x18< \x01(\bR\x16participantIsNewInYear\"O\n" +
+	"\x0eRequestsSeeded\x12=\n" +
+	"\brequests\x18\x01 \x03(\v2!.linli.requests.v1.RequestChangedR\brequests\"\xcc\x01\n" +
 	"\rRequestJoined\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12%\n" +
@@ -406,24 +454,26 @@ func file_linli_requests_v1_events_proto_rawDescGZIP() []byte {
 	return file_linli_requests_v1_events_proto_rawDescData
 }
 
-var file_linli_requests_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_linli_requests_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_linli_requests_v1_events_proto_goTypes = []any{
 	(*RequestChanged)(nil), // 0: linli.requests.v1.RequestChanged
-	(*RequestJoined)(nil),  // 1: linli.requests.v1.RequestJoined
-	(RequestKind)(0),       // 2: linli.requests.v1.RequestKind
-	(RequestState)(0),      // 3: linli.requests.v1.RequestState
-	(RequestLimit)(0),      // 4: linli.requests.v1.RequestLimit
+	(*RequestsSeeded)(nil), // 1: linli.requests.v1.RequestsSeeded
+	(*RequestJoined)(nil),  // 2: linli.requests.v1.RequestJoined
+	(RequestKind)(0),       // 3: linli.requests.v1.RequestKind
+	(RequestState)(0),      // 4: linli.requests.v1.RequestState
+	(RequestLimit)(0),      // 5: linli.requests.v1.RequestLimit
 }
 var file_linli_requests_v1_events_proto_depIdxs = []int32{
-	2, // 0: linli.requests.v1.RequestChanged.kind:type_name -> linli.requests.v1.RequestKind
-	3, // 1: linli.requests.v1.RequestChanged.state:type_name -> linli.requests.v1.RequestState
-	3, // 2: linli.requests.v1.RequestChanged.previous_state:type_name -> linli.requests.v1.RequestState
-	4, // 3: linli.requests.v1.RequestChanged.limit:type_name -> linli.requests.v1.RequestLimit
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	3, // 0: linli.requests.v1.RequestChanged.kind:type_name -> linli.requests.v1.RequestKind
+	4, // 1: linli.requests.v1.RequestChanged.state:type_name -> linli.requests.v1.RequestState
+	4, // 2: linli.requests.v1.RequestChanged.previous_state:type_name -> linli.requests.v1.RequestState
+	5, // 3: linli.requests.v1.RequestChanged.limit:type_name -> linli.requests.v1.RequestLimit
+	0, // 4: linli.requests.v1.RequestsSeeded.requests:type_name -> linli.requests.v1.RequestChanged
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_linli_requests_v1_events_proto_init() }
@@ -439,7 +489,7 @@ func file_linli_requests_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_requests_v1_events_proto_rawDesc), len(file_linli_requests_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -244,6 +244,58 @@ func (RequestState) EnumDescriptor() ([]byte, []int) {
 	return file_linli_requests_v1_requests_proto_rawDescGZIP(), []int{2}
 }
 
+// How much of each request a list shows.
+type RequestView int32
+
+const (
+	// Not said: summaries.
+	RequestView_REQUEST_VIEW_UNSPECIFIED RequestView = 0
+	RequestView_REQUEST_VIEW_SUMMARY     RequestView = 1
+	// Everything that the caller may see.
+	RequestView_REQUEST_VIEW_WHOLE RequestView = 2
+)
+
+// Enum value maps for RequestView.
+var (
+	RequestView_name = map[int32]string{
+		0: "REQUEST_VIEW_UNSPECIFIED",
+		1: "REQUEST_VIEW_SUMMARY",
+		2: "REQUEST_VIEW_WHOLE",
+	}
+	RequestView_value = map[string]int32{
+		"REQUEST_VIEW_UNSPECIFIED": 0,
+		"REQUEST_VIEW_SUMMARY":     1,
+		"REQUEST_VIEW_WHOLE":       2,
+	}
+)
+
+func (x RequestView) Enum() *RequestView {
+	p := new(RequestView)
+	*p = x
+	return p
+}
+
+func (x RequestView) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RequestView) Descriptor() protoreflect.EnumDescriptor {
+	return file_linli_requests_v1_requests_proto_enumTypes[3].Descriptor()
+}
+
+func (RequestView) Type() protoreflect.EnumType {
+	return &file_linli_requests_v1_requests_proto_enumTypes[3]
+}
+
+func (x RequestView) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RequestView.Descriptor instead.
+func (RequestView) EnumDescriptor() ([]byte, []int) {
+	return file_linli_requests_v1_requests_proto_rawDescGZIP(), []int{3}
+}
+
 // What somebody posted on the service circle.
 type Request struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -1049,9 +1101,11 @@ type ListRequestsRequest struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	CommunityId string                 `protobuf:"bytes,1,opt,name=community_id,json=communityId,proto3" json:"community_id,omitempty"`
 	// Only this state.
-	State         RequestState `protobuf:"varint,2,opt,name=state,proto3,enum=linli.requests.v1.RequestState" json:"state,omitempty"`
-	PageSize      int32        `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken     string       `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	State     RequestState `protobuf:"varint,2,opt,name=state,proto3,enum=linli.requests.v1.RequestState" json:"state,omitempty"`
+	PageSize  int32        `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken string       `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Not said = summaries.
+	View          RequestView `protobuf:"varint,5,opt,name=view,proto3,enum=linli.requests.v1.RequestView" json:"view,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1114,11 +1168,21 @@ func (x *ListRequestsRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListRequestsRequest) GetView() RequestView {
+	if x != nil {
+		return x.View
+	}
+	return RequestView_REQUEST_VIEW_UNSPECIFIED
+}
+
 // One page of requests.
 type ListRequestsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Requests      []*RequestSummary      `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
-	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the summary view.
+	Requests      []*RequestSummary `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
+	NextPageToken string            `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// In the whole view.
+	WholeRequests []*Request `protobuf:"bytes,3,rep,name=whole_requests,json=wholeRequests,proto3" json:"whole_requests,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1165,6 +1229,13 @@ func (x *ListRequestsResponse) GetNextPageToken() string {
 		return x.NextPageToken
 	}
 	return ""
+}
+
+func (x *ListRequestsResponse) GetWholeRequests() []*Request {
+	if x != nil {
+		return x.WholeRequests
+	}
+	return nil
 }
 
 // Asks for the caller's own requests.
@@ -2367,17 +2438,19 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\x11GetRequestRequest\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\"J\n" +
 	"\x12GetRequestResponse\x124\n" +
-	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"\xd6\x01\n" +
+	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"\x94\x02\n" +
 	"\x13ListRequestsRequest\x12,\n" +
 	"\fcommunity_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\x12?\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1f.linli.requests.v1.RequestStateB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12'\n" +
 	"\tpage_size\x18\x03 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"}\n" +
+	"page_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12<\n" +
+	"\x04view\x18\x05 \x01(\x0e2\x1e.linli.requests.v1.RequestViewB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04view\"\xc0\x01\n" +
 	"\x14ListRequestsResponse\x12=\n" +
 	"\brequests\x18\x01 \x03(\v2!.linli.requests.v1.RequestSummaryR\brequests\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"i\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12A\n" +
+	"\x0ewhole_requests\x18\x03 \x03(\v2\x1a.linli.requests.v1.RequestR\rwholeRequests\"i\n" +
 	"\x15ListMyRequestsRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\bpageSize\x12'\n" +
@@ -2473,7 +2546,11 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\x17REQUEST_STATE_ESCALATED\x10\n" +
 	"\x12\x1a\n" +
 	"\x16REQUEST_STATE_UNSOLVED\x10\v\x12\x1d\n" +
-	"\x19REQUEST_STATE_IN_PROGRESS\x10\f2\xd0\x0e\n" +
+	"\x19REQUEST_STATE_IN_PROGRESS\x10\f*]\n" +
+	"\vRequestView\x12\x1c\n" +
+	"\x18REQUEST_VIEW_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14REQUEST_VIEW_SUMMARY\x10\x01\x12\x16\n" +
+	"\x12REQUEST_VIEW_WHOLE\x10\x022\xd0\x0e\n" +
 	"\x0fRequestsService\x12\x8b\x01\n" +
 	"\vPostRequest\x12%.linli.requests.v1.PostRequestRequest\x1a&.linli.requests.v1.PostRequestResponse\"-\xea\xdb\x18\t\n" +
 	"\x03\n" +
@@ -2513,106 +2590,109 @@ func file_linli_requests_v1_requests_proto_rawDescGZIP() []byte {
 	return file_linli_requests_v1_requests_proto_rawDescData
 }
 
-var file_linli_requests_v1_requests_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_linli_requests_v1_requests_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
 var file_linli_requests_v1_requests_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_linli_requests_v1_requests_proto_goTypes = []any{
 	(RequestKind)(0),                  // 0: linli.requests.v1.RequestKind
 	(Visibility)(0),                   // 1: linli.requests.v1.Visibility
 	(RequestState)(0),                 // 2: linli.requests.v1.RequestState
-	(*Request)(nil),                   // 3: linli.requests.v1.Request
-	(*RequestSummary)(nil),            // 4: linli.requests.v1.RequestSummary
-	(*PostRequestRequest)(nil),        // 5: linli.requests.v1.PostRequestRequest
-	(*PostRequestResponse)(nil),       // 6: linli.requests.v1.PostRequestResponse
-	(*GetRequestRequest)(nil),         // 7: linli.requests.v1.GetRequestRequest
-	(*GetRequestResponse)(nil),        // 8: linli.requests.v1.GetRequestResponse
-	(*ListRequestsRequest)(nil),       // 9: linli.requests.v1.ListRequestsRequest
-	(*ListRequestsResponse)(nil),      // 10: linli.requests.v1.ListRequestsResponse
-	(*ListMyRequestsRequest)(nil),     // 11: linli.requests.v1.ListMyRequestsRequest
-	(*ListMyRequestsResponse)(nil),    // 12: linli.requests.v1.ListMyRequestsResponse
-	(*RevealRequestTextRequest)(nil),  // 13: linli.requests.v1.RevealRequestTextRequest
-	(*RevealRequestTextResponse)(nil), // 14: linli.requests.v1.RevealRequestTextResponse
-	(*AdmitRequestRequest)(nil),       // 15: linli.requests.v1.AdmitRequestRequest
-	(*AdmitRequestResponse)(nil),      // 16: linli.requests.v1.AdmitRequestResponse
-	(*DispatchRequestRequest)(nil),    // 17: linli.requests.v1.DispatchRequestRequest
-	(*DispatchRequestResponse)(nil),   // 18: linli.requests.v1.DispatchRequestResponse
-	(*TakeOnRequestRequest)(nil),      // 19: linli.requests.v1.TakeOnRequestRequest
-	(*TakeOnRequestResponse)(nil),     // 20: linli.requests.v1.TakeOnRequestResponse
-	(*ResolveRequestRequest)(nil),     // 21: linli.requests.v1.ResolveRequestRequest
-	(*ResolveRequestResponse)(nil),    // 22: linli.requests.v1.ResolveRequestResponse
-	(*RateRequestRequest)(nil),        // 23: linli.requests.v1.RateRequestRequest
-	(*RateRequestResponse)(nil),       // 24: linli.requests.v1.RateRequestResponse
-	(*CloseRequestRequest)(nil),       // 25: linli.requests.v1.CloseRequestRequest
-	(*CloseRequestResponse)(nil),      // 26: linli.requests.v1.CloseRequestResponse
-	(*GetCircleRequest)(nil),          // 27: linli.requests.v1.GetCircleRequest
-	(*GetCircleResponse)(nil),         // 28: linli.requests.v1.GetCircleResponse
-	(*Circle)(nil),                    // 29: linli.requests.v1.Circle
-	(*CircleOfKind)(nil),              // 30: linli.requests.v1.CircleOfKind
-	(*timestamppb.Timestamp)(nil),     // 31: google.protobuf.Timestamp
+	(RequestView)(0),                  // 3: linli.requests.v1.RequestView
+	(*Request)(nil),                   // 4: linli.requests.v1.Request
+	(*RequestSummary)(nil),            // 5: linli.requests.v1.RequestSummary
+	(*PostRequestRequest)(nil),        // 6: linli.requests.v1.PostRequestRequest
+	(*PostRequestResponse)(nil),       // 7: linli.requests.v1.PostRequestResponse
+	(*GetRequestRequest)(nil),         // 8: linli.requests.v1.GetRequestRequest
+	(*GetRequestResponse)(nil),        // 9: linli.requests.v1.GetRequestResponse
+	(*ListRequestsRequest)(nil),       // 10: linli.requests.v1.ListRequestsRequest
+	(*ListRequestsResponse)(nil),      // 11: linli.requests.v1.ListRequestsResponse
+	(*ListMyRequestsRequest)(nil),     // 12: linli.requests.v1.ListMyRequestsRequest
+	(*ListMyRequestsResponse)(nil),    // 13: linli.requests.v1.ListMyRequestsResponse
+	(*RevealRequestTextRequest)(nil),  // 14: linli.requests.v1.RevealRequestTextRequest
+	(*RevealRequestTextResponse)(nil), // 15: linli.requests.v1.RevealRequestTextResponse
+	(*AdmitRequestRequest)(nil),       // 16: linli.requests.v1.AdmitRequestRequest
+	(*AdmitRequestResponse)(nil),      // 17: linli.requests.v1.AdmitRequestResponse
+	(*DispatchRequestRequest)(nil),    // 18: linli.requests.v1.DispatchRequestRequest
+	(*DispatchRequestResponse)(nil),   // 19: linli.requests.v1.DispatchRequestResponse
+	(*TakeOnRequestRequest)(nil),      // 20: linli.requests.v1.TakeOnRequestRequest
+	(*TakeOnRequestResponse)(nil),     // 21: linli.requests.v1.TakeOnRequestResponse
+	(*ResolveRequestRequest)(nil),     // 22: linli.requests.v1.ResolveRequestRequest
+	(*ResolveRequestResponse)(nil),    // 23: linli.requests.v1.ResolveRequestResponse
+	(*RateRequestRequest)(nil),        // 24: linli.requests.v1.RateRequestRequest
+	(*RateRequestResponse)(nil),       // 25: linli.requests.v1.RateRequestResponse
+	(*CloseRequestRequest)(nil),       // 26: linli.requests.v1.CloseRequestRequest
+	(*CloseRequestResponse)(nil),      // 27: linli.requests.v1.CloseRequestResponse
+	(*GetCircleRequest)(nil),          // 28: linli.requests.v1.GetCircleRequest
+	(*GetCircleResponse)(nil),         // 29: linli.requests.v1.GetCircleResponse
+	(*Circle)(nil),                    // 30: linli.requests.v1.Circle
+	(*CircleOfKind)(nil),              // 31: linli.requests.v1.CircleOfKind
+	(*timestamppb.Timestamp)(nil),     // 32: google.protobuf.Timestamp
 }
 var file_linli_requests_v1_requests_proto_depIdxs = []int32{
 	0,  // 0: linli.requests.v1.Request.kind:type_name -> linli.requests.v1.RequestKind
 	1,  // 1: linli.requests.v1.Request.visibility:type_name -> linli.requests.v1.Visibility
 	2,  // 2: linli.requests.v1.Request.state:type_name -> linli.requests.v1.RequestState
-	31, // 3: linli.requests.v1.Request.posted_at:type_name -> google.protobuf.Timestamp
-	31, // 4: linli.requests.v1.Request.admitted_at:type_name -> google.protobuf.Timestamp
-	31, // 5: linli.requests.v1.Request.dispatched_at:type_name -> google.protobuf.Timestamp
-	31, // 6: linli.requests.v1.Request.taken_on_at:type_name -> google.protobuf.Timestamp
-	31, // 7: linli.requests.v1.Request.resolved_at:type_name -> google.protobuf.Timestamp
-	31, // 8: linli.requests.v1.Request.rated_at:type_name -> google.protobuf.Timestamp
-	31, // 9: linli.requests.v1.Request.closed_at:type_name -> google.protobuf.Timestamp
-	31, // 10: linli.requests.v1.Request.due_at:type_name -> google.protobuf.Timestamp
-	31, // 11: linli.requests.v1.Request.verified_at:type_name -> google.protobuf.Timestamp
-	31, // 12: linli.requests.v1.Request.answered_at:type_name -> google.protobuf.Timestamp
-	31, // 13: linli.requests.v1.Request.reopened_at:type_name -> google.protobuf.Timestamp
-	31, // 14: linli.requests.v1.Request.begun_at:type_name -> google.protobuf.Timestamp
+	32, // 3: linli.requests.v1.Request.posted_at:type_name -> google.protobuf.Timestamp
+	32, // 4: linli.requests.v1.Request.admitted_at:type_name -> google.protobuf.Timestamp
+	32, // 5: linli.requests.v1.Request.dispatched_at:type_name -> google.protobuf.Timestamp
+	32, // 6: linli.requests.v1.Request.taken_on_at:type_name -> google.protobuf.Timestamp
+	32, // 7: linli.requests.v1.Request.resolved_at:type_name -> google.protobuf.Timestamp
+	32, // 8: linli.requests.v1.Request.rated_at:type_name -> google.protobuf.Timestamp
+	32, // 9: linli.requests.v1.Request.closed_at:type_name -> google.protobuf.Timestamp
+	32, // 10: linli.requests.v1.Request.due_at:type_name -> google.protobuf.Timestamp
+	32, // 11: linli.requests.v1.Request.verified_at:type_name -> google.protobuf.Timestamp
+	32, // 12: linli.requests.v1.Request.answered_at:type_name -> google.protobuf.Timestamp
+	32, // 13: linli.requests.v1.Request.reopened_at:type_name -> google.protobuf.Timestamp
+	32, // 14: linli.requests.v1.Request.begun_at:type_name -> google.protobuf.Timestamp
 	0,  // 15: linli.requests.v1.RequestSummary.kind:type_name -> linli.requests.v1.RequestKind
 	2,  // 16: linli.requests.v1.RequestSummary.state:type_name -> linli.requests.v1.RequestState
-	31, // 17: linli.requests.v1.RequestSummary.posted_at:type_name -> google.protobuf.Timestamp
+	32, // 17: linli.requests.v1.RequestSummary.posted_at:type_name -> google.protobuf.Timestamp
 	0,  // 18: linli.requests.v1.PostRequestRequest.kind:type_name -> linli.requests.v1.RequestKind
 	1,  // 19: linli.requests.v1.PostRequestRequest.visibility:type_name -> linli.requests.v1.Visibility
-	3,  // 20: linli.requests.v1.PostRequestResponse.request:type_name -> linli.requests.v1.Request
-	3,  // 21: linli.requests.v1.GetRequestResponse.request:type_name -> linli.requests.v1.Request
+	4,  // 20: linli.requests.v1.PostRequestResponse.request:type_name -> linli.requests.v1.Request
+	4,  // 21: linli.requests.v1.GetRequestResponse.request:type_name -> linli.requests.v1.Request
 	2,  // 22: linli.requests.v1.ListRequestsRequest.state:type_name -> linli.requests.v1.RequestState
-	4,  // 23: linli.requests.v1.ListRequestsResponse.requests:type_name -> linli.requests.v1.RequestSummary
-	4,  // 24: linli.requests.v1.ListMyRequestsResponse.requests:type_name -> linli.requests.v1.RequestSummary
-	3,  // 25: linli.requests.v1.AdmitRequestResponse.request:type_name -> linli.requests.v1.Request
-	3,  // 26: linli.requests.v1.DispatchRequestResponse.request:type_name -> linli.requests.v1.Request
-	3,  // 27: linli.requests.v1.TakeOnRequestResponse.request:type_name -> linli.requests.v1.Request
-	3,  // 28: linli.requests.v1.ResolveRequestResponse.request:type_name -> linli.requests.v1.Request
-	3,  // 29: linli.requests.v1.RateRequestResponse.request:type_name -> linli.requests.v1.Request
-	3,  // 30: linli.requests.v1.CloseRequestResponse.request:type_name -> linli.requests.v1.Request
-	29, // 31: linli.requests.v1.GetCircleResponse.circle:type_name -> linli.requests.v1.Circle
-	30, // 32: linli.requests.v1.Circle.kinds:type_name -> linli.requests.v1.CircleOfKind
-	0,  // 33: linli.requests.v1.CircleOfKind.kind:type_name -> linli.requests.v1.RequestKind
-	5,  // 34: linli.requests.v1.RequestsService.PostRequest:input_type -> linli.requests.v1.PostRequestRequest
-	7,  // 35: linli.requests.v1.RequestsService.GetRequest:input_type -> linli.requests.v1.GetRequestRequest
-	9,  // 36: linli.requests.v1.RequestsService.ListRequests:input_type -> linli.requests.v1.ListRequestsRequest
-	11, // 37: linli.requests.v1.RequestsService.ListMyRequests:input_type -> linli.requests.v1.ListMyRequestsRequest
-	13, // 38: linli.requests.v1.RequestsService.RevealRequestText:input_type -> linli.requests.v1.RevealRequestTextRequest
-	15, // 39: linli.requests.v1.RequestsService.AdmitRequest:input_type -> linli.requests.v1.AdmitRequestRequest
-	17, // 40: linli.requests.v1.RequestsService.DispatchRequest:input_type -> linli.requests.v1.DispatchRequestRequest
-	19, // 41: linli.requests.v1.RequestsService.TakeOnRequest:input_type -> linli.requests.v1.TakeOnRequestRequest
-	21, // 42: linli.requests.v1.RequestsService.ResolveRequest:input_type -> linli.requests.v1.ResolveRequestRequest
-	23, // 43: linli.requests.v1.RequestsService.RateRequest:input_type -> linli.requests.v1.RateRequestRequest
-	25, // 44: linli.requests.v1.RequestsService.CloseRequest:input_type -> linli.requests.v1.CloseRequestRequest
-	27, // 45: linli.requests.v1.RequestsService.GetCircle:input_type -> linli.requests.v1.GetCircleRequest
-	6,  // 46: linli.requests.v1.RequestsService.PostRequest:output_type -> linli.requests.v1.PostRequestResponse
-	8,  // 47: linli.requests.v1.RequestsService.GetRequest:output_type -> linli.requests.v1.GetRequestResponse
-	10, // 48: linli.requests.v1.RequestsService.ListRequests:output_type -> linli.requests.v1.ListRequestsResponse
-	12, // 49: linli.requests.v1.RequestsService.ListMyRequests:output_type -> linli.requests.v1.ListMyRequestsResponse
-	14, // 50: linli.requests.v1.RequestsService.RevealRequestText:output_type -> linli.requests.v1.RevealRequestTextResponse
-	16, // 51: linli.requests.v1.RequestsService.AdmitRequest:output_type -> linli.requests.v1.AdmitRequestResponse
-	18, // 52: linli.requests.v1.RequestsService.DispatchRequest:output_type -> linli.requests.v1.DispatchRequestResponse
-	20, // 53: linli.requests.v1.RequestsService.TakeOnRequest:output_type -> linli.requests.v1.TakeOnRequestResponse
-	22, // 54: linli.requests.v1.RequestsService.ResolveRequest:output_type -> linli.requests.v1.ResolveRequestResponse
-	24, // 55: linli.requests.v1.RequestsService.RateRequest:output_type -> linli.requests.v1.RateRequestResponse
-	26, // 56: linli.requests.v1.RequestsService.CloseRequest:output_type -> linli.requests.v1.CloseRequestResponse
-	28, // 57: linli.requests.v1.RequestsService.GetCircle:output_type -> linli.requests.v1.GetCircleResponse
-	46, // [46:58] is the sub-list for method output_type
-	34, // [34:46] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	3,  // 23: linli.requests.v1.ListRequestsRequest.view:type_name -> linli.requests.v1.RequestView
+	5,  // 24: linli.requests.v1.ListRequestsResponse.requests:type_name -> linli.requests.v1.RequestSummary
+	4,  // 25: linli.requests.v1.ListRequestsResponse.whole_requests:type_name -> linli.requests.v1.Request
+	5,  // 26: linli.requests.v1.ListMyRequestsResponse.requests:type_name -> linli.requests.v1.RequestSummary
+	4,  // 27: linli.requests.v1.AdmitRequestResponse.request:type_name -> linli.requests.v1.Request
+	4,  // 28: linli.requests.v1.DispatchRequestResponse.request:type_name -> linli.requests.v1.Request
+	4,  // 29: linli.requests.v1.TakeOnRequestResponse.request:type_name -> linli.requests.v1.Request
+	4,  // 30: linli.requests.v1.ResolveRequestResponse.request:type_name -> linli.requests.v1.Request
+	4,  // 31: linli.requests.v1.RateRequestResponse.request:type_name -> linli.requests.v1.Request
+	4,  // 32: linli.requests.v1.CloseRequestResponse.request:type_name -> linli.requests.v1.Request
+	30, // 33: linli.requests.v1.GetCircleResponse.circle:type_name -> linli.requests.v1.Circle
+	31, // 34: linli.requests.v1.Circle.kinds:type_name -> linli.requests.v1.CircleOfKind
+	0,  // 35: linli.requests.v1.CircleOfKind.kind:type_name -> linli.requests.v1.RequestKind
+	6,  // 36: linli.requests.v1.RequestsService.PostRequest:input_type -> linli.requests.v1.PostRequestRequest
+	8,  // 37: linli.requests.v1.RequestsService.GetRequest:input_type -> linli.requests.v1.GetRequestRequest
+	10, // 38: linli.requests.v1.RequestsService.ListRequests:input_type -> linli.requests.v1.ListRequestsRequest
+	12, // 39: linli.requests.v1.RequestsService.ListMyRequests:input_type -> linli.requests.v1.ListMyRequestsRequest
+	14, // 40: linli.requests.v1.RequestsService.RevealRequestText:input_type -> linli.requests.v1.RevealRequestTextRequest
+	16, // 41: linli.requests.v1.RequestsService.AdmitRequest:input_type -> linli.requests.v1.AdmitRequestRequest
+	18, // 42: linli.requests.v1.RequestsService.DispatchRequest:input_type -> linli.requests.v1.DispatchRequestRequest
+	20, // 43: linli.requests.v1.RequestsService.TakeOnRequest:input_type -> linli.requests.v1.TakeOnRequestRequest
+	22, // 44: linli.requests.v1.RequestsService.ResolveRequest:input_type -> linli.requests.v1.ResolveRequestRequest
+	24, // 45: linli.requests.v1.RequestsService.RateRequest:input_type -> linli.requests.v1.RateRequestRequest
+	26, // 46: linli.requests.v1.RequestsService.CloseRequest:input_type -> linli.requests.v1.CloseRequestRequest
+	28, // 47: linli.requests.v1.RequestsService.GetCircle:input_type -> linli.requests.v1.GetCircleRequest
+	7,  // 48: linli.requests.v1.RequestsService.PostRequest:output_type -> linli.requests.v1.PostRequestResponse
+	9,  // 49: linli.requests.v1.RequestsService.GetRequest:output_type -> linli.requests.v1.GetRequestResponse
+	11, // 50: linli.requests.v1.RequestsService.ListRequests:output_type -> linli.requests.v1.ListRequestsResponse
+	13, // 51: linli.requests.v1.RequestsService.ListMyRequests:output_type -> linli.requests.v1.ListMyRequestsResponse
+	15, // 52: linli.requests.v1.RequestsService.RevealRequestText:output_type -> linli.requests.v1.RevealRequestTextResponse
+	17, // 53: linli.requests.v1.RequestsService.AdmitRequest:output_type -> linli.requests.v1.AdmitRequestResponse
+	19, // 54: linli.requests.v1.RequestsService.DispatchRequest:output_type -> linli.requests.v1.DispatchRequestResponse
+	21, // 55: linli.requests.v1.RequestsService.TakeOnRequest:output_type -> linli.requests.v1.TakeOnRequestResponse
+	23, // 56: linli.requests.v1.RequestsService.ResolveRequest:output_type -> linli.requests.v1.ResolveRequestResponse
+	25, // 57: linli.requests.v1.RequestsService.RateRequest:output_type -> linli.requests.v1.RateRequestResponse
+	27, // 58: linli.requests.v1.RequestsService.CloseRequest:output_type -> linli.requests.v1.CloseRequestResponse
+	29, // 59: linli.requests.v1.RequestsService.GetCircle:output_type -> linli.requests.v1.GetCircleResponse
+	48, // [48:60] is the sub-list for method output_type
+	36, // [36:48] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_linli_requests_v1_requests_proto_init() }
@@ -2625,7 +2705,7 @@ func file_linli_requests_v1_requests_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_requests_v1_requests_proto_rawDesc), len(file_linli_requests_v1_requests_proto_rawDesc)),
-			NumEnums:      3,
+			NumEnums:      4,
 			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,

@@ -60,7 +60,8 @@ type RequestsServiceClient interface {
 	// out; RevealRequestText reads it. A helper sees neither what a visit found nor,
 	// unless the author chose the name, who posted.
 	GetRequest(ctx context.Context, in *GetRequestRequest, opts ...grpc.CallOption) (*GetRequestResponse, error)
-	// ListRequests answers the requests of a community, the newest first.
+	// ListRequests answers the requests of a community, the newest first:
+	// summaries, or with REQUEST_VIEW_WHOLE what GetRequest answers of each.
 	// Committee staff of it and offices above.
 	ListRequests(ctx context.Context, in *ListRequestsRequest, opts ...grpc.CallOption) (*ListRequestsResponse, error)
 	// ListMyRequests answers what the caller posted or was dispatched, the
@@ -255,7 +256,8 @@ type RequestsServiceServer interface {
 	// out; RevealRequestText reads it. A helper sees neither what a visit found nor,
 	// unless the author chose the name, who posted.
 	GetRequest(context.Context, *GetRequestRequest) (*GetRequestResponse, error)
-	// ListRequests answers the requests of a community, the newest first.
+	// ListRequests answers the requests of a community, the newest first:
+	// summaries, or with REQUEST_VIEW_WHOLE what GetRequest answers of each.
 	// Committee staff of it and offices above.
 	ListRequests(context.Context, *ListRequestsRequest) (*ListRequestsResponse, error)
 	// ListMyRequests answers what the caller posted or was dispatched, the

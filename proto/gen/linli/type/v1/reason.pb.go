@@ -542,6 +542,8 @@ const (
 	Reason_REASON_BACKUP_UNDER_WAY Reason = 1971
 	// A backup is asked for in two steps, first hold, then open.
 	Reason_REASON_BACKUP_STEP Reason = 1972
+	// The body came too slowly, or stopped.
+	Reason_REASON_BODY_TOO_SLOW Reason = 1950
 )
 
 // Enum value maps for Reason.
@@ -802,6 +804,7 @@ var (
 		1970: "REASON_HOLD_EXPIRED",
 		1971: "REASON_BACKUP_UNDER_WAY",
 		1972: "REASON_BACKUP_STEP",
+		1950: "REASON_BODY_TOO_SLOW",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -1059,6 +1062,7 @@ var (
 		"REASON_HOLD_EXPIRED":              1970,
 		"REASON_BACKUP_UNDER_WAY":          1971,
 		"REASON_BACKUP_STEP":               1972,
+		"REASON_BODY_TOO_SLOW":             1950,
 	}
 )
 
@@ -1093,7 +1097,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x96;\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xb1;\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1364,7 +1368,8 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x14REASON_CONSUMER_GONE\x10\xf6\x0e\x12\x18\n" +
 	"\x13REASON_HOLD_EXPIRED\x10\xb2\x0f\x12\x1c\n" +
 	"\x17REASON_BACKUP_UNDER_WAY\x10\xb3\x0f\x12\x17\n" +
-	"\x12REASON_BACKUP_STEP\x10\xb4\x0fB\xb5\x01\n" +
+	"\x12REASON_BACKUP_STEP\x10\xb4\x0f\x12\x19\n" +
+	"\x14REASON_BODY_TOO_SLOW\x10\x9e\x0fB\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	requestsv1 "github.com/linli-project/linli/proto/gen/linli/requests/v1"
+
+	"github.com/linli-project/linli/cmd/figures"
+	"github.com/linli-project/linli/pkg/clock"
+)
+
+const (
+	eventRate    = 1000 // requests posted in a second
+	eventPosters = 64
+	// lastOnes is how long the stream is read after the last post.
+	lastOnes = 2 * time.Second
+)
+
+func browserCommand() *cobra.Command {
+	var base string
+	var seconds int
+	c := &cobra.Command{
+		Use: "browser", Short: "how long after its commit a change is seen by an open page, at 1,000 posts a second", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			seen, err := browse(c.Context(), base, seconds)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(c.OutOrStdout(), seen)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&base, "base", "http://127.0.0.1:8080", "a server that was seeded")
+	c.Flags().IntVar(&seconds, "seconds", 10, "how long to post")
+	return c
+}
+
+// seen is what an open page was told of the posts.
+type seen struct {
+	posted, told, missed int
+	rate                 float64
+	// After the answer to the post, which comes after its commit, and after the
+	// post was sent, which is before; in milliseconds.
+	p50, p99, sentP50, sentP99 float64
+}
+
+func (s seen) String() string {
+	return fmt.Sprintf("%d posts at %.0f a second; %d told, %d times \"missed\"; answer → seen p50 %.1f ms, p99 %.1f ms; sent → seen p50 %.1f ms, p99 %.1f ms",
+		s.posted, s.rate, s.told, s.missed, s.p50, s.p99, s.sentP50, s.sentP99)
+}
+
+// page is an open page that notes when it is told of what.
+type page struct {
+	mu     sync.Mutex
+	at     map[string]time.Time // by request
+	missed int
+}
+
+// post is one that was answered.
+type post struct {
+	id             string
+	sent, answered time.Time
+}
+
+// browse opens a page, posts at eventRate and compares.
+func browse(ctx context.Context, base string, seconds int) (seen, error) {
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	p := &page{at: map[string]time.Time{}}
+	ended, err := p.open(reading, base)
+	if err != nil {
+		return seen{}, err
+	}
+	wall := clock.Wall()
+	began := wall.Now()
+	posts, err := postSteadily(ctx, base, seconds)
+	took := wall.Now().Sub(began)
+	if err != nil {
+		return seen{}, err
+	}
+	select {
+	case err := <-ended:
+		return seen{}, fmt.Errorf("the stream ended: %w", err)
+	case <-time.After(lastOnes):
+	}
+	return p.compare(posts, float64(len(posts))/took.Seconds()), nil
+}
+
+// open reads server-sent events until the context ends.
+func (p *page) open(ctx context.Context, base string) (ended chan error, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/v1/changes", nil)
+	if err != nil {
+		return nil, fmt.Errorf("open the stream: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+staffToken())
+	reply, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("open the stream: %w", err)
+	}
+	if reply.StatusCode != http.StatusOK {
+		return nil, errors.Join(fmt.Errorf("open the stream: status %d", reply.StatusCode), reply.Body.Close())
+	}
+	ended = make(chan error, 1)
+	go func() {
+		defer func() { _ = reply.Body.Close() }()
+		lines := bufio.NewScanner(reply.Body)
+		for lines.Scan() {
+			p.note(lines.Text())
+		}
+		ended <- lines.Err()
+	}()
+	return ended, nil
+}
+
+func (p *page) note(line string) {
+	now := clock.Wall().Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if line == "event: missed" {
+		p.missed++
+	}
+	var change struct{ Type, EntityID string }
+	if data, ok := strings.CutPrefix(line, "data: "); ok && json.Unmarshal([]byte(data), &change) == nil &&
+		change.Type == "linli.requests.request.posted.v1" {
+		p.at[change.EntityID] = now
+	}
+}
+
+// postSteadily posts at eventRate, whether the answers come or not, as long as
+// there is a poster free.
+func postSteadily(ctx context.Context, base string, seconds int) ([]post, error) {
+	texts, err := bodies(bodiesReady)
+	if err != nil {
+		return nil, err
+	}
+	ready := strings.Split(strings.TrimSpace(string(texts)), "\n")
+	c, wall := newClient(base, staffToken(), eventPosters), clock.Wall()
+	total := eventRate * seconds
+	posts := make([]post, total)
+	turns := make(chan int)
+	posters, inside := errgroup.WithContext(ctx)
+	for range eventPosters {
+		posters.Go(func() error {
+			for i := range turns {
+				sent := wall.Now()
+				answer, err := c.send(inside, "POST", "/v1/requests", "application/json", []byte(ready[i%len(ready)]))
+				if err != nil {
+					return err
+				}
+				posts[i] = post{sent: sent, answered: wall.Now()}
+				var r requestsv1.Request
+				if err := protojson.Unmarshal(answer, &r); err != nil {
+					return fmt.Errorf("decode the answer: %w", err)
+				}
+				posts[i].id = r.GetId()
+			}
+			return nil
+		})
+	}
+	posters.Go(func() error {
+		defer close(turns)
+		const tick = 10 * time.Millisecond
+		each := time.NewTicker(tick)
+		defer each.Stop()
+		for i := 0; i < total; {
+			for range eventRate / int(time.Second/tick) {
+				select {
+				case turns <- i:
+					i++
+				case <-inside.Done():
+					return inside.Err()
+				}
+			}
+			<-each.C
+		}
+		return nil
+	})
+	return posts, posters.Wait()
+}
+
+func (p *page) compare(posts []post, rate float64) seen {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := seen{posted: len(posts), missed: p.missed, rate: rate}
+	var answered, sent []float64
+	for _, one := range posts {
+		at, told := p.at[one.id]
+		if !told {
+			continue
+		}
+		s.told++
+		ms := func(from time.Time) float64 { return max(0, float64(at.Sub(from).Microseconds())/1000) }
+		answered, sent = append(answered, ms(one.answered)), append(sent, ms(one.sent))
+	}
+	if s.told == 0 {
+		return s
+	}
+	slices.Sort(answered)
+	slices.Sort(sent)
+	of := func(all []float64, share float64) float64 { return all[int(share*float64(len(all)-1))] }
+	s.p50, s.p99, s.sentP50, s.sentP99 = of(answered, 0.5), of(answered, 0.99), of(sent, 0.5), of(sent, 0.99)
+	return s
+}
+
+// browsing measures an open page of each shape.
+func (s *stage) browsing(ctx context.Context) (out []figures.Row, err error) {
+	const seconds = 5
+	for _, l := range s.linli {
+		got, err := browse(ctx, l.url(), seconds)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(s.c.out, "open page, %s: %s\n", l.title, got)
+		if err := drain(ctx, newClient(l.url(), adminToken(), 1)); err != nil {
+			return nil, err
+		}
+		target := map[string]string{shapeOne: "≤ 50 ms", shapeSix: "≤ 100 ms"}[l.name]
+		note := fmt.Sprintf("%d of %d posts told at %.0f a second, %d times \"missed\"; from sending the post p50 %.1f ms, p99 %.1f ms",
+			got.told, got.posted, got.rate, got.missed, got.sentP50, got.sentP99)
+		out = append(out,
+			figures.Row{What: "post answered → seen by an open page, p50", Shape: l.title, Unit: "ms", Value: got.p50, Repeats: 1},
+			figures.Row{What: "post answered → seen by an open page, p99", Shape: l.title, Unit: "ms", Value: got.p99, Repeats: 1, Target: target, Note: note})
+	}
+	return out, nil
+}

@@ -1,0 +1,113 @@
+package admit
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/linli-project/linli/pkg/clock"
+)
+
+// Class is a kind of call that has a gate of its own, so that no kind keeps
+// another out.
+type Class string
+
+// The classes. What says nothing about anybody and costs nothing (health, the
+// pages) is in none.
+const (
+	Read   Class = "read"
+	Write  Class = "write"
+	Bulk   Class = "bulk"   // imports, exports, files
+	Stream Class = "stream" // pages that are told of changes
+	Inner  Class = "inner"  // one service asks another, on behalf of a call that was let in
+)
+
+// Limits of what a process takes on at once. They are the same for the gateway
+// and for the door.
+type Limits struct {
+	// Reads, Writes and Bulk are calls under way, Streams open streams.
+	Reads, Writes, Bulk, Streams int
+	// Queue is how many calls of each kind may wait, Wait for how long.
+	Queue int
+	Wait  time.Duration
+	// Bytes of bodies and answers that are held in memory.
+	Bytes int64
+	// Connections that may be open; the longest idle one makes room.
+	Connections int
+}
+
+// Defaults are for two cores and grow with them. A read keeps a core busy, so a
+// few at once are enough and more would only be in each other's way; a write
+// waits for the disk together with the others of its group, so many at once cost
+// less each. 256 callers who wait for each answer are never refused for their
+// number.
+func Defaults(cores int) Limits {
+	cores = max(cores, 1)
+	return Limits{
+		Reads: 4 * cores, Writes: 32 * cores, Bulk: 2 * cores, Streams: 4000,
+		Queue: 256, Wait: 500 * time.Millisecond, Bytes: 64 << 20, Connections: 12_000,
+	}
+}
+
+// Parse reads "reads=64,writes=256,wait=500ms" over the given limits; what is
+// not named stays.
+func (l Limits) Parse(text string) (Limits, error) {
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(part, "=")
+		if err := l.set(name, value); err != nil {
+			return l, fmt.Errorf("limit %q: %w", part, err)
+		}
+	}
+	return l, nil
+}
+
+func (l *Limits) set(name, value string) (err error) {
+	number := func(into *int) {
+		if *into, err = strconv.Atoi(value); err == nil && *into < 1 {
+			err = errors.New("at least 1")
+		}
+	}
+	switch name {
+	case "reads":
+		number(&l.Reads)
+	case "writes":
+		number(&l.Writes)
+	case "bulk":
+		number(&l.Bulk)
+	case "streams":
+		number(&l.Streams)
+	case "queue":
+		number(&l.Queue)
+	case "connections":
+		number(&l.Connections)
+	case "megabytes":
+		var n int
+		number(&n)
+		l.Bytes = int64(n) << 20
+	case "wait":
+		if l.Wait, err = time.ParseDuration(value); err == nil && l.Wait <= 0 {
+			err = errors.New("longer than nothing")
+		}
+	default:
+		err = errors.New("reads, writes, bulk, streams, queue, wait, megabytes or connections")
+	}
+	return err
+}
+
+// Gates are a gate for each class.
+type Gates map[Class]*Gate
+
+// NewGates makes them.
+func NewGates(l Limits, wall clock.Clock) Gates {
+	gate := func(under, queue int) *Gate { return NewGate(Size{Under: under, Queue: queue, Wait: l.Wait}, wall) }
+	return Gates{
+		Read: gate(l.Reads, l.Queue), Write: gate(l.Writes, l.Queue), Inner: gate(l.Reads, l.Queue),
+		// Work of minutes is not waited for, nor is a page that stays open.
+		Bulk: gate(l.Bulk, l.Bulk), Stream: gate(l.Streams, 0),
+	}
+}
