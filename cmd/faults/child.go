@@ -62,7 +62,7 @@ func runChild(ctx context.Context, folder string, in io.Reader, out io.Writer) e
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "REST http://%s/v1\nCtrl-C stops it.\n", h.HTTPAddr())
+	fmt.Fprintf(out, "gRPC %s\nREST http://%s/v1\nCtrl-C stops it.\n", h.GRPCAddr(), h.HTTPAddr())
 	go t.obey(in)
 	select {
 	case <-ctx.Done():

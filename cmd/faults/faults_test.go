@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -126,7 +127,7 @@ func TestSix_KeepsItsWord(t *testing.T) {
 // else is, and all others have their effects.
 func TestPanics_AreParked(t *testing.T) {
 	t.Parallel() // it waits for the pauses between the tries
-	w, err := newWorld(t.Context(), worldConfig{folder: filepath.Join(t.TempDir(), "var"), binary: binary, seed: 1, members: 20, tampered: true})
+	w, err := newWorld(t.Context(), worldConfig{folder: filepath.Join(t.TempDir(), "var"), binary: binary, seed: 1, members: 40, tampered: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,21 +154,40 @@ func TestPanics_AreParked(t *testing.T) {
 	if len(problems) != 1 || !strings.Contains(problems[0], "no entry of request "+marked.id) {
 		t.Errorf("missing is the effect of the marked event alone: %q", problems)
 	}
+	parked := eventsCommand(t, w, "parked")
+	if !strings.Contains(parked, "evaluation-ledger") || strings.Contains(parked, "a marked event") {
+		t.Errorf("parked: %s", parked)
+	}
+	if err := w.process.order(t.Context(), "panics 0"); err != nil {
+		t.Fatal(err)
+	}
+	id := regexp.MustCompile(`cmt_\S+`).FindString(parked)
+	retried := eventsCommand(t, w, "retry", id)
+	if problems, err := w.verify(t.Context()); err != nil || len(problems) > 0 {
+		t.Errorf("retried, %s: %q, %v", retried, problems, err)
+	}
 	if err := w.close(); err != nil {
 		t.Fatal(err)
 	}
 	events, err := inspect(t.Context(), w.folder)
-	if err != nil || len(events.parked) != 1 {
-		t.Fatalf("parked: %v, %v", events.parked, err)
-	}
-	p := events.parked[0]
-	if p.GetConsumer() != "evaluation-ledger" || p.GetTries() < 10 || !strings.Contains(p.GetError(), "panic while applying") ||
-		strings.Contains(p.GetError(), "a marked event") {
-		t.Errorf("parked: %v", p)
+	if err != nil || len(events.parked) != 0 {
+		t.Errorf("parked still: %v, %v", events.parked, err)
 	}
 	if problems := w.fsck(t.Context(), w.folder); len(problems) > 0 {
-		t.Errorf("with a parked event: %q", problems)
+		t.Errorf("afterwards: %q", problems)
 	}
+}
+
+// eventsCommand runs linli events against a world.
+func eventsCommand(t *testing.T, w *world, args ...string) string {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), binary, append([]string{"events", "--grpc", w.process.told("gRPC")}, args...)...)
+	c.Env = append(os.Environ(), "LINLI_TOKEN="+admin)
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("linli events %v: %v: %s", args, err, out)
+	}
+	return string(out)
 }
 
 // TestControls_AreCaught: each fault has a control, and each control is

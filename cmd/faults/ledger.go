@@ -32,6 +32,7 @@ type ledger struct {
 	accepted int // report-ins
 	recent   []sent
 	waiters  []waiter
+	watched  int           // acks at watch
 	last     time.Time     // the newest answer
 	gap      time.Duration // the longest wait for one since watch
 }
@@ -75,8 +76,17 @@ func (l *ledger) watch() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	gap := l.gap
-	l.gap, l.last = 0, wall().Now()
+	l.gap, l.last, l.watched = 0, wall().Now(), l.acks
 	return gap
+}
+
+// ahead says whether enough was written since watch: a fault that takes long
+// is not to fill the folder.
+func (l *ledger) ahead() bool {
+	const enough = 400
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.acks-l.watched > enough
 }
 
 // after answers a channel that is closed when so many more writes are

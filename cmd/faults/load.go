@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
@@ -37,7 +38,10 @@ W00001,区图书馆党支部,workplace,430101,是
 
 // helpers is how many members solve requests; the others report in while the
 // load runs.
-const helpers = 8
+const helpers = 32
+
+// breath is the pause between two chains of a writer that is ahead.
+const breath = time.Second
 
 // load writes through the public interface, without end, and notes what was
 // acknowledged.
@@ -167,6 +171,9 @@ func (l *load) run(ctx context.Context) error {
 		l.gate.RUnlock()
 		if err != nil && ctx.Err() == nil {
 			return err
+		}
+		if l.ledger.ahead() {
+			_ = rest(ctx, breath) // a context that ended ends the loop
 		}
 	}
 	return nil

@@ -152,6 +152,18 @@ func (p *process) heard(prefix string) (n int) {
 	return n
 }
 
+// told answers what follows a word on its output.
+func (p *process) told(word string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, line := range p.said {
+		if value, ok := strings.CutPrefix(line, word+" "); ok {
+			return value
+		}
+	}
+	return ""
+}
+
 // order tells a tampered house to do something, and waits until it says that
 // it has.
 func (p *process) order(ctx context.Context, text string) error {
