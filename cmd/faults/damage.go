@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -61,8 +62,9 @@ func cut(path string, to func(used int64) int64) (restore func() error, err erro
 		if err != nil {
 			return err
 		}
-		_, err = f.WriteAt(tail, at)
-		return errors.Join(err, f.Close())
+		// What was a hole stays one: its size tells where the pages end.
+		_, err = f.WriteAt(bytes.TrimRight(tail, "\x00"), at)
+		return errors.Join(err, f.Truncate(info.Size()), f.Close())
 	}, nil
 }
 
