@@ -62,12 +62,12 @@ test-gateway:
 	@scripts/suite.sh gateway 120 go test -race -timeout 2m ./gateway/...
 test-cmd:
 	@go test -run '^$$' ./cmd/... >/dev/null
-	@scripts/suite.sh cmd 300 go test -timeout 5m $$(go list ./cmd/... | grep -v /cmd/faults$$)
+	@scripts/suite.sh cmd 600 go test -timeout 10m $$(go list ./cmd/... | grep -v /cmd/faults$$)
 # Full disks and power cuts want to mount a loop image, which only root may:
 # DISK=no leaves them and their controls out, and nothing else.
 test-faults:
 	@go test -run '^$$' ./cmd/faults >/dev/null
-	@LINLI_FAULTS_DISK=$(DISK) LINLI_FAULTS_CYCLES=50 scripts/suite.sh faults 180 go test -count 1 -timeout 5m ./cmd/faults
+	@LINLI_FAULTS_DISK=$(DISK) LINLI_FAULTS_CYCLES=50 scripts/suite.sh faults 420 go test -count 1 -timeout 8m ./cmd/faults
 
 CYCLES ?= 50
 SEED ?= 1
