@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -74,11 +76,30 @@ func (c *client) call(ctx context.Context, w who, method, path, key string, in, 
 	return nil
 }
 
-// send is a call with bytes in and out.
+// mostBusy is how often a call is sent again that linli had no room for.
+const mostBusy = 30
+
+// send is a call with bytes in and out. What linli has no room for changed
+// nothing, and is sent again when it says so.
 func (c *client) send(ctx context.Context, w who, method, path, key, contentType string, body []byte) ([]byte, error) {
+	for tries := 1; ; tries++ {
+		text, after, err := c.once(ctx, w, method, path, key, contentType, body)
+		if after == 0 || tries == mostBusy {
+			return text, err
+		}
+		select {
+		case <-time.After(after):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// once sends a call. It answers for how long to wait when there was no room.
+func (c *client) once(ctx context.Context, w who, method, path, key, contentType string, body []byte) (text []byte, after time.Duration, err error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", method, path, err)
+		return nil, 0, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	if w != nobody {
 		req.Header.Set("Authorization", "Bearer "+string(w))
@@ -92,19 +113,22 @@ func (c *client) send(ctx context.Context, w who, method, path, key, contentType
 	}
 	reply, err := c.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", method, path, err)
+		return nil, 0, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	defer reply.Body.Close()
-	text, err := io.ReadAll(reply.Body)
+	text, err = io.ReadAll(reply.Body)
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", method, path, err)
+		return nil, 0, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	if reply.StatusCode == http.StatusOK {
-		return text, nil
+		return text, 0, nil
+	}
+	if seconds, err := strconv.Atoi(reply.Header.Get("Retry-After")); err == nil && reply.StatusCode == http.StatusTooManyRequests {
+		after = time.Duration(seconds) * time.Second
 	}
 	r := &refused{what: method + " " + path}
 	if err := json.Unmarshal(text, r); err != nil {
-		return nil, fmt.Errorf("%s %s: status %d", method, path, reply.StatusCode)
+		return nil, 0, fmt.Errorf("%s %s: status %d", method, path, reply.StatusCode)
 	}
-	return nil, r
+	return nil, after, r
 }

@@ -97,8 +97,11 @@ func (p *poster) try(name string) (id string, err error) {
 	}
 	defer func() { _ = reply.Body.Close() }()
 	var r struct{ ID string }
-	if err := json.NewDecoder(reply.Body).Decode(&r); err != nil || reply.StatusCode != 200 {
-		return "", fmt.Errorf("%d, %w", reply.StatusCode, err)
+	if err := json.NewDecoder(reply.Body).Decode(&r); err != nil {
+		return "", err
+	}
+	if reply.StatusCode != 200 {
+		return "", errors.New(reply.Status)
 	}
 	return r.ID, nil
 }
@@ -208,7 +211,7 @@ func TestBackup_RestoresOnAnEmptyMachine(t *testing.T) {
 		t.Errorf("afterwards %d messages of %d requests", told, len(there))
 	}
 	again.interrupt(t)
-	if !strings.Contains(again.stderr.String(), "published again what was sent") {
+	if !strings.Contains(again.stderr.String(), "what is kept is sent again") {
 		t.Errorf("the streams were not filled again:\n%s", again.stderr)
 	}
 	command(t, "fsck", "--data", folder)

@@ -25,6 +25,7 @@ func backUp(t *testing.T) backedUp {
 	if code, body := s.do(t, "POST", "/v1/organizations:import", admin, "text/csv", ladder); code != 200 {
 		t.Fatalf("%d %s", code, body)
 	}
+	s.do(t, "POST", "/v1/dev/events:drain", admin, "application/json", "{}")
 	p := startPosting(s, token(t, "--person", "resident", "--grant", "resident=/1/11/111/1111/"), 2)
 	p.more(t, 100)
 	p.end()

@@ -99,15 +99,22 @@ func (l *Limits) set(name, value string) (err error) {
 	return err
 }
 
+// bulkPatience is how much longer bulk work waits for its turn than a call.
+const bulkPatience = 20
+
 // Gates are a gate for each class.
 type Gates map[Class]*Gate
 
 // NewGates makes them.
 func NewGates(l Limits, wall clock.Clock) Gates {
-	gate := func(under, queue int) *Gate { return NewGate(Size{Under: under, Queue: queue, Wait: l.Wait}, wall) }
+	gate := func(under, queue int, wait time.Duration) *Gate {
+		return NewGate(Size{Under: under, Queue: queue, Wait: wait}, wall)
+	}
 	return Gates{
-		Read: gate(l.Reads, l.Queue), Write: gate(l.Writes, l.Queue), Inner: gate(l.Reads, l.Queue),
-		// Work of minutes is not waited for, nor is a page that stays open.
-		Bulk: gate(l.Bulk, l.Bulk), Stream: gate(l.Streams, 0),
+		Read: gate(l.Reads, l.Queue, l.Wait), Write: gate(l.Writes, l.Queue, l.Wait), Inner: gate(l.Reads, l.Queue, l.Wait),
+		// Sixteen offices send their rosters in the same minute, and each takes
+		// seconds: they wait longer than a clerk does. A page that stays open is
+		// not waited for.
+		Bulk: gate(l.Bulk, l.Queue, bulkPatience*l.Wait), Stream: gate(l.Streams, 0, l.Wait),
 	}
 }
