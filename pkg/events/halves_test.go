@@ -2,6 +2,7 @@ package events_test
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -36,7 +37,9 @@ func TestConsumer_HalvesWhatIsTooLargeForOneCommit(t *testing.T) {
 	b := startBroker(t, t.TempDir())
 	large := adder("sums-large")
 	add := large.Apply
+	var first sync.Once
 	large.Apply = func(tx *store.Tx, e *typev1.EventRow) error {
+		first.Do(func() { awaitDelivered(t, b, n) }) // else a slow machine hands them over one by one
 		for i := range writes {
 			tx.Put(key.New(store.FirstServiceTable).String("of").Uint(e.GetRevision()).Uint(uint64(i)), nil)
 		}
@@ -61,5 +64,25 @@ func TestConsumer_HalvesWhatIsTooLargeForOneCommit(t *testing.T) {
 	}
 	if commits := engine.commits.Load() - before; commits > n/4 {
 		t.Errorf("%d events took %d commits", n, commits)
+	}
+}
+
+// awaitDelivered waits until so many events are on their way to the consumer.
+func awaitDelivered(t *testing.T, b *events.Broker, n int) {
+	t.Helper()
+	durable, err := b.JetStream().Consumer(t.Context(), "LINLI_THINGS", "sums-large")
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	for {
+		info, err := durable.Info(t.Context())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if info.NumAckPending >= n {
+			return
+		}
 	}
 }
