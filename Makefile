@@ -102,6 +102,10 @@ compare: build ## measure REST beside others: PEERS, SIZES, CONNS, SHAPES, SECON
 	  $(if $(PEERS),--peers $(PEERS)) $(if $(COMPARE_DIR),--dir $(COMPARE_DIR)) $(if $(FIGURES),--figures $(FIGURES)) \
 	  $(if $(NOTE),--note "$(NOTE)")
 
+.PHONY: drill
+drill: ## back up the data folder DATA, restore it elsewhere, check and start it; FIGURES=docs/figures keeps the figures
+	go run ./cmd/drill -data "$(DATA)" -figures "$(FIGURES)"
+
 .PHONY: pressure
 pressure: build ## offer ten times what can be carried for a minute, and callers who mean no good
 	go build -o bin/pressure ./cmd/pressure

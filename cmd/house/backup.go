@@ -12,7 +12,6 @@ import (
 	"filippo.io/age"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -173,6 +172,10 @@ func (c BackupConfig) processes(ctx context.Context) ([]backup.Process, func() e
 	if len(c.GRPC) == 0 {
 		return c.folder(ctx)
 	}
+	secured, err := c.House.TLS.DialOption()
+	if err != nil {
+		return nil, nil, err
+	}
 	var all []backup.Process
 	var open []*grpc.ClientConn
 	done := func() (err error) {
@@ -182,7 +185,7 @@ func (c BackupConfig) processes(ctx context.Context) ([]backup.Process, func() e
 		return err
 	}
 	for _, address := range c.GRPC {
-		conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+		conn, err := grpc.NewClient(address, secured)
 		if err != nil {
 			return nil, nil, errors.Join(fmt.Errorf("address %s: %w", address, err), done())
 		}

@@ -11,12 +11,14 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"filippo.io/age"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/ops/v1"
 
 	"github.com/linli-project/linli/pkg/backup"
+	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/seal"
 )
 
@@ -28,6 +30,8 @@ type RestoreConfig struct {
 	// House names the folder, which must not be there or be empty, and the
 	// file of the master key.
 	House Config
+	// Six lays the folder out for six processes: one below it for each.
+	Six bool
 }
 
 // RestoreReport is what was restored, and what a check of it found.
@@ -69,6 +73,9 @@ func Restore(ctx context.Context, c RestoreConfig) (_ RestoreReport, err error) 
 	defer func() { err = errors.Join(err, release()) }()
 	c.House.Data = beside
 	r, err := c.fill(ctx, in, with, master)
+	if err == nil && c.Six {
+		err = layOutForSix(folder{path: beside})
+	}
 	if noRoom(err) {
 		err = fmt.Errorf("no room on the disk for %s: %w", data, err)
 	}
@@ -81,6 +88,41 @@ func Restore(ctx context.Context, c RestoreConfig) (_ RestoreReport, err error) 
 		return RestoreReport{}, fmt.Errorf("data folder %s cannot be made: %w", data, err)
 	}
 	return r, syncFolder(filepath.Dir(data))
+}
+
+// layOutForSix gives each of the six processes a folder of its own below the
+// one that was filled, with its file and the clock.
+func layOutForSix(whole folder) error {
+	for _, role := range Roles() {
+		part, err := openFolder(whole.file(string(role)), role)
+		if err != nil {
+			return err
+		}
+		for _, service := range role.services() {
+			if err := os.Rename(whole.file(service+".db"), part.file(service+".db")); err != nil {
+				return fmt.Errorf("lay out the folder of %s: %w", role, err)
+			}
+		}
+		if err := copyCivil(whole, part); err != nil {
+			return err
+		}
+		if err := syncFolder(part.path); err != nil {
+			return err
+		}
+	}
+	if err := os.Remove(whole.file("clock.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("lay out the folder: %w", err)
+	}
+	return syncFolder(whole.path)
+}
+
+// copyCivil has a part's clock stand where that of the whole stands.
+func copyCivil(whole, part folder) error {
+	civil, err := whole.civil(time.Time{}, clock.Wall())
+	if err != nil || !civil.Movable() {
+		return err
+	}
+	return part.keepCivil(civil.Now())
 }
 
 // noRoom says whether something could not be written because there is no room

@@ -6,6 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 )
 
 // TLS names the files that secure the connections between the parts: the
@@ -46,4 +50,20 @@ func (t TLS) load() (server, client *tls.Config, err error) {
 	}
 	client = &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{own}, RootCAs: signers}
 	return server, client, nil
+}
+
+// DialOption secures a connection of a tool to a part: with the files as the
+// parts themselves do, without them it is plain.
+func (t TLS) DialOption() (grpc.DialOption, error) {
+	if err := t.validate(); err != nil {
+		return nil, err
+	}
+	_, client, err := t.load()
+	if err != nil {
+		return nil, err
+	}
+	if client == nil {
+		return grpc.WithTransportCredentials(insecure.NewCredentials()), nil
+	}
+	return grpc.WithTransportCredentials(credentials.NewTLS(client)), nil
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -24,6 +26,7 @@ import (
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 
 	"github.com/linli-project/linli/cmd/house"
+	"github.com/linli-project/linli/pkg/seal"
 )
 
 // certificates makes an authority and a certificate of 127.0.0.1 signed by it.
@@ -101,6 +104,72 @@ func TestSix_TLS(t *testing.T) {
 	s.config[house.Gateway] = stranger
 	s.start(house.Gateway)
 	s.want("a stranger", s.call("GET", "/v1/organizations/11", admin(), ""), http.StatusServiceUnavailable, "UNAVAILABLE")
+}
+
+// TestBackup_OfSixProcessesIsRestoredForSix: one point across four processes,
+// asked for over TLS; what is restored is six folders that go on.
+func TestBackup_OfSixProcessesIsRestoredForSix(t *testing.T) {
+	s := newShape(t, house.Roles()...)
+	files, keys := certificates(t), t.TempDir()
+	master := filepath.Join(keys, "master.key")
+	if _, _, err := seal.LoadOrCreateMaster(master); err != nil {
+		t.Fatal(err)
+	}
+	pair, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, secret := filepath.Join(keys, "public"), filepath.Join(keys, "secret")
+	for path, text := range map[string]string{public: pair.Recipient().String(), secret: pair.String()} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for role, c := range s.config {
+		c.TLS, c.MasterKeyFile = files, master
+		s.config[role] = c
+	}
+	var doors []string
+	for _, role := range house.Roles() {
+		s.start(role)
+		if c := s.config[role]; role != house.Broker && role != house.Gateway {
+			doors = append(doors, c.GRPC)
+		}
+	}
+	s.importOrganizations()
+	s.drain()
+
+	c := house.BackupConfig{
+		To: filepath.Join(keys, "all.linli"), Recipients: public, GRPC: doors, Token: admin(), Program: "test",
+		House: house.Config{Log: slog.New(slog.DiscardHandler)},
+	}
+	if _, err := house.Backup(t.Context(), c); err == nil {
+		t.Error("a backup over TLS without a certificate")
+	}
+	c.House.TLS = files
+	taken, err := house.Backup(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, role := range house.Roles() {
+		s.stop(role)
+	}
+	to := filepath.Join(t.TempDir(), "six")
+	_, err = house.Restore(t.Context(), house.RestoreConfig{From: taken.File, Identity: secret, Six: true, House: house.Config{
+		Data: to, MasterKeyFile: master, Dev: true, Log: slog.New(slog.DiscardHandler),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, role := range house.Roles() {
+		c := s.config[role]
+		c.Data, c.Clock = filepath.Join(to, string(role)), time.Time{}
+		s.config[role] = c
+		s.start(role)
+	}
+	s.drain()
+	s.want("restored", s.call("GET", "/v1/organizations/11", admin(), ""), http.StatusOK, `"/1/11/"`)
+	s.want("its clock", s.call("GET", "/v1/dev/clock", admin(), ""), http.StatusOK, begin().Format(time.RFC3339))
 }
 
 func TestConfig_RefusesHalfOfTLS(t *testing.T) {

@@ -73,7 +73,7 @@ func runBackup(c *cobra.Command, f backupFlags) error {
 // toolConfig is what a command needs to open a folder.
 func toolConfig(data string) house.Config {
 	return house.Config{
-		Data: data, Dev: true, MasterKeyFile: os.Getenv("LINLI_MASTER_KEY_FILE"),
+		Data: data, Dev: true, MasterKeyFile: os.Getenv("LINLI_MASTER_KEY_FILE"), TLS: tlsFiles(),
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 }
@@ -141,6 +141,7 @@ func writeSecret(path, text string) error {
 
 func restoreCommand() *cobra.Command {
 	var from, identity, master, data string
+	var six bool
 	c := &cobra.Command{
 		Use: "restore", Short: "write a backup into a new data folder and check it", Args: cobra.NoArgs,
 		Example: "  linli restore --from 20131231T150000Z.linli --identity secret.key --master-key master.key --data /var/lib/linli/data",
@@ -148,7 +149,7 @@ func restoreCommand() *cobra.Command {
 			if from == "" || identity == "" || data == "" {
 				return errors.New("--from names the backup, --identity the secret key, --data the new folder")
 			}
-			config := house.RestoreConfig{From: from, Identity: identity, House: toolConfig(data)}
+			config := house.RestoreConfig{From: from, Identity: identity, House: toolConfig(data), Six: six}
 			if master != "" {
 				config.House.MasterKeyFile = master
 			}
@@ -168,5 +169,6 @@ func restoreCommand() *cobra.Command {
 	c.Flags().StringVar(&identity, "identity", "", "file of the secret key that opens the backup")
 	c.Flags().StringVar(&master, "master-key", "", "file of the master key (LINLI_MASTER_KEY_FILE)")
 	c.Flags().StringVar(&data, "data", "", "data folder to make; it must not be there, or be empty")
+	c.Flags().BoolVar(&six, "six", false, "lay it out for six processes: DATA/registry, DATA/requests … for deploy/six.sh")
 	return c
 }

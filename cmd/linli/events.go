@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -89,8 +88,12 @@ func newEventsClient(f eventsFlags) (*eventsClient, error) {
 		return nil, errors.New("LINLI_TOKEN holds no token; with a server started with --dev: " +
 			"export LINLI_TOKEN=$(linli token --person me --grant system_admin=/)")
 	}
+	secured, err := tlsFiles().DialOption()
+	if err != nil {
+		return nil, err
+	}
 	for _, address := range f.grpc {
-		conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+		conn, err := grpc.NewClient(address, secured)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("--grpc %s: %w", address, err), c.Close())
 		}

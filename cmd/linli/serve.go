@@ -98,6 +98,14 @@ func placesOf(role house.Role) places {
 	return places{http: "127.0.0.1:8080", grpc: "127.0.0.1:9090"}
 }
 
+// tlsFiles are what secures the connections between the parts, and those of
+// tools to them.
+func tlsFiles() house.TLS {
+	return house.TLS{
+		CertFile: os.Getenv("LINLI_TLS_CERT_FILE"), KeyFile: os.Getenv("LINLI_TLS_KEY_FILE"), CAFile: os.Getenv("LINLI_TLS_CA_FILE"),
+	}
+}
+
 func (f serveFlags) config() (house.Config, error) {
 	c := house.Config{
 		Role: f.role, Data: f.data, HTTP: f.http, GRPC: f.grpc, Broker: f.broker, Peers: map[string]string{},
@@ -105,8 +113,7 @@ func (f serveFlags) config() (house.Config, error) {
 		SMTP: os.Getenv("LINLI_SMTP"), MailFrom: os.Getenv("LINLI_MAIL_FROM"),
 	}
 	if f.role != house.Whole {
-		c.TLS = house.TLS{
-			CertFile: os.Getenv("LINLI_TLS_CERT_FILE"), KeyFile: os.Getenv("LINLI_TLS_KEY_FILE"), CAFile: os.Getenv("LINLI_TLS_CA_FILE")}
+		c.TLS = tlsFiles()
 	}
 	for name, at := range f.peers {
 		c.Peers[name] = *at
