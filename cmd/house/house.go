@@ -64,20 +64,20 @@ func (r Role) steps() []step {
 	switch r {
 	case Whole:
 		return []step{
-			(*House).openFolder, (*House).openStores, (*House).startBroker, (*House).buildServices, (*House).migrate, (*House).openWatch,
+			(*House).findPorts, (*House).openFolder, (*House).openStores, (*House).startBroker, (*House).buildServices, (*House).migrate, (*House).openWatch,
 			(*House).buildDoor, (*House).buildGateway, (*House).startDelivery, (*House).listen,
 		}
 	case Broker:
-		return []step{(*House).openFolder, (*House).startBroker, (*House).buildHealth, (*House).listen}
+		return []step{(*House).findPorts, (*House).openFolder, (*House).startBroker, (*House).buildHealth, (*House).listen}
 	case Gateway:
 		return []step{
-			(*House).openFolder, (*House).connectBroker, (*House).dialPeers, (*House).openWatch,
+			(*House).findPorts, (*House).openFolder, (*House).connectBroker, (*House).dialPeers, (*House).openWatch,
 			(*House).buildDoor, (*House).buildGateway, (*House).keepClocks, (*House).listen,
 		}
 	}
 	return []step{
-		(*House).openFolder, (*House).openStores, (*House).connectBroker, (*House).dialPeers, (*House).buildServices,
-		(*House).migrate, (*House).buildDoor, (*House).buildHealth, (*House).startDelivery, (*House).listen,
+		(*House).findPorts, (*House).openFolder, (*House).openStores, (*House).connectBroker, (*House).dialPeers,
+		(*House).buildServices, (*House).migrate, (*House).buildDoor, (*House).buildHealth, (*House).startDelivery, (*House).listen,
 	}
 }
 
