@@ -44,8 +44,8 @@ type BackupConfig struct {
 	// Recipients is a file of the public keys of those who may restore.
 	Recipients string
 	// GRPC are the addresses of all processes; Token is a system
-	// administrator's. Without addresses the folder of House is read, which no
-	// server may be using.
+	// administrator's. Without addresses the folder of House is read, of one
+	// process or that in which those of six lie; no server may be using it.
 	GRPC  []string
 	Token string
 	House Config
@@ -195,26 +195,23 @@ func (c BackupConfig) processes(ctx context.Context) ([]backup.Process, func() e
 	return all, done, nil
 }
 
-// folder is the one process of a folder that no server uses: this one.
+// folder is the one process of a folder that no server uses, or each of six:
+// all are this one.
 func (c BackupConfig) folder(ctx context.Context) ([]backup.Process, func() error, error) {
-	f := folder{path: c.House.Data}
-	role, err := f.role()
+	open, done, err := folder{path: c.House.Data}.openServices(ctx, c.House)
 	if err != nil {
 		return nil, nil, err
 	}
-	if role != Whole {
-		return nil, nil, fmt.Errorf("%s belongs to `linli serve %s` alone; start all parts and name them with --grpc", f.path, role)
+	var all []backup.Process
+	for _, o := range open {
+		civil, err := o.folder.civil(time.Time{}, clock.Wall())
+		if err != nil {
+			return nil, nil, errors.Join(err, done())
+		}
+		h := &House{config: c.House, folder: o.folder, stores: o.stores, civil: civil}
+		all = append(all, backup.Process{Name: o.folder.path, Conn: h.backupService().Conn()})
 	}
-	stores, done, err := f.openAll(ctx, c.House, role)
-	if err != nil {
-		return nil, nil, err
-	}
-	civil, err := f.civil(time.Time{}, clock.Wall())
-	if err != nil {
-		return nil, nil, errors.Join(err, done())
-	}
-	h := &House{config: c.House, folder: f, stores: stores, civil: civil}
-	return []backup.Process{{Name: c.House.Data, Conn: h.backupService().Conn()}}, done, nil
+	return all, done, nil
 }
 
 // openAll opens every store of a folder that holds a role's data.
