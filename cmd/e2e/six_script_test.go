@@ -44,6 +44,11 @@ func TestSix_OneKeyOneBackup(t *testing.T) {
 	}
 	_, args := at("at-work", append(s.addresses(), "--dev")...)
 	command(t, args...)
+	_, args = at("of-one", append(s.addresses()[:2], "--dev")...)
+	fails(t, "a backup of one process", "nobody has requests, projects, evaluation", args...)
+	if text, err := os.ReadFile(filepath.Join(s.data, "registry", "log")); err != nil || strings.Contains(string(text), "INTERNAL") {
+		t.Errorf("its log, when another was missing: %v\n%s", err, text)
+	}
 	_, args = at("in-use", "--data", s.data)
 	fails(t, "folders in use", "in use by another linli", args...)
 	s.stop(t)

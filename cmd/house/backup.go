@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"filippo.io/age"
@@ -22,6 +23,7 @@ import (
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/rpc"
 	"github.com/linli-project/linli/pkg/store"
+	"github.com/linli-project/linli/pkg/texts"
 )
 
 // backupSuffix ends the name of a backup that was given a folder to lie in.
@@ -78,7 +80,7 @@ func Backup(ctx context.Context, c BackupConfig) (_ BackupReport, err error) {
 	}
 	defer func() { err = errors.Join(err, done()) }()
 	if c.Token != "" {
-		ctx = metadata.AppendToOutgoingContext(ctx, rpc.HeaderAuthorization, "Bearer "+c.Token)
+		ctx = metadata.AppendToOutgoingContext(ctx, rpc.HeaderAuthorization, "Bearer "+c.Token, rpc.HeaderLanguage, texts.English)
 	}
 	r := BackupReport{File: target}
 	r.Bytes, err = writeWhole(target, func(f *os.File) (err error) {
@@ -184,7 +186,10 @@ func (c BackupConfig) processes(ctx context.Context) ([]backup.Process, func() e
 		}
 		return err
 	}
-	for _, address := range c.GRPC {
+	for i, address := range c.GRPC {
+		if slices.Contains(c.GRPC[:i], address) {
+			return nil, nil, errors.Join(fmt.Errorf("%s is named twice: name each process once", address), done())
+		}
 		conn, err := grpc.NewClient(address, secured)
 		if err != nil {
 			return nil, nil, errors.Join(fmt.Errorf("address %s: %w", address, err), done())
