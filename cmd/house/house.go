@@ -29,6 +29,7 @@ type House struct {
 	folder   folder
 	civil    *clock.Civil
 	stores   []*store.Store
+	anew     map[string]bool // services whose store was made by this start
 	services services
 	late     *lateConn // what the services call through
 	broker   *events.Broker
