@@ -88,7 +88,8 @@ func TestBackup_SaysInOneLineWhatWouldBeRight(t *testing.T) {
 	}
 	fails(t, "a file that is there", "there already", "backup", "--data", b.folder, "--to", b.file, "--recipients", b.public)
 	fails(t, "no public keys", "no public keys", at("--data", b.folder, "--recipients", b.master)...)
-	fails(t, "nobody there", "nobody answers at 127.0.0.1:1;", at("--dev", "--grpc", "127.0.0.1:1")...)
+	fails(t, "nobody there", "nobody answers gRPC at 127.0.0.1:1;", at("--dev", "--grpc", "127.0.0.1:1")...)
+	fails(t, "an address of the web", "host:port without http://", at("--dev", "--grpc", "http://127.0.0.1:8080")...)
 	fails(t, "no token", "LINLI_TOKEN", at()...)
 	fails(t, "no data", "holds no data", at("--data", t.TempDir())...)
 	s := serve(t, b.folder)

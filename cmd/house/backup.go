@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"filippo.io/age"
@@ -187,6 +188,9 @@ func (c BackupConfig) processes(ctx context.Context) ([]backup.Process, func() e
 		return err
 	}
 	for i, address := range c.GRPC {
+		if strings.HasPrefix(address, "http://") || strings.HasPrefix(address, "https://") {
+			return nil, nil, errors.Join(fmt.Errorf("--grpc %s: host:port without http://, as 127.0.0.1:9090", address), done())
+		}
 		if slices.Contains(c.GRPC[:i], address) {
 			return nil, nil, errors.Join(fmt.Errorf("%s is named twice: name each process once", address), done())
 		}

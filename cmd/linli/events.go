@@ -96,7 +96,7 @@ func newEventsClient(f eventsFlags) (*eventsClient, error) {
 		return nil, err
 	}
 	for _, address := range f.grpc {
-		if strings.Contains(address, "://") {
+		if strings.HasPrefix(address, "http://") || strings.HasPrefix(address, "https://") {
 			return nil, errors.Join(fmt.Errorf("--grpc %s: host:port without http://, as 127.0.0.1:9090", address), c.Close())
 		}
 		conn, err := grpc.NewClient(address, secured)

@@ -185,7 +185,7 @@ type unanswered struct {
 	err  error
 }
 
-func (u unanswered) Error() string { return "nobody answers at " + u.name }
+func (u unanswered) Error() string { return "nobody answers gRPC at " + u.name }
 
 func (u unanswered) Unwrap() error { return u.err }
 
