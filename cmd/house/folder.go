@@ -56,8 +56,8 @@ func (f folder) belongsTo(role Role) error {
 	if is != role && is != Whole {
 		return fmt.Errorf("data folder %s belongs to `linli serve %s`", f.path, is)
 	}
-	if len(f.parts()) > 0 {
-		return fmt.Errorf("data folder %s holds those of six processes: start them with deploy/six.sh start %s", f.path, f.path)
+	if f.isNew() && len(f.parts()) > 0 {
+		return fmt.Errorf("data folder %s holds those of six processes: start them (deploy/six.sh start %s), or name another folder with --data", f.path, f.path)
 	}
 	if is == role {
 		return nil

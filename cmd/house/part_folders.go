@@ -73,7 +73,7 @@ func (f folder) services() ([]folder, error) {
 		return nil, fmt.Errorf("%s belongs to `linli serve %s` alone; name the folder in which those of all six lie", f.path, role)
 	}
 	parts := f.parts()
-	if len(parts) == 0 {
+	if len(parts) == 0 || !f.isNew() {
 		return []folder{f}, nil
 	}
 	var out []folder
