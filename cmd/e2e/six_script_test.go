@@ -79,6 +79,25 @@ func TestSix_OneKeyOneBackup(t *testing.T) {
 	fails(t, "a part that is gone", "no data of projects", "fsck", "--data", s.data)
 }
 
+// TestSix_RestoredNeedsItsKey: a shape of six comes back from the backup of one
+// process, says so when its key is not named, and works with it.
+func TestSix_RestoredNeedsItsKey(t *testing.T) {
+	b := backUp(t)
+	s := &shape{kind: six, data: filepath.Join(t.TempDir(), "six"), ports: freePorts(t, 12)}
+	s.server = &server{base: "http://127.0.0.1:" + strconv.Itoa(s.ports)}
+	command(t, b.restore(s.data, "--six")...)
+	if out, err := s.script(t.Context(), "start", "--dev", s.data); err == nil || !strings.Contains(out, "name its file with LINLI_MASTER_KEY_FILE") {
+		t.Errorf("without its key: %v\n%s", err, out)
+	}
+	t.Setenv("LINLI_MASTER_KEY_FILE", b.master)
+	s.mustScript(t, "start", "--dev", s.data)
+	defer s.stop(t)
+	staff := token(t, "--person", "staff", "--grant", "committee_staff=/1/11/111/1111/")
+	if code, body := s.do(t, "GET", "/v1/organizations/1111/requests", staff, "", ""); code != 200 || !strings.Contains(body, "req_") {
+		t.Errorf("restored: %d %s", code, body)
+	}
+}
+
 // TestSix_KeepsItsKeys: what the environment named at the start holds for a
 // restart from another shell.
 func TestSix_KeepsItsKeys(t *testing.T) {
