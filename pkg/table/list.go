@@ -54,8 +54,9 @@ func (t *Table[T]) List(r kv.Reader, s scope.Scope, q Query) (Listing[T], error)
 		out.Rows, err = t.follow(r, s, q, items)
 		return out, err
 	}
+	reading := skimming{Skim: q.Skim}
 	for _, it := range items {
-		row, err := decode[T](it.Value, q.Skim)
+		row, err := decode[T](it.Value, &reading)
 		if err != nil {
 			return out, fmt.Errorf("list %s: %w", t.spec.Name, err)
 		}

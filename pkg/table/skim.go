@@ -56,7 +56,7 @@ func (s *Skim) add(d protoreflect.MessageDescriptor, path string, first int) {
 func (s *Skim) Row(whole proto.Message) (proto.Message, error) {
 	message, err := proto.Marshal(whole)
 	if err == nil {
-		message, err = s.of(message)
+		message, err = (&skimming{Skim: s}).of(message)
 	}
 	short := whole.ProtoReflect().New().Interface()
 	if err == nil {
@@ -65,12 +65,21 @@ func (s *Skim) Row(whole proto.Message) (proto.Message, error) {
 	return short, err
 }
 
-// of answers the encoded message without what is left out.
-func (s *Skim) of(message []byte) ([]byte, error) {
-	if s == nil {
+// skimming reads rows one after the other in the same room.
+type skimming struct {
+	*Skim
+	room []byte
+}
+
+// of answers the encoded message without what is left out. It is overwritten by
+// the next one.
+func (s *skimming) of(message []byte) ([]byte, error) {
+	if s.Skim == nil {
 		return message, nil
 	}
-	return s.append(make([]byte, 0, min(len(message), 1024)), message)
+	out, err := s.append(s.room[:0], message)
+	s.room = out
+	return out, err
 }
 
 func (s *Skim) append(out, message []byte) ([]byte, error) {

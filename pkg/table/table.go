@@ -143,7 +143,7 @@ func encode[T proto.Message](r Row[T]) ([]byte, error) {
 }
 
 // decode keeps nothing of b.
-func decode[T proto.Message](b []byte, skim *Skim) (Row[T], error) {
+func decode[T proto.Message](b []byte, skim *skimming) (Row[T], error) {
 	var none T
 	r := Row[T]{Value: none.ProtoReflect().New().Interface().(T)}
 	revision, n := binary.Uvarint(b)
@@ -194,11 +194,12 @@ func (t *Table[T]) many(r kv.Reader, s scope.Scope, parts []key.Key, skim *Skim)
 		keys[i] = t.key(p)
 	}
 	read := make([]Row[T], 0, len(keys))
+	reading := skimming{Skim: skim}
 	err := kv.Lend(r, keys, func(it kv.Item) error {
 		if it.Version == 0 {
 			return nil
 		}
-		row, err := decode[T](it.Value, skim)
+		row, err := decode[T](it.Value, &reading)
 		read = append(read, row)
 		return err
 	})
