@@ -26,11 +26,15 @@ const (
 	// batch took longer has no second effect.
 	ackWait = 5 * time.Second
 	// batchSize is how many events one Update applies at the most.
-	batchSize  = 100
-	waiting    = 512 // delivered and not yet acknowledged, per consumer
-	triesToGo  = 10
-	nakDelay   = 200 * time.Millisecond
-	longestNak = 10 * time.Second
+	batchSize = 100
+	waiting   = 512 // delivered and not yet acknowledged, per consumer
+	// After a batch of batchCrowd events the next one gets batchGather to fill: a
+	// window of the relay comes in pieces, and each piece would be a commit.
+	batchCrowd  = 8
+	batchGather = 5 * time.Millisecond
+	triesToGo   = 10
+	nakDelay    = 200 * time.Millisecond
+	longestNak  = 10 * time.Second
 )
 
 // Kind says how a consumer stays right under repeats.
@@ -116,14 +120,33 @@ func (c *Consumers) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// collect adds to the first message what waits already.
-func collect(first jetstream.Msg, queue <-chan jetstream.Msg) []jetstream.Msg {
+// lateAfter answers when a batch is complete that follows one of size events;
+// nil = at once.
+func lateAfter(size int) <-chan time.Time {
+	if size < batchCrowd {
+		return nil
+	}
+	return time.After(batchGather)
+}
+
+// collect adds to the first message what waits already and what comes before
+// late; with nil it waits for nothing.
+func collect(first jetstream.Msg, queue <-chan jetstream.Msg, late <-chan time.Time) []jetstream.Msg {
 	batch := []jetstream.Msg{first}
 	for len(batch) < batchSize {
 		select {
 		case m := <-queue:
 			batch = append(batch, m)
+			continue
 		default:
+		}
+		if late == nil {
+			return batch
+		}
+		select {
+		case m := <-queue:
+			batch = append(batch, m)
+		case <-late:
 			return batch
 		}
 	}

@@ -91,14 +91,16 @@ func (r *running) consume(ctx context.Context, durable jetstream.Consumer) error
 		return fmt.Errorf("consume %s: %w", r.Name, err)
 	}
 	defer pull.Stop()
-	for {
+	for size := 0; ; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-pull.Closed():
 			return errors.New("the broker ended the delivery")
 		case m := <-queue:
-			r.take(ctx, collect(m, queue))
+			batch := collect(m, queue, lateAfter(size))
+			size = len(batch)
+			r.take(ctx, batch)
 		}
 	}
 }
