@@ -1,48 +1,66 @@
 package events
 
 import (
-	"runtime"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-func TestCollect_AloneWaitsForNobody(t *testing.T) {
-	if lateAfter(batchCrowd-1) != nil {
-		t.Error("a few are taken for a crowd")
+// message is one of which the broker had so many more when it sent it.
+type message struct {
+	jetstream.Msg
+	more uint64
+}
+
+func (m message) Metadata() (*jetstream.MsgMetadata, error) {
+	return &jetstream.MsgMetadata{NumPending: m.more}, nil
+}
+
+func TestCollect_TheLastWaitsForNobody(t *testing.T) {
+	queue := make(chan jetstream.Msg, 1)
+	queue <- message{more: 0}
+	never := func() <-chan time.Time {
+		t.Error("it waits")
+		return nil
 	}
-	queue := make(chan jetstream.Msg, 2)
-	queue <- nil
-	if got := collect(nil, queue, nil); len(got) != 2 {
+	if got := collect(message{more: 1}, queue, never); len(got) != 2 {
 		t.Errorf("%d messages of the 2 that are there", len(got))
 	}
 }
 
-// TestCollect_InACrowdTakesWhatComesBeforeLate: a window comes in pieces, and
-// its pieces are one batch.
-func TestCollect_InACrowdTakesWhatComesBeforeLate(t *testing.T) {
-	if lateAfter(batchCrowd) == nil {
-		t.Error("a crowd is not taken for one")
-	}
-	queue, late, batch := make(chan jetstream.Msg), make(chan time.Time), make(chan []jetstream.Msg)
-	go func() { batch <- collect(nil, queue, late) }()
-	for range 2 {
-		queue <- nil
-		runtime.Gosched() // they come one by one
-	}
-	close(late)
-	if got := <-batch; len(got) != 3 {
-		t.Errorf("%d messages of the 3 that came", len(got))
+// TestCollect_WaitsForWhatIsOnItsWay: a window comes in pieces, and its pieces
+// are one batch; what does not come in time is another's.
+func TestCollect_WaitsForWhatIsOnItsWay(t *testing.T) {
+	for _, c := range []struct{ more, want []uint64 }{
+		{[]uint64{2, 1, 0}, []uint64{2, 1, 0}},
+		{[]uint64{9, 8}, []uint64{9, 8}},
+	} {
+		queue, late, batch := make(chan jetstream.Msg), make(chan time.Time), make(chan []jetstream.Msg)
+		go func() { batch <- collect(message{more: c.more[0]}, queue, func() <-chan time.Time { return late }) }()
+		for _, more := range c.more[1:] {
+			queue <- message{more: more}
+		}
+		if c.more[len(c.more)-1] > 0 {
+			late <- time.Time{}
+		}
+		var got []uint64
+		for _, m := range <-batch {
+			got = append(got, m.(message).more)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("collected %v, want %v", got, c.want)
+		}
 	}
 }
 
 func TestCollect_AFullBatchWaitsForNobody(t *testing.T) {
 	queue := make(chan jetstream.Msg, batchSize)
 	for range batchSize {
-		queue <- nil
+		queue <- message{more: 1}
 	}
-	if got := collect(nil, queue, make(chan time.Time)); len(got) != batchSize || len(queue) != 1 {
+	if got := collect(message{more: 1}, queue, nil); len(got) != batchSize || len(queue) != 1 {
 		t.Errorf("%d messages, %d are left", len(got), len(queue))
 	}
 }

@@ -28,9 +28,8 @@ const (
 	// batchSize is how many events one Update applies at the most.
 	batchSize = 100
 	waiting   = 512 // delivered and not yet acknowledged, per consumer
-	// After a batch of batchCrowd events the next one gets batchGather to fill: a
-	// window of the relay comes in pieces, and each piece would be a commit.
-	batchCrowd  = 8
+	// batchGather is how long a batch waits for what is on its way: a window of
+	// the relay comes in pieces, and each piece would be a commit.
 	batchGather = 5 * time.Millisecond
 	triesToGo   = 10
 	nakDelay    = 200 * time.Millisecond
@@ -120,19 +119,12 @@ func (c *Consumers) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// lateAfter answers when a batch is complete that follows one of size events;
-// nil = at once.
-func lateAfter(size int) <-chan time.Time {
-	if size < batchCrowd {
-		return nil
-	}
-	return time.After(batchGather)
-}
-
-// collect adds to the first message what waits already and what comes before
-// late; with nil it waits for nothing.
-func collect(first jetstream.Msg, queue <-chan jetstream.Msg, late <-chan time.Time) []jetstream.Msg {
+// collect adds to the first message what waits already, and what the broker
+// says is on its way if it comes before late ends, which begins with the first
+// wait. The last of a window waits for nobody.
+func collect(first jetstream.Msg, queue <-chan jetstream.Msg, late func() <-chan time.Time) []jetstream.Msg {
 	batch := []jetstream.Msg{first}
+	var over <-chan time.Time
 	for len(batch) < batchSize {
 		select {
 		case m := <-queue:
@@ -140,17 +132,26 @@ func collect(first jetstream.Msg, queue <-chan jetstream.Msg, late <-chan time.T
 			continue
 		default:
 		}
-		if late == nil {
+		if !followed(batch[len(batch)-1]) {
 			return batch
+		}
+		if over == nil {
+			over = late()
 		}
 		select {
 		case m := <-queue:
 			batch = append(batch, m)
-		case <-late:
+		case <-over:
 			return batch
 		}
 	}
 	return batch
+}
+
+// followed says whether the broker had more for the consumer when it sent m.
+func followed(m jetstream.Msg) bool {
+	meta, err := m.Metadata()
+	return err == nil && meta.NumPending > 0
 }
 
 // take applies a batch, in one Update where it can be.

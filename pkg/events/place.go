@@ -91,16 +91,14 @@ func (r *running) consume(ctx context.Context, durable jetstream.Consumer) error
 		return fmt.Errorf("consume %s: %w", r.Name, err)
 	}
 	defer pull.Stop()
-	for size := 0; ; {
+	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-pull.Closed():
 			return errors.New("the broker ended the delivery")
 		case m := <-queue:
-			batch := collect(m, queue, lateAfter(size))
-			size = len(batch)
-			r.take(ctx, batch)
+			r.take(ctx, collect(m, queue, func() <-chan time.Time { return time.After(batchGather) }))
 		}
 	}
 }
