@@ -60,7 +60,8 @@ func (m measure) unit() string {
 }
 
 func (m measure) suffix() string {
-	return map[measure]string{byRate: "", byP50: ", p50", byP99: ", p99", byCPU: ", CPU of a request"}[m]
+	return map[measure]string{byRate: "", byP50: ", p50 (less is better)", byP99: ", p99 (less is better)",
+		byCPU: ", CPU of a request (less is better)"}[m]
 }
 
 func (a aim) text() string {

@@ -72,7 +72,11 @@ func printRows(out io.Writer, heading string, rows []figures.Row) error {
 		if r.Ratio != 0 {
 			ratio = fmt.Sprintf("%.2f×", r.Ratio)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s (%s–%s)\t%s\t%s\t%s\t%s\t%s\n", r.What, r.Shape, short(r.Value), short(r.Low), short(r.High), r.Unit, r.Beside, ratio, r.Target, r.Note)
+		value := short(r.Value)
+		if r.Low != r.High {
+			value += fmt.Sprintf(" (%s–%s)", short(r.Low), short(r.High))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.What, r.Shape, value, r.Unit, r.Beside, ratio, r.Target, r.Note)
 	}
 	return w.Flush()
 }

@@ -132,7 +132,7 @@ func (c comparison) report(rows int, cells []cell, itself []figures.Row) error {
 	if bad != 0 {
 		return fmt.Errorf("%d calls were not answered as they should be: nothing is saved", bad)
 	}
-	return c.save(fmt.Sprintf("rest-%d", rows), fmt.Sprintf("REST beside others, %d rows", rows), append(c.rows(cells), itself...))
+	return c.save(fmt.Sprintf("rest-%d", rows), fmt.Sprintf("REST beside others, start and memory, %d rows", rows), append(c.rows(cells), itself...))
 }
 
 func (c comparison) save(name, section string, rows []figures.Row) error {
@@ -201,7 +201,7 @@ func (c comparison) growth(small, large cell) figures.Row {
 	ratio, divided := large.cpu.over(small.cpu)
 	r.Ratio, r.Note = ratio, verdict(divided && ratio <= limit)+fmt.Sprintf("; %s µs there", short(small.cpu.mid))
 	if before, now := pageRowsAt(small.rows), pageRowsAt(large.rows); before != now && (large.op == opList || large.op == opSummaries) {
-		r.Note += fmt.Sprintf("; a page has %d rows there and %d here", before, now)
+		r.Note += fmt.Sprintf("; rows of a page: %d there, %d here", before, now)
 	}
 	if small.rows > from || large.rows < to {
 		r.Note += fmt.Sprintf("; the target is of %d → %d rows", from, to)

@@ -128,7 +128,7 @@ func TestGrowth_ComparesTheCPUOfARequest(t *testing.T) {
 	if len(run.Rows) != 2 || run.Rows[0].Ratio != 1.1 || run.Rows[0].Note != "met; 50 µs there" || run.Rows[0].Target != "≤ 1.2×" {
 		t.Errorf("%+v", run.Rows)
 	}
-	if run.Rows[1].Note != "missed; 50 µs there; a page has 10 rows there and 50 here" {
+	if run.Rows[1].Note != "missed; 50 µs there; rows of a page: 10 there, 50 here" {
 		t.Errorf("%+v", run.Rows[1])
 	}
 	if !strings.Contains(out.String(), "CPU of a request, 10000 → 1000000 rows") {
