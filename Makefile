@@ -91,12 +91,15 @@ figures: ## print docs/performance.md and docs/reliability.md from docs/figures
 # Both shapes of linli in turn with what they are measured against: the peers in
 # the folder PEERS (needs wrk, PostgreSQL and curl), else a bare net/http handler.
 # With FIGURES=docs/figures the figures are kept; NOTE is a paragraph beside them.
+# Seeds are kept in COMPARE_DIR (linli-compare in the folder for temporary files);
+# as root with PEERS, everybody must be able to enter it, since PostgreSQL runs as
+# another user. The targets beside others are of SIZES=100000.
 SIZES ?= 10000
 CONNS ?= 1,16,64,256
 SHAPES ?= one,six
 SECONDS_EACH ?= 3
 REPEATS ?= 3
-compare: build ## measure REST beside others: PEERS, SIZES, CONNS, SHAPES, SECONDS_EACH, REPEATS, FIGURES, NOTE
+compare: build ## measure REST beside others: PEERS, SIZES, CONNS, SHAPES, SECONDS_EACH, REPEATS, FIGURES, NOTE, COMPARE_DIR
 	go build -o bin/load ./cmd/load
 	@bin/load compare --sizes $(SIZES) --conns $(CONNS) --shapes $(SHAPES) --seconds $(SECONDS_EACH) --repeats $(REPEATS) \
 	  $(if $(PEERS),--peers $(PEERS)) $(if $(COMPARE_DIR),--dir $(COMPARE_DIR)) $(if $(FIGURES),--figures $(FIGURES)) \
