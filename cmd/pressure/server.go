@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -33,7 +34,8 @@ func startServer(ctx context.Context, o options, folder string) (*server, error)
 	if o.limits != "" {
 		args = append(args, "--limits", o.limits)
 	}
-	s := &server{cmd: exec.Command(o.binary, args...), stderr: &bytes.Buffer{}}
+	command := append(append(slices.Clone(o.place), o.binary), args...)
+	s := &server{cmd: exec.Command(command[0], command[1:]...), stderr: &bytes.Buffer{}}
 	s.cmd.Stderr = s.stderr
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
