@@ -84,7 +84,7 @@ bench: ## storage beside raw fsync, REST beside a bare handler
 compare-batch: ## bulk work beside plain Go: MEMBERS=100000 (2 million ledger lines: some ten minutes), PEERS=folder for the programs of others, FIGURES
 	@echo "$(or $(MEMBERS),100000) members with 20 ledger lines each; 100,000 take some ten minutes on two cores"
 	go build -o bin/batch ./cmd/batch
-	@bin/batch $(if $(MEMBERS),-members $(MEMBERS)) $(if $(PEERS),-peers "$(PEERS)") $(if $(FIGURES),-figures "$(FIGURES)")
+	@bin/batch $(if $(MEMBERS),-members $(MEMBERS)) $(if $(PEERS),-peers "$(PEERS)") $(if $(FIGURES),-figures "$(FIGURES)") $(ARGS)
 
 .PHONY: figures
 figures: ## print docs/performance.md and docs/reliability.md from docs/figures
