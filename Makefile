@@ -81,8 +81,8 @@ bench: ## storage beside raw fsync, REST beside a bare handler
 	go test -run '^$$' -bench '$(BENCH)' -benchtime 3s ./cmd/bench
 
 .PHONY: compare-batch
-compare-batch: ## bulk work beside plain Go: MEMBERS=100000 (2 million ledger lines: some ten minutes), PEERS=folder for the programs of others, FIGURES
-	@echo "$(or $(MEMBERS),100000) members with 20 ledger lines each; 100,000 take some ten minutes on two cores"
+compare-batch: ## bulk work beside plain Go: MEMBERS=100000 (2 million ledger lines: ten to fifteen minutes), PEERS=folder for the programs of others, FIGURES
+	@echo "$(or $(MEMBERS),100000) members with 20 ledger lines each; 100,000 are 2 million lines, which take ten to fifteen minutes on two cores"
 	go build -o bin/batch ./cmd/batch
 	@bin/batch $(if $(MEMBERS),-members $(MEMBERS)) $(if $(PEERS),-peers "$(PEERS)") $(if $(FIGURES),-figures "$(FIGURES)") $(ARGS)
 

@@ -25,6 +25,7 @@ type result struct {
 	// linli's CPU time a call in microseconds: when nobody is refused, and under
 	// pressure over all that were answered.
 	calmCPU, pressureCPU float64
+	ownCPU               float64 // this program's, of a call that it sent under pressure
 	idleMemory           int64
 	memory               int64 // most RssAnon in bytes while under pressure
 	memoryNuisances      int64
@@ -82,10 +83,12 @@ func (r *result) against(ctx context.Context, s *server, o options, out io.Write
 	spent = s.cpu()
 	fmt.Fprintf(out, "sustainable: %.0f calls/s, p99 %.1f ms\n", r.sustainable.rate(), at(r.sustainable.admitted, 0.99))
 	s.most.Store(0)
+	own := ownCPU()
 	if r.pressure, err = l.offer(ctx, o.connections, float64(o.times)*r.sustainable.rate(), o.seconds); err != nil {
 		return err
 	}
 	r.memory = s.most.Swap(0)
+	r.ownCPU = perCall(ownCPU()-own, r.pressure.offered-r.pressure.unsent)
 	r.pressureCPU = perCall(s.cpu()-spent, len(r.pressure.admitted)+len(r.pressure.refused))
 	r.say(out)
 	if r.missing, err = l.missing(append(r.pressure.created, r.sustainable.created...)); err != nil {
@@ -162,8 +165,8 @@ func (r *result) say(out io.Writer) {
 		p.offered, p.took.Seconds(), p.offered-p.unsent, r.times(), len(p.admitted), p.rate(), len(p.refused), p.broken, p.odd, p.firstOdd)
 	fmt.Fprintf(out, "admitted p50 %.1f ms p99 %.1f ms max %.1f ms; refused p50 %.1f ms p99 %.1f ms; %d refused without Retry-After; sent late p99 %.1f ms\n",
 		at(p.admitted, 0.5), at(p.admitted, 0.99), at(p.admitted, 1), at(p.refused, 0.5), at(p.refused, 0.99), p.withoutRetry, at(p.late, 0.99))
-	fmt.Fprintf(out, "CPU of linli: %.0f µs a call at the sustainable load, %.0f µs an answer under pressure; memory at most %d MB\n",
-		r.calmCPU, r.pressureCPU, r.memory>>20)
+	fmt.Fprintf(out, "CPU of linli: %.0f µs a call at the sustainable load, %.0f µs an answer under pressure; of the client: %.0f µs; memory at most %d MB\n",
+		r.calmCPU, r.pressureCPU, r.ownCPU, r.memory>>20)
 }
 
 // verdict is an error when something was lost or not answered as it must be.
@@ -241,6 +244,7 @@ func (r *result) rows(o options) []figures.Row {
 		none(row("lost: acknowledged creates that are missing", float64(r.missing), "rows")),
 		row("CPU of linli a call, at the sustainable load", r.calmCPU, "µs"),
 		row("CPU of linli an answer, under pressure", r.pressureCPU, "µs"),
+		row("CPU of the client a call, under pressure", r.ownCPU, "µs"),
 		row("RssAnon, idle", float64(r.idleMemory>>20), "MB"),
 		below(row("RssAnon at most, "+times, float64(r.memory>>20), "MB"), memoryLimit),
 		below(row("RssAnon at most, beside the nuisances", float64(r.memoryNuisances>>20), "MB"), memoryLimit),

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // server is the linli under test, a process of its own, so that its memory is
@@ -105,6 +107,15 @@ func (s *server) cpu() time.Duration {
 	u, _ := strconv.ParseInt(fields[user], 10, 64)
 	v, _ := strconv.ParseInt(fields[system], 10, 64)
 	return time.Duration(u+v) * time.Second / perSecond
+}
+
+// ownCPU is what this program has spent so far.
+func ownCPU() time.Duration {
+	var used unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &used) != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // close stops it in order.
