@@ -71,8 +71,9 @@ test-faults:
 
 CYCLES ?= 50
 SEED ?= 1
-faults: build ## break linli under load: CYCLES=50 SEED=1, ONLY="power cut" for one fault, SIX=yes, DISK=no without root
-	go run ./cmd/faults loop --cycles $(CYCLES) --seed $(SEED) --only "$(ONLY)" --figures "$(FIGURES)" \
+faults: build ## break linli under load: CYCLES=50 SEED=1, ONLY="power cut" for one fault, CONTROLS=yes, SIX=yes, DISK=no without root, FIGURES
+	go build -o bin/faults ./cmd/faults
+	@bin/faults loop --cycles $(CYCLES) --seed $(SEED) --only "$(ONLY)" --figures "$(FIGURES)" --controls=$(if $(filter yes,$(CONTROLS)),true,false) \
 		--six=$(if $(filter yes,$(SIX)),true,false) --disk=$(if $(filter no,$(DISK))$(filter yes,$(SIX)),false,true)
 
 bench: ## storage beside raw fsync, REST beside a bare handler
@@ -80,8 +81,10 @@ bench: ## storage beside raw fsync, REST beside a bare handler
 	go test -run '^$$' -bench '$(BENCH)' -benchtime 3s ./cmd/bench
 
 .PHONY: compare-batch
-compare-batch: ## bulk work beside plain Go, and with PEERS=folder beside the programs of others
-	go run ./cmd/batch -figures docs/figures
+compare-batch: ## bulk work beside plain Go: MEMBERS=100000 (2 million ledger lines: ten to fifteen minutes), PEERS=folder for the programs of others, FIGURES
+	@echo "$(or $(MEMBERS),100000) members with 20 ledger lines each; 100,000 are 2 million lines, which take ten to fifteen minutes on two cores"
+	go build -o bin/batch ./cmd/batch
+	@bin/batch $(if $(MEMBERS),-members $(MEMBERS)) $(if $(PEERS),-peers "$(PEERS)") $(if $(FIGURES),-figures "$(FIGURES)") $(ARGS)
 
 .PHONY: figures
 figures: ## print docs/performance.md and docs/reliability.md from docs/figures
@@ -91,12 +94,15 @@ figures: ## print docs/performance.md and docs/reliability.md from docs/figures
 # Both shapes of linli in turn with what they are measured against: the peers in
 # the folder PEERS (needs wrk, PostgreSQL and curl), else a bare net/http handler.
 # With FIGURES=docs/figures the figures are kept; NOTE is a paragraph beside them.
+# Seeds are kept in COMPARE_DIR (linli-compare in the folder for temporary files);
+# as root with PEERS, everybody must be able to enter it, since PostgreSQL runs as
+# another user. The targets beside others are of SIZES=100000.
 SIZES ?= 10000
 CONNS ?= 1,16,64,256
 SHAPES ?= one,six
 SECONDS_EACH ?= 3
 REPEATS ?= 3
-compare: build ## measure REST beside others: PEERS, SIZES, CONNS, SHAPES, SECONDS_EACH, REPEATS, FIGURES, NOTE
+compare: build ## measure REST beside others: PEERS, SIZES, CONNS, SHAPES, SECONDS_EACH, REPEATS, FIGURES, NOTE, COMPARE_DIR
 	go build -o bin/load ./cmd/load
 	@bin/load compare --sizes $(SIZES) --conns $(CONNS) --shapes $(SHAPES) --seconds $(SECONDS_EACH) --repeats $(REPEATS) \
 	  $(if $(PEERS),--peers $(PEERS)) $(if $(COMPARE_DIR),--dir $(COMPARE_DIR)) $(if $(FIGURES),--figures $(FIGURES)) \
@@ -107,9 +113,9 @@ drill: ## back up the data folder DATA, restore it elsewhere, check and start it
 	go run ./cmd/drill -data "$(DATA)" -figures "$(FIGURES)"
 
 .PHONY: pressure
-pressure: build ## offer ten times what can be carried for a minute, and callers who mean no good
+pressure: build ## offer ten times what can be carried, and callers who mean no good: FOR=1m, FIGURES, ARGS="-times 5"
 	go build -o bin/pressure ./cmd/pressure
-	bin/pressure -figures docs/figures
+	@bin/pressure $(if $(FOR),-for $(FOR)) $(if $(FIGURES),-figures "$(FIGURES)") $(ARGS)
 
 nightly: ## what takes longer: a thousand kills, long histories, the race detector everywhere, fuzzing
 	LINLI_NIGHTLY=1 go test -race -timeout 4h ./pkg/...

@@ -1,6 +1,6 @@
 // Command batch measures the work of a year that is done in bulk: a roster that
 // comes in, a ledger that is summed, letters that become files. Beside each it
-// runs a reference of its own in plain Go, and with PEERS=folder the programs
+// runs a reference of its own in plain Go, and with -peers the programs
 // that the project is compared with.
 package main
 
@@ -29,6 +29,7 @@ type options struct {
 	profile string // folder for CPU profiles; empty = none
 	parts   string
 	repeats int
+	command string // what to type to get the run again
 }
 
 // gcPercent is that of linli serve.
@@ -38,19 +39,41 @@ func main() {
 	debug.SetGCPercent(gcPercent)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	o := options{peers: os.Getenv("PEERS")}
+	var o options
 	flag.IntVar(&o.members, "members", 100_000, "members on the roster; one in 50 makes a workplace, one in 100 a community")
 	flag.IntVar(&o.lines, "lines", 20, "ledger lines of each member")
 	flag.IntVar(&o.repeats, "repeats", 3, "how often the year is summed")
 	flag.StringVar(&o.data, "data", "", "folder to work in (default: a new one, removed at the end)")
 	flag.StringVar(&o.figures, "figures", "", "folder to save the figures in (docs/figures)")
 	flag.StringVar(&o.parts, "parts", "roster,year", "roster alone, or the year after it")
+	flag.StringVar(&o.peers, "peers", "", "folder of the programs to compare with (default: none)")
 	flag.StringVar(&o.profile, "profile", "", "folder for CPU profiles")
 	flag.Parse()
+	o.command = again(flag.CommandLine)
 	if err := measure(ctx, o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "batch:", err)
 		os.Exit(1)
 	}
+}
+
+// again is the command that repeats a run, without the places of this machine.
+func again(set *flag.FlagSet) string {
+	command, args := "make compare-batch", ""
+	set.Visit(func(f *flag.Flag) {
+		switch f.Name {
+		case "data", "figures", "profile":
+		case "members":
+			command += " MEMBERS=" + f.Value.String()
+		case "peers":
+			command += " PEERS=folder"
+		default:
+			args += fmt.Sprintf(" -%s=%s", f.Name, f.Value)
+		}
+	})
+	if args != "" {
+		command += fmt.Sprintf(" ARGS=%q", strings.TrimSpace(args))
+	}
+	return command
 }
 
 // measure runs every part and saves what it found.
@@ -73,9 +96,10 @@ func measure(ctx context.Context, o options, out io.Writer) (err error) {
 	}
 	run := figures.Run{
 		Name: fmt.Sprintf("batch-%d", o.members), Page: "performance", Section: "Bulk work",
-		Command: "make compare-batch (PEERS=folder for the programs of others)", Note: note(o), Rows: b.rows,
+		Command: o.command, Note: note(o), Rows: b.rows,
 	}
 	if o.figures == "" {
+		fmt.Fprintln(out, "nothing was saved: FIGURES=docs/figures keeps the figures")
 		return run.Validate()
 	}
 	return figures.Save(o.figures, run)
@@ -86,6 +110,7 @@ func note(o options) string {
 		"The roster comes in through the door as one file, in slices that are each validated, sealed, indexed, announced, "+
 		"audited and synced. The ledger is proposed and confirmed through the door before the clock is started. "+
 		"The year is summed by the service's own job, from the order to the state computed: every result and letter is on disk then. "+
+		"Workbooks of letters are written by excelize, through linli's own package; beside them the library writes the same rows alone. "+
 		"Check sums of the evaluation are linli's own, since its rules are others than those of the reference; the time is compared. "+
 		"CPU is that of all threads; memory is anonymous memory at its highest.",
 		o.members, o.workplaces(), o.communities(), o.members*o.lines)
@@ -102,17 +127,32 @@ type bench struct {
 	evaluations []cost
 }
 
-// found says a figure and keeps it.
+// found says a figure and keeps it, with whether it met its target.
 func (b *bench) found(r figures.Row) {
+	r.Note = judged(r)
 	fmt.Fprintf(b.out, "%-58s %10.3f %-6s", r.What, r.Value, r.Unit)
 	if r.Beside != "" {
 		fmt.Fprintf(b.out, "  %6.2f of %s", r.Ratio, r.Beside)
 	}
 	if r.Target != "" {
-		fmt.Fprintf(b.out, "  target %s", r.Target)
+		fmt.Fprintf(b.out, "  target %s: %s", r.Target, r.Note)
 	}
 	fmt.Fprintln(b.out)
 	b.rows = append(b.rows, r)
+}
+
+// judged is the note of a row that begins with whether its ratio is what it
+// was to be: "≥ 0.85×".
+func judged(r figures.Row) string {
+	var least float64
+	if n, err := fmt.Sscanf(r.Target, "≥ %f×", &least); err != nil || n != 1 {
+		return r.Note
+	}
+	verdict := "missed"
+	if r.Ratio >= least {
+		verdict = "met"
+	}
+	return strings.TrimSuffix(verdict+". "+r.Note, ". ")
 }
 
 // cost keeps what a piece of work took.

@@ -19,7 +19,7 @@ import (
 )
 
 // peerPrograms runs the programs that the project is compared with, from their
-// sources in the folder PEERS. What cannot be built or started here is said and
+// sources in the folder of -peers. What cannot be built or started here is said and
 // left out: the comparison is then with what can.
 func (b *bench) peerPrograms(ctx context.Context) error {
 	if b.peers == "" {
@@ -201,7 +201,8 @@ func (b *bench) pocketBase(ctx context.Context, data string) error {
 	c.cpu = cpuTime(syscall.RUSAGE_CHILDREN) - before
 	b.ratio(fmt.Sprintf("import of %d rows", b.members), []cost{b.imported}, []float64{c.wall.Seconds()},
 		"PocketBase's Go API, one index, nothing sealed", "≥ 1.5×")
-	b.rows[len(b.rows)-1].Note = fmt.Sprintf("%.2f s CPU beside %.2f s. A row is a member and a report-in with ten keys, "+
+	last := &b.rows[len(b.rows)-1]
+	last.Note += fmt.Sprintf(". %.2f s CPU beside %.2f s. A row is a member and a report-in with ten keys, "+
 		"five of them in random places of their index: the committer rewrites some four pages a row, which is half of the work. "+
 		"Groups of 4 MiB in place of 1 MiB take a fifth of the CPU off and let a clerk wait longer during an import.",
 		b.imported.cpu.Seconds(), c.cpu.Seconds())

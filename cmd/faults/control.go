@@ -8,8 +8,10 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/linli-project/linli/cmd/figures"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/kv/boltkv"
 )
@@ -20,41 +22,112 @@ type control struct {
 	name   string
 	mounts bool
 	config worldConfig // its cheats
+	// finds are the beginnings of the findings that are this cheat's own: another
+	// one, a timeout say, does not count as caught.
+	finds  []string
 	strike func(context.Context, *world) ([]string, error)
 }
 
 func controls() []control {
 	return []control{
-		{name: "forgotten commits", config: worldConfig{cheats: []string{cheatForget + "=7"}}, strike: killed},
-		{name: "effects had twice", config: worldConfig{cheats: []string{cheatTwice + "=5"}}, strike: killedPublishing},
-		{name: "effects swallowed", config: worldConfig{cheats: []string{cheatSwallow + "=5"}}, strike: killed},
-		{name: "writes that were never made", config: worldConfig{cheat: "drop"}, strike: killed},
-		{name: "writes made twice", config: worldConfig{cheat: "twice"}, strike: killed},
-		{name: "a clock three days on", config: worldConfig{tampered: true}, strike: threeDaysOn},
-		{name: "a file that is whole", strike: whole},
-		{name: "a change with its checksum made good", strike: changed},
-		{name: "files that are not synced", mounts: true, config: worldConfig{cheats: []string{cheatNoSync + "=1"}}, strike: powerCut},
-		{name: "a broker that does not sync", mounts: true, config: worldConfig{cheats: []string{cheatUnsafe + "=1"}}, strike: powerCut},
+		{name: "forgotten commits", finds: []string{saysLost, saysWrong, saysRefused}, config: worldConfig{cheats: []string{cheatForget + "=7"}}, strike: killed},
+		{name: "effects had twice", finds: []string{saysEffectsTwice}, config: worldConfig{cheats: []string{cheatTwice + "=5"}}, strike: killedPublishing},
+		{name: "effects swallowed", finds: []string{saysEffectsLost}, config: worldConfig{cheats: []string{cheatSwallow + "=5"}}, strike: killed},
+		{name: "writes that were never made", finds: []string{saysLost}, config: worldConfig{cheat: "drop"}, strike: killed},
+		{name: "writes made twice", finds: []string{saysDoubled}, config: worldConfig{cheat: "twice"}, strike: killed},
+		{name: "a clock three days on", finds: []string{saysDoubled}, config: worldConfig{tampered: true}, strike: threeDaysOn},
+		{name: "a file that is whole", finds: []string{saysTorn}, strike: whole},
+		{name: "a change with its checksum made good", finds: []string{saysLost, saysWrong, saysUnknown}, strike: changed},
+		{name: "files that are not synced", finds: []string{saysLost, saysPower, saysRefused}, mounts: true, config: worldConfig{cheats: []string{cheatNoSync + "=1"}}, strike: powerCut},
+		{name: "a broker that does not sync", finds: []string{saysLost + "the stream"}, mounts: true, config: worldConfig{cheats: []string{cheatUnsafe + "=1"}}, strike: powerCut},
 	}
 }
 
 // mostControlCycles is how often a control strikes until it is caught.
 const mostControlCycles = 5
 
-// run answers what the checks found of a cheat in a world of its own.
-func (c control) run(ctx context.Context, at worldConfig) (caught []string, err error) {
+// caught is what was found of a cheat.
+type caught struct {
+	acknowledged int
+	findings     []string // its own, from one on when it was caught
+}
+
+// row is its figure: the checks must find something.
+func (c caught) row(of control) figures.Row {
+	r := figures.Row{What: "control: " + of.name + " (must be found)", Value: float64(len(c.findings)), Unit: "findings", Target: "≥ 1",
+		Note: fmt.Sprintf("missed: nothing was found of %d acknowledged writes", c.acknowledged)}
+	if len(c.findings) > 0 {
+		r.Note = fmt.Sprintf("met: of %d acknowledged writes, the first %q", c.acknowledged, c.findings[0])
+	}
+	return r
+}
+
+// errCaught ends a loop whose strike found what it was to find.
+var errCaught = errors.New("the cheat was caught")
+
+// run answers what the checks found of a cheat in a world of its own; it is an
+// error when they found nothing, or something else.
+func (c control) run(ctx context.Context, at worldConfig) (caught, error) {
 	at.members, at.cheats, at.cheat, at.tampered = 60, c.config.cheats, c.config.cheat, c.config.tampered
 	w, err := newWorld(ctx, at)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.name, err)
+		return caught{}, fmt.Errorf("control %s: %w", c.name, err)
 	}
-	caught, err = w.loop(ctx, loopConfig{cycles: mostControlCycles, everything: 1, out: io.Discard,
-		faults: []fault{{name: c.name, strike: c.strike}}})
+	defer func() { _ = w.close() }() // also when something panics; its error is told below
+	strike := func(ctx context.Context, w *world) ([]string, error) {
+		problems, err := c.strike(ctx, w)
+		if err == nil && len(c.own(problems)) > 0 {
+			err = errCaught // what else a broken linli does would only be waited for
+		}
+		return problems, err
+	}
+	problems, err := w.loop(ctx, loopConfig{cycles: mostControlCycles, everything: 1, out: io.Discard,
+		faults: []fault{{name: c.name, strike: strike}}})
+	if errors.Is(err, errLoad) {
+		problems = append(problems, w.gone(ctx)...)
+	}
 	closed := w.close()
-	if errors.Is(err, errLoad) { // the load itself noticed
-		return append(caught, fmt.Sprint("load: ", closed)), nil
+	if answered(closed) { // linli does not know what it acknowledged
+		problems = append(problems, saysRefused+closed.Error())
 	}
-	return caught, err
+	for i := range problems {
+		problems[i] = strings.ReplaceAll(problems[i], at.folder, "the folder")
+	}
+	got := caught{w.load.ledger.acknowledged(), c.own(problems)}
+	if len(got.findings) == 0 {
+		return got, found(problems, fmt.Errorf("control %s: not caught: %w", c.name, errors.Join(errNotCaught, err, closed)))
+	}
+	return got, nil
+}
+
+// goneLook is how long is looked for what is gone once the load gave up.
+const goneLook = 20 * time.Second
+
+// gone says which acknowledged requests are not there. In which state they are
+// is not told: the load gave up in the middle.
+func (w *world) gone(ctx context.Context) (lost []string) {
+	ctx, cancel := context.WithTimeout(ctx, goneLook)
+	defer cancel()
+	problems, _ := w.load.checkNew(ctx, 0, w.random) // what ended early is less, and not wrong
+	for _, p := range problems {
+		if begins(p, saysLost) {
+			lost = append(lost, p)
+		}
+	}
+	return lost
+}
+
+// errNotCaught: the checks would not see it either when linli is wrong.
+var errNotCaught = errors.New("nothing of its kind was found")
+
+// own are the findings that are this cheat's.
+func (c control) own(problems []string) (own []string) {
+	for _, p := range problems {
+		if begins(p, c.finds...) {
+			own = append(own, p)
+		}
+	}
+	return own
 }
 
 // threeDaysOn moves the clock further than a reply is remembered.

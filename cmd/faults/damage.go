@@ -93,11 +93,11 @@ func (w *world) tear(ctx context.Context, to func(used int64) int64) (problems [
 	switch {
 	case err == nil:
 		p.kill()
-		problems = append(problems, "torn: linli started with a torn "+filepath.Base(file))
+		problems = append(problems, saysTorn+"linli started with a torn "+filepath.Base(file))
 	case !errors.As(err, &refused):
 		return nil, errors.Join(err, restore())
 	case len(refused.lines) != 1 || !strings.Contains(refused.lines[0], "damaged"):
-		problems = append(problems, fmt.Sprintf("torn: not refused by one clear line: %q", refused.lines))
+		problems = append(problems, fmt.Sprintf(saysTorn+"not refused by one clear line: %q", refused.lines))
 	}
 	if err := restore(); err != nil {
 		return nil, err

@@ -100,7 +100,7 @@ func panicking(ctx context.Context, w *world) ([]string, error) {
 		err = poll(ctx, func() (bool, error) { return w.hasEntry(ctx, marked) })
 	}
 	if err != nil {
-		return []string{fmt.Sprintf("effects: the marked request %s has no entry after %d panics: %v", marked.id, w.process.heard("panic"), err)}, nil
+		return []string{fmt.Sprintf(saysEffectsLost+"the marked request %s has no entry after %d panics: %v", marked.id, w.process.heard("panic"), err)}, nil
 	}
 	return nil, nil
 }

@@ -153,8 +153,12 @@ func (l *ledger) compare(got observed) (problems []string) {
 		what      string
 		got, want int
 	}{{"posted", got.posted, len(l.chains)}, {"resolved", got.resolved, l.solved}, {"report-ins accepted", got.accepted, l.accepted}} {
+		kind := saysEffectsLost
+		if figure.got > figure.want {
+			kind = saysEffectsTwice
+		}
 		if figure.got != figure.want {
-			say("effects: the figures count %d %s, acknowledged are %d", figure.got, figure.what, figure.want)
+			say("%sthe figures count %d %s, acknowledged are %d", kind, figure.got, figure.what, figure.want)
 		}
 	}
 	return problems
@@ -171,7 +175,7 @@ func (l *ledger) compareRows(got observed) (problems []string) {
 	}
 	for text, there := range got.requests {
 		if !known[text] {
-			problems = append(problems, fmt.Sprintf("unknown: request %s %q was never acknowledged", there[0].id, text))
+			problems = append(problems, fmt.Sprintf(saysUnknown+"request %s %q was never acknowledged", there[0].id, text))
 		}
 	}
 	return problems
@@ -188,13 +192,13 @@ func (c *chain) compare(got observed) (problems []string) {
 	say := c.sayer(&problems)
 	switch there := got.requests[c.text]; {
 	case len(there) == 0:
-		say("lost: request %s", c.id)
+		say(saysLost+"request %s", c.id)
 	case len(there) > 1:
-		say("doubled: %d requests of one post", len(there))
+		say(saysDoubled+"%d requests of one post", len(there))
 	case there[0].id != c.id:
-		say("wrong: request %s, acknowledged as %s", there[0].id, c.id)
+		say(saysWrong+"request %s, acknowledged as %s", there[0].id, c.id)
 	case there[0].state != c.state:
-		say("lost: request %s is %s, acknowledged %s", c.id, there[0].state, c.state)
+		say(saysLost+"request %s is %s, acknowledged %s", c.id, there[0].state, c.state)
 	}
 	return problems
 }
@@ -204,17 +208,17 @@ func (c *chain) compareEffects(got observed) (problems []string) {
 	entries := got.entries[c.id]
 	if c.quarterHours == 0 {
 		if len(entries) > 0 {
-			say("unknown: an entry of a request that nobody solved")
+			say(saysUnknown + "an entry of a request that nobody solved")
 		}
 		return problems
 	}
 	switch {
 	case len(entries) == 0:
-		say("effects: no entry of request %s", c.id)
+		say(saysEffectsLost+"no entry of request %s", c.id)
 	case len(entries) > 1:
-		say("effects: %d entries of request %s", len(entries), c.id)
+		say(saysEffectsTwice+"%d entries of request %s", len(entries), c.id)
 	case entries[0].quarterHours != c.quarterHours || entries[0].member != c.member:
-		say("wrong: the entry of request %s", c.id)
+		say(saysWrong+"the entry of request %s", c.id)
 	}
 	return problems
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
+	"slices"
 	"strings"
 )
 
@@ -15,24 +17,27 @@ type loopConfig struct {
 	// checked; in the others what is new is.
 	everything int
 	faults     []fault
+	seed       uint64 // of their order
 	out        io.Writer
 }
 
 // loop strikes so many times and answers what it found that must not be.
 func (w *world) loop(ctx context.Context, c loopConfig) (problems []string, err error) {
+	next := rounds(c.faults, c.seed)
 	for cycle := 1; cycle <= c.cycles; cycle++ {
-		// Each in turn for the first round, so that a short loop has met all.
-		f := c.faults[w.random.IntN(len(c.faults))]
-		if cycle <= len(c.faults) {
-			f = c.faults[cycle-1]
-		}
+		f := next()
 		found, err := w.cycle(ctx, f)
 		if err == nil && (cycle%c.everything == 0 || cycle == c.cycles) {
 			var all []string
 			all, err = w.everything(ctx)
 			found = append(found, all...)
 		}
+		if ctx.Err() != nil { // what was broken off found nothing
+			return problems, fmt.Errorf("cycle %d, %s: %w", cycle, f.name, ctx.Err())
+		}
 		fmt.Fprintf(c.out, "cycle %d: %s: %d writes acknowledged so far, %d problems\n", cycle, f.name, w.load.ledger.acknowledged(), len(found))
+		w.measured.cycles++
+		w.measured.found.count(found)
 		problems = append(problems, found...)
 		if err != nil {
 			return problems, fmt.Errorf("cycle %d, %s: %w", cycle, f.name, err)
@@ -43,6 +48,20 @@ func (w *world) loop(ctx context.Context, c loopConfig) (problems []string, err 
 		}
 	}
 	return nil, nil
+}
+
+// rounds answers the faults in an order that follows from a seed: all of them,
+// again and again, each round shuffled, so that n cycles strike each of k kinds
+// n/k times.
+func rounds(all []fault, seed uint64) func() fault {
+	order, random, at := slices.Clone(all), rand.New(rand.NewPCG(seed, 2)), 0
+	return func() fault {
+		if at%len(order) == 0 {
+			random.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		}
+		at++
+		return order[(at-1)%len(order)]
+	}
 }
 
 // cycle is one strike and a look at what is new since the one before.

@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"github.com/linli-project/linli/cmd/figures"
 )
 
 func main() {
@@ -26,7 +22,9 @@ func main() {
 		err = root().ExecuteContext(ctx)
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "faults:", err)
+		if !errors.Is(err, errSaid) {
+			fmt.Fprintln(os.Stderr, "faults:", err)
+		}
 		os.Exit(1)
 	}
 }
@@ -36,76 +34,41 @@ type settings struct {
 	binary, figures, only string
 	cycles, everything    int
 	seed                  uint64
-	disk, six             bool
+	disk, six, controls   bool
 }
 
 func root() *cobra.Command {
 	var s settings
-	c := &cobra.Command{Use: "faults", Short: "break linli while it is at work, and look whether it kept its word",
+	c := &cobra.Command{Use: "faults", Short: "break linli while it is at work, and look whether it kept its word", Long: inventory(),
 		SilenceUsage: true, SilenceErrors: true}
-	loop := &cobra.Command{Use: "loop", Short: "one fault a cycle, under load", Args: cobra.NoArgs,
+	loop := &cobra.Command{Use: "loop", Short: "one fault a cycle, under load", Long: inventory(), Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return s.loop(c.Context(), c.OutOrStdout()) }}
-	loop.Flags().IntVar(&s.cycles, "cycles", 50, "how many")
+	loop.Flags().IntVar(&s.cycles, "cycles", 50, "how many; each fault is struck as often as any other")
 	loop.Flags().IntVar(&s.everything, "everything", 10, "after how many cycles all is read back and the files are checked")
 	loop.Flags().StringVar(&s.only, "only", "", "only faults whose name holds this")
+	loop.Flags().BoolVar(&s.controls, "controls", false, "first have linli and the client cheat, which must be caught")
 	loop.Flags().BoolVar(&s.disk, "disk", true, "on a disk of its own, which can get full (needs root)")
 	loop.Flags().BoolVar(&s.six, "six", false, "linli in six processes: each is killed in turn")
+	loop.Flags().Uint64Var(&s.seed, "seed", 1, "what is random follows from it")
+	loop.Flags().StringVar(&s.binary, "linli", "bin/linli", "the built command")
+	loop.Flags().StringVar(&s.figures, "figures", "", "folder to save the figures in, docs/figures")
 	c.AddCommand(loop)
-	for _, each := range []*cobra.Command{loop} {
-		each.Flags().Uint64Var(&s.seed, "seed", 1, "what is random follows from it")
-		each.Flags().StringVar(&s.binary, "linli", "bin/linli", "the built command")
-		each.Flags().StringVar(&s.figures, "figures", "", "folder to save the figures in, docs/figures")
-	}
 	return c
 }
 
-// loop runs the loop in a folder of its own, which stays when something was
-// found.
-func (s settings) loop(ctx context.Context, out io.Writer) (err error) {
-	folder, err := os.MkdirTemp("", "linli-faults-")
-	if err != nil {
-		return err
+// inventory is what can be broken, and what must be caught.
+func inventory() string {
+	var b strings.Builder
+	b.WriteString("Breaks linli while it is at work, and looks whether it kept its word.\n")
+	list := func(title string, names []string) {
+		fmt.Fprintf(&b, "\n%s:\n  %s\n", title, strings.Join(names, "\n  "))
 	}
-	data, d, err := s.place(folder)
-	if err != nil {
-		return err
+	list("Faults (--only)", faultNames(faults()))
+	list("Faults of six processes (--six)", faultNames(sixFaults()))
+	var names []string
+	for _, c := range controls() {
+		names = append(names, c.name)
 	}
-	w, err := newWorld(ctx, worldConfig{folder: data, binary: s.binary, seed: s.seed, members: 100 + s.cycles, disk: d, six: s.six})
-	if err == nil {
-		var chosen []fault
-		possible := faults()
-		if s.six {
-			possible = sixFaults()
-		}
-		for _, f := range possible {
-			if strings.Contains(f.name, s.only) && (s.disk || !f.mounts) {
-				chosen = append(chosen, f)
-			}
-		}
-		problems, failed := w.loop(ctx, loopConfig{cycles: s.cycles, everything: s.everything, faults: chosen, out: out})
-		err = found(problems, errors.Join(failed, w.close()))
-	}
-	if err != nil {
-		return fmt.Errorf("seed %d, files in %s: %w", s.seed, folder, err)
-	}
-	w.report(out)
-	if s.figures != "" {
-		err = figures.Save(s.figures, w.run(s))
-	}
-	if d != nil {
-		err = errors.Join(err, d.unmount())
-	}
-	return errors.Join(err, os.RemoveAll(folder))
-}
-
-// diskSize holds what a thousand cycles write, and is soon filled.
-const diskSize = 2 << 30
-
-// place answers the data folder, and the disk that it is on.
-func (s settings) place(folder string) (data string, d *disk, err error) {
-	if !s.disk {
-		return filepath.Join(folder, "var"), nil, nil
-	}
-	made, err := newDisk(folder, diskSize)
-	return filepath.Join(made.at, "var"), &made, err
+	list("Controls, each a cheat that the checks must catch (--controls)", names)
+	return b.String()
 }

@@ -36,12 +36,14 @@ func powerCut(ctx context.Context, w *world) (problems []string, err error) {
 	problems, err = lostByBroker(ctx, w.folder)
 	if err != nil {
 		// What cannot be opened after the power came back is lost.
-		problems = append(problems, "power: "+err.Error())
+		problems = append(problems, saysPower+err.Error())
 	}
-	if err := w.up(w.running); err != nil {
-		return append(problems, "power: "+err.Error()), nil
+	err = w.up(w.running)
+	var refused *refusal
+	if errors.As(err, &refused) {
+		return append(problems, saysPower+err.Error()), nil
 	}
-	return problems, nil
+	return problems, err
 }
 
 // halt stops the process where it is, as a system does that has no power.
@@ -89,7 +91,7 @@ func lostByBroker(ctx context.Context, folder string) (problems []string, err er
 			}
 		}
 		if lost > 0 {
-			problems = append(problems, fmt.Sprintf("lost: the stream of %s has %d messages and not %d of %d that it acknowledged",
+			problems = append(problems, fmt.Sprintf(saysLost+"the stream of %s has %d messages and not %d of %d that it acknowledged",
 				service, len(there), lost, len(found.sent[service])))
 		}
 	}

@@ -83,11 +83,14 @@ func (l *load) checkNew(ctx context.Context, first int, random *rand.Rand) (prob
 			QuarterHours              int
 		}
 		if err := l.client.get(ctx, staff, "/v1/requests/"+c.id, &got); err != nil {
-			problems = append(problems, fmt.Sprintf("lost: request %s: %v (chain %d)", c.id, err, c.no))
+			if !answered(err) {
+				return problems, err
+			}
+			problems = append(problems, fmt.Sprintf(saysLost+"request %s: %v (chain %d)", c.id, err, c.no))
 			continue
 		}
 		if got.Text != c.text || got.State != c.state || got.QuarterHours != c.quarterHours || got.MemberID != c.member {
-			problems = append(problems, fmt.Sprintf("wrong: request %s is %+v, acknowledged %+v", c.id, got, c))
+			problems = append(problems, fmt.Sprintf(saysWrong+"request %s is %+v, acknowledged %+v", c.id, got, c))
 		}
 	}
 	again, err := l.sendAgain(ctx, random, 8)
@@ -101,9 +104,12 @@ func (l *load) sendAgain(ctx context.Context, random *rand.Rand, n int) (problem
 	for _, s := range recent[:min(n, len(recent))] {
 		answer, err := l.client.send(ctx, s.write)
 		if err != nil {
-			problems = append(problems, fmt.Sprintf("doubled: %s under key %s again: %v", s.write.path, s.write.key, err))
+			if !answered(err) {
+				return problems, err
+			}
+			problems = append(problems, fmt.Sprintf(saysDoubled+"%s under key %s again: %v", s.write.path, s.write.key, err))
 		} else if compact(answer) != s.answer {
-			problems = append(problems, fmt.Sprintf("doubled: %s under key %s answers %s, first %s", s.write.path, s.write.key, compact(answer), s.answer))
+			problems = append(problems, fmt.Sprintf(saysDoubled+"%s under key %s answers %s, first %s", s.write.path, s.write.key, compact(answer), s.answer))
 		}
 	}
 	return problems, nil

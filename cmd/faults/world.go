@@ -44,6 +44,8 @@ type measured struct {
 	inTheMiddle               int                        // kills that left events between commit and delivery
 	flipsFound, flipsHarmless int
 	parked                    []string
+	cycles                    int
+	found                     findings
 }
 
 // worldConfig of a world.

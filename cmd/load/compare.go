@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 
@@ -27,6 +28,7 @@ type comparison struct {
 	figures string
 	note    string
 	out     io.Writer
+	said    io.Writer // what goes on meanwhile
 }
 
 func compareCommand() *cobra.Command {
@@ -34,7 +36,7 @@ func compareCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "compare", Short: "start linli and what it is measured against, measure them in turn, print the table", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c.out = cmd.OutOrStdout()
+			c.out, c.said = cmd.OutOrStdout(), cmd.ErrOrStderr()
 			return c.run(cmd.Context())
 		},
 	}
@@ -52,6 +54,42 @@ func compareCommand() *cobra.Command {
 	return cmd
 }
 
+// validate refuses what would be found out only after the seeding.
+func (c comparison) validate() error {
+	least := func(flag string, values ...int) error {
+		if len(values) == 0 || slices.Min(values) < 1 {
+			return fmt.Errorf("--%s %v: numbers from 1", flag, values)
+		}
+		return nil
+	}
+	if err := errors.Join(least("sizes", c.sizes...), least("conns", c.conns...), least("seconds", c.seconds), least("repeats", c.repeats)); err != nil {
+		return err
+	}
+	if len(c.shapes) == 0 {
+		return fmt.Errorf("--shapes: %s, %s or both", shapeOne, shapeSix)
+	}
+	for _, name := range c.shapes {
+		if _, err := newShape(c, name); err != nil {
+			return err
+		}
+	}
+	if linli := filepath.Join(c.root, "bin", "linli"); !exists(linli) {
+		return fmt.Errorf("there is no %s: make build", linli)
+	}
+	if c.peers == "" {
+		return nil
+	}
+	if !exists(filepath.Join(c.peers, "wrk", "run.sh")) {
+		return fmt.Errorf("--peers %s: not the folder of the peers, it holds no wrk/run.sh", c.peers)
+	}
+	for _, program := range []string{"wrk", "psql", "curl"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return fmt.Errorf("measuring beside the peers takes %s: %w", program, err)
+		}
+	}
+	return nil
+}
+
 func (c comparison) run(ctx context.Context) (err error) {
 	for _, path := range []*string{&c.dir, &c.root, &c.peers} {
 		if *path != "" {
@@ -60,6 +98,11 @@ func (c comparison) run(ctx context.Context) (err error) {
 			}
 		}
 	}
+	if err := c.validate(); err != nil {
+		return err
+	}
+	slices.Sort(c.sizes)
+	slices.Sort(c.conns)
 	// Others than root come into it: PostgreSQL does not run as root.
 	if err := os.MkdirAll(c.dir, 0o755); err != nil { //nolint:gosec // made-up rows
 		return fmt.Errorf("make the folder: %w", err)
@@ -70,26 +113,26 @@ func (c comparison) run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	var all []cell
-	var starts []figures.Row
 	for _, rows := range c.sizes {
-		cells, started, err := c.size(ctx, s, rows)
+		cells, itself, err := c.size(ctx, s, rows)
 		if err != nil {
 			return err
 		}
-		all, starts = append(all, cells...), append(starts, started...)
-		if err := c.report(rows, cells); err != nil {
+		all = append(all, cells...)
+		if err := c.report(rows, cells, itself); err != nil {
 			return err
 		}
 	}
-	return c.reportGrowth(all, starts)
+	return c.reportGrowth(all)
 }
 
-// size measures everything at one number of rows.
-func (c comparison) size(ctx context.Context, s *stage, rows int) (cells []cell, starts []figures.Row, err error) {
+// size measures everything at one number of rows: the calls, and what linli
+// shows of itself alone.
+func (c comparison) size(ctx context.Context, s *stage, rows int) (cells []cell, itself []figures.Row, err error) {
 	if err := s.prepare(ctx, rows); err != nil {
 		return nil, nil, err
 	}
-	starts, err = s.starts(ctx, rows)
+	itself, err = s.starts(ctx, rows)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -112,15 +155,15 @@ func (c comparison) size(ctx context.Context, s *stage, rows int) (cells []cell,
 				return nil, nil, err
 			}
 			for _, m := range measured {
-				fmt.Fprintln(c.out, m)
+				fmt.Fprintln(c.said, m)
 			}
 			cells = append(cells, measured...)
 		}
 	}
-	loaded, err := s.loaded(rows, targets)
+	loaded, err := s.loaded(targets)
 	if err != nil || rows != c.sizes[0] {
-		return cells, append(starts, loaded...), err
+		return cells, append(itself, loaded...), err
 	}
 	browsed, err := s.browsing(ctx)
-	return cells, slices.Concat(starts, loaded, browsed), err
+	return cells, slices.Concat(itself, loaded, browsed), err
 }

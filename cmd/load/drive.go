@@ -56,17 +56,27 @@ func (s *stage) wrk(ctx context.Context, rows int, op string, conns int, targets
 	for _, l := range s.linli {
 		env = append(env, "IDS_"+l.name+"="+l.idsFile(rows), "AFTER_"+l.name+"="+drainCommand(l.url()))
 	}
-	said, err := run(ctx, folder, nil, env, filepath.Join(folder, "run.sh"), args...)
-	if err != nil {
+	if _, err := run(ctx, folder, nil, env, filepath.Join(folder, "run.sh"), args...); err != nil {
 		return nil, err
 	}
-	var cells []cell
-	for line := range strings.Lines(said) {
+	written, err := os.ReadFile(out)
+	if err != nil {
+		return nil, fmt.Errorf("read the results: %w", err)
+	}
+	found := map[string][]cell{}
+	for line := range strings.Lines(string(written)) {
 		c, err := parseCell(line)
 		if err != nil {
 			return nil, err
 		}
-		cells = append(cells, c)
+		found[c.target] = append(found[c.target], c)
+	}
+	var cells []cell
+	for _, t := range targets {
+		if len(found[t.name]) != s.c.repeats {
+			return nil, fmt.Errorf("%s of %s: %d results of %d", op, t.name, len(found[t.name]), s.c.repeats)
+		}
+		cells = append(cells, middle(found[t.name]))
 	}
 	return cells, nil
 }

@@ -1,27 +1,37 @@
 package main
 
 import (
-	"bytes"
 	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
-
-	"github.com/linli-project/linli/cmd/figures"
 )
 
-func TestParseCell_ReadsTheSummary(t *testing.T) {
-	c, err := parseCell("100000\tget\t64\tlinli\trps=31042 (26675-31150)\tp50=1.52\tp99=6.10\tbad=3\tbytes=1820\tcpu_us=35\n")
-	want := cell{rows: 100000, op: opGet, conns: 64, target: "linli", rps: 31042, low: 26675, high: 31150, p50: 1.52, p99: 6.1, cpu: 35, bad: 3, bytes: 1820}
+func TestParseCell_ReadsAResult(t *testing.T) {
+	c, err := parseCell("100000\tget\t64\t2\tlinli\tRESULT rps=31042.5 p50=1.520 p99=6.100 bad=3 bytes=1820 cpu_us=35\n")
+	want := cell{rows: 100000, op: opGet, conns: 64, target: "linli", rps: once(31042.5), p50: once(1.52), p99: once(6.1), cpu: once(35), bad: 3, bytes: 1820}
 	if err != nil || c != want {
 		t.Errorf("%+v, %v", c, err)
 	}
-	for _, line := range []string{"", "100000\tget", "x\tget\t64\tlinli\trps=1 (1-1)\tp50=1\tp99=1\tbad=0\tbytes=1\tcpu_us=1"} {
+	if c, err := parseCell("1\tget\t1\t1\tpb\tRESULT rps=0 p50=0 p99=0 bad=-1 bytes=0 cpu_us=0"); err != nil || c.bad != 1 {
+		t.Errorf("a driver that said nothing: %+v, %v", c, err)
+	}
+	for _, line := range []string{"", "100000\tget", "x\tget\t64\t1\tlinli\tRESULT rps=1 p50=1 p99=1 bad=0 bytes=1 cpu_us=1", "1\tget\t64\t1\tlinli\tRESULT"} {
 		if _, err := parseCell(line); err == nil {
 			t.Errorf("%q was read", line)
 		}
+	}
+}
+
+func TestMiddle_KeepsTheSpreadOfEachFigure(t *testing.T) {
+	c := middle([]cell{
+		{target: "pb", rps: once(30), p99: once(1), cpu: once(7), bad: 1}, {target: "pb", rps: once(10), p99: once(3), cpu: once(9)},
+		{target: "pb", rps: once(20), p99: once(2), cpu: once(8), bad: 1},
+	})
+	if c.rps != (spread{20, 10, 30}) || c.p99 != (spread{2, 1, 3}) || c.cpu != (spread{8, 7, 9}) || c.bad != 2 || c.target != "pb" {
+		t.Errorf("%+v", c)
 	}
 }
 
@@ -42,7 +52,7 @@ func TestRow_HasTheSizesOfThePeers(t *testing.T) {
 }
 
 // The loop measures a server and its own process, and counts what is refused.
-func TestOnce_MeasuresABareHandler(t *testing.T) {
+func TestMeasure_MeasuresABareHandler(t *testing.T) {
 	server := httptest.NewServer(newBare(2000).routes())
 	defer server.Close()
 	s := &stage{c: comparison{seconds: 1}}
@@ -51,45 +61,13 @@ func TestOnce_MeasuresABareHandler(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := s.once(t.Context(), opList, 2, on, calls)
-	if err != nil || c.bad != 0 || c.rps == 0 || c.cpu <= 0 || c.p99 < c.p50 || c.bytes < 1000 {
+	c, err := s.measure(t.Context(), opList, 2, on, calls)
+	if err != nil || c.bad != 0 || c.rps.mid == 0 || c.cpu.mid <= 0 || c.p99.mid < c.p50.mid || c.bytes < 1000 {
 		t.Errorf("%+v, %v", c, err)
 	}
-	c, err = s.once(t.Context(), opGet, 1, on, []call{{method: "GET", path: "/v1/requests/none"}})
+	c, err = s.measure(t.Context(), opGet, 1, on, []call{{method: "GET", path: "/v1/requests/none"}})
 	if err != nil || c.bad == 0 {
 		t.Errorf("refusals: %+v, %v", c, err)
-	}
-}
-
-// A figure with a refused call in it is not saved; the ratio is against the
-// peer, and the aim stands beside it at the rows and connections it is for.
-func TestReport_RatiosAndRefusals(t *testing.T) {
-	var out bytes.Buffer
-	c := comparison{figures: t.TempDir(), out: &out, repeats: 3}
-	cells := []cell{
-		{rows: aimRows, op: opGet, conns: 64, target: "pb", rps: 1000, cpu: 100},
-		{rows: aimRows, op: opGet, conns: 64, target: "linli", rps: 4100, low: 4000, high: 4200, cpu: 25},
-	}
-	if err := c.report(aimRows, cells); err != nil {
-		t.Fatal(err)
-	}
-	runs, err := figures.Load(c.figures)
-	if err != nil || len(runs) != 1 || len(runs[0].Rows) != 2 {
-		t.Fatalf("%v, %v", runs, err)
-	}
-	if r := runs[0].Rows[0]; r.Ratio != 4.1 || r.Target != "≥ 4×" || r.Beside != titleOf("pb") || r.Shape != "one process" {
-		t.Errorf("%+v", r)
-	}
-	if !strings.Contains(out.String(), "met") {
-		t.Errorf("printed %s", out.String())
-	}
-	cells[1].bad = 1
-	c.figures = t.TempDir()
-	if err := c.report(aimRows, cells); err == nil {
-		t.Error("a refused call was passed over")
-	}
-	if runs, err := figures.Load(c.figures); err != nil || len(runs) != 0 {
-		t.Errorf("saved all the same: %v, %v", runs, err)
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/linli-project/linli/cmd/figures"
 	"github.com/linli-project/linli/pkg/clock"
 )
 
@@ -22,8 +21,6 @@ type bareOpponent struct {
 	process *process
 }
 
-const barePort = 18294
-
 func (b *bareOpponent) prepare(context.Context, int) error { return nil }
 
 func (b *bareOpponent) raise(ctx context.Context, rows int) ([]target, error) {
@@ -31,10 +28,14 @@ func (b *bareOpponent) raise(ctx context.Context, rows int) ([]target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	if b.process, err = spawn(b.c.dir, "bare", nil, program, "bare", "--http", portOf(barePort), "--rows", fmt.Sprint(rows)); err != nil {
+	port, err := freePorts(1)
+	if err != nil {
 		return nil, err
 	}
-	url := "http://" + portOf(barePort)
+	if b.process, err = spawn(b.c.dir, "bare", nil, program, "bare", "--http", portOf(port), "--rows", fmt.Sprint(rows)); err != nil {
+		return nil, err
+	}
+	url := "http://" + portOf(port)
 	_, err = b.process.awaitAnswer(ctx, url+"/v1/requests/0", "", clock.Wall().Now())
 	return []target{{name: "bare", profile: "bare", url: url, pids: []int{b.process.pid()}, ops: []string{opGet, opList, opCreate}}}, err
 }
@@ -61,7 +62,7 @@ func (s *stage) loop(ctx context.Context, rows int, op string, conns int, target
 			if err != nil {
 				return nil, err
 			}
-			one, err := s.once(ctx, op, conns, t, calls)
+			one, err := s.measure(ctx, op, conns, t, calls)
 			if err != nil {
 				return nil, err
 			}
@@ -74,27 +75,6 @@ func (s *stage) loop(ctx context.Context, rows int, op string, conns int, target
 		cells = append(cells, middle(found[t.name]))
 	}
 	return cells, nil
-}
-
-// middle is the median of repeats, each figure by itself.
-func middle(all []cell) cell {
-	c := all[0]
-	of := func(what func(cell) float64) (median, low, high float64) {
-		var values []float64
-		for _, one := range all {
-			values = append(values, what(one))
-		}
-		return figures.Median(values)
-	}
-	c.rps, c.low, c.high = of(func(c cell) float64 { return c.rps })
-	c.p50, _, _ = of(func(c cell) float64 { return c.p50 })
-	c.p99, _, _ = of(func(c cell) float64 { return c.p99 })
-	c.cpu, _, _ = of(func(c cell) float64 { return c.cpu })
-	c.bad = 0
-	for _, one := range all {
-		c.bad += one.bad
-	}
-	return c
 }
 
 // call is a request that is ready to be sent.
@@ -117,7 +97,7 @@ func (s *stage) calls(rows int, op string, t target) ([]call, error) {
 	case opList, opSummaries:
 		view := map[string]string{opList: "&view=REQUEST_VIEW_WHOLE"}[op]
 		for i := range communities {
-			out = append(out, call{method: "GET", path: "/v1/organizations/" + community(i) + "/requests?pageSize=50" + view})
+			out = append(out, call{method: "GET", path: "/v1/organizations/" + community(i) + fmt.Sprintf("/requests?pageSize=%d", pageSize) + view})
 		}
 	case opCreate:
 		posts, err := bodies(bodiesReady)
@@ -144,8 +124,8 @@ func (s *stage) ids(rows int, t target) (ids []string, err error) {
 	return ids, nil
 }
 
-// once is one measurement, with the CPU time of all effects.
-func (s *stage) once(ctx context.Context, op string, conns int, t target, calls []call) (cell, error) {
+// measure is one measurement, with the CPU time of all effects.
+func (s *stage) measure(ctx context.Context, op string, conns int, t target, calls []call) (cell, error) {
 	c := newClient(t.url, staffToken(), conns)
 	before, err := cpuTime(t.pids)
 	if err != nil {
@@ -190,7 +170,8 @@ func (s *stage) once(ctx context.Context, op string, conns int, t target, calls 
 		return float64(sorted[int(share*float64(len(sorted)-1))].Microseconds()) / 1000
 	}
 	return cell{
-		op: op, conns: conns, target: t.name, rps: float64(len(sorted)) / took.Seconds(), p50: ms(0.5), p99: ms(0.99),
-		cpu: float64((after - before).Microseconds()) / float64(len(sorted)), bad: int(bad.Load()), bytes: int(size.Load()),
+		op: op, conns: conns, target: t.name, bad: int(bad.Load()), bytes: int(size.Load()),
+		rps: once(float64(len(sorted)) / took.Seconds()), p50: once(ms(0.5)), p99: once(ms(0.99)),
+		cpu: once(float64((after - before).Microseconds()) / float64(len(sorted))),
 	}, ctx.Err()
 }

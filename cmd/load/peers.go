@@ -38,16 +38,12 @@ func buildPeers(ctx context.Context, c comparison) (programs, error) {
 	return p, nil
 }
 
-func portOf(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
-
 // pocketbase is what a user would pick instead, with durable commits.
 type pocketbase struct {
 	c       comparison
 	program string
 	process *process
 }
-
-const pocketbasePort = 18290
 
 func (p *pocketbase) seed(rows int) string {
 	return filepath.Join(p.c.dir, fmt.Sprintf("pocketbase-%d", rows))
@@ -72,11 +68,14 @@ func (p *pocketbase) raise(ctx context.Context, rows int) ([]target, error) {
 	if err := fresh(ctx, p.seed(rows), folder); err != nil {
 		return nil, err
 	}
-	var err error
-	if p.process, err = spawn(p.c.dir, "pb", nil, p.program, "serve", "--http", portOf(pocketbasePort), "--dir", folder); err != nil {
+	port, err := freePorts(1)
+	if err != nil {
 		return nil, err
 	}
-	url := "http://" + portOf(pocketbasePort)
+	if p.process, err = spawn(p.c.dir, "pb", nil, p.program, "serve", "--http", portOf(port), "--dir", folder); err != nil {
+		return nil, err
+	}
+	url := "http://" + portOf(port)
 	_, err = p.process.awaitAnswer(ctx, url+"/api/collections/requests/records?page=1&perPage=1&skipTotal=1", "", clock.Wall().Now())
 	return []target{{
 		name: "pb", profile: "pocketbase", url: url, pids: []int{p.process.pid()}, ops: []string{opGet, opList, opSummaries, opCreate},
@@ -130,6 +129,9 @@ func (l *limits) raise(ctx context.Context, rows int) ([]target, error) {
 }
 
 func (l *limits) start(ctx context.Context, folder string, rows int) (err error) {
+	if l.port, err = freePorts(1); err != nil {
+		return err
+	}
 	l.process, err = spawn(l.c.dir, "limits-"+l.store, nil, l.program,
 		"-store", l.store, "-rows", strconv.Itoa(rows), "-addr", portOf(l.port), "-dir", folder)
 	if err != nil {
@@ -153,18 +155,14 @@ type postgres struct {
 	c        comparison
 	program  string
 	server   *process
+	port     int // of the cluster
 	process  *process
 	commands string              // folder of initdb and postgres
 	as       *syscall.Credential // it does not run as root
 }
 
-const (
-	postgresPort = 18295
-	pgbasePort   = 18291
-)
-
 func (p *postgres) dsn(database string) string {
-	return fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=%s", postgresPort, database)
+	return fmt.Sprintf("host=127.0.0.1 port=%d user=postgres dbname=%s", p.port, database)
 }
 
 func (p *postgres) prepare(ctx context.Context, rows int) error {
@@ -191,7 +189,8 @@ func (p *postgres) serve(ctx context.Context) error {
 	if p.server != nil {
 		return nil
 	}
-	if err := p.find(ctx); err != nil {
+	var err error
+	if p.port, err = freePorts(1); err != nil {
 		return err
 	}
 	folder := filepath.Join(p.c.dir, "postgres")
@@ -208,8 +207,7 @@ func (p *postgres) serve(ctx context.Context) error {
 			return err
 		}
 	}
-	var err error
-	p.server, err = spawn(p.c.dir, "postgres", p.as, filepath.Join(p.commands, "postgres"), "-D", folder, "-p", strconv.Itoa(postgresPort),
+	p.server, err = spawn(p.c.dir, "postgres", p.as, filepath.Join(p.commands, "postgres"), "-D", folder, "-p", strconv.Itoa(p.port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=on", "-c", "synchronous_commit=on",
 		"-c", "shared_buffers=512MB", "-c", "max_wal_size=4GB")
 	if err != nil {
@@ -236,19 +234,22 @@ func (p *postgres) raise(ctx context.Context, rows int) ([]target, error) {
 			return nil, err
 		}
 	}
-	var err error
-	if p.process, err = spawn(p.c.dir, "pgbase", nil, p.program, "-dsn", p.dsn("run"), "-addr", portOf(pgbasePort), "serve"); err != nil {
+	port, err := freePorts(1)
+	if err != nil {
 		return nil, err
 	}
-	url := "http://" + portOf(pgbasePort)
+	if p.process, err = spawn(p.c.dir, "pgbase", nil, p.program, "-dsn", p.dsn("run"), "-addr", portOf(port), "serve"); err != nil {
+		return nil, err
+	}
+	url := "http://" + portOf(port)
 	_, err = p.process.awaitAnswer(ctx, url+"/requests/1", "", clock.Wall().Now())
 	return []target{{
 		name: "pg", profile: "pgbase", url: url, pids: []int{p.process.pid(), p.server.pid()}, ops: []string{opGet, opList, opCreate},
 	}}, err
 }
 
-// find looks for the commands, and for somebody else to run them as when this
-// is root.
+// find looks for the commands, and when this is root for somebody else to run
+// them as, who can reach the folder.
 func (p *postgres) find(ctx context.Context) error {
 	versions, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err == nil && len(versions) > 0 {

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// runAs names the user whom the cluster belongs to.
-func (p *postgres) runAs(context.Context) error {
+// runAs names the user whom the cluster belongs to, who must be able to enter
+// the folder of the comparison.
+func (p *postgres) runAs(ctx context.Context) error {
 	u, err := user.Lookup("postgres")
 	if err != nil {
 		if u, err = user.Lookup("nobody"); err != nil {
@@ -26,12 +27,15 @@ func (p *postgres) runAs(context.Context) error {
 		return fmt.Errorf("user %s: %w", u.Username, err)
 	}
 	p.as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	if _, err := run(ctx, "/", p.as, nil, "test", "-x", p.c.dir); err != nil {
+		return fmt.Errorf("user %s, whom PostgreSQL runs as, cannot enter %s: name a folder in COMPARE_DIR that everybody can enter, all the way from /", u.Username, p.c.dir)
+	}
 	return nil
 }
 
 // sql runs one statement and answers its rows, one a line.
 func (p *postgres) sql(ctx context.Context, statement string) (string, error) {
-	return run(ctx, p.c.dir, nil, nil, "psql", "-h", "127.0.0.1", "-p", strconv.Itoa(postgresPort), "-U", "postgres", "-d", "postgres",
+	return run(ctx, p.c.dir, nil, nil, "psql", "-h", "127.0.0.1", "-p", strconv.Itoa(p.port), "-U", "postgres", "-d", "postgres",
 		"-v", "ON_ERROR_STOP=1", "-qAtc", statement)
 }
 

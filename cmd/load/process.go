@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -91,6 +93,35 @@ func (p *process) awaitAnswer(ctx context.Context, url, authorization string, be
 		}
 	}
 	return 0, fmt.Errorf("%s did not answer in %s, see %s", p.name, patience, p.log)
+}
+
+func portOf(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
+
+// freePorts answers the first of n ports in a row that nobody listens on, below
+// those that the system gives to callers. A server that finds its port taken
+// would leave a stranger to be measured in its place.
+func freePorts(n int) (int, error) {
+	const lowest, highest, tries = 18000, 32000, 1000
+	for range tries {
+		first := lowest + rand.IntN(highest-lowest-n)
+		if allFree(first, n) {
+			return first, nil
+		}
+	}
+	return 0, fmt.Errorf("no %d free ports in a row between %d and %d", n, lowest, highest)
+}
+
+func allFree(first, n int) bool {
+	for port := first; port < first+n; port++ {
+		l, err := net.Listen("tcp", portOf(port))
+		if err != nil {
+			return false
+		}
+		if l.Close() != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // anonymous answers the memory of processes that is not a map of a file, in MB.

@@ -17,6 +17,8 @@ import (
 const (
 	shapeOne = "one"
 	shapeSix = "six"
+	// shapePorts is how many ports in a row the six take, and one at most.
+	shapePorts = 12
 )
 
 // shape is linli in one process or in six.
@@ -24,18 +26,18 @@ type shape struct {
 	c           comparison
 	name, title string
 	target      string
-	port        int
+	port        int      // the first of its ports, taken anew at each start
 	process     *process // of shape one, while it runs
 	up          bool     // of shape six
 	folder      string   // on which the six run
 }
 
-func newShape(c comparison, name string, port int) (*shape, error) {
+func newShape(c comparison, name string) (*shape, error) {
 	switch name {
 	case shapeOne:
-		return &shape{c: c, name: name, title: "one process", target: "linli", port: port}, nil
+		return &shape{c: c, name: name, title: "one process", target: "linli"}, nil
 	case shapeSix:
-		return &shape{c: c, name: name, title: "six processes", target: "linli-six", port: port}, nil
+		return &shape{c: c, name: name, title: "six processes", target: "linli-six"}, nil
 	}
 	return nil, fmt.Errorf("shape %q: %s or %s", name, shapeOne, shapeSix)
 }
@@ -109,14 +111,17 @@ func (s *shape) raise(ctx context.Context, rows int, began time.Time) (target, t
 // start starts the processes on a folder.
 func (s *shape) start(ctx context.Context, folder string) error {
 	linli := filepath.Join(s.c.root, "bin", "linli")
+	var err error
+	if s.port, err = freePorts(shapePorts); err != nil {
+		return err
+	}
 	if s.name == shapeOne {
-		var err error
 		s.process, err = spawn(s.c.dir, s.target, nil, linli, "serve", "--dev", "--data", folder,
 			"--http", "127.0.0.1:"+strconv.Itoa(s.port), "--grpc", "127.0.0.1:"+strconv.Itoa(s.port+1))
 		return err
 	}
 	s.up, s.folder = true, folder
-	_, err := run(ctx, s.c.dir, nil, []string{"LINLI=" + linli, "LINLI_PORTS=" + strconv.Itoa(s.port)}, s.script(), "start", "--dev", folder)
+	_, err = run(ctx, s.c.dir, nil, []string{"LINLI=" + linli, "LINLI_PORTS=" + strconv.Itoa(s.port)}, s.script(), "start", "--dev", folder)
 	return err
 }
 

@@ -32,13 +32,12 @@ type stage struct {
 	c      comparison
 	linli  []*shape
 	others []opponent
-	idle   map[string]float64 // memory of a server without load, by target
 }
 
 func newStage(ctx context.Context, c comparison) (*stage, error) {
-	s := &stage{c: c, idle: map[string]float64{}}
-	for i, name := range c.shapes {
-		one, err := newShape(c, name, 18080+i*100)
+	s := &stage{c: c}
+	for _, name := range c.shapes {
+		one, err := newShape(c, name)
 		if err != nil {
 			return nil, err
 		}
@@ -48,15 +47,20 @@ func newStage(ctx context.Context, c comparison) (*stage, error) {
 		s.others = []opponent{&bareOpponent{c: c}}
 		return s, nil
 	}
+	cluster := &postgres{c: c}
+	if err := cluster.find(ctx); err != nil {
+		return nil, err
+	}
 	programs, err := buildPeers(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+	cluster.program = programs.pgbase
 	s.others = []opponent{
 		&pocketbase{c: c, program: programs.pocketbase},
-		&postgres{c: c, program: programs.pgbase},
-		&limits{c: c, program: programs.limits, store: "mem", port: 18292},
-		&limits{c: c, program: programs.limits, store: "bbolt", port: 18293},
+		cluster,
+		&limits{c: c, program: programs.limits, store: "mem"},
+		&limits{c: c, program: programs.limits, store: "bbolt"},
 	}
 	return s, nil
 }
@@ -76,41 +80,37 @@ func (s *stage) prepare(ctx context.Context, rows int) error {
 }
 
 // starts measures how long linli in one process takes from its start to its
-// first answer, and the memory that it then has.
-func (s *stage) starts(ctx context.Context, rows int) ([]figures.Row, error) {
-	var took, memory []float64
+// first answer, and the memory that each shape then has.
+func (s *stage) starts(ctx context.Context, rows int) (out []figures.Row, err error) {
 	for _, l := range s.linli {
-		if l.name != shapeOne {
-			continue
-		}
+		var took, memory []float64
 		for range s.c.repeats {
-			began := clock.Wall().Now()
-			t, first, err := l.raise(ctx, rows, began)
+			first, mb, err := s.start(ctx, l, rows)
 			if err != nil {
-				return nil, errors.Join(err, l.lower(ctx))
-			}
-			err = leaveAlone(ctx)
-			mb, unread := anonymous(t.pids...)
-			if err = errors.Join(err, unread); err != nil {
-				return nil, errors.Join(err, l.lower(ctx))
-			}
-			if err = errors.Join(err, l.lower(ctx)); err != nil {
 				return nil, err
 			}
 			took, memory = append(took, float64(first.Microseconds())/1000), append(memory, mb)
 		}
+		if l.name == shapeOne { // of the six, the script's own waiting would be in it
+			out = append(out, itself("start to first answer", l.title, "ms", took).against(150))
+		}
+		out = append(out, itself("memory idle (RssAnon)", l.title, "MB", memory).against(map[string]float64{shapeOne: 60, shapeSix: 180}[l.name]))
 	}
-	if took == nil {
-		return nil, nil
+	return out, nil
+}
+
+// start starts one shape, lets it come to rest, and stops it.
+func (s *stage) start(ctx context.Context, l *shape, rows int) (took time.Duration, mb float64, err error) {
+	defer func() { err = errors.Join(err, l.lower(ctx)) }()
+	t, took, err := l.raise(ctx, rows, clock.Wall().Now())
+	if err != nil {
+		return 0, 0, err
 	}
-	start, low, high := figures.Median(took)
-	mb, lowMB, highMB := figures.Median(memory)
-	return []figures.Row{
-		{What: fmt.Sprintf("start to first answer, %d rows", rows), Shape: "one process", Unit: "ms",
-			Value: start, Low: low, High: high, Repeats: len(took), Target: "≤ 150 ms"},
-		{What: fmt.Sprintf("memory idle (RssAnon), %d rows", rows), Shape: "one process", Unit: "MB",
-			Value: mb, Low: lowMB, High: highMB, Repeats: len(memory), Target: "≤ 60 MB"},
-	}, nil
+	if err := leaveAlone(ctx); err != nil {
+		return 0, 0, err
+	}
+	mb, err = anonymous(t.pids...)
+	return took, mb, err
 }
 
 // raise starts everything on fresh copies.
@@ -129,15 +129,7 @@ func (s *stage) raise(ctx context.Context, rows int) (all []target, err error) {
 		}
 		all = append(all, t)
 	}
-	if err := leaveAlone(ctx); err != nil {
-		return nil, err
-	}
-	for _, t := range all {
-		if s.idle[t.name], err = anonymous(t.pids...); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
+	return all, leaveAlone(ctx)
 }
 
 // leaveAlone gives servers the time to come to rest.
@@ -151,7 +143,7 @@ func leaveAlone(ctx context.Context) error {
 }
 
 // loaded answers the memory of linli after the load.
-func (s *stage) loaded(rows int, targets []target) (out []figures.Row, err error) {
+func (s *stage) loaded(targets []target) (out []figures.Row, err error) {
 	memory := map[string]float64{}
 	for _, t := range targets {
 		if memory[t.name], err = anonymous(t.pids...); err != nil {
@@ -159,15 +151,15 @@ func (s *stage) loaded(rows int, targets []target) (out []figures.Row, err error
 		}
 	}
 	for _, l := range s.linli {
-		r := figures.Row{What: fmt.Sprintf("memory after load (RssAnon), %d rows", rows), Shape: l.title, Unit: "MB", Value: memory[l.target], Repeats: 1}
-		if pb, ok := memory["pb"]; ok {
-			r.Beside, r.Ratio, r.Target = "PocketBase (less is better)", memory[l.target]/pb, "≤ 1×"
+		r := itself("memory after load (RssAnon)", l.title, "MB", []float64{memory[l.target]})
+		if pb := memory["pb"]; pb > 0 {
+			r.Beside, r.Ratio = "PocketBase (less is better)", memory[l.target]/pb
+			r.Note = fmt.Sprintf("%.0f MB there", pb)
+			if l.name == shapeOne {
+				r.Target, r.Note = "≤ 1×", verdict(r.Ratio <= 1)+"; "+r.Note
+			}
 		}
-		out = append(out, r)
-		if l.name == shapeSix {
-			out = append(out, figures.Row{What: fmt.Sprintf("memory idle (RssAnon), %d rows", rows), Shape: l.title, Unit: "MB",
-				Value: s.idle[l.target], Repeats: 1, Target: "≤ 180 MB"})
-		}
+		out = append(out, r.Row)
 	}
 	return out, nil
 }

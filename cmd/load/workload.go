@@ -18,6 +18,7 @@ import (
 // title of 20 characters and a body of 500, as the peers hold them.
 const (
 	communities = 1000
+	pageSize    = 50 // rows asked for in a list
 	titleRunes  = 20
 	bodyRunes   = 500
 	district    = "/1/11/"

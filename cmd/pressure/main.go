@@ -11,6 +11,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
+	"strings"
 	"time"
 
 	"github.com/linli-project/linli/cmd/figures"
@@ -27,6 +29,12 @@ type options struct {
 	find, beside time.Duration
 	times        int
 	connections  int
+	// apart keeps this program and linli on a core each: what one of them does is
+	// then not at the expense of the other.
+	apart bool
+	place []string // what linli's command follows, to be on its core
+	// command is what to type to get the run again.
+	command string
 	// idle connections, slow readers and slow uploads of the nuisances.
 	idle, readers, uploads int
 }
@@ -42,14 +50,38 @@ func main() {
 	flag.IntVar(&o.idle, "idle", 5000, "idle connections")
 	flag.IntVar(&o.readers, "readers", 200, "streams of changes that are not read")
 	flag.IntVar(&o.uploads, "uploads", 100, "uploads that trickle")
+	flag.BoolVar(&o.apart, "apart", runtime.NumCPU() > 1, "linli on one core and this program on another")
 	flag.StringVar(&folder, "figures", "", "folder that the figures are saved in")
 	flag.Parse()
+	o.command = again(flag.CommandLine)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if err := o.keepApart(); err != nil {
+		fmt.Fprintln(os.Stderr, "pressure:", err)
+		os.Exit(1)
+	}
 	if err := run(ctx, o, folder, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "pressure:", err)
 		os.Exit(1)
 	}
+}
+
+// again is the command that repeats a run, without the places of this machine.
+func again(set *flag.FlagSet) string {
+	command, args := "make pressure", ""
+	set.Visit(func(f *flag.Flag) {
+		switch f.Name {
+		case "linli", "figures":
+		case "for":
+			command += " FOR=" + f.Value.String()
+		default:
+			args += fmt.Sprintf(" -%s=%s", f.Name, f.Value)
+		}
+	})
+	if args != "" {
+		command += fmt.Sprintf(" ARGS=%q", strings.TrimSpace(args))
+	}
+	return command
 }
 
 // run measures, prints, and saves where a folder is named. What was lost is an

@@ -25,6 +25,7 @@ type result struct {
 	// linli's CPU time a call in microseconds: when nobody is refused, and under
 	// pressure over all that were answered.
 	calmCPU, pressureCPU float64
+	ownCPU               float64 // this program's, of a call that it sent under pressure
 	idleMemory           int64
 	memory               int64 // most RssAnon in bytes while under pressure
 	memoryNuisances      int64
@@ -58,7 +59,12 @@ func measure(ctx context.Context, o options, out io.Writer) (r *result, err erro
 		return r, err
 	}
 	r.fsck = fsck(o, data)
-	fmt.Fprintf(out, "fsck: %v\n", r.fsck)
+	fmt.Fprintf(out, "fsck: %s\n", fsckWords(r.fsck))
+	for _, row := range r.rows(o) {
+		if row.Target != "" {
+			fmt.Fprintf(out, "%s: %s: %.1f %s, target %s\n", row.Note, row.What, row.Value, row.Unit, row.Target)
+		}
+	}
 	return r, nil
 }
 
@@ -77,10 +83,12 @@ func (r *result) against(ctx context.Context, s *server, o options, out io.Write
 	spent = s.cpu()
 	fmt.Fprintf(out, "sustainable: %.0f calls/s, p99 %.1f ms\n", r.sustainable.rate(), at(r.sustainable.admitted, 0.99))
 	s.most.Store(0)
+	own := ownCPU()
 	if r.pressure, err = l.offer(ctx, o.connections, float64(o.times)*r.sustainable.rate(), o.seconds); err != nil {
 		return err
 	}
 	r.memory = s.most.Swap(0)
+	r.ownCPU = perCall(ownCPU()-own, r.pressure.offered-r.pressure.unsent)
 	r.pressureCPU = perCall(s.cpu()-spent, len(r.pressure.admitted)+len(r.pressure.refused))
 	r.say(out)
 	if r.missing, err = l.missing(append(r.pressure.created, r.sustainable.created...)); err != nil {
@@ -153,12 +161,12 @@ func (l *load) beside(ctx context.Context, n nuisance, rate float64, lasts time.
 
 func (r *result) say(out io.Writer) {
 	p := r.pressure
-	fmt.Fprintf(out, "offered %d calls in %.0f s, sent %d; admitted %d (%.0f/s), refused %d, broken %d, other answers %d %s\n",
-		p.offered, p.took.Seconds(), p.offered-p.unsent, len(p.admitted), p.rate(), len(p.refused), p.broken, p.odd, p.firstOdd)
+	fmt.Fprintf(out, "offered %d calls in %.0f s, sent %d, which is %.1f times the sustainable load; admitted %d (%.0f/s), refused %d, broken %d, other answers %d %s\n",
+		p.offered, p.took.Seconds(), p.offered-p.unsent, r.times(), len(p.admitted), p.rate(), len(p.refused), p.broken, p.odd, p.firstOdd)
 	fmt.Fprintf(out, "admitted p50 %.1f ms p99 %.1f ms max %.1f ms; refused p50 %.1f ms p99 %.1f ms; %d refused without Retry-After; sent late p99 %.1f ms\n",
 		at(p.admitted, 0.5), at(p.admitted, 0.99), at(p.admitted, 1), at(p.refused, 0.5), at(p.refused, 0.99), p.withoutRetry, at(p.late, 0.99))
-	fmt.Fprintf(out, "CPU of linli: %.0f µs a call at the sustainable load, %.0f µs an answer under pressure; memory at most %d MB\n",
-		r.calmCPU, r.pressureCPU, r.memory>>20)
+	fmt.Fprintf(out, "CPU of linli: %.0f µs a call at the sustainable load, %.0f µs an answer under pressure; of the client: %.0f µs; memory at most %d MB\n",
+		r.calmCPU, r.pressureCPU, r.ownCPU, r.memory>>20)
 }
 
 // verdict is an error when something was lost or not answered as it must be.
@@ -177,45 +185,94 @@ func (r *result) verdict() error {
 	return errors.Join(append(problems, r.fsck)...)
 }
 
-func (r *result) figures(o options) figures.Run {
-	p := r.pressure
-	times := fmt.Sprintf("%d times the load", o.times)
-	row := func(what string, value float64, unit, target string) figures.Row {
-		return figures.Row{What: what, Shape: "one process", Value: value, Unit: unit, Repeats: 1, Target: target}
+// sent is the calls that were sent a second under pressure; times is how many
+// times the sustainable load that is.
+func (r *result) sent() float64 {
+	return float64(r.pressure.offered-r.pressure.unsent) / r.pressure.took.Seconds()
+}
+
+func (r *result) times() float64 { return r.sent() / max(1, r.sustainable.rate()) }
+
+// below is a row with a target that its value must stay under, and says whether
+// it does.
+func below(row figures.Row, limit float64) figures.Row {
+	row.Target = fmt.Sprintf("< %.0f %s", limit, row.Unit)
+	row.Note = met(row.Value < limit)
+	return row
+}
+
+// none is a row whose value must be 0.
+func none(row figures.Row) figures.Row {
+	row.Target, row.Note = "0", met(row.Value == 0)
+	return row
+}
+
+func met(yes bool) string {
+	if yes {
+		return "met"
 	}
+	return "missed"
+}
+
+// Targets: milliseconds and megabytes.
+const (
+	admittedLimit = 1000
+	refusedLimit  = 100
+	memoryLimit   = 1024
+)
+
+func (r *result) rows(o options) []figures.Row {
+	p := r.pressure
+	times := fmt.Sprintf("%.1f times the load", r.times())
+	row := func(what string, value float64, unit string) figures.Row {
+		return figures.Row{What: what, Shape: "one process", Value: value, Unit: unit, Repeats: 1}
+	}
+	sent := row(times+": sent", r.sent(), "calls/s")
+	sent.Note = fmt.Sprintf("of %d times that were to be offered", o.times)
 	rows := []figures.Row{
-		row("sustainable: 64 connections, four gets to a create", r.sustainable.rate(), "calls/s", ""),
-		row(times+": sent", float64(p.offered-p.unsent)/p.took.Seconds(), "calls/s", ""),
-		row(times+": admitted", p.rate(), "calls/s", ""),
-		row(times+": admitted, p50", at(p.admitted, 0.5), "ms", ""),
-		row(times+": admitted, p99", at(p.admitted, 0.99), "ms", "< 1000 ms"),
-		row(times+": refused with Retry-After", float64(len(p.refused)-p.withoutRetry), "calls", ""),
-		row(times+": refused, p50", at(p.refused, 0.5), "ms", ""),
-		row(times+": refused, p99", at(p.refused, 0.99), "ms", ""),
-		row(times+": neither admitted nor refused", float64(p.odd+p.broken), "calls", "0"),
-		row(times+": acknowledged creates", float64(len(p.created)), "rows", ""),
-		row(times+": acknowledged creates that are missing", float64(r.missing), "rows", "0"),
-		row("CPU of linli a call, at the sustainable load", r.calmCPU, "µs", ""),
-		row("CPU of linli an answer, under pressure", r.pressureCPU, "µs", ""),
-		row("RssAnon, idle", float64(r.idleMemory>>20), "MB", ""),
-		row("RssAnon at most, "+times, float64(r.memory>>20), "MB", "< 1024 MB"),
-		row("RssAnon at most, beside the nuisances", float64(r.memoryNuisances>>20), "MB", "< 1024 MB"),
+		row("sustainable: 64 connections, four gets to a create", r.sustainable.rate(), "calls/s"),
+		sent,
+		row(times+": admitted", p.rate(), "calls/s"),
+		row(times+": admitted, p50", at(p.admitted, 0.5), "ms"),
+		below(row(times+": admitted, p99", at(p.admitted, 0.99), "ms"), admittedLimit),
+		row(times+": refused with Retry-After", float64(len(p.refused)-p.withoutRetry), "calls"),
+		none(row(times+": refused without Retry-After", float64(p.withoutRetry), "calls")),
+		row(times+": refused, p50", at(p.refused, 0.5), "ms"),
+		below(row(times+": refused, p99", at(p.refused, 0.99), "ms"), refusedLimit),
+		none(row(times+": neither admitted nor refused", float64(p.odd+p.broken), "calls")),
+		row(times+": acknowledged creates", float64(len(p.created)), "rows"),
+		none(row("lost: acknowledged creates that are missing", float64(r.missing), "rows")),
+		row("CPU of linli a call, at the sustainable load", r.calmCPU, "µs"),
+		row("CPU of linli an answer, under pressure", r.pressureCPU, "µs"),
+		row("CPU of the client a call, under pressure", r.ownCPU, "µs"),
+		row("RssAnon, idle", float64(r.idleMemory>>20), "MB"),
+		below(row("RssAnon at most, "+times, float64(r.memory>>20), "MB"), memoryLimit),
+		below(row("RssAnon at most, beside the nuisances", float64(r.memoryNuisances>>20), "MB"), memoryLimit),
 	}
 	for _, b := range r.beside {
 		rows = append(rows, figures.Row{What: "p99 of a small load beside " + b.what, Shape: "one process", Value: b.during, Unit: "ms",
 			Repeats: 1, Beside: fmt.Sprintf("%.1f ms before", b.before), Note: fmt.Sprintf("%d of its calls failed", b.failed)})
 	}
+	return rows
+}
+
+func (r *result) figures(o options) figures.Run {
+	where := "The client shares the cores with linli"
+	if o.apart {
+		where = "linli has one core and the client another, also while the sustainable load is looked for"
+	}
 	return figures.Run{
-		Name: "pressure", Page: "reliability", Section: "Pressure", Command: "make pressure", Rows: rows,
-		Note: fmt.Sprintf("Calls come at their time whatever becomes of those before, over %d connections, for %s. Times are from sending to the whole "+
-			"answer. The client shares the cores with linli, so what is sent falls short of what was offered when the cores are used up; "+
-			"fsck found %s.", o.connections, o.seconds, fsckWords(r.fsck)),
+		Name: "pressure", Page: "reliability", Section: "Pressure", Command: o.command, Rows: r.rows(o),
+		Note: fmt.Sprintf("Calls come at their time whatever becomes of those before, over %d connections, for %s; one that finds no connection "+
+			"free is not sent. To be offered were %d times the sustainable load, sent were %.1f times: with so much the rows are marked. "+
+			"Times are from sending to the whole answer. %s; fsck found %s.",
+			o.connections, o.seconds, o.times, r.times(), where, fsckWords(r.fsck)),
 	}
 }
 
 func fsckWords(err error) string {
 	if err == nil {
-		return "nothing wrong afterwards"
+		return "nothing wrong"
 	}
-	return "faults afterwards"
+	return err.Error()
 }

@@ -10,10 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // server is the linli under test, a process of its own, so that its memory is
@@ -33,7 +36,8 @@ func startServer(ctx context.Context, o options, folder string) (*server, error)
 	if o.limits != "" {
 		args = append(args, "--limits", o.limits)
 	}
-	s := &server{cmd: exec.Command(o.binary, args...), stderr: &bytes.Buffer{}}
+	command := append(append(slices.Clone(o.place), o.binary), args...)
+	s := &server{cmd: exec.Command(command[0], command[1:]...), stderr: &bytes.Buffer{}}
 	s.cmd.Stderr = s.stderr
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -103,6 +107,15 @@ func (s *server) cpu() time.Duration {
 	u, _ := strconv.ParseInt(fields[user], 10, 64)
 	v, _ := strconv.ParseInt(fields[system], 10, 64)
 	return time.Duration(u+v) * time.Second / perSecond
+}
+
+// ownCPU is what this program has spent so far.
+func ownCPU() time.Duration {
+	var used unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &used) != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // close stops it in order.

@@ -42,6 +42,10 @@ type Gate struct {
 	counts Counts
 }
 
+// leastRound is over how many turns the pace is smoothed where few are under way
+// at once.
+const leastRound = 8
+
 // Counts of a gate since it was made, and what is in it now.
 type Counts struct {
 	Under, Waiting int
@@ -54,7 +58,9 @@ type Counts struct {
 type waiter struct{ turn chan struct{} }
 
 // NewGate makes a gate; wall is for the pace of its queue.
-func NewGate(s Size, wall clock.Clock) *Gate { return &Gate{size: s, wall: wall} }
+func NewGate(s Size, wall clock.Clock) *Gate {
+	return &Gate{size: s, wall: wall, pace: pace{round: max(s.Under, 1)}}
+}
 
 // Enter answers nil when the call may go on: Leave must follow. It answers
 // ErrBusy when there is no room in time, and the context's error when it ends
@@ -163,11 +169,13 @@ func (g *Gate) Counts() Counts {
 	return c
 }
 
-// pace is the time from one turn to the next while somebody waits, smoothed
-// over some sixteen turns.
+// pace is the time from one turn to the next while somebody waits. Turns come in
+// rounds, as the commits of writes do: nothing for a while, then as many as are
+// under way at once. So it is smoothed over two rounds.
 type pace struct {
-	each time.Duration
-	last time.Time
+	round int // turns of one
+	each  time.Duration
+	last  time.Time
 }
 
 // begin: the queue has its first waiter. Idle time before is nobody's pace.
@@ -177,8 +185,8 @@ func (p *pace) step(now time.Time) {
 	took := now.Sub(p.last)
 	p.last = now
 	if p.each == 0 {
-		p.each = took
+		p.each = took / time.Duration(p.round) // the first turn ends a round
 		return
 	}
-	p.each += (took - p.each) / 16
+	p.each += (took - p.each) / time.Duration(2*max(p.round, leastRound))
 }

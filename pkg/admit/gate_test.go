@@ -348,5 +348,50 @@ func TestGates_EveryClassHasItsOwn(t *testing.T) {
 	}
 }
 
+// TestGate_TurnsThatComeInRoundsAreNoSlowPace: 256 callers who wait for each
+// answer, 64 at once, each round 60 ms: their turn comes within 240 ms, so
+// nobody is refused however uneven the turns are.
+func TestGate_TurnsThatComeInRoundsAreNoSlowPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := admit.NewGate(admit.Size{Under: 64, Queue: 256, Wait: 500 * time.Millisecond}, clock.Wall())
+		round := sync.NewCond(&sync.Mutex{})
+		begun := 0
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		for range 256 {
+			all.Go(func() {
+				for ctx.Err() == nil {
+					if err := g.Enter(ctx); errors.Is(err, admit.ErrBusy) {
+						t.Error(err)
+						return
+					} else if err != nil {
+						return
+					}
+					round.L.Lock()
+					for mine := begun; mine == begun && ctx.Err() == nil; {
+						round.Wait()
+					}
+					round.L.Unlock()
+					g.Leave()
+				}
+			})
+		}
+		for range 50 {
+			pass(60 * time.Millisecond)
+			round.L.Lock()
+			begun++
+			round.L.Unlock()
+			round.Broadcast()
+			synctest.Wait()
+		}
+		cancel()
+		round.Broadcast()
+		all.Wait()
+		if c := g.Counts(); c.Refused > 0 || c.Admitted < 3000 {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
 // pass lets time go by on the bubble's clock.
 func pass(d time.Duration) { <-time.After(d) }

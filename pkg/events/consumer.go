@@ -26,11 +26,14 @@ const (
 	// batch took longer has no second effect.
 	ackWait = 5 * time.Second
 	// batchSize is how many events one Update applies at the most.
-	batchSize  = 100
-	waiting    = 512 // delivered and not yet acknowledged, per consumer
-	triesToGo  = 10
-	nakDelay   = 200 * time.Millisecond
-	longestNak = 10 * time.Second
+	batchSize = 100
+	waiting   = 512 // delivered and not yet acknowledged, per consumer
+	// batchGather is how long a batch waits for what is on its way: a window of
+	// the relay comes in pieces, and each piece would be a commit.
+	batchGather = 5 * time.Millisecond
+	triesToGo   = 10
+	nakDelay    = 200 * time.Millisecond
+	longestNak  = 10 * time.Second
 )
 
 // Kind says how a consumer stays right under repeats.
@@ -116,18 +119,39 @@ func (c *Consumers) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// collect adds to the first message what waits already.
-func collect(first jetstream.Msg, queue <-chan jetstream.Msg) []jetstream.Msg {
+// collect adds to the first message what waits already, and what the broker
+// says is on its way if it comes before late ends, which begins with the first
+// wait. The last of a window waits for nobody.
+func collect(first jetstream.Msg, queue <-chan jetstream.Msg, late func() <-chan time.Time) []jetstream.Msg {
 	batch := []jetstream.Msg{first}
+	var over <-chan time.Time
 	for len(batch) < batchSize {
 		select {
 		case m := <-queue:
 			batch = append(batch, m)
+			continue
 		default:
+		}
+		if !followed(batch[len(batch)-1]) {
+			return batch
+		}
+		if over == nil {
+			over = late()
+		}
+		select {
+		case m := <-queue:
+			batch = append(batch, m)
+		case <-over:
 			return batch
 		}
 	}
 	return batch
+}
+
+// followed says whether the broker had more for the consumer when it sent m.
+func followed(m jetstream.Msg) bool {
+	meta, err := m.Metadata()
+	return err == nil && meta.NumPending > 0
 }
 
 // take applies a batch, in one Update where it can be.

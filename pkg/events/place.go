@@ -98,7 +98,7 @@ func (r *running) consume(ctx context.Context, durable jetstream.Consumer) error
 		case <-pull.Closed():
 			return errors.New("the broker ended the delivery")
 		case m := <-queue:
-			r.take(ctx, collect(m, queue))
+			r.take(ctx, collect(m, queue, func() <-chan time.Time { return time.After(batchGather) }))
 		}
 	}
 }

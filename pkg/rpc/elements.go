@@ -40,6 +40,14 @@ func setHeader(ctx context.Context, key, value string) {
 	_ = grpc.SetHeader(ctx, metadata.Pairs(key, value))
 }
 
+// sent is what a call came with under one key. Asking for all of it copies all.
+func sent(ctx context.Context, key string) string {
+	if v := metadata.ValueFromIncomingContext(ctx, key); len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
 func header(md metadata.MD, key string) string {
 	if v := md.Get(key); len(v) > 0 {
 		return v[0]
@@ -51,13 +59,12 @@ type elementFunc = func(context.Context, callInfo, any, next) (any, error)
 
 func callID(mint ids.Source) elementFunc {
 	return func(ctx context.Context, info callInfo, req any, next next) (any, error) {
-		md, _ := metadata.FromIncomingContext(ctx)
 		call := access.Call{
 			Method:         info.method,
 			ID:             mint("call"),
-			Language:       texts.Language(header(md, HeaderLanguage)),
-			IdempotencyKey: header(md, HeaderIdempotencyKey),
-			TraceParent:    header(md, HeaderTraceParent),
+			Language:       texts.Language(sent(ctx, HeaderLanguage)),
+			IdempotencyKey: sent(ctx, HeaderIdempotencyKey),
+			TraceParent:    sent(ctx, HeaderTraceParent),
 		}
 		info.setHeader(HeaderCallID, call.ID)
 		return next(access.NewContext(ctx, call), req)
@@ -68,8 +75,7 @@ func callID(mint ids.Source) elementFunc {
 // language goes on.
 func nobody() elementFunc {
 	return func(ctx context.Context, info callInfo, req any, next next) (any, error) {
-		md, _ := metadata.FromIncomingContext(ctx)
-		call := access.Call{Method: info.method, Language: texts.Language(header(md, HeaderLanguage))}
+		call := access.Call{Method: info.method, Language: texts.Language(sent(ctx, HeaderLanguage))}
 		ctx = metadata.NewIncomingContext(ctx, metadata.MD{})
 		return next(access.NewContext(ctx, call), req)
 	}
@@ -196,12 +202,12 @@ func deadline() elementFunc {
 
 func authenticate(a access.Authenticator, table rules) elementFunc {
 	return func(ctx context.Context, info callInfo, req any, next next) (any, error) {
-		md, _ := metadata.FromIncomingContext(ctx)
-		scheme, token, _ := strings.Cut(header(md, HeaderAuthorization), " ")
+		given := sent(ctx, HeaderAuthorization)
+		scheme, token, _ := strings.Cut(given, " ")
 		if !strings.EqualFold(scheme, "bearer") {
 			token = ""
 		}
-		if header(md, HeaderAuthorization) == "" && table[info.method].access.GetOpen() {
+		if given == "" && table[info.method].access.GetOpen() {
 			return next(ctx, req) // as nobody
 		}
 		who, err := a.Authenticate(strings.TrimSpace(token))

@@ -83,7 +83,8 @@ func handOver(from, to any) error {
 	return nil
 }
 
-// answering takes the headers of an answer.
+// answering takes the headers of an answer; they are handed over, as messages
+// are.
 type answering struct {
 	method          string
 	header, trailer metadata.MD
@@ -92,6 +93,10 @@ type answering struct {
 func (a *answering) Method() string { return a.method }
 
 func (a *answering) SetHeader(md metadata.MD) error {
+	if a.header == nil {
+		a.header = md
+		return nil
+	}
 	a.header = metadata.Join(a.header, md)
 	return nil
 }

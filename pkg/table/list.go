@@ -23,6 +23,8 @@ type Query struct {
 	// Limit of rows, at least 1.
 	Limit   int
 	Reverse bool
+	// Skim leaves out of the rows what the caller does not look at; nil = nothing.
+	Skim *Skim
 }
 
 // Listing is one page of rows.
@@ -49,11 +51,12 @@ func (t *Table[T]) List(r kv.Reader, s scope.Scope, q Query) (Listing[T], error)
 		out.Last = key.Key(items[q.Limit-1].Key[2:])
 	}
 	if q.Index != "" {
-		out.Rows, err = t.follow(r, s, t.index(q.Index), items)
+		out.Rows, err = t.follow(r, s, q, items)
 		return out, err
 	}
+	reading := skimming{Skim: q.Skim}
 	for _, it := range items {
-		row, err := decode[T](it.Value)
+		row, err := decode[T](it.Value, &reading)
 		if err != nil {
 			return out, fmt.Errorf("list %s: %w", t.spec.Name, err)
 		}
@@ -105,7 +108,8 @@ func (t *Table[T]) keys(q Query) kv.Range {
 }
 
 // follow reads the rows that index entries point at.
-func (t *Table[T]) follow(r kv.Reader, s scope.Scope, ix Index[T], items []kv.Item) ([]Row[T], error) {
+func (t *Table[T]) follow(r kv.Reader, s scope.Scope, q Query, items []kv.Item) ([]Row[T], error) {
+	ix := t.index(q.Index)
 	parts := make([]key.Key, len(items))
 	for i, it := range items {
 		p, err := rowParts(ix, it)
@@ -114,5 +118,5 @@ func (t *Table[T]) follow(r kv.Reader, s scope.Scope, ix Index[T], items []kv.It
 		}
 		parts[i] = p
 	}
-	return t.GetMany(r, s, parts)
+	return t.many(r, s, parts, q.Skim)
 }

@@ -142,7 +142,8 @@ func encode[T proto.Message](r Row[T]) ([]byte, error) {
 	return out, nil
 }
 
-func decode[T proto.Message](b []byte) (Row[T], error) {
+// decode keeps nothing of b.
+func decode[T proto.Message](b []byte, skim *skimming) (Row[T], error) {
 	var none T
 	r := Row[T]{Value: none.ProtoReflect().New().Interface().(T)}
 	revision, n := binary.Uvarint(b)
@@ -150,7 +151,11 @@ func decode[T proto.Message](b []byte) (Row[T], error) {
 		return r, fmt.Errorf("%w: row without a revision", kv.ErrCorrupt)
 	}
 	r.Revision = revision
-	if err := proto.Unmarshal(b[n:], r.Value); err != nil {
+	message, err := skim.of(b[n:])
+	if err == nil {
+		err = proto.Unmarshal(message, r.Value)
+	}
+	if err != nil {
 		return r, fmt.Errorf("%w: row: %w", kv.ErrCorrupt, err)
 	}
 	return r, nil
@@ -180,23 +185,29 @@ func (t *Table[T]) Get(r kv.Reader, s scope.Scope, parts key.Key) (Row[T], bool,
 // GetMany answers the rows with these key parts in one read, in input order.
 // What is absent or outside the scope is left out.
 func (t *Table[T]) GetMany(r kv.Reader, s scope.Scope, parts []key.Key) ([]Row[T], error) {
+	return t.many(r, s, parts, nil)
+}
+
+func (t *Table[T]) many(r kv.Reader, s scope.Scope, parts []key.Key, skim *Skim) ([]Row[T], error) {
 	keys := make([][]byte, len(parts))
 	for i, p := range parts {
 		keys[i] = t.key(p)
 	}
-	items, err := r.GetMany(keys)
+	read := make([]Row[T], 0, len(keys))
+	reading := skimming{Skim: skim}
+	err := kv.Lend(r, keys, func(it kv.Item) error {
+		if it.Version == 0 {
+			return nil
+		}
+		row, err := decode[T](it.Value, &reading)
+		read = append(read, row)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", t.spec.Name, err)
 	}
-	rows := make([]Row[T], 0, len(items))
-	for _, it := range items {
-		if it.Version == 0 {
-			continue
-		}
-		row, err := decode[T](it.Value)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", t.spec.Name, err)
-		}
+	rows := read[:0]
+	for _, row := range read {
 		if t.visible(s, row.Value) {
 			rows = append(rows, row)
 		}

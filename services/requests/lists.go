@@ -10,6 +10,7 @@ import (
 	"github.com/linli-project/linli/pkg/kv/key"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/requests/internal/request"
 )
 
 // ListRequests answers a community's requests, the newest first.
@@ -75,6 +76,7 @@ func (s *Service) whole(r kv.Reader, call access.Call, page table.PageCall, q ta
 }
 
 func (s *Service) summaries(r kv.Reader, call access.Call, page table.PageCall, q table.Query) ([]*pb.RequestSummary, string, error) {
+	q.Skim = s.tables.summary
 	rows, next, err := table.Page(s.pager, s.tables.requests, r, page, q)
 	if err != nil {
 		return nil, "", err
@@ -86,4 +88,14 @@ func (s *Service) summaries(r kv.Reader, call access.Call, page table.PageCall, 
 		}
 	}
 	return out, next, nil
+}
+
+// summarySkim leaves out of a request what neither its summary nor the rules on
+// who may see it look at.
+func summarySkim() *table.Skim {
+	return table.NewSkim(&pb.RequestRow{}, map[string]int{
+		"request.text": request.ExcerptBytes,
+		"request.code": 0, "request.due_at": 0, "request.admitted_at": 0, "request.answer": 0,
+		"sealed_text": 0, "sealed_words": 0, "exclusion": 0, "next_look": 0, "near_at": 0, "climb_at": 0, "answer_due": 0,
+	})
 }

@@ -69,11 +69,12 @@ type tables struct {
 	duties        *table.Table[*pb.DutyRow]
 	standings     *table.Table[*pb.StandingRow]
 	places        *table.Table[*pb.NuisancePlaceRow]
+	summary       *table.Skim // of requests
 }
 
 func newTables() tables {
 	return tables{
-		requests: requestTable(),
+		requests: table.New(requestSpec()), summary: summarySkim(),
 		figures: table.New(table.Spec[*pb.FigureRow]{
 			Number: tableFigures, Name: "request_figure",
 			Key: func(f *pb.FigureRow) key.Key { return figureKey(f.GetPath(), f.GetMeasure()) },
@@ -109,9 +110,9 @@ func newTables() tables {
 	}
 }
 
-// requestTable: a request is its community's, and those whose own it is.
-func requestTable() *table.Table[*pb.RequestRow] {
-	return table.New(table.Spec[*pb.RequestRow]{
+// requestSpec: a request is its community's, and those whose own it is.
+func requestSpec() table.Spec[*pb.RequestRow] {
+	return table.Spec[*pb.RequestRow]{
 		Number: tableRequests, Name: "request",
 		Key:   func(r *pb.RequestRow) key.Key { return requestKey(r.GetRequest().GetId()) },
 		Paths: func(r *pb.RequestRow) []scope.Path { return []scope.Path{scope.Path(r.GetCommunityPath())} },
@@ -157,7 +158,7 @@ func requestTable() *table.Table[*pb.RequestRow] {
 				return []key.Key{key.Key(nil).String(r.GetCommunityPath()).Uint(uint64(yearOf(r.GetRequest()))).Time(r.GetRequest().GetPostedAt().AsTime())}
 			}},
 		},
-	})
+	}
 }
 
 // all are the tables for checks.

@@ -6,19 +6,21 @@ package encode
 import (
 	"encoding/base64"
 	"fmt"
+	"reflect"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // Encoder keeps the shapes of messages. The zero Encoder is ready; it is safe
 // for concurrent use.
-type Encoder struct{ shapes sync.Map } // of *shape by protoreflect.MessageDescriptor
+type Encoder struct{ shapes sync.Map } // of *shape by protoreflect.MessageType
 
 // shape is what is written of a type of message: nil fields of one that
 // protojson writes in a way of its own.
@@ -31,8 +33,13 @@ type field struct {
 	protoreflect.FieldDescriptor
 	name string // with quotes and colon
 	kind protoreflect.Kind
+	// at is the place of the field in the Go struct, if its value lies there
+	// plainly; else -1.
+	at int
 	// names of an enum's values, quoted.
 	names map[protoreflect.EnumNumber]string
+	// within is the shape of the messages in it, once one was seen.
+	within atomic.Pointer[shape]
 }
 
 const (
@@ -40,15 +47,20 @@ const (
 	known         = "google.protobuf" // package of the types with a form of their own
 )
 
-func (e *Encoder) shape(d protoreflect.MessageDescriptor) *shape {
-	if s, ok := e.shapes.Load(d); ok {
+func (e *Encoder) shape(t protoreflect.MessageType) *shape {
+	if s, ok := e.shapes.Load(t); ok {
 		return s.(*shape)
 	}
+	d, places := t.Descriptor(), placesIn(t)
 	s := &shape{time: d.FullName() == timestampName}
 	s.other = !s.time && (d.ParentFile().Package() == known || d.ExtensionRanges().Len() > 0)
-	for i := range d.Fields().Len() {
-		f := d.Fields().Get(i)
-		one := field{FieldDescriptor: f, name: strconv.Quote(f.JSONName()) + ":", kind: f.Kind()}
+	s.fields = make([]field, d.Fields().Len())
+	for i := range s.fields {
+		f, one := d.Fields().Get(i), &s.fields[i]
+		one.FieldDescriptor, one.name, one.kind, one.at = f, strconv.Quote(f.JSONName())+":", f.Kind(), -1
+		if at, ok := places[f.Number()]; ok && !f.IsMap() {
+			one.at = at
+		}
 		s.other = s.other || f.IsMap() // maps are written in the order of their keys
 		if f.Kind() == protoreflect.EnumKind {
 			s.other = s.other || f.Enum().ParentFile().Package() == known
@@ -60,44 +72,64 @@ func (e *Encoder) shape(d protoreflect.MessageDescriptor) *shape {
 				}
 			}
 		}
-		s.fields = append(s.fields, one)
 	}
 	if s.other {
 		s.fields = nil
 	}
-	e.shapes.Store(d, s)
+	e.shapes.Store(t, s)
 	return s
 }
 
 // Append writes a message behind out. A text that is no UTF-8 is an error, as is
 // a time that RFC 3339 cannot say.
 func (e *Encoder) Append(out []byte, m protoreflect.Message) ([]byte, error) {
-	s := e.shape(m.Descriptor())
+	return e.appendMessage(out, m.Interface(), e.shape(m.Type()))
+}
+
+// appendMessage writes a message of a shape. What lies plainly in its struct is
+// read from there: asking protoreflect costs more than writing does.
+func (e *Encoder) appendMessage(out []byte, message proto.Message, s *shape) ([]byte, error) {
 	if s.time {
-		if t, ok := m.Interface().(*timestamppb.Timestamp); ok {
+		if t, ok := message.(*timestamppb.Timestamp); ok {
 			return appendTime(out, t)
 		}
 	}
 	if s.time || s.other {
-		return protojson.MarshalOptions{}.MarshalAppend(out, m.Interface())
+		return protojson.MarshalOptions{}.MarshalAppend(out, message)
 	}
+	value := reflect.ValueOf(message).Elem() // invalid for nil, which has no field
 	out = append(out, '{')
-	first := true
+	begin := len(out)
 	for i := range s.fields {
 		f := &s.fields[i]
-		if !m.Has(f.FieldDescriptor) {
-			continue
-		}
-		if !first {
+		before := len(out)
+		if before > begin {
 			out = append(out, ',')
 		}
-		first = false
+		named := len(out)
 		var err error
-		if out, err = e.appendField(append(out, f.name...), f, m.Get(f.FieldDescriptor)); err != nil {
+		switch {
+		case f.at < 0:
+			out, err = e.appendAsked(out, f, message.ProtoReflect())
+		case value.IsValid():
+			out, err = e.appendPlain(out, f, value.Field(f.at))
+		}
+		if err != nil {
 			return out, err
+		}
+		if len(out) == named {
+			out = out[:before]
 		}
 	}
 	return append(out, '}'), nil
+}
+
+// appendAsked writes a field with its name, if it is set.
+func (e *Encoder) appendAsked(out []byte, f *field, m protoreflect.Message) ([]byte, error) {
+	if !m.Has(f.FieldDescriptor) {
+		return out, nil
+	}
+	return e.appendField(append(out, f.name...), f, m.Get(f.FieldDescriptor))
 }
 
 func (e *Encoder) appendField(out []byte, f *field, v protoreflect.Value) ([]byte, error) {
@@ -151,73 +183,36 @@ func (e *Encoder) appendValue(out []byte, f *field, v protoreflect.Value) ([]byt
 
 // appendTime writes an instant with 0, 3, 6 or 9 digits of a second.
 func appendTime(out []byte, t *timestamppb.Timestamp) ([]byte, error) {
-	if err := t.CheckValid(); err != nil {
+	if err := t.CheckValid(); err != nil { // years 1 to 9999
 		return out, fmt.Errorf("encode: %w", err)
 	}
-	form := `"2006-01-02T15:04:05`
-	switch n := t.GetNanos(); {
+	at := t.AsTime()
+	year, month, day := at.Date()
+	hour, minute, second := at.Clock()
+	out = appendDigits(append(out, '"'), year, 4)
+	out = appendDigits(append(out, '-'), int(month), 2)
+	out = appendDigits(append(out, '-'), day, 2)
+	out = appendDigits(append(out, 'T'), hour, 2)
+	out = appendDigits(append(out, ':'), minute, 2)
+	out = appendDigits(append(out, ':'), second, 2)
+	switch n := int(t.GetNanos()); {
 	case n == 0:
-	case n%int32(time.Millisecond) == 0:
-		form += ".000"
-	case n%int32(time.Microsecond) == 0:
-		form += ".000000"
+	case n%int(time.Millisecond) == 0:
+		out = appendDigits(append(out, '.'), n/int(time.Millisecond), 3)
+	case n%int(time.Microsecond) == 0:
+		out = appendDigits(append(out, '.'), n/int(time.Microsecond), 6)
 	default:
-		form += ".000000000"
+		out = appendDigits(append(out, '.'), n, 9)
 	}
-	return t.AsTime().AppendFormat(out, form+`Z"`), nil
+	return append(out, 'Z', '"'), nil
 }
 
-// appendText writes a text. Most texts need no sign in front of any letter, and
-// are taken as they are.
-func appendText(out []byte, text string, f *field) ([]byte, error) {
-	if !utf8.ValidString(text) {
-		return out, fmt.Errorf("encode: field %s is no UTF-8", f.FullName())
+// appendDigits writes a number with zeros in front, at most nine digits.
+func appendDigits(out []byte, n, digits int) []byte {
+	var text [9]byte
+	for i := digits - 1; i >= 0; i-- {
+		text[i] = byte('0' + n%10)
+		n /= 10
 	}
-	out = append(out, '"')
-	done := 0
-	for i := plain(text, 0); i < len(text); i = plain(text, i+1) {
-		out = append(out, text[done:i]...)
-		out = appendEscaped(out, text[i])
-		done = i + 1
-	}
-	return append(append(out, text[done:]...), '"'), nil
-}
-
-func appendEscaped(out []byte, c byte) []byte {
-	switch c {
-	case '"', '\\':
-		return append(out, '\\', c)
-	case '\b':
-		return append(out, '\\', 'b')
-	case '\f':
-		return append(out, '\\', 'f')
-	case '\n':
-		return append(out, '\\', 'n')
-	case '\r':
-		return append(out, '\\', 'r')
-	case '\t':
-		return append(out, '\\', 't')
-	}
-	const hex = "0123456789abcdef"
-	return append(out, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-}
-
-// plain answers where, from a place on, the first byte stands that JSON wants
-// escaped. It looks at eight bytes at once.
-func plain(text string, i int) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	for ; i+8 <= len(text); i += 8 {
-		w := uint64(text[i]) | uint64(text[i+1])<<8 | uint64(text[i+2])<<16 | uint64(text[i+3])<<24 |
-			uint64(text[i+4])<<32 | uint64(text[i+5])<<40 | uint64(text[i+6])<<48 | uint64(text[i+7])<<56
-		quote, slash := w^('"'*ones), w^('\\'*ones)
-		if ((w-' '*ones)&^w|(quote-ones)&^quote|(slash-ones)&^slash)&highs != 0 {
-			break
-		}
-	}
-	for ; i < len(text); i++ {
-		if c := text[i]; c < ' ' || c == '"' || c == '\\' {
-			break
-		}
-	}
-	return i
+	return append(out, text[:digits]...)
 }

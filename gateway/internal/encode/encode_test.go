@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -84,7 +85,7 @@ func fill(r *rand.Rand, m protoreflect.Message, depth int) {
 }
 
 func value(r *rand.Rand, f protoreflect.FieldDescriptor) protoreflect.Value {
-	texts := []string{"", "路灯", "a\"b\\c\n\t\r\b\f\x00\x1f\x7f", "\u2028<&>", strings.Repeat("长", 9) + "\"", "\U0001F600", "x\xffy"}
+	texts := []string{"", "路灯", "a\"b\\c\n\t\r\b\f\x00\x1f\x7f", "\u2028<&>", strings.Repeat("长", 9) + "\"", "\U0001F600", "ก长\"", "x\xffy"}
 	numbers := []float64{0, 1, -1.5, 1e21, 1e-7, 1e-9, math.MaxFloat32, math.Inf(1), math.Inf(-1), math.NaN(), 123456.789}
 	n := r.Int64() >> r.IntN(64)
 	switch f.Kind() {
@@ -126,6 +127,10 @@ func TestAppend_IsProtojson(t *testing.T) {
 			m := kind.New()
 			fill(r, m, 3)
 			same(t, &e, m.Interface())
+			// The same fields in a message that is no Go struct of its own.
+			other := dynamicpb.NewMessage(kind.Descriptor())
+			fill(r, other, 2)
+			same(t, &e, other)
 		}
 		return true
 	})
@@ -152,7 +157,7 @@ func TestAppend_KnownTypes(t *testing.T) {
 
 // FuzzAppend: any text is written as protojson writes it, or refused as it is.
 func FuzzAppend(f *testing.F) {
-	for _, s := range []string{"", "路灯不亮", "a\"\\\x01", "\xff", "1234567\"", "\u2028"} {
+	for _, s := range []string{"", "路灯不亮", "a\"\\\x01", "\xff", "1234567\"", "\u2028", "ก路灯", "路灯\xed\xa0\x80", "\xe0\x80\x80路灯", "路灯\xe8\xb7", "路\x1f灯灯灯"} {
 		f.Add(s)
 	}
 	var e encode.Encoder

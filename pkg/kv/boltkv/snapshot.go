@@ -64,15 +64,11 @@ func (s *snapshot) Close() error { return s.tx.Rollback() }
 
 // Read answers the keys in input order.
 func (s *snapshot) Read(ctx context.Context, keys [][]byte) ([]kv.Item, error) {
-	out := make([]kv.Item, len(keys))
-	err := guard(func() error {
-		for i, k := range keys {
-			var err error
-			if out[i], err = read(s.bucket, k); err != nil {
-				return err
-			}
-		}
-		return ctx.Err()
+	out := make([]kv.Item, 0, len(keys))
+	err := s.Lend(ctx, keys, func(it kv.Item) error {
+		it.Value = bytes.Clone(it.Value)
+		out = append(out, it)
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -80,14 +76,32 @@ func (s *snapshot) Read(ctx context.Context, keys [][]byte) ([]kv.Item, error) {
 	return out, nil
 }
 
-func read(b *bolt.Bucket, key []byte) (kv.Item, error) {
+// Lend shows the keys in input order, where they lie in the file.
+func (s *snapshot) Lend(ctx context.Context, keys [][]byte, see func(kv.Item) error) error {
+	return guard(func() error {
+		c := s.bucket.Cursor()
+		for _, k := range keys {
+			it, err := read(c, k)
+			if err == nil {
+				err = see(it)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	})
+}
+
+// read answers an item whose value is the file's.
+func read(c *bolt.Cursor, key []byte) (kv.Item, error) {
 	it := kv.Item{Key: key}
-	stored := b.Get(key)
-	if stored == nil {
+	found, stored := c.Seek(key)
+	if stored == nil || !bytes.Equal(found, key) {
 		return it, nil
 	}
-	version, value, err := kv.Unseal(key, stored)
-	it.Version, it.Value = version, bytes.Clone(value)
+	var err error
+	it.Version, it.Value, err = kv.Unseal(key, stored)
 	return it, err
 }
 
@@ -98,6 +112,7 @@ const ctxEvery = 1024
 func (s *snapshot) Scan(ctx context.Context, r kv.Range) (out []kv.Item, err error) {
 	err = guard(func() error {
 		c := s.bucket.Cursor()
+		out = make([]kv.Item, 0, min(r.Limit, ctxEvery))
 		next := c.Next
 		if r.Reverse {
 			next = c.Prev

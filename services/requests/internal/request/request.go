@@ -294,6 +294,9 @@ func notWithThisOffice(is bool) error {
 // excerptRunes is how much of a text a list shows.
 const excerptRunes = 40
 
+// ExcerptBytes of a text tell its excerpt: it and one more character.
+const ExcerptBytes = (excerptRunes + 1) * 4
+
 // Excerpt is the beginning of a text for lists.
 func Excerpt(text string) string {
 	n := 0
