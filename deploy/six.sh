@@ -3,17 +3,25 @@
 #
 #   deploy/six.sh start [--dev] [--clock DAY] DIR   start all, wait until they answer
 #   deploy/six.sh stop DIR                          stop all in order
-#   deploy/six.sh status DIR                        what runs, where, and how it is
+#   deploy/six.sh status DIR                        what runs, where, and how it is; fails when a part is away
 #   deploy/six.sh kill ROLE DIR                     kill -9 one
 #   deploy/six.sh restart ROLE DIR                  start one again (stops it first)
 #
 # DIR holds a folder for each process, with its data, log and pid. What start was
-# told is kept in DIR/six.env for the others. Ports: those that linli takes by
-# itself, or with LINLI_PORTS=20000 twelve in a row from there, so that two
-# shapes can run beside each other. LINLI is the command, by default bin/linli.
+# told, keys and certificates of the environment too, is kept in DIR/six.env for
+# the others. Ports: those that linli takes by itself, or with LINLI_PORTS=20000
+# twelve in a row from there, so that two shapes can run beside each other. LINLI
+# is the command, by default bin/linli. With --dev and no LINLI_MASTER_KEY_FILE all
+# parts share DIR/master.key, made at the first start.
 set -euo pipefail
+umask 077
 root=$(cd "$(dirname "$0")/.." && pwd)
 roles=(broker registry requests projects evaluation gateway)
+# The gateway first: no new calls; the broker last.
+stopping=(gateway evaluation projects requests registry broker)
+# What of the environment belongs to a shape; the files are kept with whole paths.
+files=(LINLI_MASTER_KEY_FILE LINLI_BROKER_KEY_FILE LINLI_TLS_CERT_FILE LINLI_TLS_KEY_FILE LINLI_TLS_CA_FILE)
+others=(LINLI_SMTP LINLI_MAIL_FROM LINLI_LIMITS)
 
 die() {
   echo "six.sh: $*" >&2
@@ -29,6 +37,8 @@ usage() {
 # listens.
 ports() {
   if [ -n "${LINLI_PORTS:-}" ]; then
+    [[ $LINLI_PORTS =~ ^[1-9][0-9]{0,4}$ ]] && ((LINLI_PORTS <= 65524)) ||
+      die "LINLI_PORTS=$LINLI_PORTS: the first of twelve ports in a row, 65524 at the most"
     local next=$LINLI_PORTS role
     for role in gateway broker registry requests projects evaluation; do
       printf -v "http_$role" %s "$next"
@@ -43,6 +53,7 @@ ports() {
 }
 
 load() {
+  dir=$(cd "$1" 2>/dev/null && pwd) || die "there is no folder $1"
   [ -f "$dir/six.env" ] || die "$dir holds no six processes; start them first"
   # shellcheck disable=SC1091
   . "$dir/six.env"
@@ -78,16 +89,21 @@ launch() {
   echo $! >"$(pid_file "$role")"
 }
 
+# is_up says whether a role's own process runs and has said that it is up: on its
+# port another shape may answer.
+is_up() { pid_of "$1" >/dev/null && grep -q ' is up, ' "$dir/$1/out" && answers "$1"; }
+
 # await waits until a role answers, and says why it does not.
 await() {
   local tries
   for ((tries = 0; tries < 300; tries++)); do
-    answers "$1" && return
+    ! is_up "$1" || return 0
     pid_of "$1" >/dev/null || [ $tries -lt 5 ] || break
     sleep 0.1
   done
   tail -n 3 "$dir/$1/log" >&2
-  die "$1 does not answer; its log is $dir/$1/log"
+  echo "six.sh: $1 does not answer; its log is $dir/$1/log" >&2
+  return 1
 }
 
 # end stops a role's process in order, and waits for it.
@@ -99,7 +115,37 @@ end() {
     pid_of "$1" >/dev/null || { rm -f "$(pid_file "$1")"; return; }
     sleep 0.1
   done
-  die "$1 ($pid) does not stop"
+  echo "six.sh: $1 ($pid) does not stop" >&2
+  return 1
+}
+
+end_all() {
+  local role all=0
+  for role in "${stopping[@]}"; do end "$role" || all=1; done
+  return $all
+}
+
+# share_key has the parts of a development shape share one master key: a backup
+# is of one key. A shape with data has its key already, or is a restored one.
+share_key() {
+  [ -z "${LINLI_MASTER_KEY_FILE:-}" ] || return 0
+  if [ ! -e "$dir/master.key" ]; then
+    ! compgen -G "$dir/*/*.db" >/dev/null || return 0
+    head -c 32 /dev/urandom | base64 >"$dir/master.key"
+  fi
+  export LINLI_MASTER_KEY_FILE=$dir/master.key
+}
+
+# keep writes down what start was told.
+keep() {
+  local name
+  printf 'LINLI_PORTS=%q\nlinli=%q\ndev=%q\nclock=%q\n' "${LINLI_PORTS:-}" "$linli" "$dev" "$clock"
+  for name in "${files[@]}"; do
+    [ -z "${!name:-}" ] || printf 'export %s=%q\n' "$name" "$(realpath -ms "${!name}")"
+  done
+  for name in "${others[@]}"; do
+    [ -z "${!name:-}" ] || printf 'export %s=%q\n' "$name" "${!name}"
+  done
 }
 
 start() {
@@ -112,34 +158,42 @@ start() {
     esac
     shift
   done
-  [ $# -eq 1 ] || usage
-  mkdir -p "$1"
-  dir=$(cd "$1" && pwd)
+  [ $# -eq 1 ] && [[ $1 != -* ]] || usage
+  ports
   linli=${LINLI:-$root/bin/linli}
   [ -x "$linli" ] || die "$linli is not there; make build"
-  ports
+  mkdir -p "$1" 2>/dev/null || die "$1 cannot be made"
+  dir=$(cd "$1" && pwd)
   for role in "${roles[@]}"; do
     pid_of "$role" >/dev/null && die "$role runs already; stop $dir first"
   done
-  printf 'LINLI_PORTS=%q\nlinli=%q\ndev=%q\nclock=%q\n' "${LINLI_PORTS:-}" "$linli" "$dev" "$clock" >"$dir/six.env"
+  [ -z "$dev" ] || share_key
+  keep >"$dir/six.env"
   for role in "${roles[@]}"; do launch "$role"; done
-  for role in "${roles[@]}"; do await "$role"; done
+  for role in "${roles[@]}"; do
+    # Half a shape is none.
+    await "$role" || { end_all || true; exit 1; }
+  done
   status
   echo
   echo "open in a browser: http://127.0.0.1:$http_gateway/"
 }
 
+# status prints what runs, and fails when something is away.
 status() {
-  local role pid
+  local role pid whole=0
   for role in "${roles[@]}"; do
     if pid=$(pid_of "$role"); then
       printf '%-11s pid %-8s http 127.0.0.1:%-6s %s 127.0.0.1:%-6s %s\n' "$role" "$pid" "$(port_of http "$role")" \
         "$([ "$role" = broker ] && echo nats || echo grpc)" "$(port_of grpc "$role")" \
         "$(answers "$role" && echo ok || echo 'does not answer')"
+      answers "$role" || whole=1
     else
       printf '%-11s away\n' "$role"
+      whole=1
     fi
   done
+  return $whole
 }
 
 is_role() { [[ " ${roles[*]} " == *" $1 "* ]] || die "$1 is none of: ${roles[*]}"; }
@@ -150,18 +204,14 @@ shift
 case $what in
   start) start "$@" ;;
   stop | status)
-    dir=$(cd "$1" && pwd)
-    load
-    if [ "$what" = status ]; then status; else
-      # The gateway first: no new calls; the broker last.
-      for role in gateway evaluation projects requests registry broker; do end "$role"; done
-    fi
+    [ $# -eq 1 ] || usage
+    load "$1"
+    if [ "$what" = status ]; then status; else end_all; fi
     ;;
   kill | restart)
     [ $# -eq 2 ] || usage
     is_role "$1"
-    dir=$(cd "$2" && pwd)
-    load
+    load "$2"
     if [ "$what" = kill ]; then
       pid=$(pid_of "$1") || die "$1 does not run"
       kill -KILL "$pid"
@@ -169,7 +219,7 @@ case $what in
     else
       end "$1"
       launch "$1"
-      await "$1"
+      await "$1" || exit 1
     fi
     ;;
   *) usage ;;

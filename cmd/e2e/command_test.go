@@ -212,7 +212,11 @@ func TestServe_SaysInOneLineWhyItDoesNotStart(t *testing.T) {
 	}
 	fails(t, "a locked folder", "in use by another linli", at(folder)...)
 	fails(t, "fsck of a locked folder", "in use by another linli", "fsck", "--data", folder)
-	fails(t, "a taken port", "cannot listen on "+taken.Addr().String(), at(t.TempDir(), "--http", taken.Addr().String())...)
+	untouched := filepath.Join(t.TempDir(), "var")
+	fails(t, "a taken port", "cannot listen on "+taken.Addr().String(), at(untouched, "--http", taken.Addr().String())...)
+	if _, err := os.Stat(untouched); err == nil {
+		t.Error("a taken port: the folder was made all the same")
+	}
 	fails(t, "another machine's address with --dev", "loopback", at(t.TempDir(), "--http", "0.0.0.0:0")...)
 	fails(t, "no master key", "LINLI_MASTER_KEY_FILE", "serve", "--data", t.TempDir(), "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0")
 	fails(t, "a clock without --dev", "--dev", "serve", "--data", t.TempDir(), "--clock", "2013-01-01")

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -55,18 +54,6 @@ func startShape(t *testing.T, k kind, data string, args ...string) *shape {
 	return s
 }
 
-// folders are the folders that fsck checks.
-func (s *shape) folders() []string {
-	if s.kind == one {
-		return []string{s.data}
-	}
-	var out []string
-	for _, role := range roles() {
-		out = append(out, filepath.Join(s.data, role))
-	}
-	return out
-}
-
 // stop stops everything in order.
 func (s *shape) stop(t *testing.T) {
 	t.Helper()
@@ -100,19 +87,22 @@ func (s *shape) restart(t *testing.T, role string) {
 	s.server = serve(t, s.data, s.args...)
 }
 
-// fsck checks every folder of a shape that was stopped.
+// fsck checks the data of a shape that was stopped.
 func (s *shape) fsck(t *testing.T) {
 	t.Helper()
-	for _, folder := range s.folders() {
-		if out, err := exec.Command(binary, "fsck", "--data", folder).CombinedOutput(); err != nil || !strings.Contains(string(out), "nothing wrong") {
-			t.Errorf("fsck of %s: %v\n%s", folder, err, out)
-		}
+	if out, err := exec.Command(binary, "fsck", "--data", s.data).CombinedOutput(); err != nil || !strings.Contains(string(out), "nothing wrong") {
+		t.Errorf("fsck of %s: %v\n%s", s.data, err, out)
 	}
 }
 
 func (s *shape) script(ctx context.Context, args ...string) (string, error) {
+	return sixScript(ctx, []string{"LINLI=" + binary, "LINLI_PORTS=" + strconv.Itoa(s.ports)}, args...)
+}
+
+// sixScript runs deploy/six.sh with more in its environment.
+func sixScript(ctx context.Context, env []string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "../../deploy/six.sh", args...)
-	cmd.Env = append(os.Environ(), "LINLI="+binary, "LINLI_PORTS="+strconv.Itoa(s.ports))
+	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }

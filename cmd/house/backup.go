@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"filippo.io/age"
@@ -22,6 +24,7 @@ import (
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/rpc"
 	"github.com/linli-project/linli/pkg/store"
+	"github.com/linli-project/linli/pkg/texts"
 )
 
 // backupSuffix ends the name of a backup that was given a folder to lie in.
@@ -44,8 +47,8 @@ type BackupConfig struct {
 	// Recipients is a file of the public keys of those who may restore.
 	Recipients string
 	// GRPC are the addresses of all processes; Token is a system
-	// administrator's. Without addresses the folder of House is read, which no
-	// server may be using.
+	// administrator's. Without addresses the folder of House is read, of one
+	// process or that in which those of six lie; no server may be using it.
 	GRPC  []string
 	Token string
 	House Config
@@ -78,7 +81,7 @@ func Backup(ctx context.Context, c BackupConfig) (_ BackupReport, err error) {
 	}
 	defer func() { err = errors.Join(err, done()) }()
 	if c.Token != "" {
-		ctx = metadata.AppendToOutgoingContext(ctx, rpc.HeaderAuthorization, "Bearer "+c.Token)
+		ctx = metadata.AppendToOutgoingContext(ctx, rpc.HeaderAuthorization, "Bearer "+c.Token, rpc.HeaderLanguage, texts.English)
 	}
 	r := BackupReport{File: target}
 	r.Bytes, err = writeWhole(target, func(f *os.File) (err error) {
@@ -184,7 +187,13 @@ func (c BackupConfig) processes(ctx context.Context) ([]backup.Process, func() e
 		}
 		return err
 	}
-	for _, address := range c.GRPC {
+	for i, address := range c.GRPC {
+		if strings.HasPrefix(address, "http://") || strings.HasPrefix(address, "https://") {
+			return nil, nil, errors.Join(fmt.Errorf("--grpc %s: host:port without http://, as 127.0.0.1:9090", address), done())
+		}
+		if slices.Contains(c.GRPC[:i], address) {
+			return nil, nil, errors.Join(fmt.Errorf("%s is named twice: name each process once", address), done())
+		}
 		conn, err := grpc.NewClient(address, secured)
 		if err != nil {
 			return nil, nil, errors.Join(fmt.Errorf("address %s: %w", address, err), done())
@@ -195,26 +204,23 @@ func (c BackupConfig) processes(ctx context.Context) ([]backup.Process, func() e
 	return all, done, nil
 }
 
-// folder is the one process of a folder that no server uses: this one.
+// folder is the one process of a folder that no server uses, or each of six:
+// all are this one.
 func (c BackupConfig) folder(ctx context.Context) ([]backup.Process, func() error, error) {
-	f := folder{path: c.House.Data}
-	role, err := f.role()
+	open, done, err := folder{path: c.House.Data}.openServices(ctx, c.House)
 	if err != nil {
 		return nil, nil, err
 	}
-	if role != Whole {
-		return nil, nil, fmt.Errorf("%s belongs to `linli serve %s` alone; start all parts and name them with --grpc", f.path, role)
+	var all []backup.Process
+	for _, o := range open {
+		civil, err := o.folder.civil(time.Time{}, clock.Wall())
+		if err != nil {
+			return nil, nil, errors.Join(err, done())
+		}
+		h := &House{config: c.House, folder: o.folder, stores: o.stores, civil: civil}
+		all = append(all, backup.Process{Name: o.folder.path, Conn: h.backupService().Conn()})
 	}
-	stores, done, err := f.openAll(ctx, c.House, role)
-	if err != nil {
-		return nil, nil, err
-	}
-	civil, err := f.civil(time.Time{}, clock.Wall())
-	if err != nil {
-		return nil, nil, errors.Join(err, done())
-	}
-	h := &House{config: c.House, folder: f, stores: stores, civil: civil}
-	return []backup.Process{{Name: c.House.Data, Conn: h.backupService().Conn()}}, done, nil
+	return all, done, nil
 }
 
 // openAll opens every store of a folder that holds a role's data.

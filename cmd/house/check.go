@@ -22,21 +22,33 @@ type ServiceReport struct {
 // Check opens the files of a folder that no server is using and verifies them:
 // pages, checksums, rows against indexes both ways, outbox, audit, remembered
 // replies. Problems are in the reports; an error means that it could not look.
-// The folder of a broker or a gateway holds no rows, and has no report.
+// Of a folder in which those of six processes lie, all are looked at. The folder
+// of a broker or a gateway holds no rows, and is refused.
 func Check(ctx context.Context, c Config) (reports []ServiceReport, err error) {
 	f := folder{path: c.Data}
 	role, err := f.role()
 	if err != nil {
 		return nil, err
 	}
-	if len(role.services()) == 0 {
-		return nil, nil
+	var open []opened
+	var done func() error
+	switch {
+	case role == Whole:
+		open, done, err = f.openServices(ctx, c)
+	case len(role.services()) == 0:
+		return nil, fmt.Errorf("%s is the folder of a %s: no service keeps rows there, and nothing was checked", f.path, role)
+	default:
+		open = []opened{{folder: f}}
+		open[0].stores, done, err = f.openAll(ctx, c, role)
 	}
-	stores, done, err := f.openAll(ctx, c, role)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, done()) }()
+	var stores []*store.Store
+	for _, o := range open {
+		stores = append(stores, o.stores...)
+	}
 	all, err := newServices(stores, &lateConn{}, c)
 	if err != nil {
 		return nil, err

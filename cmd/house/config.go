@@ -104,16 +104,9 @@ func (c Config) Validate() error {
 	if c.Data == "" {
 		return errors.New("no data folder is named")
 	}
-	listens := []string{c.HTTP}
-	if c.Role.answersGRPC() {
-		listens = append(listens, c.GRPC)
-	}
-	if c.Role == Broker {
-		at, err := hostOf(c.Broker)
-		if err != nil {
-			return err
-		}
-		listens = append(listens, at)
+	listens, err := c.listens()
+	if err != nil {
+		return err
 	}
 	for _, address := range listens {
 		if err := c.mayListen(address); err != nil {
@@ -124,6 +117,22 @@ func (c Config) Validate() error {
 		return errors.New("--clock needs --dev")
 	}
 	return c.validateOthers()
+}
+
+// listens are the addresses that the process takes.
+func (c Config) listens() ([]string, error) {
+	out := []string{c.HTTP}
+	if c.Role.answersGRPC() {
+		out = append(out, c.GRPC)
+	}
+	if c.Role == Broker {
+		at, err := hostOf(c.Broker)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, at)
+	}
+	return out, nil
 }
 
 func (c Config) mayListen(address string) error {

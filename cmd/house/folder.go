@@ -56,12 +56,15 @@ func (f folder) belongsTo(role Role) error {
 	if is != role && is != Whole {
 		return fmt.Errorf("data folder %s belongs to `linli serve %s`", f.path, is)
 	}
+	if f.isNew() && len(f.parts()) > 0 {
+		return fmt.Errorf("data folder %s holds those of six processes: start them (deploy/six.sh start %s), or name another folder with --data", f.path, f.path)
+	}
 	if is == role {
 		return nil
 	}
 	for _, name := range serviceNames() {
 		if name != string(role) && f.has(name+".db") {
-			return fmt.Errorf("data folder %s holds %s too: it belongs to `linli serve` in one process", f.path, name)
+			return fmt.Errorf("data folder %s holds %s too: it belongs to `linli serve` in one process; `linli restore --six` lays a backup of it out for six", f.path, name)
 		}
 	}
 	if err := os.WriteFile(f.file(roleFile), []byte(string(role)+"\n"), 0o600); err != nil {
@@ -91,8 +94,10 @@ func makeParent(path string) error {
 
 func (f folder) file(name string) string { return filepath.Join(f.path, name) }
 
-func (f folder) has(name string) bool {
-	_, err := os.Stat(f.file(name))
+func (f folder) has(name string) bool { return fileThere(f.file(name)) }
+
+func fileThere(path string) bool {
+	_, err := os.Stat(path)
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
@@ -116,8 +121,14 @@ func (f folder) master(keyFile string, dev bool, log *slog.Logger) (seal.MasterK
 		return seal.MasterKey{}, errors.New("no master key: name its file with LINLI_MASTER_KEY_FILE")
 	}
 	path := f.file("master.key")
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && !f.isNew() {
-		return seal.MasterKey{}, fmt.Errorf("%s holds data and no master key (a restored one?): name its file with LINLI_MASTER_KEY_FILE", f.path)
+	if !f.has("master.key") {
+		if shared := filepath.Join(filepath.Dir(f.path), "master.key"); f.isPart() && fileThere(shared) {
+			return seal.LoadMaster(shared)
+		}
+		if !f.isNew() {
+			return seal.MasterKey{}, fmt.Errorf("%s holds data and no master key: it lay elsewhere, or the folder was restored; "+
+				"name its file with LINLI_MASTER_KEY_FILE", f.path)
+		}
 	}
 	m, made, err := seal.LoadOrCreateMaster(path)
 	if made {

@@ -29,6 +29,7 @@ type House struct {
 	folder   folder
 	civil    *clock.Civil
 	stores   []*store.Store
+	anew     map[string]bool // services whose store was made by this start
 	services services
 	late     *lateConn // what the services call through
 	broker   *events.Broker
@@ -64,20 +65,20 @@ func (r Role) steps() []step {
 	switch r {
 	case Whole:
 		return []step{
-			(*House).openFolder, (*House).openStores, (*House).startBroker, (*House).buildServices, (*House).migrate, (*House).openWatch,
+			(*House).findPorts, (*House).openFolder, (*House).openStores, (*House).startBroker, (*House).buildServices, (*House).migrate, (*House).openWatch,
 			(*House).buildDoor, (*House).buildGateway, (*House).startDelivery, (*House).listen,
 		}
 	case Broker:
-		return []step{(*House).openFolder, (*House).startBroker, (*House).buildHealth, (*House).listen}
+		return []step{(*House).findPorts, (*House).openFolder, (*House).startBroker, (*House).buildHealth, (*House).listen}
 	case Gateway:
 		return []step{
-			(*House).openFolder, (*House).connectBroker, (*House).dialPeers, (*House).openWatch,
+			(*House).findPorts, (*House).openFolder, (*House).connectBroker, (*House).dialPeers, (*House).openWatch,
 			(*House).buildDoor, (*House).buildGateway, (*House).keepClocks, (*House).listen,
 		}
 	}
 	return []step{
-		(*House).openFolder, (*House).openStores, (*House).connectBroker, (*House).dialPeers, (*House).buildServices,
-		(*House).migrate, (*House).buildDoor, (*House).buildHealth, (*House).startDelivery, (*House).listen,
+		(*House).findPorts, (*House).openFolder, (*House).openStores, (*House).connectBroker, (*House).dialPeers,
+		(*House).buildServices, (*House).migrate, (*House).buildDoor, (*House).buildHealth, (*House).startDelivery, (*House).listen,
 	}
 }
 

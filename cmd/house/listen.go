@@ -41,8 +41,26 @@ func (h *House) metricsHandler() http.Handler {
 	return promhttp.HandlerFor(h.metrics, promhttp.HandlerOpts{})
 }
 
-// listen opens the ports before any is served, so that a taken one is told at
-// once, and serves them until Close.
+// findPorts refuses a port that is taken before anything of the folder is
+// touched. It takes none: who called now would wait for all that follows.
+func (h *House) findPorts(context.Context) error {
+	all, err := h.config.listens()
+	if err != nil {
+		return err
+	}
+	for _, address := range all {
+		l, err := listenOn(address)
+		if err != nil {
+			return err
+		}
+		if err := l.Close(); err != nil {
+			return fmt.Errorf("try to listen on %s: %w", address, err)
+		}
+	}
+	return nil
+}
+
+// listen opens the ports before any is served, and serves them until Close.
 func (h *House) listen(context.Context) error {
 	httpListener, err := listenOn(h.config.HTTP)
 	if err != nil {

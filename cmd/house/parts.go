@@ -35,7 +35,9 @@ func (h *House) openStores(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	h.anew = map[string]bool{}
 	for _, name := range h.config.Role.services() {
+		h.anew[name] = !h.folder.has(name + ".db")
 		s, err := h.folder.openStore(ctx, name, master, h.civil, h.config.Faults.wall(), h.config)
 		if err != nil {
 			return err
@@ -198,6 +200,7 @@ func (h *House) buildDoor(context.Context) error {
 
 // startDelivery runs relays, consumers and jobs until Close.
 func (h *House) startDelivery(ctx context.Context) error {
+	h.warnOfStoresAnew(ctx)
 	d, err := newDelivery(ctx, h.broker, h.stores, h.services, h.config)
 	if err != nil {
 		return err

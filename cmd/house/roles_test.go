@@ -108,6 +108,28 @@ func TestFolder_BelongsToItsRole(t *testing.T) {
 	}
 }
 
+// TestFolder_OfOneProcessAboveThatOfAPart: as the folders are when none is
+// named. Either is its own, and neither hides the other.
+func TestFolder_OfOneProcessAboveThatOfAPart(t *testing.T) {
+	s := newShape(t, house.Registry, house.Whole)
+	part := s.config[house.Registry]
+	part.Data = filepath.Join(s.config[house.Whole].Data, "registry")
+	s.config[house.Registry] = part
+	for range 2 {
+		for _, role := range []house.Role{house.Whole, house.Registry} {
+			s.start(role)
+			s.stop(role)
+		}
+	}
+	for data, services := range map[string]int{part.Data: 1, s.config[house.Whole].Data: 4} {
+		config := s.config[house.Whole]
+		config.Data = data
+		if reports, err := house.Check(t.Context(), config); err != nil || len(reports) != services {
+			t.Errorf("check of %s: %d services, %v", data, len(reports), err)
+		}
+	}
+}
+
 func TestSix_ServiceAwayAndBack(t *testing.T) {
 	s := six(t)
 	s.importOrganizations()

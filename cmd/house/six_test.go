@@ -1,6 +1,7 @@
 package house_test
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -41,7 +42,7 @@ func newShape(t *testing.T, roles ...house.Role) *shape {
 	data, peers, broker := t.TempDir(), map[string]string{}, "nats://"+freeAddress(t)
 	for _, role := range roles {
 		s.config[role] = house.Config{
-			Role: role, Data: filepath.Join(data, "data", string(role)), HTTP: freeAddress(t), GRPC: freeAddress(t), Broker: broker,
+			Role: role, Data: filepath.Join(data, "data", cmp.Or(string(role), "whole")), HTTP: freeAddress(t), GRPC: freeAddress(t), Broker: broker,
 			BrokerKeyFile: filepath.Join(data, "broker.key"), Peers: peers, Dev: true, Clock: begin(), Log: slog.New(slog.DiscardHandler),
 		}
 		peers[string(role)] = s.config[role].GRPC

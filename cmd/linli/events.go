@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -38,6 +39,7 @@ func eventsCommand() *cobra.Command {
 		Long: "events asks running servers about the events that a consumer could not apply.\n" +
 			"It needs the token of a system administrator in LINLI_TOKEN. docs/events.md says\n" +
 			"why events are parked and what to do.",
+		Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	var f eventsFlags
 	c.PersistentFlags().StringArrayVar(&f.grpc, "grpc", []string{"127.0.0.1:9090"}, "address of a server's gRPC, as often as there are servers")
@@ -74,6 +76,7 @@ type eventsClient struct {
 	flags   eventsFlags
 	token   string
 	servers []eventsServer
+	asked   asked
 }
 
 type eventsServer struct {
@@ -93,6 +96,9 @@ func newEventsClient(f eventsFlags) (*eventsClient, error) {
 		return nil, err
 	}
 	for _, address := range f.grpc {
+		if strings.HasPrefix(address, "http://") || strings.HasPrefix(address, "https://") {
+			return nil, errors.Join(fmt.Errorf("--grpc %s: host:port without http://, as 127.0.0.1:9090", address), c.Close())
+		}
 		conn, err := grpc.NewClient(address, secured)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("--grpc %s: %w", address, err), c.Close())
@@ -128,6 +134,7 @@ func (c *eventsClient) each(ctx context.Context, fn func(eventsServer, *pb.Parke
 			if err != nil {
 				return s.failed(err)
 			}
+			c.asked.add(page, c.flags.service)
 			for _, p := range page.GetParked() {
 				if c.flags.consumer != "" && c.flags.consumer != p.GetConsumer() {
 					continue
@@ -139,14 +146,18 @@ func (c *eventsClient) each(ctx context.Context, fn func(eventsServer, *pb.Parke
 			token = page.GetNextPageToken()
 		}
 	}
-	return nil
+	return c.asked.has(c.flags.service, c.flags.consumer)
 }
 
 func (s eventsServer) failed(err error) error {
 	if status.Code(err) == codes.Unimplemented {
 		return fmt.Errorf("%s: no service is in that process; name the addresses of registry, requests, projects and evaluation with --grpc", s.address)
 	}
-	return fmt.Errorf("%s: %s", s.address, status.Convert(err).Message())
+	said := status.Convert(err).Message()
+	if strings.Contains(said, "http2") {
+		return fmt.Errorf("%s: what answers there is not gRPC (the port of REST?); one process has it on 9090, the six on 9101 to 9104", s.address)
+	}
+	return fmt.Errorf("%s: %s", s.address, said)
 }
 
 // found is a parked event and the server that has it.
@@ -172,7 +183,7 @@ func (c *eventsClient) find(ctx context.Context, wanted []string) ([]found, erro
 	}
 	for _, id := range wanted {
 		if places[id] == 0 {
-			return nil, fmt.Errorf("event %s is not parked", id)
+			return nil, fmt.Errorf("event %s is not parked in %s", id, c.asked.names(c.flags.service))
 		}
 	}
 	return all, nil
@@ -193,7 +204,7 @@ func listParked(ctx context.Context, c *eventsClient, _ []string, out io.Writer)
 		return err
 	}
 	if n == 0 {
-		fmt.Fprintln(out, "nothing is parked")
+		fmt.Fprintln(out, "nothing is parked in", c.asked.names(c.flags.service))
 	}
 	return nil
 }

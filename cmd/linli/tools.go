@@ -39,9 +39,6 @@ func fsck(ctx context.Context, folder string, out io.Writer) error {
 	if err := printReports(out, reports, true); err != nil {
 		return err
 	}
-	if len(reports) == 0 {
-		fmt.Fprintln(out, "no service keeps rows here")
-	}
 	fmt.Fprintln(out, "nothing wrong")
 	return nil
 }

@@ -64,15 +64,16 @@ func sendBlob(root fs.FS, name string, fn func(*pb.BackupBlob) error) (err error
 			return err
 		}
 	}
-	return named(name, content)
+	if !named(name, content) {
+		return fmt.Errorf("%s does not have the SHA-256 of its content as its name: it was changed, or does not belong there", name)
+	}
+	return nil
 }
 
 // named says whether content has the hash that its name promises.
-func named(name string, content hash.Hash) error {
-	if want, err := hex.DecodeString(path.Base(name)); err != nil || !bytes.Equal(want, content.Sum(nil)) {
-		return fmt.Errorf("%w: file %s is not what its name says", ErrDamaged, name)
-	}
-	return nil
+func named(name string, content hash.Hash) bool {
+	want, err := hex.DecodeString(path.Base(name))
+	return err == nil && bytes.Equal(want, content.Sum(nil))
 }
 
 // blobWriter writes the pieces of blobs into a folder.
@@ -107,7 +108,10 @@ func (w *blobWriter) add(part *pb.BackupBlob) error {
 	if err != nil {
 		return fmt.Errorf("write file: %w", err)
 	}
-	return named(w.name, w.content)
+	if !named(w.name, w.content) {
+		return fmt.Errorf("%w: file %s is not what its name says", ErrDamaged, w.name)
+	}
+	return nil
 }
 
 func (w *blobWriter) begin(name string) (err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -62,6 +63,17 @@ type stream = grpc.BidiStreamingServer[pb.TakeBackupRequest, pb.TakeBackupRespon
 // TakeBackup holds, opens and sends. Whatever ends the conversation, ends the
 // hold and the snapshots: they live in this call.
 func (s *Service) TakeBackup(stream stream) error {
+	err := s.take(stream)
+	switch gone := stream.Context().Err(); {
+	case err != nil && gone != nil:
+		return gone // the other side went, a process was missing; that is no fault of this one
+	case errors.Is(err, io.EOF):
+		return rule.New(rule.Precondition, "BACKUP_STEP", "")
+	}
+	return err
+}
+
+func (s *Service) take(stream stream) error {
 	hold, err := s.begin(stream)
 	if err != nil {
 		return err

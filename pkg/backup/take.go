@@ -162,8 +162,21 @@ func (v *conversation) failed(err error) error {
 	if status.Code(err) == codes.Unavailable {
 		return unanswered{v.Name, err}
 	}
-	return fmt.Errorf("back up from %s: %w", v.Name, err)
+	return refused{v.Name, err}
 }
+
+// refused is a process that did not do its part. Beside what it said, the
+// status is for programmers.
+type refused struct {
+	name string
+	err  error
+}
+
+func (r refused) Error() string {
+	return fmt.Sprintf("back up from %s: %s", r.name, status.Convert(r.err).Message())
+}
+
+func (r refused) Unwrap() error { return r.err }
 
 // unanswered is a process that is not there. What its connection says is for
 // programmers.
@@ -172,7 +185,7 @@ type unanswered struct {
 	err  error
 }
 
-func (u unanswered) Error() string { return "nobody answers at " + u.name }
+func (u unanswered) Error() string { return "nobody answers gRPC at " + u.name }
 
 func (u unanswered) Unwrap() error { return u.err }
 
@@ -212,7 +225,7 @@ func (c TakeConfig) head(all []*conversation) (*pb.BackupHead, error) {
 		case h.GetMasterKey() == "":
 			h.MasterKey = k
 		default:
-			return nil, fmt.Errorf("%s has another master key than the others", v.Name)
+			return nil, fmt.Errorf("%s has another master key than the others: one backup is of one key; stop all, and start them with the same LINLI_MASTER_KEY_FILE (data that was sealed with another key cannot follow)", v.Name)
 		}
 	}
 	return h, nil

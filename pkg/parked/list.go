@@ -33,7 +33,7 @@ func (s *Service) ListParked(ctx context.Context, req *pb.ListParkedRequest) (*p
 	if size == 0 {
 		size = defaultPage
 	}
-	reply := &pb.ListParkedResponse{}
+	reply := &pb.ListParkedResponse{Services: s.listening()}
 	begun := at.service == ""
 	for _, p := range s.parts {
 		name := p.Store.Service()
@@ -57,6 +57,18 @@ func (s *Service) ListParked(ctx context.Context, req *pb.ListParkedRequest) (*p
 		}
 	}
 	return reply, nil
+}
+
+// listening names every part with its consumers, in the order of the process.
+func (s *Service) listening() []*pb.ListeningService {
+	out := make([]*pb.ListeningService, len(s.parts))
+	for i, p := range s.parts {
+		out[i] = &pb.ListeningService{Service: p.Store.Service()}
+		for _, c := range p.Consumers {
+			out[i].Consumers = append(out[i].Consumers, c.Name)
+		}
+	}
+	return out
 }
 
 func (p Part) page(ctx context.Context, after []byte, limit int) (rows []*typev1.ParkedRow, last []byte, err error) {

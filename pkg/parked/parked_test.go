@@ -220,6 +220,9 @@ func TestListParked_PagesOverServices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if s := page.GetServices(); len(s) != 2 || s[0].GetService() != "sums" || !slices.Equal(s[1].GetConsumers(), []string{"other-sum"}) {
+		t.Errorf("who was asked: %v", s)
+	}
 	if p := page.GetParked(); !p[0].GetConsumerGone() || p[1].GetConsumerGone() {
 		t.Errorf("which consumer is gone: %v", p)
 	}

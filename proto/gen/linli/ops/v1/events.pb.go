@@ -216,6 +216,9 @@ type ListParkedResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Parked        []*ParkedEvent         `protobuf:"bytes,1,rep,name=parked,proto3" json:"parked,omitempty"`
 	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Every service of this process, asked for or not: nothing parked where nobody
+	// was asked is no good news.
+	Services      []*ListeningService `protobuf:"bytes,3,rep,name=services,proto3" json:"services,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -264,6 +267,66 @@ func (x *ListParkedResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *ListParkedResponse) GetServices() []*ListeningService {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+// A service and the consumers that it has now.
+type ListeningService struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Service       string                 `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	Consumers     []string               `protobuf:"bytes,2,rep,name=consumers,proto3" json:"consumers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListeningService) Reset() {
+	*x = ListeningService{}
+	mi := &file_linli_ops_v1_events_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListeningService) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListeningService) ProtoMessage() {}
+
+func (x *ListeningService) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_ops_v1_events_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListeningService.ProtoReflect.Descriptor instead.
+func (*ListeningService) Descriptor() ([]byte, []int) {
+	return file_linli_ops_v1_events_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ListeningService) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *ListeningService) GetConsumers() []string {
+	if x != nil {
+		return x.Consumers
+	}
+	return nil
+}
+
 // Names a parked event.
 type RetryParkedRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -276,7 +339,7 @@ type RetryParkedRequest struct {
 
 func (x *RetryParkedRequest) Reset() {
 	*x = RetryParkedRequest{}
-	mi := &file_linli_ops_v1_events_proto_msgTypes[3]
+	mi := &file_linli_ops_v1_events_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -288,7 +351,7 @@ func (x *RetryParkedRequest) String() string {
 func (*RetryParkedRequest) ProtoMessage() {}
 
 func (x *RetryParkedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_ops_v1_events_proto_msgTypes[3]
+	mi := &file_linli_ops_v1_events_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -301,7 +364,7 @@ func (x *RetryParkedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryParkedRequest.ProtoReflect.Descriptor instead.
 func (*RetryParkedRequest) Descriptor() ([]byte, []int) {
-	return file_linli_ops_v1_events_proto_rawDescGZIP(), []int{3}
+	return file_linli_ops_v1_events_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RetryParkedRequest) GetService() string {
@@ -338,7 +401,7 @@ type RetryParkedResponse struct {
 
 func (x *RetryParkedResponse) Reset() {
 	*x = RetryParkedResponse{}
-	mi := &file_linli_ops_v1_events_proto_msgTypes[4]
+	mi := &file_linli_ops_v1_events_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -350,7 +413,7 @@ func (x *RetryParkedResponse) String() string {
 func (*RetryParkedResponse) ProtoMessage() {}
 
 func (x *RetryParkedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_ops_v1_events_proto_msgTypes[4]
+	mi := &file_linli_ops_v1_events_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -363,7 +426,7 @@ func (x *RetryParkedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryParkedResponse.ProtoReflect.Descriptor instead.
 func (*RetryParkedResponse) Descriptor() ([]byte, []int) {
-	return file_linli_ops_v1_events_proto_rawDescGZIP(), []int{4}
+	return file_linli_ops_v1_events_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RetryParkedResponse) GetApplied() bool {
@@ -394,7 +457,7 @@ type DropParkedRequest struct {
 
 func (x *DropParkedRequest) Reset() {
 	*x = DropParkedRequest{}
-	mi := &file_linli_ops_v1_events_proto_msgTypes[5]
+	mi := &file_linli_ops_v1_events_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -406,7 +469,7 @@ func (x *DropParkedRequest) String() string {
 func (*DropParkedRequest) ProtoMessage() {}
 
 func (x *DropParkedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_ops_v1_events_proto_msgTypes[5]
+	mi := &file_linli_ops_v1_events_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -419,7 +482,7 @@ func (x *DropParkedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropParkedRequest.ProtoReflect.Descriptor instead.
 func (*DropParkedRequest) Descriptor() ([]byte, []int) {
-	return file_linli_ops_v1_events_proto_rawDescGZIP(), []int{5}
+	return file_linli_ops_v1_events_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DropParkedRequest) GetService() string {
@@ -459,7 +522,7 @@ type DropParkedResponse struct {
 
 func (x *DropParkedResponse) Reset() {
 	*x = DropParkedResponse{}
-	mi := &file_linli_ops_v1_events_proto_msgTypes[6]
+	mi := &file_linli_ops_v1_events_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -471,7 +534,7 @@ func (x *DropParkedResponse) String() string {
 func (*DropParkedResponse) ProtoMessage() {}
 
 func (x *DropParkedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_linli_ops_v1_events_proto_msgTypes[6]
+	mi := &file_linli_ops_v1_events_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -484,7 +547,7 @@ func (x *DropParkedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropParkedResponse.ProtoReflect.Descriptor instead.
 func (*DropParkedResponse) Descriptor() ([]byte, []int) {
-	return file_linli_ops_v1_events_proto_rawDescGZIP(), []int{6}
+	return file_linli_ops_v1_events_proto_rawDescGZIP(), []int{7}
 }
 
 var File_linli_ops_v1_events_proto protoreflect.FileDescriptor
@@ -510,10 +573,14 @@ const file_linli_ops_v1_events_proto_rawDesc = "" +
 	"\tpage_size\x18\x02 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"o\n" +
+	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"\xab\x01\n" +
 	"\x12ListParkedResponse\x121\n" +
 	"\x06parked\x18\x01 \x03(\v2\x19.linli.ops.v1.ParkedEventR\x06parked\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x86\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12:\n" +
+	"\bservices\x18\x03 \x03(\v2\x1e.linli.ops.v1.ListeningServiceR\bservices\"J\n" +
+	"\x10ListeningService\x12\x18\n" +
+	"\aservice\x18\x01 \x01(\tR\aservice\x12\x1c\n" +
+	"\tconsumers\x18\x02 \x03(\tR\tconsumers\"\x86\x01\n" +
 	"\x12RetryParkedRequest\x12#\n" +
 	"\aservice\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(R\aservice\x12%\n" +
 	"\bconsumer\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\bconsumer\x12$\n" +
@@ -551,32 +618,34 @@ func file_linli_ops_v1_events_proto_rawDescGZIP() []byte {
 	return file_linli_ops_v1_events_proto_rawDescData
 }
 
-var file_linli_ops_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_linli_ops_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_linli_ops_v1_events_proto_goTypes = []any{
 	(*ParkedEvent)(nil),           // 0: linli.ops.v1.ParkedEvent
 	(*ListParkedRequest)(nil),     // 1: linli.ops.v1.ListParkedRequest
 	(*ListParkedResponse)(nil),    // 2: linli.ops.v1.ListParkedResponse
-	(*RetryParkedRequest)(nil),    // 3: linli.ops.v1.RetryParkedRequest
-	(*RetryParkedResponse)(nil),   // 4: linli.ops.v1.RetryParkedResponse
-	(*DropParkedRequest)(nil),     // 5: linli.ops.v1.DropParkedRequest
-	(*DropParkedResponse)(nil),    // 6: linli.ops.v1.DropParkedResponse
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*ListeningService)(nil),      // 3: linli.ops.v1.ListeningService
+	(*RetryParkedRequest)(nil),    // 4: linli.ops.v1.RetryParkedRequest
+	(*RetryParkedResponse)(nil),   // 5: linli.ops.v1.RetryParkedResponse
+	(*DropParkedRequest)(nil),     // 6: linli.ops.v1.DropParkedRequest
+	(*DropParkedResponse)(nil),    // 7: linli.ops.v1.DropParkedResponse
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
 }
 var file_linli_ops_v1_events_proto_depIdxs = []int32{
-	7, // 0: linli.ops.v1.ParkedEvent.parked_at:type_name -> google.protobuf.Timestamp
+	8, // 0: linli.ops.v1.ParkedEvent.parked_at:type_name -> google.protobuf.Timestamp
 	0, // 1: linli.ops.v1.ListParkedResponse.parked:type_name -> linli.ops.v1.ParkedEvent
-	0, // 2: linli.ops.v1.RetryParkedResponse.parked:type_name -> linli.ops.v1.ParkedEvent
-	1, // 3: linli.ops.v1.EventsService.ListParked:input_type -> linli.ops.v1.ListParkedRequest
-	3, // 4: linli.ops.v1.EventsService.RetryParked:input_type -> linli.ops.v1.RetryParkedRequest
-	5, // 5: linli.ops.v1.EventsService.DropParked:input_type -> linli.ops.v1.DropParkedRequest
-	2, // 6: linli.ops.v1.EventsService.ListParked:output_type -> linli.ops.v1.ListParkedResponse
-	4, // 7: linli.ops.v1.EventsService.RetryParked:output_type -> linli.ops.v1.RetryParkedResponse
-	6, // 8: linli.ops.v1.EventsService.DropParked:output_type -> linli.ops.v1.DropParkedResponse
-	6, // [6:9] is the sub-list for method output_type
-	3, // [3:6] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	3, // 2: linli.ops.v1.ListParkedResponse.services:type_name -> linli.ops.v1.ListeningService
+	0, // 3: linli.ops.v1.RetryParkedResponse.parked:type_name -> linli.ops.v1.ParkedEvent
+	1, // 4: linli.ops.v1.EventsService.ListParked:input_type -> linli.ops.v1.ListParkedRequest
+	4, // 5: linli.ops.v1.EventsService.RetryParked:input_type -> linli.ops.v1.RetryParkedRequest
+	6, // 6: linli.ops.v1.EventsService.DropParked:input_type -> linli.ops.v1.DropParkedRequest
+	2, // 7: linli.ops.v1.EventsService.ListParked:output_type -> linli.ops.v1.ListParkedResponse
+	5, // 8: linli.ops.v1.EventsService.RetryParked:output_type -> linli.ops.v1.RetryParkedResponse
+	7, // 9: linli.ops.v1.EventsService.DropParked:output_type -> linli.ops.v1.DropParkedResponse
+	7, // [7:10] is the sub-list for method output_type
+	4, // [4:7] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_linli_ops_v1_events_proto_init() }
@@ -590,7 +659,7 @@ func file_linli_ops_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_ops_v1_events_proto_rawDesc), len(file_linli_ops_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
