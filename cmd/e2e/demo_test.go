@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/csv"
+	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -12,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/linli-project/linli/cmd/golden"
 )
 
 // TestDemo_KilledInTheMiddleGoesOnToTheEnd is the whole district: the demo and
@@ -43,6 +46,7 @@ func TestDemo_KilledInTheMiddleGoesOnToTheEnd(t *testing.T) {
 	if !bytes.Contains(second, []byte(" 0 differ")) || bytes.Contains(second, []byte("✗")) || bytes.Contains(second, []byte("2013-03\n")) {
 		t.Errorf("it differs, or began again:\n%s", second)
 	}
+	sameReport(t, second, *update)
 	if out, err := exec.Command(binary, "fsck", "--data", folder).CombinedOutput(); err != nil || !bytes.Contains(out, []byte("nothing wrong")) {
 		t.Errorf("fsck: %v\n%s", err, out)
 	}
@@ -62,6 +66,44 @@ func TestDemo_KilledInTheMiddleGoesOnToTheEnd(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestDemo_SixProcessesSayTheSame: the year on six processes, and every figure
+// of it is that of one.
+func TestDemo_SixProcessesSayTheSame(t *testing.T) {
+	folder := t.TempDir()
+	s := startShape(t, six, filepath.Join(folder, "six"), "--clock", "2013-01-01")
+	out, err := exec.Command(binary, "demo", "--data", filepath.Join(folder, "demo"), "--address", strings.TrimPrefix(s.base, "http://")).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	sameReport(t, out, false)
+	s.stop(t)
+	s.fsck(t)
+}
+
+// sameReport compares the lines of a demo's report with the golden ones.
+func sameReport(t *testing.T, out []byte, write bool) {
+	t.Helper()
+	var got strings.Builder
+	for line := range strings.Lines(string(out)) {
+		if strings.HasPrefix(line, "✓") || strings.HasPrefix(line, "✗") {
+			got.WriteString(line)
+		}
+	}
+	file := filepath.Join("testdata", "demo.golden")
+	if write {
+		if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(file, []byte(got.String()), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := golden.Differ(string(want), got.String()); d != "" {
+		t.Errorf("the report differs (go test ./cmd/e2e -run Demo_Killed -update writes it anew): %s", d)
 	}
 }
 
