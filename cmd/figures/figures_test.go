@@ -41,10 +41,10 @@ func TestPrint_ShowsWhatWasSaved(t *testing.T) {
 		t.Fatal(err)
 	}
 	var page strings.Builder
-	if err := figures.Print(&page, "performance", runs); err != nil {
+	if err := figures.Print(&page, "performance", "What is missed.\n", runs); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"## REST", "`make compare`", `| get \| 64 | 1234 (1000–2000) | req/s | 3 | bare | 0.50× |`, "cores"} {
+	for _, want := range []string{"\n\nWhat is missed.\n", "## REST", "`make compare`", `| get \| 64 | 1234 (1000–2000) | req/s | 3 | bare | 0.50× |`, "cores"} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, page.String())
 		}

@@ -16,10 +16,13 @@ var introductions = map[string]string{
 }
 
 // Print writes a page from its runs, section by section in the order of their
-// names.
-func Print(out io.Writer, page string, runs []Run) error {
+// names. What somebody says of the figures stands before them; it may be empty.
+func Print(out io.Writer, page, said string, runs []Run) error {
 	text := &strings.Builder{}
 	text.WriteString(introductions[page] + "\n")
+	if said != "" {
+		text.WriteString("\n" + strings.TrimSpace(said) + "\n")
+	}
 	var sections []string
 	for _, r := range runs {
 		if r.Page == page && !slices.Contains(sections, r.Section) {

@@ -1,11 +1,15 @@
 // Command print writes docs/performance.md and docs/reliability.md from the
-// files in docs/figures; with -check it says whether they are as printed.
+// files in docs/figures: the runs, and performance.md and reliability.md there
+// with what is to be said of them. With -check it says whether the pages are as
+// printed.
 package main
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -29,7 +33,11 @@ func run(docs string, check bool) error {
 	}
 	for _, page := range figures.Pages() {
 		var text bytes.Buffer
-		if err := figures.Print(&text, page, runs); err != nil {
+		said, err := os.ReadFile(filepath.Join(docs, "figures", page+".md"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("read what is said of the figures: %w", err)
+		}
+		if err := figures.Print(&text, page, string(said), runs); err != nil {
 			return err
 		}
 		file := filepath.Join(docs, page+".md")
