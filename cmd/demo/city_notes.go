@@ -1,11 +1,7 @@
 package demo
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 )
@@ -62,15 +58,8 @@ type cityLine struct {
 
 func openCityNotes(folder string, workplaces int) (*cityNotes, error) {
 	n := &cityNotes{Workplaces: workplaces, path: filepath.Join(folder, "city-notes.json")}
-	text, err := os.ReadFile(n.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return n, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the city's notes: %w", err)
-	}
-	if err := json.Unmarshal(text, n); err != nil {
-		return nil, fmt.Errorf("read the city's notes in %s: %w", n.path, err)
+	if there, err := readNotes(n.path, n); err != nil || !there {
+		return n, err
 	}
 	if n.Workplaces != workplaces {
 		return nil, fmt.Errorf("folder %s was begun with --workplaces %d", folder, n.Workplaces)
@@ -78,21 +67,9 @@ func openCityNotes(folder string, workplaces int) (*cityNotes, error) {
 	return n, nil
 }
 
-// keep writes the notes so that a crash leaves the old ones or the new ones.
 func (n *cityNotes) keep() error {
 	if n.measure != nil {
 		n.Step = n.measure()
 	}
-	text, err := json.Marshal(n)
-	if err != nil {
-		return fmt.Errorf("keep the city's notes: %w", err)
-	}
-	next := n.path + ".next"
-	if err := os.WriteFile(next, text, 0o600); err != nil {
-		return fmt.Errorf("keep the city's notes: %w", err)
-	}
-	if err := os.Rename(next, n.path); err != nil {
-		return fmt.Errorf("keep the city's notes: %w", err)
-	}
-	return nil
+	return writeNotes(n.path, n)
 }

@@ -93,17 +93,39 @@ func openNotes(folder string) (*notes, error) {
 		path: filepath.Join(folder, "demo-notes.json"),
 	}
 	n.Delivery.Projects = map[string]string{}
-	text, err := os.ReadFile(n.path)
+	_, err := readNotes(n.path, n)
+	return n, err
+}
+
+// readNotes fills notes from their file; false when there is none yet.
+func readNotes(path string, into any) (bool, error) {
+	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return n, nil
+		return false, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the demo's notes: %w", err)
+		return false, fmt.Errorf("read the demo's notes: %w", err)
 	}
-	if err := json.Unmarshal(text, n); err != nil {
-		return nil, fmt.Errorf("read the demo's notes in %s: %w", n.path, err)
+	if err := json.Unmarshal(text, into); err != nil {
+		return false, fmt.Errorf("read the demo's notes in %s: %w", path, err)
 	}
-	return n, nil
+	return true, nil
+}
+
+// writeNotes writes notes so that a crash leaves the old ones or the new ones.
+func writeNotes(path string, notes any) error {
+	text, err := json.Marshal(notes)
+	if err != nil {
+		return fmt.Errorf("keep the demo's notes: %w", err)
+	}
+	next := path + ".next"
+	if err := os.WriteFile(next, text, 0o600); err != nil {
+		return fmt.Errorf("keep the demo's notes: %w", err)
+	}
+	if err := os.Rename(next, path); err != nil {
+		return fmt.Errorf("keep the demo's notes: %w", err)
+	}
+	return nil
 }
 
 // clone is a copy that a day is worked on; it becomes the notes when the day
@@ -120,18 +142,4 @@ func (n *notes) clone() (*notes, error) {
 	return next, nil
 }
 
-// keep writes the notes so that a crash leaves the old ones or the new ones.
-func (n *notes) keep() error {
-	text, err := json.Marshal(n)
-	if err != nil {
-		return fmt.Errorf("keep the demo's notes: %w", err)
-	}
-	next := n.path + ".next"
-	if err := os.WriteFile(next, text, 0o600); err != nil {
-		return fmt.Errorf("keep the demo's notes: %w", err)
-	}
-	if err := os.Rename(next, n.path); err != nil {
-		return fmt.Errorf("keep the demo's notes: %w", err)
-	}
-	return nil
-}
+func (n *notes) keep() error { return writeNotes(n.path, n) }
