@@ -22,6 +22,13 @@ type Grant struct {
 type Caller struct {
 	Person string
 	Grants []Grant
+	// Account and Session are empty in a development token.
+	Account, Session string
+	// Chosen is the number in Grants, from 1, of the one that the person acts
+	// under; 0 = none was chosen.
+	Chosen int
+	// Strong says that the session has shown a second factor.
+	Strong bool
 }
 
 // Scope answers what the caller may see with any of the roles; with none
@@ -58,17 +65,29 @@ type Call struct {
 	IdempotencyKey string
 	// TraceParent is the W3C trace context as sent.
 	TraceParent string
+	// Address is where the call came from: the network address that the gateway
+	// or the listener saw. It goes into the audit, never into a log or an event.
+	Address string
+	// Program is the caller's User-Agent, as sent, at most 256 bytes.
+	Program string
 }
 
-// Acting answers the grant that the call acts under: the first that the
-// method takes.
+// Acting answers the grant that the call acts under: the chosen one if the
+// method takes it, else the first that the method takes.
 func (c Call) Acting() Grant {
+	if c.Chosen > 0 && c.Chosen <= len(c.Grants) && c.takes(c.Grants[c.Chosen-1]) {
+		return c.Grants[c.Chosen-1]
+	}
 	for _, g := range c.Grants {
-		if c.Rule == nil || len(c.Rule.GetRoles()) == 0 || slices.Contains(c.Rule.GetRoles(), g.Role) {
+		if c.takes(g) {
 			return g
 		}
 	}
 	return Grant{}
+}
+
+func (c Call) takes(g Grant) bool {
+	return c.Rule == nil || len(c.Rule.GetRoles()) == 0 || slices.Contains(c.Rule.GetRoles(), g.Role)
 }
 
 // ScopeOf narrows the call's scope to grants with one of the roles, for a

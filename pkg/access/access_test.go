@@ -81,3 +81,15 @@ func TestCall_ActsUnderTheFirstGrantThatTheMethodTakes(t *testing.T) {
 		t.Errorf("scope %+v", s)
 	}
 }
+
+func TestCall_ActsUnderTheChosenGrant(t *testing.T) {
+	grants := []access.Grant{{Role: typev1.Role_ROLE_COMMITTEE_STAFF, Path: "/a/"}, {Role: typev1.Role_ROLE_COMMITTEE_STAFF, Path: "/b/"},
+		{Role: typev1.Role_ROLE_RESIDENT, Path: "/c/"}}
+	for chosen, want := range map[int]scope.Path{0: "/a/", 1: "/a/", 2: "/b/", 3: "/a/", 4: "/a/", -1: "/a/"} {
+		c := access.Call{Caller: access.Caller{Person: "p", Grants: grants, Chosen: chosen},
+			Rule: &typev1.Access{Roles: []typev1.Role{typev1.Role_ROLE_COMMITTEE_STAFF}}}
+		if got := c.Acting().Path; got != want {
+			t.Errorf("chosen %d: acts under %s, want %s", chosen, got, want)
+		}
+	}
+}

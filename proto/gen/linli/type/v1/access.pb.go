@@ -51,8 +51,14 @@ const (
 	Role_ROLE_RESIDENT Role = 10
 	// 商家、民间团体、公益组织、爱心人士
 	Role_ROLE_PROVIDER Role = 11
-	// 系统管理员
+	// 系统管理员: keeps it running; makes no account and reads no audit
 	Role_ROLE_SYSTEM_ADMIN Role = 12
+	// 安全管理员: accounts, roles, locks, keys; has no other role
+	Role_ROLE_SECURITY_ADMIN Role = 13
+	// 审计管理员: reads the audit; has no other role
+	Role_ROLE_AUDIT_ADMIN Role = 14
+	// 党支部: a branch below a workplace
+	Role_ROLE_BRANCH_OFFICER Role = 15
 )
 
 // Enum value maps for Role.
@@ -71,6 +77,9 @@ var (
 		10: "ROLE_RESIDENT",
 		11: "ROLE_PROVIDER",
 		12: "ROLE_SYSTEM_ADMIN",
+		13: "ROLE_SECURITY_ADMIN",
+		14: "ROLE_AUDIT_ADMIN",
+		15: "ROLE_BRANCH_OFFICER",
 	}
 	Role_value = map[string]int32{
 		"ROLE_UNSPECIFIED":           0,
@@ -86,6 +95,9 @@ var (
 		"ROLE_RESIDENT":              10,
 		"ROLE_PROVIDER":              11,
 		"ROLE_SYSTEM_ADMIN":          12,
+		"ROLE_SECURITY_ADMIN":        13,
+		"ROLE_AUDIT_ADMIN":           14,
+		"ROLE_BRANCH_OFFICER":        15,
 	}
 )
 
@@ -315,7 +327,7 @@ const file_linli_type_v1_access_proto_rawDesc = "" +
 	"\bdev_only\x18\x04 \x01(\bR\adevOnly\x12\x18\n" +
 	"\amutates\x18\x05 \x01(\bR\amutates\x12\x12\n" +
 	"\x04open\x18\a \x01(\bR\x04open\x12\x1c\n" +
-	"\tanonymous\x18\x06 \x01(\bR\tanonymous*\xb8\x02\n" +
+	"\tanonymous\x18\x06 \x01(\bR\tanonymous*\x80\x03\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ROLE_CITY_OFFICER\x10\x01\x12\x19\n" +
@@ -330,7 +342,10 @@ const file_linli_type_v1_access_proto_rawDesc = "" +
 	"\rROLE_RESIDENT\x10\n" +
 	"\x12\x11\n" +
 	"\rROLE_PROVIDER\x10\v\x12\x15\n" +
-	"\x11ROLE_SYSTEM_ADMIN\x10\f*{\n" +
+	"\x11ROLE_SYSTEM_ADMIN\x10\f\x12\x17\n" +
+	"\x13ROLE_SECURITY_ADMIN\x10\r\x12\x14\n" +
+	"\x10ROLE_AUDIT_ADMIN\x10\x0e\x12\x17\n" +
+	"\x13ROLE_BRANCH_OFFICER\x10\x0f*{\n" +
 	"\tScopeKind\x12\x1a\n" +
 	"\x16SCOPE_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10SCOPE_KIND_FIELD\x10\x01\x12\x12\n" +
