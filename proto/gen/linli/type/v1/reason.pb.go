@@ -544,6 +544,25 @@ const (
 	Reason_REASON_BACKUP_STEP Reason = 1972
 	// The body came too slowly, or stopped.
 	Reason_REASON_BODY_TOO_SLOW Reason = 1950
+	// The password is one that is guessed early; `rule` says what it must be.
+	Reason_REASON_WEAK_PASSWORD Reason = 2050
+	// The old password is not the right one.
+	Reason_REASON_WRONG_PASSWORD Reason = 2051
+	// Login, password or second factor is wrong, or the account is locked: which,
+	// is not told.
+	Reason_REASON_NOT_SIGNED_IN Reason = 2052
+	// The password was right; a code of the authenticator, or a recovery code, is wanted.
+	Reason_REASON_SECOND_FACTOR_WANTED Reason = 2053
+	// There were failures: try again after `seconds`.
+	Reason_REASON_SLOW_DOWN Reason = 2054
+	// The session has ended; sign in again.
+	Reason_REASON_SESSION_ENDED Reason = 2055
+	// The account has no password: it enters another way.
+	Reason_REASON_NO_PASSWORD Reason = 2056
+	// No new secret of an authenticator waits to be confirmed.
+	Reason_REASON_SECOND_FACTOR_NOT_BEGUN Reason = 2057
+	// The code is wrong, was used, or has run out.
+	Reason_REASON_CODE_NOT_VALID Reason = 2058
 )
 
 // Enum value maps for Reason.
@@ -805,6 +824,15 @@ var (
 		1971: "REASON_BACKUP_UNDER_WAY",
 		1972: "REASON_BACKUP_STEP",
 		1950: "REASON_BODY_TOO_SLOW",
+		2050: "REASON_WEAK_PASSWORD",
+		2051: "REASON_WRONG_PASSWORD",
+		2052: "REASON_NOT_SIGNED_IN",
+		2053: "REASON_SECOND_FACTOR_WANTED",
+		2054: "REASON_SLOW_DOWN",
+		2055: "REASON_SESSION_ENDED",
+		2056: "REASON_NO_PASSWORD",
+		2057: "REASON_SECOND_FACTOR_NOT_BEGUN",
+		2058: "REASON_CODE_NOT_VALID",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -1063,6 +1091,15 @@ var (
 		"REASON_BACKUP_UNDER_WAY":          1971,
 		"REASON_BACKUP_STEP":               1972,
 		"REASON_BODY_TOO_SLOW":             1950,
+		"REASON_WEAK_PASSWORD":             2050,
+		"REASON_WRONG_PASSWORD":            2051,
+		"REASON_NOT_SIGNED_IN":             2052,
+		"REASON_SECOND_FACTOR_WANTED":      2053,
+		"REASON_SLOW_DOWN":                 2054,
+		"REASON_SESSION_ENDED":             2055,
+		"REASON_NO_PASSWORD":               2056,
+		"REASON_SECOND_FACTOR_NOT_BEGUN":   2057,
+		"REASON_CODE_NOT_VALID":            2058,
 	}
 )
 
@@ -1097,7 +1134,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xb1;\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xb1=\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1369,7 +1406,16 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x13REASON_HOLD_EXPIRED\x10\xb2\x0f\x12\x1c\n" +
 	"\x17REASON_BACKUP_UNDER_WAY\x10\xb3\x0f\x12\x17\n" +
 	"\x12REASON_BACKUP_STEP\x10\xb4\x0f\x12\x19\n" +
-	"\x14REASON_BODY_TOO_SLOW\x10\x9e\x0fB\xb5\x01\n" +
+	"\x14REASON_BODY_TOO_SLOW\x10\x9e\x0f\x12\x19\n" +
+	"\x14REASON_WEAK_PASSWORD\x10\x82\x10\x12\x1a\n" +
+	"\x15REASON_WRONG_PASSWORD\x10\x83\x10\x12\x19\n" +
+	"\x14REASON_NOT_SIGNED_IN\x10\x84\x10\x12 \n" +
+	"\x1bREASON_SECOND_FACTOR_WANTED\x10\x85\x10\x12\x15\n" +
+	"\x10REASON_SLOW_DOWN\x10\x86\x10\x12\x19\n" +
+	"\x14REASON_SESSION_ENDED\x10\x87\x10\x12\x17\n" +
+	"\x12REASON_NO_PASSWORD\x10\x88\x10\x12#\n" +
+	"\x1eREASON_SECOND_FACTOR_NOT_BEGUN\x10\x89\x10\x12\x1a\n" +
+	"\x15REASON_CODE_NOT_VALID\x10\x8a\x10B\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
