@@ -59,6 +59,7 @@ type Service struct {
 	policyTables
 	inboxTables
 	campaignTables
+	accountTables
 }
 
 // New makes the service over its store.
@@ -70,7 +71,7 @@ func New(d Deps) (*Service, error) {
 		store: d.Store, ids: d.IDs, log: d.Log, pager: table.NewPager(d.Store.Keyring()),
 		shanghai: clock.Shanghai(), tables: newTables(),
 		policyTables: newPolicyTables(), inboxTables: newInboxTables(),
-		campaignTables: newCampaignTables(),
+		campaignTables: newCampaignTables(), accountTables: newAccountTables(),
 		mailer:         d.Mailer, outside: outside{own: d.OwnNetwork}, http: webhookClient(outside{own: d.OwnNetwork}),
 	}, nil
 }
@@ -129,5 +130,6 @@ func Charts() []rule.Chart {
 // Tables are what fsck walks.
 func (s *Service) Tables() []table.Checker {
 	return []table.Checker{s.organizations, s.members, s.reportIns, s.imports, s.slices, s.figures, s.policies, s.policyVersions,
-		s.messages, s.contacts, s.webhooks, s.deliveries, s.templates, s.waiting, s.rounds, s.campaigns, s.exclusions, s.places, s.days}
+		s.messages, s.contacts, s.webhooks, s.deliveries, s.templates, s.waiting, s.rounds, s.campaigns, s.exclusions, s.places, s.days,
+		s.accounts, s.administrators, s.firstLinks}
 }
