@@ -577,6 +577,40 @@ const (
 	Reason_REASON_BACKUP_STEP Reason = 1972
 	// The body came too slowly, or stopped.
 	Reason_REASON_BODY_TOO_SLOW Reason = 1950
+	// The password is one that is guessed early; `rule` says what it must be.
+	Reason_REASON_WEAK_PASSWORD Reason = 2050
+	// The old password is not the right one.
+	Reason_REASON_WRONG_PASSWORD Reason = 2051
+	// Login, password or second factor is wrong, or the account is locked: which,
+	// is not told.
+	Reason_REASON_NOT_SIGNED_IN Reason = 2052
+	// The password was right; a code of the authenticator, or a recovery code, is wanted.
+	Reason_REASON_SECOND_FACTOR_WANTED Reason = 2053
+	// There were failures: try again after `seconds`.
+	Reason_REASON_SLOW_DOWN Reason = 2054
+	// The session has ended; sign in again.
+	Reason_REASON_SESSION_ENDED Reason = 2055
+	// The account has no password: it enters another way.
+	Reason_REASON_NO_PASSWORD Reason = 2056
+	// No new secret of an authenticator waits to be confirmed.
+	Reason_REASON_SECOND_FACTOR_NOT_BEGUN Reason = 2057
+	// The code is wrong, was used, or has run out.
+	Reason_REASON_CODE_NOT_VALID Reason = 2058 // Tokens, parts and callers.
+	// The token was good and no longer holds: it ran out, its session ended, or the
+	// account's roles changed. Ask for a new one.
+	Reason_REASON_TOKEN_EXPIRED Reason = 2150
+	// The session may only change its password.
+	Reason_REASON_PASSWORD_MUST_CHANGE Reason = 2151
+	// The session may only set up its second factor.
+	Reason_REASON_SECOND_FACTOR_MUST_BE_SET Reason = 2152
+	// The method wants a session that has shown its second factor.
+	Reason_REASON_STRONG_SESSION_WANTED Reason = 2153
+	// Too many calls of this person or address; again after `seconds`.
+	Reason_REASON_TOO_MANY_CALLS Reason = 2154
+	// The call was made by a page of another site.
+	Reason_REASON_CROSS_SITE Reason = 2155
+	// The part of linli that calls may not call this method.
+	Reason_REASON_PART_NOT_ALLOWED Reason = 2156
 )
 
 // Enum value maps for Reason.
@@ -852,6 +886,22 @@ var (
 		1971: "REASON_BACKUP_UNDER_WAY",
 		1972: "REASON_BACKUP_STEP",
 		1950: "REASON_BODY_TOO_SLOW",
+		2050: "REASON_WEAK_PASSWORD",
+		2051: "REASON_WRONG_PASSWORD",
+		2052: "REASON_NOT_SIGNED_IN",
+		2053: "REASON_SECOND_FACTOR_WANTED",
+		2054: "REASON_SLOW_DOWN",
+		2055: "REASON_SESSION_ENDED",
+		2056: "REASON_NO_PASSWORD",
+		2057: "REASON_SECOND_FACTOR_NOT_BEGUN",
+		2058: "REASON_CODE_NOT_VALID",
+		2150: "REASON_TOKEN_EXPIRED",
+		2151: "REASON_PASSWORD_MUST_CHANGE",
+		2152: "REASON_SECOND_FACTOR_MUST_BE_SET",
+		2153: "REASON_STRONG_SESSION_WANTED",
+		2154: "REASON_TOO_MANY_CALLS",
+		2155: "REASON_CROSS_SITE",
+		2156: "REASON_PART_NOT_ALLOWED",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":                 0,
@@ -1124,6 +1174,22 @@ var (
 		"REASON_BACKUP_UNDER_WAY":            1971,
 		"REASON_BACKUP_STEP":                 1972,
 		"REASON_BODY_TOO_SLOW":               1950,
+		"REASON_WEAK_PASSWORD":               2050,
+		"REASON_WRONG_PASSWORD":              2051,
+		"REASON_NOT_SIGNED_IN":               2052,
+		"REASON_SECOND_FACTOR_WANTED":        2053,
+		"REASON_SLOW_DOWN":                   2054,
+		"REASON_SESSION_ENDED":               2055,
+		"REASON_NO_PASSWORD":                 2056,
+		"REASON_SECOND_FACTOR_NOT_BEGUN":     2057,
+		"REASON_CODE_NOT_VALID":              2058,
+		"REASON_TOKEN_EXPIRED":               2150,
+		"REASON_PASSWORD_MUST_CHANGE":        2151,
+		"REASON_SECOND_FACTOR_MUST_BE_SET":   2152,
+		"REASON_STRONG_SESSION_WANTED":       2153,
+		"REASON_TOO_MANY_CALLS":              2154,
+		"REASON_CROSS_SITE":                  2155,
+		"REASON_PART_NOT_ALLOWED":            2156,
 	}
 )
 
@@ -1158,7 +1224,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xbc>\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x95B\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1444,7 +1510,23 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x13REASON_HOLD_EXPIRED\x10\xb2\x0f\x12\x1c\n" +
 	"\x17REASON_BACKUP_UNDER_WAY\x10\xb3\x0f\x12\x17\n" +
 	"\x12REASON_BACKUP_STEP\x10\xb4\x0f\x12\x19\n" +
-	"\x14REASON_BODY_TOO_SLOW\x10\x9e\x0fB\xb5\x01\n" +
+	"\x14REASON_BODY_TOO_SLOW\x10\x9e\x0f\x12\x19\n" +
+	"\x14REASON_WEAK_PASSWORD\x10\x82\x10\x12\x1a\n" +
+	"\x15REASON_WRONG_PASSWORD\x10\x83\x10\x12\x19\n" +
+	"\x14REASON_NOT_SIGNED_IN\x10\x84\x10\x12 \n" +
+	"\x1bREASON_SECOND_FACTOR_WANTED\x10\x85\x10\x12\x15\n" +
+	"\x10REASON_SLOW_DOWN\x10\x86\x10\x12\x19\n" +
+	"\x14REASON_SESSION_ENDED\x10\x87\x10\x12\x17\n" +
+	"\x12REASON_NO_PASSWORD\x10\x88\x10\x12#\n" +
+	"\x1eREASON_SECOND_FACTOR_NOT_BEGUN\x10\x89\x10\x12\x1a\n" +
+	"\x15REASON_CODE_NOT_VALID\x10\x8a\x10\x12\x19\n" +
+	"\x14REASON_TOKEN_EXPIRED\x10\xe6\x10\x12 \n" +
+	"\x1bREASON_PASSWORD_MUST_CHANGE\x10\xe7\x10\x12%\n" +
+	" REASON_SECOND_FACTOR_MUST_BE_SET\x10\xe8\x10\x12!\n" +
+	"\x1cREASON_STRONG_SESSION_WANTED\x10\xe9\x10\x12\x1a\n" +
+	"\x15REASON_TOO_MANY_CALLS\x10\xea\x10\x12\x16\n" +
+	"\x11REASON_CROSS_SITE\x10\xeb\x10\x12\x1c\n" +
+	"\x17REASON_PART_NOT_ALLOWED\x10\xec\x10B\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
