@@ -523,10 +523,11 @@ func (x *GetAccountResponse) GetAccount() *Account {
 }
 
 type ListAccountsRequest struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	OrganizationId string                 `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	PageSize       int32                  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken      string                 `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: everywhere.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	PageSize       int32  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken      string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1680,9 +1681,9 @@ const file_linli_registry_v1_account_proto_rawDesc = "" +
 	"\x11GetAccountRequest\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tB\x03\xe0A\x02R\x02id\"J\n" +
 	"\x12GetAccountResponse\x124\n" +
-	"\aaccount\x18\x01 \x01(\v2\x1a.linli.registry.v1.AccountR\aaccount\"\x8b\x01\n" +
-	"\x13ListAccountsRequest\x12,\n" +
-	"\x0forganization_id\x18\x01 \x01(\tB\x03\xe0A\x02R\x0eorganizationId\x12'\n" +
+	"\aaccount\x18\x01 \x01(\v2\x1a.linli.registry.v1.AccountR\aaccount\"\x8f\x01\n" +
+	"\x13ListAccountsRequest\x120\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18@R\x0eorganizationId\x12'\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -1751,15 +1752,15 @@ const file_linli_registry_v1_account_proto_rawDesc = "" +
 	"\fAccountState\x12\x1d\n" +
 	"\x19ACCOUNT_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14ACCOUNT_STATE_ACTIVE\x10\x01\x12\x18\n" +
-	"\x14ACCOUNT_STATE_LOCKED\x10\x022\x88\x0e\n" +
+	"\x14ACCOUNT_STATE_LOCKED\x10\x022\x87\x0e\n" +
 	"\x0eAccountService\x12\x86\x01\n" +
 	"\rCreateAccount\x12'.linli.registry.v1.CreateAccountRequest\x1a(.linli.registry.v1.CreateAccountResponse\"\"\xea\xdb\x18\a\n" +
 	"\x01\r\x10\x02(\x01\x82\xd3\xe4\x93\x02\x11:\x01*\"\f/v1/accounts\x12\x86\x01\n" +
 	"\n" +
 	"GetAccount\x12$.linli.registry.v1.GetAccountRequest\x1a%.linli.registry.v1.GetAccountResponse\"+\xea\xdb\x18\x05\n" +
-	"\x01\r\x10\x02\x82\xd3\xe4\x93\x02\x1cb\aaccount\x12\x11/v1/accounts/{id}\x12\xaf\x01\n" +
-	"\fListAccounts\x12&.linli.registry.v1.ListAccountsRequest\x1a'.linli.registry.v1.ListAccountsResponse\"N\xea\xdb\x18\x16\n" +
-	"\x01\r\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02.\x12,/v1/organizations/{organization_id}/accounts\x12\x8f\x01\n" +
+	"\x01\r\x10\x02\x82\xd3\xe4\x93\x02\x1cb\aaccount\x12\x11/v1/accounts/{id}\x12\xae\x01\n" +
+	"\fListAccounts\x12&.linli.registry.v1.ListAccountsRequest\x1a'.linli.registry.v1.ListAccountsResponse\"M\xea\xdb\x18\x05\n" +
+	"\x01\r\x10\x02\x82\xd3\xe4\x93\x02>Z.\x12,/v1/organizations/{organization_id}/accounts\x12\f/v1/accounts\x12\x8f\x01\n" +
 	"\tGrantRole\x12#.linli.registry.v1.GrantRoleRequest\x1a$.linli.registry.v1.GrantRoleResponse\"7\xea\xdb\x18\a\n" +
 	"\x01\r\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\aaccount\"\x18/v1/accounts/{id}/grants\x12\xa4\x01\n" +
 	"\n" +

@@ -51,8 +51,9 @@ type AccountServiceClient interface {
 	// of the tree.
 	GetAccount(ctx context.Context, in *GetAccountRequest, opts ...grpc.CallOption) (*GetAccountResponse, error)
 	// ListAccounts answers the accounts with a role in an organization or below
-	// it, the oldest first. Members and residents are not among them. Security
-	// administrators.
+	// it, and without an organization all there are, the oldest first. Members and
+	// residents are not among them. Security administrators. UNKNOWN_ORGANIZATION
+	// outside their part of the tree.
 	ListAccounts(ctx context.Context, in *ListAccountsRequest, opts ...grpc.CallOption) (*ListAccountsResponse, error)
 	// GrantRole gives an account a role in an organization. Security
 	// administrators. NOT_ONESELF for the own account, ADMINISTRATORS_ARE_SEPARATE,
@@ -257,8 +258,9 @@ type AccountServiceServer interface {
 	// of the tree.
 	GetAccount(context.Context, *GetAccountRequest) (*GetAccountResponse, error)
 	// ListAccounts answers the accounts with a role in an organization or below
-	// it, the oldest first. Members and residents are not among them. Security
-	// administrators.
+	// it, and without an organization all there are, the oldest first. Members and
+	// residents are not among them. Security administrators. UNKNOWN_ORGANIZATION
+	// outside their part of the tree.
 	ListAccounts(context.Context, *ListAccountsRequest) (*ListAccountsResponse, error)
 	// GrantRole gives an account a role in an organization. Security
 	// administrators. NOT_ONESELF for the own account, ADMINISTRATORS_ARE_SEPARATE,
