@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"strconv"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -124,7 +123,7 @@ func (s accounts) beginGrants(r kv.Reader, call access.Call, id string, said []*
 	var grants []*pb.RoleGrant
 	var kinds []account.Kind
 	for i, g := range said {
-		path, kind, err := s.grantPlace(r, call, g.GetOrganizationId(), field(i))
+		path, kind, err := s.placeInPart(r, call, g.GetOrganizationId(), field(i)+".organization_id")
 		if err != nil {
 			return nil, account.Account{}, err
 		}
@@ -142,10 +141,10 @@ func (s *Service) newGrant(call access.Call, number uint64, said *pb.RoleGrant, 
 	}
 }
 
-// grantPlace answers where a role is to hold. An organization that is not known
-// and one outside the caller's part get the same answer, and so does everywhere
-// for who may not act everywhere.
-func (s accounts) grantPlace(r kv.Reader, call access.Call, organizationID, field string) (scope.Path, account.Kind, error) {
+// placeInPart answers where an organization of the caller's part is, and what; ""
+// is everywhere. One that is not known and one outside the part get the same
+// answer, and so does everywhere for who may not act everywhere.
+func (s accounts) placeInPart(r kv.Reader, call access.Call, organizationID, field string) (scope.Path, account.Kind, error) {
 	path, kind, known := scope.Root, account.Everywhere, true
 	if organizationID != "" {
 		row, ok, err := s.organizations.Get(r, scope.All(), idKey(organizationID))
@@ -155,7 +154,7 @@ func (s accounts) grantPlace(r kv.Reader, call access.Call, organizationID, fiel
 		path, kind, known = scope.Path(row.Value.GetPath()), account.Kind(organizationKind(row.Value.GetKind())), ok
 	}
 	if !known || !call.Scope.Covers(path) {
-		return "", "", rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", strings.TrimPrefix(field+".organization_id", "."), "id", organizationID)
+		return "", "", rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", field, "id", organizationID)
 	}
 	return path, kind, nil
 }
@@ -177,7 +176,7 @@ func (s accounts) GetAccount(ctx context.Context, req *pb.GetAccountRequest) (*p
 func (s accounts) ListAccounts(ctx context.Context, req *pb.ListAccountsRequest) (*pb.ListAccountsResponse, error) {
 	call, reply := access.From(ctx), &pb.ListAccountsResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
-		path, _, err := s.grantPlace(r, call, req.GetOrganizationId(), "")
+		path, _, err := s.placeInPart(r, call, req.GetOrganizationId(), "organization_id")
 		if err != nil {
 			return err
 		}

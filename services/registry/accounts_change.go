@@ -64,7 +64,7 @@ func (s accounts) GrantRole(ctx context.Context, req *pb.GrantRoleRequest) (*pb.
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.GrantRoleResponse, error) {
 		out, err := s.change(tx, call, changing{id: req.GetId(), do: func(tx *store.Tx, before account.Account, next *pb.AccountRow) (account.Account, error) {
-			path, kind, err := s.grantPlace(tx, call, req.GetGrant().GetOrganizationId(), "grant")
+			path, kind, err := s.placeInPart(tx, call, req.GetGrant().GetOrganizationId(), "grant.organization_id")
 			if err != nil {
 				return before, err
 			}

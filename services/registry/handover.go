@@ -2,8 +2,6 @@ package registry
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -125,7 +123,9 @@ func (s *Service) applyHandOver(tx *store.Tx, e *typev1.EventRow) error {
 	}
 	for _, row := range page.Rows {
 		next := proto.CloneOf(row.Value)
-		next.Address, next.Id = toPerson(ev.GetToPerson()), passedOn(row.Value.GetId(), ev.GetToPerson())
+		next.Address = toPerson(ev.GetToPerson())
+		// As if it had been told to the colleague, so that it is told once.
+		next.Id = notice{address: next.GetAddress(), topic: next.GetTopic(), about: next.GetAbout(), fact: next.GetFact()}.id()
 		_, there, err := s.messages.By(tx, scope.All(), byMessageID, idKey(next.GetId()))
 		if err == nil && !there {
 			_, err = s.messages.Insert(tx, next)
@@ -135,13 +135,6 @@ func (s *Service) applyHandOver(tx *store.Tx, e *typev1.EventRow) error {
 		}
 	}
 	return nil
-}
-
-// passedOn is the id of a message that was passed on to somebody: the same each
-// time, so that it is passed on once.
-func passedOn(id, person string) string {
-	sum := sha256.Sum256([]byte("passed on\x00" + id + "\x00" + person))
-	return "msg_" + hex.EncodeToString(sum[:16])
 }
 
 // handOverFacts tell the colleague. Whose work it was stands in the account, and

@@ -10,6 +10,7 @@ import (
 
 	pb "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 
+	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/kv/key"
 	"github.com/linli-project/linli/pkg/scope"
@@ -27,10 +28,10 @@ const invitedAtOnce = 150
 // below it, slice by slice: what was answered is kept, whatever becomes of the
 // rest.
 func (s accounts) InviteMembers(req *pb.InviteMembersRequest, stream grpc.ServerStreamingServer[pb.InviteMembersResponse]) error {
-	ctx := stream.Context()
+	ctx, call := stream.Context(), access.From(stream.Context())
 	var at scope.Path
 	err := s.store.View(ctx, func(r kv.Reader) (err error) {
-		at, err = s.pathOf(r, req.GetOrganizationId())
+		at, _, err = s.placeInPart(r, call, req.GetOrganizationId(), "organization_id")
 		return err
 	})
 	if err != nil {

@@ -93,7 +93,7 @@ type AccountServiceClient interface {
 	// letter. Those who have one keep it unless `renew`, and are left out: a code is
 	// kept as a keyed hash only. Who lost the answer asks again with `renew`.
 	// Party staff of communities, officers of workplaces and branches; security
-	// administrators.
+	// administrators. UNKNOWN_ORGANIZATION outside their part of the tree.
 	InviteMembers(ctx context.Context, in *InviteMembersRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[InviteMembersResponse], error)
 	// NamePeople answers the names of officers and staff who signed or confirmed
 	// something, up to 100 at once, to their colleagues: one of the organizations of
@@ -300,7 +300,7 @@ type AccountServiceServer interface {
 	// letter. Those who have one keep it unless `renew`, and are left out: a code is
 	// kept as a keyed hash only. Who lost the answer asks again with `renew`.
 	// Party staff of communities, officers of workplaces and branches; security
-	// administrators.
+	// administrators. UNKNOWN_ORGANIZATION outside their part of the tree.
 	InviteMembers(*InviteMembersRequest, grpc.ServerStreamingServer[InviteMembersResponse]) error
 	// NamePeople answers the names of officers and staff who signed or confirmed
 	// something, up to 100 at once, to their colleagues: one of the organizations of
