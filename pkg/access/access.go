@@ -29,6 +29,8 @@ type Caller struct {
 	Chosen int
 	// Strong says that the session has shown a second factor.
 	Strong bool
+	// Limit is what the session may do only.
+	Limit Limit
 }
 
 // Scope answers what the caller may see with any of the roles; with none

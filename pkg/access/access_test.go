@@ -17,11 +17,11 @@ func TestDevToken_ComesBackAsWritten(t *testing.T) {
 		{Role: typev1.Role_ROLE_COMMITTEE_STAFF, Path: "/430100/430101/430101002/430101002001/"},
 		{Role: typev1.Role_ROLE_SYSTEM_ADMIN, Path: scope.Root},
 	}
-	got, err := access.DevAuthenticator().Authenticate(access.DevToken("熊娜", grants...))
+	got, err := access.DevAuthenticator().Authenticate(t.Context(), access.DevToken("熊娜", grants...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (access.Caller{Person: "熊娜", Grants: grants}); !reflect.DeepEqual(got, want) {
+	if want := (access.Caller{Person: "熊娜", Grants: grants, Strong: true}); !reflect.DeepEqual(got, want) {
 		t.Fatalf("got %+v", got)
 	}
 }
@@ -38,17 +38,17 @@ func TestDevAuthenticator_RefusesWhatIsNotAToken(t *testing.T) {
 	for _, token := range []string{"", "dev.", "dev.%%%", "dev.e30", "Bearer", "dev.eyJwZXJzb24iOiJhIiwieCI6MX0",
 		access.DevToken(""), access.DevToken("a", access.Grant{Role: typev1.Role_ROLE_MEMBER, Path: "no/slashes"}),
 		access.DevToken("a", access.Grant{Role: 99, Path: "/"})} {
-		if _, err := access.DevAuthenticator().Authenticate(token); reason(err) != "UNAUTHENTICATED" {
+		if _, err := access.DevAuthenticator().Authenticate(t.Context(), token); reason(err) != "UNAUTHENTICATED" {
 			t.Errorf("%q: %v", token, err)
 		}
 	}
 }
 
 func TestNoAuthenticator_NamesADevelopmentToken(t *testing.T) {
-	if _, err := access.NoAuthenticator().Authenticate(access.DevToken("a")); reason(err) != "DEVELOPMENT_TOKEN" {
+	if _, err := access.NoAuthenticator().Authenticate(t.Context(), access.DevToken("a")); reason(err) != "DEVELOPMENT_TOKEN" {
 		t.Errorf("got %v", err)
 	}
-	if _, err := access.NoAuthenticator().Authenticate("x"); reason(err) != "UNAUTHENTICATED" {
+	if _, err := access.NoAuthenticator().Authenticate(t.Context(), "x"); reason(err) != "UNAUTHENTICATED" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -56,7 +56,7 @@ func TestNoAuthenticator_NamesADevelopmentToken(t *testing.T) {
 func FuzzDevAuthenticator(f *testing.F) {
 	f.Add(access.DevToken("a", access.Grant{Role: typev1.Role_ROLE_MEMBER, Path: "/"}))
 	f.Fuzz(func(t *testing.T, token string) {
-		c, err := access.DevAuthenticator().Authenticate(token)
+		c, err := access.DevAuthenticator().Authenticate(t.Context(), token)
 		if err == nil && c.Person == "" {
 			t.Fatal("a caller without a person")
 		}

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"strings"
@@ -17,9 +18,11 @@ const largestToken = 4096
 
 // Authenticator turns a bearer token into a caller.
 type Authenticator interface {
-	// Authenticate answers UNAUTHENTICATED for a token that does not verify
-	// and DEVELOPMENT_TOKEN for a development token where none is taken.
-	Authenticate(token string) (Caller, error)
+	// Authenticate answers UNAUTHENTICATED for a token that does not verify,
+	// TOKEN_EXPIRED for one that did and no longer holds, and DEVELOPMENT_TOKEN
+	// for a development token where none is taken; any other error when it cannot
+	// be told now.
+	Authenticate(ctx context.Context, token string) (Caller, error)
 }
 
 // tokenBody is the JSON inside a development token.
@@ -57,7 +60,7 @@ func unauthenticated() *rule.Error { return rule.New(rule.Denied, "UNAUTHENTICAT
 
 type noAuthenticator struct{}
 
-func (noAuthenticator) Authenticate(token string) (Caller, error) {
+func (noAuthenticator) Authenticate(_ context.Context, token string) (Caller, error) {
 	if strings.HasPrefix(token, DevPrefix) {
 		return Caller{}, rule.New(rule.Denied, "DEVELOPMENT_TOKEN", "")
 	}
@@ -66,7 +69,7 @@ func (noAuthenticator) Authenticate(token string) (Caller, error) {
 
 type devAuthenticator struct{}
 
-func (devAuthenticator) Authenticate(token string) (Caller, error) {
+func (devAuthenticator) Authenticate(_ context.Context, token string) (Caller, error) {
 	text, ok := strings.CutPrefix(token, DevPrefix)
 	if !ok || len(text) > largestToken {
 		return Caller{}, unauthenticated()
@@ -81,7 +84,7 @@ func (devAuthenticator) Authenticate(token string) (Caller, error) {
 	if err := d.Decode(&body); err != nil || body.Person == "" || d.More() {
 		return Caller{}, unauthenticated()
 	}
-	c := Caller{Person: body.Person}
+	c := Caller{Person: body.Person, Strong: true}
 	for _, g := range body.Grants {
 		role, known := RoleOf(g.Role)
 		path := scope.Path(g.Organization)

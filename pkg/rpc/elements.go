@@ -210,7 +210,7 @@ func authenticate(a access.Authenticator, table rules) elementFunc {
 		if given == "" && table[info.method].access.GetOpen() {
 			return next(ctx, req) // as nobody
 		}
-		who, err := a.Authenticate(strings.TrimSpace(token))
+		who, err := a.Authenticate(ctx, strings.TrimSpace(token))
 		if err != nil {
 			return nil, err
 		}

@@ -92,7 +92,8 @@ func codeOf(e *rule.Error) codes.Code {
 	case rule.Exhausted:
 		return codes.ResourceExhausted
 	case rule.Denied:
-		if e.Reason == "UNAUTHENTICATED" || e.Reason == "DEVELOPMENT_TOKEN" {
+		switch e.Reason {
+		case "UNAUTHENTICATED", "TOKEN_EXPIRED", "DEVELOPMENT_TOKEN":
 			return codes.Unauthenticated
 		}
 		return codes.PermissionDenied

@@ -20,11 +20,13 @@ import (
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/password"
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/run"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/registry/internal/account"
 	"github.com/linli-project/linli/services/registry/internal/campaign"
 	"github.com/linli-project/linli/services/registry/internal/reportin"
 )
@@ -53,12 +55,15 @@ type Service struct {
 	mailer   Mailer
 	outside  outside
 	http     *http.Client
+	// passwords hashes what people sign in with.
+	passwords *password.Hasher
 	// readPolicies are the policies as they were read last.
 	readPolicies copies.Documents
 	tables
 	policyTables
 	inboxTables
 	campaignTables
+	accountTables
 }
 
 // New makes the service over its store.
@@ -66,12 +71,17 @@ func New(d Deps) (*Service, error) {
 	if d.Store == nil || d.IDs == nil || d.Log == nil {
 		return nil, errors.New("registry: store, ids and log are needed")
 	}
+	hasher, err := password.NewHasher()
+	if err != nil {
+		return nil, err
+	}
 	return &Service{
 		store: d.Store, ids: d.IDs, log: d.Log, pager: table.NewPager(d.Store.Keyring()),
 		shanghai: clock.Shanghai(), tables: newTables(),
 		policyTables: newPolicyTables(), inboxTables: newInboxTables(),
-		campaignTables: newCampaignTables(),
-		mailer:         d.Mailer, outside: outside{own: d.OwnNetwork}, http: webhookClient(outside{own: d.OwnNetwork}),
+		campaignTables: newCampaignTables(), accountTables: newAccountTables(),
+		passwords: hasher,
+		mailer:    d.Mailer, outside: outside{own: d.OwnNetwork}, http: webhookClient(outside{own: d.OwnNetwork}),
 	}, nil
 }
 
@@ -84,6 +94,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterPolicyServiceServer(r, policies{Service: s})
 	pb.RegisterInboxServiceServer(r, inbox{Service: s})
 	pb.RegisterCampaignServiceServer(r, campaigns{Service: s})
+	pb.RegisterAccountServiceServer(r, accounts{Service: s})
 }
 
 // OrganizationPath answers where an organization stands, for the door.
@@ -106,6 +117,10 @@ func (s *Service) Reactions() []events.Consumer {
 		Subjects: []string{"linli.registry.member.*", "linli.registry.report_in.*"},
 		Apply:    s.applyFigures,
 	}, events.Consumer{
+		Name: "registry-hand-overs", From: "registry", Kind: events.Fact,
+		Subjects: []string{"linli.registry.work.handed_over"},
+		Apply:    s.applyHandOver,
+	}, events.Consumer{
 		Name: "registry-moves", From: "registry", Kind: events.Fact,
 		Subjects: []string{"linli.registry.member.*"},
 		Apply:    s.applyMoves,
@@ -123,11 +138,12 @@ func (s *Service) Jobs() []run.Job {
 
 // Charts are the room's state machines.
 func Charts() []rule.Chart {
-	return []rule.Chart{reportin.Machine().Chart(), campaign.Exclusions().Chart()}
+	return []rule.Chart{reportin.Machine().Chart(), campaign.Exclusions().Chart(), account.Machine().Chart()}
 }
 
 // Tables are what fsck walks.
 func (s *Service) Tables() []table.Checker {
 	return []table.Checker{s.organizations, s.members, s.reportIns, s.imports, s.slices, s.figures, s.policies, s.policyVersions,
-		s.messages, s.contacts, s.webhooks, s.deliveries, s.templates, s.waiting, s.rounds, s.campaigns, s.exclusions, s.places, s.days}
+		s.messages, s.contacts, s.webhooks, s.deliveries, s.templates, s.waiting, s.rounds, s.campaigns, s.exclusions, s.places, s.days,
+		s.accounts, s.administrators, s.firstLinks}
 }

@@ -2530,7 +2530,7 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\fLetterFormat\x12\x1d\n" +
 	"\x19LETTER_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11LETTER_FORMAT_CSV\x10\x01\x12\x16\n" +
-	"\x12LETTER_FORMAT_XLSX\x10\x022\xcd\v\n" +
+	"\x12LETTER_FORMAT_XLSX\x10\x022\xcf\v\n" +
 	"\x11EvaluationService\x12\xac\x01\n" +
 	"\vListEntries\x12'.linli.evaluation.v1.ListEntriesRequest\x1a(.linli.evaluation.v1.ListEntriesResponse\"J\xea\xdb\x18\x16\n" +
 	"\x04\x05\x06\x03\x02\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x02*\x12(/v1/organizations/{community_id}/entries\x12\x87\x01\n" +
@@ -2548,9 +2548,10 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\vListLetters\x12'.linli.evaluation.v1.ListLettersRequest\x1a(.linli.evaluation.v1.ListLettersResponse\"/\xea\xdb\x18\x06\n" +
 	"\x02\x02\x01\x10\x02\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/cycles/{cycle_id}/letters\x12\x88\x01\n" +
 	"\tGetLetter\x12%.linli.evaluation.v1.GetLetterRequest\x1a&.linli.evaluation.v1.GetLetterResponse\",\xea\xdb\x18\b\n" +
-	"\x04\x02\a\x05\x01\x10\x02\x82\xd3\xe4\x93\x02\x1ab\x06letter\x12\x10/v1/letters/{id}\x12q\n" +
-	"\fRenderLetter\x12(.linli.evaluation.v1.RenderLetterRequest\x1a).linli.evaluation.v1.RenderLetterResponse\"\f\xea\xdb\x18\b\n" +
-	"\x04\x02\a\x05\x01\x10\x02B\xe3\x01\n" +
+	"\x04\x02\a\x05\x01\x10\x02\x82\xd3\xe4\x93\x02\x1ab\x06letter\x12\x10/v1/letters/{id}\x12s\n" +
+	"\fRenderLetter\x12(.linli.evaluation.v1.RenderLetterRequest\x1a).linli.evaluation.v1.RenderLetterResponse\"\x0e\xea\xdb\x18\n" +
+	"\n" +
+	"\x04\x02\a\x05\x01\x10\x02X\x01B\xe3\x01\n" +
 	"\x17com.linli.evaluation.v1B\x0fEvaluationProtoP\x01ZIgithub.com/linli-project/linli/proto/gen/linli/evaluation/v1;evaluationv1\xa2\x02\x03LEX\xaa\x02\x13Linli.Evaluation.V1\xca\x02\x13Linli\\Evaluation\\V1\xe2\x02\x1fLinli\\Evaluation\\V1\\GPBMetadata\xea\x02\x15Linli::Evaluation::V1b\x06proto3"
 
 var (

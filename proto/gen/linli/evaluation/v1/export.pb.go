@@ -721,16 +721,16 @@ const file_linli_evaluation_v1_export_proto_rawDesc = "" +
 	"\x1fLEDGER_EXPORT_STATE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19LEDGER_EXPORT_STATE_ASKED\x10\x01\x12 \n" +
 	"\x1cLEDGER_EXPORT_STATE_APPROVED\x10\x02\x12\x1f\n" +
-	"\x1bLEDGER_EXPORT_STATE_REFUSED\x10\x032\xde\x05\n" +
+	"\x1bLEDGER_EXPORT_STATE_REFUSED\x10\x032\xe4\x05\n" +
 	"\x13LedgerExportService\x12\xc8\x01\n" +
 	"\x0fAskLedgerExport\x12+.linli.evaluation.v1.AskLedgerExportRequest\x1a,.linli.evaluation.v1.AskLedgerExportResponse\"Z\xea\xdb\x18\x15\n" +
-	"\x01\x05\x10\x01\x1a\fcommunity_id(\x01\x82\xd3\xe4\x93\x02;:\x01*b\x06export\"./v1/organizations/{community_id}/ledgerExports\x12\xb2\x01\n" +
-	"\x12AnswerLedgerExport\x12..linli.evaluation.v1.AnswerLedgerExportRequest\x1a/.linli.evaluation.v1.AnswerLedgerExportResponse\";\xea\xdb\x18\a\n" +
-	"\x01\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02*:\x01*b\x06export\"\x1d/v1/ledgerExports/{id}:answer\x12\xc1\x01\n" +
+	"\x01\x05\x10\x01\x1a\fcommunity_id(\x01\x82\xd3\xe4\x93\x02;:\x01*b\x06export\"./v1/organizations/{community_id}/ledgerExports\x12\xb4\x01\n" +
+	"\x12AnswerLedgerExport\x12..linli.evaluation.v1.AnswerLedgerExportRequest\x1a/.linli.evaluation.v1.AnswerLedgerExportResponse\"=\xea\xdb\x18\t\n" +
+	"\x01\x05\x10\x02(\x01@\x01\x82\xd3\xe4\x93\x02*:\x01*b\x06export\"\x1d/v1/ledgerExports/{id}:answer\x12\xc1\x01\n" +
 	"\x11ListLedgerExports\x12-.linli.evaluation.v1.ListLedgerExportsRequest\x1a..linli.evaluation.v1.ListLedgerExportsResponse\"M\xea\xdb\x18\x13\n" +
-	"\x01\x05\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x020\x12./v1/organizations/{community_id}/ledgerExports\x12\x82\x01\n" +
-	"\x12RenderLedgerExport\x12..linli.evaluation.v1.RenderLedgerExportRequest\x1a/.linli.evaluation.v1.RenderLedgerExportResponse\"\v\xea\xdb\x18\a\n" +
-	"\x01\x05\x10\x02(\x01B\xdf\x01\n" +
+	"\x01\x05\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x020\x12./v1/organizations/{community_id}/ledgerExports\x12\x86\x01\n" +
+	"\x12RenderLedgerExport\x12..linli.evaluation.v1.RenderLedgerExportRequest\x1a/.linli.evaluation.v1.RenderLedgerExportResponse\"\x0f\xea\xdb\x18\v\n" +
+	"\x01\x05\x10\x02(\x01@\x01X\x01B\xdf\x01\n" +
 	"\x17com.linli.evaluation.v1B\vExportProtoP\x01ZIgithub.com/linli-project/linli/proto/gen/linli/evaluation/v1;evaluationv1\xa2\x02\x03LEX\xaa\x02\x13Linli.Evaluation.V1\xca\x02\x13Linli\\Evaluation\\V1\xe2\x02\x1fLinli\\Evaluation\\V1\\GPBMetadata\xea\x02\x15Linli::Evaluation::V1b\x06proto3"
 
 var (

@@ -535,14 +535,13 @@ const file_linli_projects_v1_letter_proto_rawDesc = "" +
 	"\x1fRenderApplicationLetterResponse\x12\x1b\n" +
 	"\tfile_name\x18\x01 \x01(\tR\bfileName\x12!\n" +
 	"\fcontent_type\x18\x02 \x01(\tR\vcontentType\x12\x18\n" +
-	"\acontent\x18\x03 \x01(\fR\acontent2\xe4\x02\n" +
+	"\acontent\x18\x03 \x01(\fR\acontent2\xe6\x02\n" +
 	"\rLetterService\x12\xbf\x01\n" +
 	"\x14GetApplicationLetter\x12..linli.projects.v1.GetApplicationLetterRequest\x1a/.linli.projects.v1.GetApplicationLetterResponse\"F\xea\xdb\x18\n" +
 	"\n" +
-	"\x06\x02\x04\x05\x03\a\x06\x10\x02\x82\xd3\xe4\x93\x022b\x06letter\x12(/v1/applications/{application_id}/letter\x12\x90\x01\n" +
-	"\x17RenderApplicationLetter\x121.linli.projects.v1.RenderApplicationLetterRequest\x1a2.linli.projects.v1.RenderApplicationLetterResponse\"\x0e\xea\xdb\x18\n" +
-	"\n" +
-	"\x06\x02\x04\x05\x03\a\x06\x10\x02B\xd1\x01\n" +
+	"\x06\x02\x04\x05\x03\a\x06\x10\x02\x82\xd3\xe4\x93\x022b\x06letter\x12(/v1/applications/{application_id}/letter\x12\x92\x01\n" +
+	"\x17RenderApplicationLetter\x121.linli.projects.v1.RenderApplicationLetterRequest\x1a2.linli.projects.v1.RenderApplicationLetterResponse\"\x10\xea\xdb\x18\f\n" +
+	"\x06\x02\x04\x05\x03\a\x06\x10\x02X\x01B\xd1\x01\n" +
 	"\x15com.linli.projects.v1B\vLetterProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/projects/v1;projectsv1\xa2\x02\x03LPX\xaa\x02\x11Linli.Projects.V1\xca\x02\x11Linli\\Projects\\V1\xe2\x02\x1dLinli\\Projects\\V1\\GPBMetadata\xea\x02\x13Linli::Projects::V1b\x06proto3"
 
 var (

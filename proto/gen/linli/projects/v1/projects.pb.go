@@ -4012,7 +4012,7 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\tDirection\x12\x19\n" +
 	"\x15DIRECTION_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fDIRECTION_UP\x10\x01\x12\x12\n" +
-	"\x0eDIRECTION_DOWN\x10\x022\xcd\x15\n" +
+	"\x0eDIRECTION_DOWN\x10\x022\xd1\x15\n" +
 	"\x0fProjectsService\x12\xa9\x01\n" +
 	"\n" +
 	"CreateCall\x12$.linli.projects.v1.CreateCallRequest\x1a%.linli.projects.v1.CreateCallResponse\"N\xea\xdb\x18\x14\n" +
@@ -4044,9 +4044,9 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\x01\b\x10\x02(\x01\x82\xd3\xe4\x93\x024:\x01*b\x05sheet\"(/v1/applications/{application_id}/sheets\x12\x95\x01\n" +
 	"\n" +
 	"ListSheets\x12$.linli.projects.v1.ListSheetsRequest\x1a%.linli.projects.v1.ListSheetsResponse\":\xea\xdb\x18\x06\n" +
-	"\x02\x02\b\x10\x02\x82\xd3\xe4\x93\x02*\x12(/v1/applications/{application_id}/sheets\x12s\n" +
-	"\x0fExportSelection\x12).linli.projects.v1.ExportSelectionRequest\x1a*.linli.projects.v1.ExportSelectionResponse\"\t\xea\xdb\x18\x05\n" +
-	"\x01\x02\x10\x02\x12\xa2\x01\n" +
+	"\x02\x02\b\x10\x02\x82\xd3\xe4\x93\x02*\x12(/v1/applications/{application_id}/sheets\x12w\n" +
+	"\x0fExportSelection\x12).linli.projects.v1.ExportSelectionRequest\x1a*.linli.projects.v1.ExportSelectionResponse\"\r\xea\xdb\x18\t\n" +
+	"\x01\x02\x10\x02@\x01X\x01\x12\xa2\x01\n" +
 	"\x10RankApplications\x12*.linli.projects.v1.RankApplicationsRequest\x1a+.linli.projects.v1.RankApplicationsResponse\"5\xea\xdb\x18\x05\n" +
 	"\x01\x02\x10\x02\x82\xd3\xe4\x93\x02&b\aranking\x12\x1b/v1/calls/{call_id}/rankingB\xd3\x01\n" +
 	"\x15com.linli.projects.v1B\rProjectsProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/projects/v1;projectsv1\xa2\x02\x03LPX\xaa\x02\x11Linli.Projects.V1\xca\x02\x11Linli\\Projects\\V1\xe2\x02\x1dLinli\\Projects\\V1\\GPBMetadata\xea\x02\x13Linli::Projects::V1b\x06proto3"

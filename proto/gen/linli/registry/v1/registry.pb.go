@@ -3080,18 +3080,21 @@ const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\x19REPORT_IN_STATE_SUBMITTED\x10\x01\x12\x1c\n" +
 	"\x18REPORT_IN_STATE_ACCEPTED\x10\x02\x12\x1c\n" +
 	"\x18REPORT_IN_STATE_RETURNED\x10\x03\x12\x19\n" +
-	"\x15REPORT_IN_STATE_ENDED\x1022\xd1\x12\n" +
-	"\x0fRegistryService\x12\x85\x01\n" +
-	"\x13ImportOrganizations\x12-.linli.registry.v1.ImportOrganizationsRequest\x1a..linli.registry.v1.ImportOrganizationsResponse\"\r\xea\xdb\x18\t\n" +
-	"\x03\f\x01\x02\x10\x02(\x01(\x01\x12\x9c\x01\n" +
-	"\x0fGetOrganization\x12).linli.registry.v1.GetOrganizationRequest\x1a*.linli.registry.v1.GetOrganizationResponse\"2\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02&b\forganization\x12\x16/v1/organizations/{id}\x12\x8f\x01\n" +
+	"\x15REPORT_IN_STATE_ENDED\x1022\x95\x13\n" +
+	"\x0fRegistryService\x12\x87\x01\n" +
+	"\x13ImportOrganizations\x12-.linli.registry.v1.ImportOrganizationsRequest\x1a..linli.registry.v1.ImportOrganizationsResponse\"\x0f\xea\xdb\x18\v\n" +
+	"\x03\f\x01\x02\x10\x02(\x01X\x01(\x01\x12\xb1\x01\n" +
+	"\x0fGetOrganization\x12).linli.registry.v1.GetOrganizationRequest\x1a*.linli.registry.v1.GetOrganizationResponse\"G\xea\xdb\x18\x17\x10\x02R\agatewayR\n" +
+	"evaluation\x82\xd3\xe4\x93\x02&b\forganization\x12\x16/v1/organizations/{id}\x12\x8f\x01\n" +
 	"\x11ListOrganizations\x12+.linli.registry.v1.ListOrganizationsRequest\x1a,.linli.registry.v1.ListOrganizationsResponse\"\x1f\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/organizations\x12\x82\x01\n" +
-	"\x15BatchGetOrganizations\x12/.linli.registry.v1.BatchGetOrganizationsRequest\x1a0.linli.registry.v1.BatchGetOrganizationsResponse\"\x06\xea\xdb\x18\x02\x10\x02\x12p\n" +
-	"\fImportRoster\x12&.linli.registry.v1.ImportRosterRequest\x1a'.linli.registry.v1.ImportRosterResponse\"\r\xea\xdb\x18\t\n" +
-	"\x03\x02\a\x05\x10\x02(\x01(\x01\x12~\n" +
-	"\tGetMember\x12#.linli.registry.v1.GetMemberRequest\x1a$.linli.registry.v1.GetMemberResponse\"&\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02\x1ab\x06member\x12\x10/v1/members/{id}\x12\xae\x01\n" +
-	"\vListMembers\x12%.linli.registry.v1.ListMembersRequest\x1a&.linli.registry.v1.ListMembersResponse\"P\xea\xdb\x18\x19\n" +
-	"\x04\x02\x03\a\x05\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02-\x12+/v1/organizations/{organization_id}/members\x12\x98\x01\n" +
+	"\x15BatchGetOrganizations\x12/.linli.registry.v1.BatchGetOrganizationsRequest\x1a0.linli.registry.v1.BatchGetOrganizationsResponse\"\x06\xea\xdb\x18\x02\x10\x02\x12r\n" +
+	"\fImportRoster\x12&.linli.registry.v1.ImportRosterRequest\x1a'.linli.registry.v1.ImportRosterResponse\"\x0f\xea\xdb\x18\v\n" +
+	"\x03\x02\a\x05\x10\x02(\x01X\x01(\x01\x12\x93\x01\n" +
+	"\tGetMember\x12#.linli.registry.v1.GetMemberRequest\x1a$.linli.registry.v1.GetMemberResponse\";\xea\xdb\x18\x17\x10\x02R\agatewayR\n" +
+	"evaluation\x82\xd3\xe4\x93\x02\x1ab\x06member\x12\x10/v1/members/{id}\x12\xc3\x01\n" +
+	"\vListMembers\x12%.linli.registry.v1.ListMembersRequest\x1a&.linli.registry.v1.ListMembersResponse\"e\xea\xdb\x18.\n" +
+	"\x04\x02\x03\a\x05\x10\x01\x1a\x0forganization_idR\agatewayR\n" +
+	"evaluation\x82\xd3\xe4\x93\x02-\x12+/v1/organizations/{organization_id}/members\x12\x98\x01\n" +
 	"\x0eSubmitReportIn\x12(.linli.registry.v1.SubmitReportInRequest\x1a).linli.registry.v1.SubmitReportInResponse\"1\xea\xdb\x18\n" +
 	"\n" +
 	"\x04\t\a\x05\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1d:\x01*b\treport_in\"\r/v1/reportIns\x12\xac\x01\n" +

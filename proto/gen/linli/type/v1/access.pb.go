@@ -212,7 +212,19 @@ type Access struct {
 	// call id, no log line, no count, no audit line, no idempotency key. What the
 	// request holds (a code drawn by lot) decides. Only with SCOPE_KIND_NONE,
 	// without roles and without mutates.
-	Anonymous     bool `protobuf:"varint,6,opt,name=anonymous,proto3" json:"anonymous,omitempty"`
+	Anonymous bool `protobuf:"varint,6,opt,name=anonymous,proto3" json:"anonymous,omitempty"`
+	// Only a session that has shown a second factor: exports. Who may call only as
+	// an administrator needs it for every method.
+	Strong bool `protobuf:"varint,8,opt,name=strong,proto3" json:"strong,omitempty"`
+	// Answered, too, to a session that may only do one thing: "password", change
+	// its password; "factor", set up its second factor. Everything else is refused
+	// to such a session.
+	Limits []string `protobuf:"bytes,9,rep,name=limits,proto3" json:"limits,omitempty"`
+	// The parts of linli that may call it, by the names on their certificates;
+	// none named = the gateway alone. Looked at where parts talk over TLS.
+	Callers []string `protobuf:"bytes,10,rep,name=callers,proto3" json:"callers,omitempty"`
+	// It costs many times a usual call: a person may call it less often.
+	Costly        bool `protobuf:"varint,11,opt,name=costly,proto3" json:"costly,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -296,6 +308,34 @@ func (x *Access) GetAnonymous() bool {
 	return false
 }
 
+func (x *Access) GetStrong() bool {
+	if x != nil {
+		return x.Strong
+	}
+	return false
+}
+
+func (x *Access) GetLimits() []string {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *Access) GetCallers() []string {
+	if x != nil {
+		return x.Callers
+	}
+	return nil
+}
+
+func (x *Access) GetCostly() bool {
+	if x != nil {
+		return x.Costly
+	}
+	return false
+}
+
 var file_linli_type_v1_access_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
@@ -319,7 +359,7 @@ var File_linli_type_v1_access_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_access_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/access.proto\x12\rlinli.type.v1\x1a google/protobuf/descriptor.proto\"\xe0\x01\n" +
+	"\x1alinli/type/v1/access.proto\x12\rlinli.type.v1\x1a google/protobuf/descriptor.proto\"\xc2\x02\n" +
 	"\x06Access\x12)\n" +
 	"\x05roles\x18\x01 \x03(\x0e2\x13.linli.type.v1.RoleR\x05roles\x12.\n" +
 	"\x05scope\x18\x02 \x01(\x0e2\x18.linli.type.v1.ScopeKindR\x05scope\x12\x14\n" +
@@ -327,7 +367,12 @@ const file_linli_type_v1_access_proto_rawDesc = "" +
 	"\bdev_only\x18\x04 \x01(\bR\adevOnly\x12\x18\n" +
 	"\amutates\x18\x05 \x01(\bR\amutates\x12\x12\n" +
 	"\x04open\x18\a \x01(\bR\x04open\x12\x1c\n" +
-	"\tanonymous\x18\x06 \x01(\bR\tanonymous*\x80\x03\n" +
+	"\tanonymous\x18\x06 \x01(\bR\tanonymous\x12\x16\n" +
+	"\x06strong\x18\b \x01(\bR\x06strong\x12\x16\n" +
+	"\x06limits\x18\t \x03(\tR\x06limits\x12\x18\n" +
+	"\acallers\x18\n" +
+	" \x03(\tR\acallers\x12\x16\n" +
+	"\x06costly\x18\v \x01(\bR\x06costly*\x80\x03\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ROLE_CITY_OFFICER\x10\x01\x12\x19\n" +

@@ -517,7 +517,40 @@ const (
 	// The file has no bytes.
 	Reason_REASON_FILE_EMPTY Reason = 1792
 	// The query of the address has a parameter that the call does not take.
-	Reason_REASON_UNKNOWN_PARAMETER Reason = 1793 // Boards, sheets, cards and letters, further.
+	Reason_REASON_UNKNOWN_PARAMETER Reason = 1793
+	// The login is somebody's.
+	Reason_REASON_LOGIN_TAKEN Reason = 2000
+	// The person at the identity provider has an account.
+	Reason_REASON_SUBJECT_TAKEN Reason = 2001
+	// An administrator has no other role: `role` does not go with `held`.
+	Reason_REASON_ADMINISTRATORS_ARE_SEPARATE Reason = 2002
+	// Nobody changes the own account.
+	Reason_REASON_NOT_ONESELF Reason = 2003
+	// Nobody would be left who keeps the accounts everywhere.
+	Reason_REASON_LAST_ADMINISTRATOR Reason = 2004
+	// The role `role` is not given at organizations of the kind `kind`.
+	Reason_REASON_ROLE_NOT_THERE Reason = 2005
+	// Nobody gives the role `role`: a member has it by the roster, a resident by
+	// the own sign-in.
+	Reason_REASON_ROLE_NOT_GIVEN Reason = 2006
+	// The account has the role `role` there already.
+	Reason_REASON_ROLE_HELD Reason = 2007
+	// The account is a member's or a resident's: it has no login, and takes no
+	// role or password.
+	Reason_REASON_NO_LOGIN Reason = 2008
+	// The account has roles outside the caller's part as well; a security
+	// administrator of all of it does this.
+	Reason_REASON_STANDS_ELSEWHERE Reason = 2009
+	// The account's only role: it is locked instead.
+	Reason_REASON_LAST_ROLE Reason = 2010
+	// An account has at most 16 roles.
+	Reason_REASON_TOO_MANY_ROLES Reason = 2011
+	// Work is handed to somebody with the same role in the same organization who
+	// is neither locked nor away.
+	Reason_REASON_NOT_A_COLLEAGUE Reason = 2012
+	// The code of the first link is wrong, used or too old, or there is an
+	// administrator. A start without one prints another.
+	Reason_REASON_FIRST_LINK_NOT_VALID Reason = 2013 // Boards, sheets, cards and letters, further.
 	// Nobody proposes the own honor, objects to it or handles an objection to it.
 	Reason_REASON_HONOR_OF_ONESELF Reason = 1820
 	// The sheets of the community hold the caller's own.
@@ -544,6 +577,40 @@ const (
 	Reason_REASON_BACKUP_STEP Reason = 1972
 	// The body came too slowly, or stopped.
 	Reason_REASON_BODY_TOO_SLOW Reason = 1950
+	// The password is one that is guessed early; `rule` says what it must be.
+	Reason_REASON_WEAK_PASSWORD Reason = 2050
+	// The old password is not the right one.
+	Reason_REASON_WRONG_PASSWORD Reason = 2051
+	// Login, password or second factor is wrong, or the account is locked: which,
+	// is not told.
+	Reason_REASON_NOT_SIGNED_IN Reason = 2052
+	// The password was right; a code of the authenticator, or a recovery code, is wanted.
+	Reason_REASON_SECOND_FACTOR_WANTED Reason = 2053
+	// There were failures: try again after `seconds`.
+	Reason_REASON_SLOW_DOWN Reason = 2054
+	// The session has ended; sign in again.
+	Reason_REASON_SESSION_ENDED Reason = 2055
+	// The account has no password: it enters another way.
+	Reason_REASON_NO_PASSWORD Reason = 2056
+	// No new secret of an authenticator waits to be confirmed.
+	Reason_REASON_SECOND_FACTOR_NOT_BEGUN Reason = 2057
+	// The code is wrong, was used, or has run out.
+	Reason_REASON_CODE_NOT_VALID Reason = 2058 // Tokens, parts and callers.
+	// The token was good and no longer holds: it ran out, its session ended, or the
+	// account's roles changed. Ask for a new one.
+	Reason_REASON_TOKEN_EXPIRED Reason = 2150
+	// The session may only change its password.
+	Reason_REASON_PASSWORD_MUST_CHANGE Reason = 2151
+	// The session may only set up its second factor.
+	Reason_REASON_SECOND_FACTOR_MUST_BE_SET Reason = 2152
+	// The method wants a session that has shown its second factor.
+	Reason_REASON_STRONG_SESSION_WANTED Reason = 2153
+	// Too many calls of this person or address; again after `seconds`.
+	Reason_REASON_TOO_MANY_CALLS Reason = 2154
+	// The call was made by a page of another site.
+	Reason_REASON_CROSS_SITE Reason = 2155
+	// The part of linli that calls may not call this method.
+	Reason_REASON_PART_NOT_ALLOWED Reason = 2156
 )
 
 // Enum value maps for Reason.
@@ -792,6 +859,20 @@ var (
 		1791: "REASON_UNSUPPORTED_MEDIA_TYPE",
 		1792: "REASON_FILE_EMPTY",
 		1793: "REASON_UNKNOWN_PARAMETER",
+		2000: "REASON_LOGIN_TAKEN",
+		2001: "REASON_SUBJECT_TAKEN",
+		2002: "REASON_ADMINISTRATORS_ARE_SEPARATE",
+		2003: "REASON_NOT_ONESELF",
+		2004: "REASON_LAST_ADMINISTRATOR",
+		2005: "REASON_ROLE_NOT_THERE",
+		2006: "REASON_ROLE_NOT_GIVEN",
+		2007: "REASON_ROLE_HELD",
+		2008: "REASON_NO_LOGIN",
+		2009: "REASON_STANDS_ELSEWHERE",
+		2010: "REASON_LAST_ROLE",
+		2011: "REASON_TOO_MANY_ROLES",
+		2012: "REASON_NOT_A_COLLEAGUE",
+		2013: "REASON_FIRST_LINK_NOT_VALID",
 		1820: "REASON_HONOR_OF_ONESELF",
 		1822: "REASON_SIGNS_ONESELF",
 		1823: "REASON_CARD_OF_ONESELF",
@@ -805,264 +886,310 @@ var (
 		1971: "REASON_BACKUP_UNDER_WAY",
 		1972: "REASON_BACKUP_STEP",
 		1950: "REASON_BODY_TOO_SLOW",
+		2050: "REASON_WEAK_PASSWORD",
+		2051: "REASON_WRONG_PASSWORD",
+		2052: "REASON_NOT_SIGNED_IN",
+		2053: "REASON_SECOND_FACTOR_WANTED",
+		2054: "REASON_SLOW_DOWN",
+		2055: "REASON_SESSION_ENDED",
+		2056: "REASON_NO_PASSWORD",
+		2057: "REASON_SECOND_FACTOR_NOT_BEGUN",
+		2058: "REASON_CODE_NOT_VALID",
+		2150: "REASON_TOKEN_EXPIRED",
+		2151: "REASON_PASSWORD_MUST_CHANGE",
+		2152: "REASON_SECOND_FACTOR_MUST_BE_SET",
+		2153: "REASON_STRONG_SESSION_WANTED",
+		2154: "REASON_TOO_MANY_CALLS",
+		2155: "REASON_CROSS_SITE",
+		2156: "REASON_PART_NOT_ALLOWED",
 	}
 	Reason_value = map[string]int32{
-		"REASON_UNSPECIFIED":               0,
-		"REASON_INVALID_FIELD":             1,
-		"REASON_UNKNOWN_FIELD":             2,
-		"REASON_MALFORMED_BODY":            3,
-		"REASON_BODY_TOO_LARGE":            4,
-		"REASON_BAD_PAGE_TOKEN":            5,
-		"REASON_IDEMPOTENCY_KEY_REUSED":    6,
-		"REASON_UNKNOWN_ORGANIZATION":      7,
-		"REASON_NOT_FOUND":                 8,
-		"REASON_BAD_IDEMPOTENCY_KEY":       9,
-		"REASON_UNSUPPORTED_ENCODING":      10,
-		"REASON_UNAUTHENTICATED":           20,
-		"REASON_ROLE_NOT_ALLOWED":          21,
-		"REASON_OUTSIDE_SCOPE":             22,
-		"REASON_DEVELOPMENT_TOKEN":         23,
-		"REASON_METHOD_CLOSED":             24,
-		"REASON_WRONG_STATE":               40,
-		"REASON_STALE_ETAG":                41,
-		"REASON_ALREADY_EXISTS":            42,
-		"REASON_CONTENTION":                43,
-		"REASON_UNAVAILABLE":               44,
-		"REASON_INTERNAL":                  45,
-		"REASON_DEADLINE":                  46,
-		"REASON_OVERLOADED":                47,
-		"REASON_CLOCK_NOT_MOVABLE":         60,
-		"REASON_CLOCK_BACKWARDS":           61,
-		"REASON_BAD_PARENT":                80,
-		"REASON_ORGANIZATION_DIFFERS":      81,
-		"REASON_ROSTER_COLUMN_MISSING":     82,
-		"REASON_ROSTER_UNREADABLE":         83,
-		"REASON_ROSTER_FIELD_COUNT":        84,
-		"REASON_ROSTER_NAME_EMPTY":         85,
-		"REASON_ROSTER_FORMULA":            86,
-		"REASON_ROSTER_ID_LENGTH":          87,
-		"REASON_ROSTER_ID_CHECK_DIGIT":     88,
-		"REASON_ROSTER_ID_BIRTH_DATE":      89,
-		"REASON_ROSTER_SEX_CONTRADICTS":    90,
-		"REASON_ROSTER_SEX_UNKNOWN":        91,
-		"REASON_ROSTER_PHONE":              92,
-		"REASON_ROSTER_DATE":               93,
-		"REASON_ROSTER_DATE_FUTURE":        94,
-		"REASON_ROSTER_JOINED_UNDER_AGE":   95,
-		"REASON_ROSTER_KIND_UNKNOWN":       96,
-		"REASON_ROSTER_STATUS_UNKNOWN":     97,
-		"REASON_ROSTER_COMMUNITY_UNKNOWN":  98,
-		"REASON_ROSTER_HOME_UNKNOWN":       99,
-		"REASON_ROSTER_WORKPLACE_UNKNOWN":  100,
-		"REASON_ROSTER_WORKPLACE_MISSING":  101,
-		"REASON_ROSTER_FOREIGN_HOME":       102,
-		"REASON_ROSTER_DUPLICATE":          103,
-		"REASON_ROSTER_NOT_TOLD_APART":     104,
-		"REASON_ROSTER_CONTRADICTS_SOURCE": 105,
-		"REASON_ROSTER_TOO_LONG":           106,
-		"REASON_IMPORT_DIFFERS":            107,
-		"REASON_REPORT_IN_ACTIVE":          120,
-		"REASON_REPORT_IN_FUTURE":          121,
-		"REASON_NOT_A_COMMUNITY":           122,
-		"REASON_RETURN_REASON_MISSING":     123,
-		"REASON_MEMBER_NOT_IN_COMMUNITY":   140,
-		"REASON_NOT_THE_DISPATCHED_MEMBER": 141,
-		"REASON_NOT_THE_AUTHOR":            142,
-		"REASON_ALLEGATION_NOT_TAKEN":      143,
-		"REASON_REVEAL_REASON_MISSING":     144,
-		"REASON_MUST_BE_STAFF_ONLY":        145,
-		"REASON_NOTHING_SEALED":            146,
-		"REASON_CONFIRMS_SELF":             160,
-		"REASON_CONFIRMS_OWN_UNIT":         161,
-		"REASON_CYCLE_EXISTS":              162,
-		"REASON_OUTSIDE_YEAR":              163,
-		"REASON_WINDOW_CLOSED":             180,
-		"REASON_CONFLICT_OF_INTEREST":      181,
-		"REASON_BAD_POINTS":                182,
-		"REASON_BAD_CRITERIA":              183,
-		"REASON_NOT_A_REVIEWER":            184,
-		"REASON_SHEETS_MISSING":            185,
-		"REASON_APPLICATION_EXISTS":        186,
-		"REASON_APPLICANT_NOT_ALLOWED":     187,
-		"REASON_WINDOW_OPEN":               188,
-		"REASON_POLICY_UNKNOWN_KEY":        1000,
-		"REASON_POLICY_BAD_VALUE":          1001,
-		"REASON_POLICY_NEVER":              1002,
-		"REASON_POLICY_SOURCE_MISSING":     1003,
-		"REASON_NO_CALENDAR":               1004,
-		"REASON_BAD_EMAIL":                 1020,
-		"REASON_BAD_WEBHOOK_URL":           1021,
-		"REASON_TOO_MANY_WEBHOOKS":         1022,
-		"REASON_UNKNOWN_TOPIC":             1023,
-		"REASON_UNKNOWN_PLACEHOLDER":       1024,
-		"REASON_ALLEGATION":                1200,
-		"REASON_TOO_MANY_OPEN":             1201,
-		"REASON_NUISANCE_PAUSED":           1202,
-		"REASON_NOT_MERGEABLE":             1203,
-		"REASON_REOPEN_OVER":               1204,
-		"REASON_LIMIT_PASSED":              1205,
-		"REASON_CLOCK_STANDS":              1206,
-		"REASON_CLOCK_RUNS":                1207,
-		"REASON_NOT_OPEN_TO_ALL":           1208,
-		"REASON_REVIEW_NOT_CONNECTED":      1300,
-		"REASON_QUOTA_EXCEEDED":            1301,
-		"REASON_APPLICANT_FULL":            1302,
-		"REASON_CHECK_PENDING":             1303,
-		"REASON_RETURN_OPEN":               1304,
-		"REASON_RETURN_OVER":               1305,
-		"REASON_NOT_A_HARDSHIP_REQUEST":    1250,
-		"REASON_REQUEST_ENDED":             1251,
-		"REASON_LADDER_STEP_SKIPPED":       1252,
-		"REASON_RELIEF_NOT_PENDING":        1253,
-		"REASON_FACTS_ERASED":              1254,
-		"REASON_AID_RUNG_NOT_REACHED":      1255,
-		"REASON_AID_CONFIRMED_BY_RECORDER": 1256,
-		"REASON_RELIEF_NOT_ASKED":          1257,
-		"REASON_MEMBER_NOT_AVAILABLE":      1258,
-		"REASON_SPECIALTY_MISSING":         1259,
-		"REASON_NOT_QUALIFIED":             1260,
-		"REASON_ENGAGEMENT_OVERLAPS":       1261,
-		"REASON_OFFER_AT_NIGHT":            1262,
-		"REASON_OFFER_IN_WORKING_HOURS":    1263,
-		"REASON_OFFER_IN_THE_PAST":         1264,
-		"REASON_CONFIRMS_OWN_PROPOSAL":     1400,
-		"REASON_EVIDENCE_MISSING":          1401,
-		"REASON_NO_SERVICE_COUNTED":        1402,
-		"REASON_BAD_SERVICE_TIME":          1403,
-		"REASON_DAY_IN_FUTURE":             1404,
-		"REASON_NOT_OF_THIS_COMMUNITY":     1405,
-		"REASON_ENTRY_EXISTS":              1406,
-		"REASON_ALREADY_REVERSED":          1407,
-		"REASON_NO_RESIDENT_AWAITED":       1408,
-		"REASON_CODE_UNKNOWN":              1409,
-		"REASON_ALARM_CLOSED":              1410,
-		"REASON_BOARD_EXISTS":              1420,
-		"REASON_HONOR_NOT_STOOD_OUT":       1421,
-		"REASON_HONOR_NOT_TRUSTED":         1422,
-		"REASON_HONOR_EXISTS":              1423,
-		"REASON_HONOR_BAD_END":             1424,
-		"REASON_NOT_IN_NOTICE":             1426,
-		"REASON_OBJECTION_ANSWERED":        1427,
-		"REASON_POLL_NOT_BALANCED":         1440,
-		"REASON_POLL_OVER_SEATS":           1441,
-		"REASON_UNKNOWN_CODE":              1442,
-		"REASON_CODE_USED":                 1443,
-		"REASON_BALLOT_INCOMPLETE":         1444,
-		"REASON_POLL_EXISTS":               1445,
-		"REASON_POLL_ON_ONESELF":           1446,
-		"REASON_PAPERS_OUT_OF_STEP":        1447,
-		"REASON_PAPERS_OVER_ISSUED":        1448,
-		"REASON_POLL_MEMBER_TWICE":         1449,
-		"REASON_TOO_FEW_ANSWERS":           1450,
-		"REASON_SURVEY_EXISTS":             1451,
-		"REASON_TOO_MANY_HOUSEHOLDS":       1452,
-		"REASON_GRADE_NOT_TIED":            1453,
-		"REASON_GRADE_TOO_MANY_CHOSEN":     1454,
-		"REASON_GRADE_EXCEPTION_REASON":    1455,
-		"REASON_GRADE_EXCEPTION_CONSENT":   1456,
-		"REASON_GRADE_NOT_GRADED":          1457,
-		"REASON_EXEMPTS_OWN":               1458,
-		"REASON_OBJECTION_WINDOW_OPEN":     1465,
-		"REASON_OBJECTION_WINDOW_OVER":     1466,
-		"REASON_OBJECTIONS_OPEN":           1467,
-		"REASON_NOT_ALL_CONSENTED":         1468,
-		"REASON_RECIPIENT_IS_SUBJECT":      1469,
-		"REASON_CARD_EXISTS":               1470,
-		"REASON_INSPECTED_ALREADY":         1471,
-		"REASON_OPINION_ON_ONESELF":        1472,
-		"REASON_CAMPAIGN_EXISTS":           1100,
-		"REASON_APPROVES_OWN":              1101,
-		"REASON_OUTSIDE_CAMPAIGN":          1102,
-		"REASON_ROSTER_DIGITS_LOST":        1110,
-		"REASON_WORKBOOK_UNREADABLE":       1111,
-		"REASON_WORKBOOK_TOO_LARGE":        1112,
-		"REASON_THEME_NOT_OF_CALL":         1500,
-		"REASON_BUDGET_EXCEEDED":           1501,
-		"REASON_NOT_THE_APPLICANT":         1502,
-		"REASON_NOTHING_SELECTED":          1503,
-		"REASON_NO_RESERVE":                1504,
-		"REASON_OBJECTED_ALREADY":          1505,
-		"REASON_OWN_OBJECTION":             1506,
-		"REASON_SURVEY_ANSWER_INCOMPLETE":  1600,
-		"REASON_SURVEY_NOT_BALANCED":       1601,
-		"REASON_SURVEY_ON_ONESELF":         1602,
-		"REASON_SURVEY_MEMBER_TWICE":       1603,
-		"REASON_EXEMPTION_EXISTS":          1604,
-		"REASON_LETTER_ISSUED_AGAIN":       1605,
-		"REASON_NOT_COMMUNITY_DUTY":        1720,
-		"REASON_NO_OTHER_OWNER":            1721,
-		"REASON_NOT_WITH_THIS_OFFICE":      1722,
-		"REASON_RATES_OWN_OFFICE":          1723,
-		"REASON_FACTS_IN_CASE":             1724,
-		"REASON_PROVIDER_NOT_APPROVED":     1725,
-		"REASON_APPROVES_OWN_PROVIDER":     1726,
-		"REASON_BRANCH_POLL_OPEN":          1640,
-		"REASON_BRANCH_POLL_MISSING":       1641,
-		"REASON_BRANCH_POLL_ROSTER":        1642,
-		"REASON_BRANCH_POLL_SEATS":         1643,
-		"REASON_BRANCH_NO_CYCLE":           1644,
-		"REASON_BRANCH_THIRD_USED":         1645,
-		"REASON_GRADE_ON_ONESELF":          1646,
-		"REASON_GRADE_OWN_DECISION":        1647,
-		"REASON_GRADE_DEVIATION_REASON":    1648,
-		"REASON_GRADES_UNDECIDED":          1649,
-		"REASON_GRADE_OBJECTED":            1650,
-		"REASON_HEARING_OPEN":              1655,
-		"REASON_NOTE_ON_ONESELF":           1656,
-		"REASON_NOTE_LAPSED":               1657,
-		"REASON_EXPORT_TOO_MANY":           1660,
-		"REASON_EXPORT_OWN_APPROVAL":       1661,
-		"REASON_EXPORT_OVER":               1662,
-		"REASON_NOT_OWN_INBOX":             1700,
-		"REASON_UNKNOWN_QUERY":             1530,
-		"REASON_BUDGET_OVER_SUPPORT":       1531,
-		"REASON_SPENDING_NOT_ALLOWED":      1532,
-		"REASON_UNKNOWN_BUDGET_LINE":       1533,
-		"REASON_SPENDING_OVER_LINE":        1534,
-		"REASON_SPENDING_OVER_RECEIVED":    1535,
-		"REASON_CONFIRMED_BY_RECORDER":     1536,
-		"REASON_RETURN_OVER_LEFT":          1537,
-		"REASON_NOT_SETTLED":               1538,
-		"REASON_SUPERVISION_OPEN":          1539,
-		"REASON_NOT_MANUAL":                1540,
-		"REASON_TARGET_UNCHANGED":          1541,
-		"REASON_CHANGE_PENDING":            1542,
-		"REASON_SCORES_MISSING":            1543,
-		"REASON_BELOW_PASS":                1544,
-		"REASON_SECOND_LOOK":               1545,
-		"REASON_REMEDY_FIRST":              1546,
-		"REASON_ACCEPTANCES_OPEN":          1547,
-		"REASON_NOT_TIED":                  1548,
-		"REASON_TOO_MANY_CHOSEN":           1549,
-		"REASON_APPLICANT_BARRED":          1550,
-		"REASON_NOT_ACCEPTED":              1551,
-		"REASON_DIRECTION_CONTRADICTED":    1552,
-		"REASON_POLL_MEMBER_ELSEWHERE":     1680,
-		"REASON_OFFICE_NOT_RESPONSIBLE":    1770,
-		"REASON_NOT_OF_THE_OFFICE":         1771,
-		"REASON_EXTENSIONS_USED_UP":        1772,
-		"REASON_EXTENSION_TOO_LONG":        1773,
-		"REASON_PAUSES_USED_UP":            1774,
-		"REASON_NO_CLOCK":                  1775,
-		"REASON_JOINS_OWN_REQUEST":         1776,
-		"REASON_AIDS_UNCONFIRMED":          1777,
-		"REASON_NO_MEMBERSHIPS":            1790,
-		"REASON_UNSUPPORTED_MEDIA_TYPE":    1791,
-		"REASON_FILE_EMPTY":                1792,
-		"REASON_UNKNOWN_PARAMETER":         1793,
-		"REASON_HONOR_OF_ONESELF":          1820,
-		"REASON_SIGNS_ONESELF":             1822,
-		"REASON_CARD_OF_ONESELF":           1823,
-		"REASON_INSPECTION_YEAR":           1824,
-		"REASON_CYCLE_AHEAD":               1825,
-		"REASON_WHY_NOT_USED":              1826,
-		"REASON_REPLIED_ALREADY":           1827,
-		"REASON_NOBODY_MAY_JUDGE":          1800,
-		"REASON_CONSUMER_GONE":             1910,
-		"REASON_HOLD_EXPIRED":              1970,
-		"REASON_BACKUP_UNDER_WAY":          1971,
-		"REASON_BACKUP_STEP":               1972,
-		"REASON_BODY_TOO_SLOW":             1950,
+		"REASON_UNSPECIFIED":                 0,
+		"REASON_INVALID_FIELD":               1,
+		"REASON_UNKNOWN_FIELD":               2,
+		"REASON_MALFORMED_BODY":              3,
+		"REASON_BODY_TOO_LARGE":              4,
+		"REASON_BAD_PAGE_TOKEN":              5,
+		"REASON_IDEMPOTENCY_KEY_REUSED":      6,
+		"REASON_UNKNOWN_ORGANIZATION":        7,
+		"REASON_NOT_FOUND":                   8,
+		"REASON_BAD_IDEMPOTENCY_KEY":         9,
+		"REASON_UNSUPPORTED_ENCODING":        10,
+		"REASON_UNAUTHENTICATED":             20,
+		"REASON_ROLE_NOT_ALLOWED":            21,
+		"REASON_OUTSIDE_SCOPE":               22,
+		"REASON_DEVELOPMENT_TOKEN":           23,
+		"REASON_METHOD_CLOSED":               24,
+		"REASON_WRONG_STATE":                 40,
+		"REASON_STALE_ETAG":                  41,
+		"REASON_ALREADY_EXISTS":              42,
+		"REASON_CONTENTION":                  43,
+		"REASON_UNAVAILABLE":                 44,
+		"REASON_INTERNAL":                    45,
+		"REASON_DEADLINE":                    46,
+		"REASON_OVERLOADED":                  47,
+		"REASON_CLOCK_NOT_MOVABLE":           60,
+		"REASON_CLOCK_BACKWARDS":             61,
+		"REASON_BAD_PARENT":                  80,
+		"REASON_ORGANIZATION_DIFFERS":        81,
+		"REASON_ROSTER_COLUMN_MISSING":       82,
+		"REASON_ROSTER_UNREADABLE":           83,
+		"REASON_ROSTER_FIELD_COUNT":          84,
+		"REASON_ROSTER_NAME_EMPTY":           85,
+		"REASON_ROSTER_FORMULA":              86,
+		"REASON_ROSTER_ID_LENGTH":            87,
+		"REASON_ROSTER_ID_CHECK_DIGIT":       88,
+		"REASON_ROSTER_ID_BIRTH_DATE":        89,
+		"REASON_ROSTER_SEX_CONTRADICTS":      90,
+		"REASON_ROSTER_SEX_UNKNOWN":          91,
+		"REASON_ROSTER_PHONE":                92,
+		"REASON_ROSTER_DATE":                 93,
+		"REASON_ROSTER_DATE_FUTURE":          94,
+		"REASON_ROSTER_JOINED_UNDER_AGE":     95,
+		"REASON_ROSTER_KIND_UNKNOWN":         96,
+		"REASON_ROSTER_STATUS_UNKNOWN":       97,
+		"REASON_ROSTER_COMMUNITY_UNKNOWN":    98,
+		"REASON_ROSTER_HOME_UNKNOWN":         99,
+		"REASON_ROSTER_WORKPLACE_UNKNOWN":    100,
+		"REASON_ROSTER_WORKPLACE_MISSING":    101,
+		"REASON_ROSTER_FOREIGN_HOME":         102,
+		"REASON_ROSTER_DUPLICATE":            103,
+		"REASON_ROSTER_NOT_TOLD_APART":       104,
+		"REASON_ROSTER_CONTRADICTS_SOURCE":   105,
+		"REASON_ROSTER_TOO_LONG":             106,
+		"REASON_IMPORT_DIFFERS":              107,
+		"REASON_REPORT_IN_ACTIVE":            120,
+		"REASON_REPORT_IN_FUTURE":            121,
+		"REASON_NOT_A_COMMUNITY":             122,
+		"REASON_RETURN_REASON_MISSING":       123,
+		"REASON_MEMBER_NOT_IN_COMMUNITY":     140,
+		"REASON_NOT_THE_DISPATCHED_MEMBER":   141,
+		"REASON_NOT_THE_AUTHOR":              142,
+		"REASON_ALLEGATION_NOT_TAKEN":        143,
+		"REASON_REVEAL_REASON_MISSING":       144,
+		"REASON_MUST_BE_STAFF_ONLY":          145,
+		"REASON_NOTHING_SEALED":              146,
+		"REASON_CONFIRMS_SELF":               160,
+		"REASON_CONFIRMS_OWN_UNIT":           161,
+		"REASON_CYCLE_EXISTS":                162,
+		"REASON_OUTSIDE_YEAR":                163,
+		"REASON_WINDOW_CLOSED":               180,
+		"REASON_CONFLICT_OF_INTEREST":        181,
+		"REASON_BAD_POINTS":                  182,
+		"REASON_BAD_CRITERIA":                183,
+		"REASON_NOT_A_REVIEWER":              184,
+		"REASON_SHEETS_MISSING":              185,
+		"REASON_APPLICATION_EXISTS":          186,
+		"REASON_APPLICANT_NOT_ALLOWED":       187,
+		"REASON_WINDOW_OPEN":                 188,
+		"REASON_POLICY_UNKNOWN_KEY":          1000,
+		"REASON_POLICY_BAD_VALUE":            1001,
+		"REASON_POLICY_NEVER":                1002,
+		"REASON_POLICY_SOURCE_MISSING":       1003,
+		"REASON_NO_CALENDAR":                 1004,
+		"REASON_BAD_EMAIL":                   1020,
+		"REASON_BAD_WEBHOOK_URL":             1021,
+		"REASON_TOO_MANY_WEBHOOKS":           1022,
+		"REASON_UNKNOWN_TOPIC":               1023,
+		"REASON_UNKNOWN_PLACEHOLDER":         1024,
+		"REASON_ALLEGATION":                  1200,
+		"REASON_TOO_MANY_OPEN":               1201,
+		"REASON_NUISANCE_PAUSED":             1202,
+		"REASON_NOT_MERGEABLE":               1203,
+		"REASON_REOPEN_OVER":                 1204,
+		"REASON_LIMIT_PASSED":                1205,
+		"REASON_CLOCK_STANDS":                1206,
+		"REASON_CLOCK_RUNS":                  1207,
+		"REASON_NOT_OPEN_TO_ALL":             1208,
+		"REASON_REVIEW_NOT_CONNECTED":        1300,
+		"REASON_QUOTA_EXCEEDED":              1301,
+		"REASON_APPLICANT_FULL":              1302,
+		"REASON_CHECK_PENDING":               1303,
+		"REASON_RETURN_OPEN":                 1304,
+		"REASON_RETURN_OVER":                 1305,
+		"REASON_NOT_A_HARDSHIP_REQUEST":      1250,
+		"REASON_REQUEST_ENDED":               1251,
+		"REASON_LADDER_STEP_SKIPPED":         1252,
+		"REASON_RELIEF_NOT_PENDING":          1253,
+		"REASON_FACTS_ERASED":                1254,
+		"REASON_AID_RUNG_NOT_REACHED":        1255,
+		"REASON_AID_CONFIRMED_BY_RECORDER":   1256,
+		"REASON_RELIEF_NOT_ASKED":            1257,
+		"REASON_MEMBER_NOT_AVAILABLE":        1258,
+		"REASON_SPECIALTY_MISSING":           1259,
+		"REASON_NOT_QUALIFIED":               1260,
+		"REASON_ENGAGEMENT_OVERLAPS":         1261,
+		"REASON_OFFER_AT_NIGHT":              1262,
+		"REASON_OFFER_IN_WORKING_HOURS":      1263,
+		"REASON_OFFER_IN_THE_PAST":           1264,
+		"REASON_CONFIRMS_OWN_PROPOSAL":       1400,
+		"REASON_EVIDENCE_MISSING":            1401,
+		"REASON_NO_SERVICE_COUNTED":          1402,
+		"REASON_BAD_SERVICE_TIME":            1403,
+		"REASON_DAY_IN_FUTURE":               1404,
+		"REASON_NOT_OF_THIS_COMMUNITY":       1405,
+		"REASON_ENTRY_EXISTS":                1406,
+		"REASON_ALREADY_REVERSED":            1407,
+		"REASON_NO_RESIDENT_AWAITED":         1408,
+		"REASON_CODE_UNKNOWN":                1409,
+		"REASON_ALARM_CLOSED":                1410,
+		"REASON_BOARD_EXISTS":                1420,
+		"REASON_HONOR_NOT_STOOD_OUT":         1421,
+		"REASON_HONOR_NOT_TRUSTED":           1422,
+		"REASON_HONOR_EXISTS":                1423,
+		"REASON_HONOR_BAD_END":               1424,
+		"REASON_NOT_IN_NOTICE":               1426,
+		"REASON_OBJECTION_ANSWERED":          1427,
+		"REASON_POLL_NOT_BALANCED":           1440,
+		"REASON_POLL_OVER_SEATS":             1441,
+		"REASON_UNKNOWN_CODE":                1442,
+		"REASON_CODE_USED":                   1443,
+		"REASON_BALLOT_INCOMPLETE":           1444,
+		"REASON_POLL_EXISTS":                 1445,
+		"REASON_POLL_ON_ONESELF":             1446,
+		"REASON_PAPERS_OUT_OF_STEP":          1447,
+		"REASON_PAPERS_OVER_ISSUED":          1448,
+		"REASON_POLL_MEMBER_TWICE":           1449,
+		"REASON_TOO_FEW_ANSWERS":             1450,
+		"REASON_SURVEY_EXISTS":               1451,
+		"REASON_TOO_MANY_HOUSEHOLDS":         1452,
+		"REASON_GRADE_NOT_TIED":              1453,
+		"REASON_GRADE_TOO_MANY_CHOSEN":       1454,
+		"REASON_GRADE_EXCEPTION_REASON":      1455,
+		"REASON_GRADE_EXCEPTION_CONSENT":     1456,
+		"REASON_GRADE_NOT_GRADED":            1457,
+		"REASON_EXEMPTS_OWN":                 1458,
+		"REASON_OBJECTION_WINDOW_OPEN":       1465,
+		"REASON_OBJECTION_WINDOW_OVER":       1466,
+		"REASON_OBJECTIONS_OPEN":             1467,
+		"REASON_NOT_ALL_CONSENTED":           1468,
+		"REASON_RECIPIENT_IS_SUBJECT":        1469,
+		"REASON_CARD_EXISTS":                 1470,
+		"REASON_INSPECTED_ALREADY":           1471,
+		"REASON_OPINION_ON_ONESELF":          1472,
+		"REASON_CAMPAIGN_EXISTS":             1100,
+		"REASON_APPROVES_OWN":                1101,
+		"REASON_OUTSIDE_CAMPAIGN":            1102,
+		"REASON_ROSTER_DIGITS_LOST":          1110,
+		"REASON_WORKBOOK_UNREADABLE":         1111,
+		"REASON_WORKBOOK_TOO_LARGE":          1112,
+		"REASON_THEME_NOT_OF_CALL":           1500,
+		"REASON_BUDGET_EXCEEDED":             1501,
+		"REASON_NOT_THE_APPLICANT":           1502,
+		"REASON_NOTHING_SELECTED":            1503,
+		"REASON_NO_RESERVE":                  1504,
+		"REASON_OBJECTED_ALREADY":            1505,
+		"REASON_OWN_OBJECTION":               1506,
+		"REASON_SURVEY_ANSWER_INCOMPLETE":    1600,
+		"REASON_SURVEY_NOT_BALANCED":         1601,
+		"REASON_SURVEY_ON_ONESELF":           1602,
+		"REASON_SURVEY_MEMBER_TWICE":         1603,
+		"REASON_EXEMPTION_EXISTS":            1604,
+		"REASON_LETTER_ISSUED_AGAIN":         1605,
+		"REASON_NOT_COMMUNITY_DUTY":          1720,
+		"REASON_NO_OTHER_OWNER":              1721,
+		"REASON_NOT_WITH_THIS_OFFICE":        1722,
+		"REASON_RATES_OWN_OFFICE":            1723,
+		"REASON_FACTS_IN_CASE":               1724,
+		"REASON_PROVIDER_NOT_APPROVED":       1725,
+		"REASON_APPROVES_OWN_PROVIDER":       1726,
+		"REASON_BRANCH_POLL_OPEN":            1640,
+		"REASON_BRANCH_POLL_MISSING":         1641,
+		"REASON_BRANCH_POLL_ROSTER":          1642,
+		"REASON_BRANCH_POLL_SEATS":           1643,
+		"REASON_BRANCH_NO_CYCLE":             1644,
+		"REASON_BRANCH_THIRD_USED":           1645,
+		"REASON_GRADE_ON_ONESELF":            1646,
+		"REASON_GRADE_OWN_DECISION":          1647,
+		"REASON_GRADE_DEVIATION_REASON":      1648,
+		"REASON_GRADES_UNDECIDED":            1649,
+		"REASON_GRADE_OBJECTED":              1650,
+		"REASON_HEARING_OPEN":                1655,
+		"REASON_NOTE_ON_ONESELF":             1656,
+		"REASON_NOTE_LAPSED":                 1657,
+		"REASON_EXPORT_TOO_MANY":             1660,
+		"REASON_EXPORT_OWN_APPROVAL":         1661,
+		"REASON_EXPORT_OVER":                 1662,
+		"REASON_NOT_OWN_INBOX":               1700,
+		"REASON_UNKNOWN_QUERY":               1530,
+		"REASON_BUDGET_OVER_SUPPORT":         1531,
+		"REASON_SPENDING_NOT_ALLOWED":        1532,
+		"REASON_UNKNOWN_BUDGET_LINE":         1533,
+		"REASON_SPENDING_OVER_LINE":          1534,
+		"REASON_SPENDING_OVER_RECEIVED":      1535,
+		"REASON_CONFIRMED_BY_RECORDER":       1536,
+		"REASON_RETURN_OVER_LEFT":            1537,
+		"REASON_NOT_SETTLED":                 1538,
+		"REASON_SUPERVISION_OPEN":            1539,
+		"REASON_NOT_MANUAL":                  1540,
+		"REASON_TARGET_UNCHANGED":            1541,
+		"REASON_CHANGE_PENDING":              1542,
+		"REASON_SCORES_MISSING":              1543,
+		"REASON_BELOW_PASS":                  1544,
+		"REASON_SECOND_LOOK":                 1545,
+		"REASON_REMEDY_FIRST":                1546,
+		"REASON_ACCEPTANCES_OPEN":            1547,
+		"REASON_NOT_TIED":                    1548,
+		"REASON_TOO_MANY_CHOSEN":             1549,
+		"REASON_APPLICANT_BARRED":            1550,
+		"REASON_NOT_ACCEPTED":                1551,
+		"REASON_DIRECTION_CONTRADICTED":      1552,
+		"REASON_POLL_MEMBER_ELSEWHERE":       1680,
+		"REASON_OFFICE_NOT_RESPONSIBLE":      1770,
+		"REASON_NOT_OF_THE_OFFICE":           1771,
+		"REASON_EXTENSIONS_USED_UP":          1772,
+		"REASON_EXTENSION_TOO_LONG":          1773,
+		"REASON_PAUSES_USED_UP":              1774,
+		"REASON_NO_CLOCK":                    1775,
+		"REASON_JOINS_OWN_REQUEST":           1776,
+		"REASON_AIDS_UNCONFIRMED":            1777,
+		"REASON_NO_MEMBERSHIPS":              1790,
+		"REASON_UNSUPPORTED_MEDIA_TYPE":      1791,
+		"REASON_FILE_EMPTY":                  1792,
+		"REASON_UNKNOWN_PARAMETER":           1793,
+		"REASON_LOGIN_TAKEN":                 2000,
+		"REASON_SUBJECT_TAKEN":               2001,
+		"REASON_ADMINISTRATORS_ARE_SEPARATE": 2002,
+		"REASON_NOT_ONESELF":                 2003,
+		"REASON_LAST_ADMINISTRATOR":          2004,
+		"REASON_ROLE_NOT_THERE":              2005,
+		"REASON_ROLE_NOT_GIVEN":              2006,
+		"REASON_ROLE_HELD":                   2007,
+		"REASON_NO_LOGIN":                    2008,
+		"REASON_STANDS_ELSEWHERE":            2009,
+		"REASON_LAST_ROLE":                   2010,
+		"REASON_TOO_MANY_ROLES":              2011,
+		"REASON_NOT_A_COLLEAGUE":             2012,
+		"REASON_FIRST_LINK_NOT_VALID":        2013,
+		"REASON_HONOR_OF_ONESELF":            1820,
+		"REASON_SIGNS_ONESELF":               1822,
+		"REASON_CARD_OF_ONESELF":             1823,
+		"REASON_INSPECTION_YEAR":             1824,
+		"REASON_CYCLE_AHEAD":                 1825,
+		"REASON_WHY_NOT_USED":                1826,
+		"REASON_REPLIED_ALREADY":             1827,
+		"REASON_NOBODY_MAY_JUDGE":            1800,
+		"REASON_CONSUMER_GONE":               1910,
+		"REASON_HOLD_EXPIRED":                1970,
+		"REASON_BACKUP_UNDER_WAY":            1971,
+		"REASON_BACKUP_STEP":                 1972,
+		"REASON_BODY_TOO_SLOW":               1950,
+		"REASON_WEAK_PASSWORD":               2050,
+		"REASON_WRONG_PASSWORD":              2051,
+		"REASON_NOT_SIGNED_IN":               2052,
+		"REASON_SECOND_FACTOR_WANTED":        2053,
+		"REASON_SLOW_DOWN":                   2054,
+		"REASON_SESSION_ENDED":               2055,
+		"REASON_NO_PASSWORD":                 2056,
+		"REASON_SECOND_FACTOR_NOT_BEGUN":     2057,
+		"REASON_CODE_NOT_VALID":              2058,
+		"REASON_TOKEN_EXPIRED":               2150,
+		"REASON_PASSWORD_MUST_CHANGE":        2151,
+		"REASON_SECOND_FACTOR_MUST_BE_SET":   2152,
+		"REASON_STRONG_SESSION_WANTED":       2153,
+		"REASON_TOO_MANY_CALLS":              2154,
+		"REASON_CROSS_SITE":                  2155,
+		"REASON_PART_NOT_ALLOWED":            2156,
 	}
 )
 
@@ -1097,7 +1224,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xb1;\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x95B\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1356,7 +1483,21 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x15REASON_NO_MEMBERSHIPS\x10\xfe\r\x12\"\n" +
 	"\x1dREASON_UNSUPPORTED_MEDIA_TYPE\x10\xff\r\x12\x16\n" +
 	"\x11REASON_FILE_EMPTY\x10\x80\x0e\x12\x1d\n" +
-	"\x18REASON_UNKNOWN_PARAMETER\x10\x81\x0e\x12\x1c\n" +
+	"\x18REASON_UNKNOWN_PARAMETER\x10\x81\x0e\x12\x17\n" +
+	"\x12REASON_LOGIN_TAKEN\x10\xd0\x0f\x12\x19\n" +
+	"\x14REASON_SUBJECT_TAKEN\x10\xd1\x0f\x12'\n" +
+	"\"REASON_ADMINISTRATORS_ARE_SEPARATE\x10\xd2\x0f\x12\x17\n" +
+	"\x12REASON_NOT_ONESELF\x10\xd3\x0f\x12\x1e\n" +
+	"\x19REASON_LAST_ADMINISTRATOR\x10\xd4\x0f\x12\x1a\n" +
+	"\x15REASON_ROLE_NOT_THERE\x10\xd5\x0f\x12\x1a\n" +
+	"\x15REASON_ROLE_NOT_GIVEN\x10\xd6\x0f\x12\x15\n" +
+	"\x10REASON_ROLE_HELD\x10\xd7\x0f\x12\x14\n" +
+	"\x0fREASON_NO_LOGIN\x10\xd8\x0f\x12\x1c\n" +
+	"\x17REASON_STANDS_ELSEWHERE\x10\xd9\x0f\x12\x15\n" +
+	"\x10REASON_LAST_ROLE\x10\xda\x0f\x12\x1a\n" +
+	"\x15REASON_TOO_MANY_ROLES\x10\xdb\x0f\x12\x1b\n" +
+	"\x16REASON_NOT_A_COLLEAGUE\x10\xdc\x0f\x12 \n" +
+	"\x1bREASON_FIRST_LINK_NOT_VALID\x10\xdd\x0f\x12\x1c\n" +
 	"\x17REASON_HONOR_OF_ONESELF\x10\x9c\x0e\x12\x19\n" +
 	"\x14REASON_SIGNS_ONESELF\x10\x9e\x0e\x12\x1b\n" +
 	"\x16REASON_CARD_OF_ONESELF\x10\x9f\x0e\x12\x1b\n" +
@@ -1369,7 +1510,23 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x13REASON_HOLD_EXPIRED\x10\xb2\x0f\x12\x1c\n" +
 	"\x17REASON_BACKUP_UNDER_WAY\x10\xb3\x0f\x12\x17\n" +
 	"\x12REASON_BACKUP_STEP\x10\xb4\x0f\x12\x19\n" +
-	"\x14REASON_BODY_TOO_SLOW\x10\x9e\x0fB\xb5\x01\n" +
+	"\x14REASON_BODY_TOO_SLOW\x10\x9e\x0f\x12\x19\n" +
+	"\x14REASON_WEAK_PASSWORD\x10\x82\x10\x12\x1a\n" +
+	"\x15REASON_WRONG_PASSWORD\x10\x83\x10\x12\x19\n" +
+	"\x14REASON_NOT_SIGNED_IN\x10\x84\x10\x12 \n" +
+	"\x1bREASON_SECOND_FACTOR_WANTED\x10\x85\x10\x12\x15\n" +
+	"\x10REASON_SLOW_DOWN\x10\x86\x10\x12\x19\n" +
+	"\x14REASON_SESSION_ENDED\x10\x87\x10\x12\x17\n" +
+	"\x12REASON_NO_PASSWORD\x10\x88\x10\x12#\n" +
+	"\x1eREASON_SECOND_FACTOR_NOT_BEGUN\x10\x89\x10\x12\x1a\n" +
+	"\x15REASON_CODE_NOT_VALID\x10\x8a\x10\x12\x19\n" +
+	"\x14REASON_TOKEN_EXPIRED\x10\xe6\x10\x12 \n" +
+	"\x1bREASON_PASSWORD_MUST_CHANGE\x10\xe7\x10\x12%\n" +
+	" REASON_SECOND_FACTOR_MUST_BE_SET\x10\xe8\x10\x12!\n" +
+	"\x1cREASON_STRONG_SESSION_WANTED\x10\xe9\x10\x12\x1a\n" +
+	"\x15REASON_TOO_MANY_CALLS\x10\xea\x10\x12\x16\n" +
+	"\x11REASON_CROSS_SITE\x10\xeb\x10\x12\x1c\n" +
+	"\x17REASON_PART_NOT_ALLOWED\x10\xec\x10B\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
