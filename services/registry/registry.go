@@ -29,6 +29,7 @@ import (
 	"github.com/linli-project/linli/services/registry/internal/account"
 	"github.com/linli-project/linli/services/registry/internal/campaign"
 	"github.com/linli-project/linli/services/registry/internal/reportin"
+	"github.com/linli-project/linli/services/registry/internal/session"
 )
 
 // Deps are what the room is given. Store, IDs and Log are needed.
@@ -64,6 +65,8 @@ type Service struct {
 	inboxTables
 	campaignTables
 	accountTables
+	sessionTables
+	passwords *password.Hasher
 }
 
 // New makes the service over its store.
@@ -80,8 +83,8 @@ func New(d Deps) (*Service, error) {
 		shanghai: clock.Shanghai(), tables: newTables(),
 		policyTables: newPolicyTables(), inboxTables: newInboxTables(),
 		campaignTables: newCampaignTables(), accountTables: newAccountTables(),
-		passwords: hasher,
-		mailer:    d.Mailer, outside: outside{own: d.OwnNetwork}, http: webhookClient(outside{own: d.OwnNetwork}),
+		sessionTables: newSessionTables(), passwords: hasher,
+		mailer: d.Mailer, outside: outside{own: d.OwnNetwork}, http: webhookClient(outside{own: d.OwnNetwork}),
 	}, nil
 }
 
@@ -95,6 +98,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterInboxServiceServer(r, inbox{Service: s})
 	pb.RegisterCampaignServiceServer(r, campaigns{Service: s})
 	pb.RegisterAccountServiceServer(r, accounts{Service: s})
+	pb.RegisterSessionServiceServer(r, sessions{Service: s})
 }
 
 // OrganizationPath answers where an organization stands, for the door.
@@ -127,23 +131,24 @@ func (s *Service) Reactions() []events.Consumer {
 	})
 }
 
-// Jobs are what goes out by mail and webhook, what many are told of, and
-// reminders of campaigns.
+// Jobs are what goes out by mail and webhook, what many are told of, reminders of
+// campaigns, and what keeps sessions and their keys.
 func (s *Service) Jobs() []run.Job {
 	return []run.Job{
 		{Name: "registry-deliveries", Run: s.sendOut}, {Name: "registry-rounds", Run: s.goRound},
 		{Name: "registry-reminders", Run: campaigns{Service: s}.watch},
+		{Name: "registry-sessions", Run: s.keepSessions},
 	}
 }
 
 // Charts are the room's state machines.
 func Charts() []rule.Chart {
-	return []rule.Chart{reportin.Machine().Chart(), campaign.Exclusions().Chart(), account.Machine().Chart()}
+	return []rule.Chart{reportin.Machine().Chart(), campaign.Exclusions().Chart(), account.Machine().Chart(), session.Machine().Chart()}
 }
 
 // Tables are what fsck walks.
 func (s *Service) Tables() []table.Checker {
 	return []table.Checker{s.organizations, s.members, s.reportIns, s.imports, s.slices, s.figures, s.policies, s.policyVersions,
 		s.messages, s.contacts, s.webhooks, s.deliveries, s.templates, s.waiting, s.rounds, s.campaigns, s.exclusions, s.places, s.days,
-		s.accounts, s.administrators, s.firstLinks}
+		s.accounts, s.administrators, s.firstLinks, s.sessions, s.throttles, s.signingKeys}
 }
