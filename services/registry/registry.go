@@ -66,7 +66,6 @@ type Service struct {
 	campaignTables
 	accountTables
 	sessionTables
-	passwords *password.Hasher
 }
 
 // New makes the service over its store.
@@ -74,16 +73,12 @@ func New(d Deps) (*Service, error) {
 	if d.Store == nil || d.IDs == nil || d.Log == nil {
 		return nil, errors.New("registry: store, ids and log are needed")
 	}
-	hasher, err := password.NewHasher()
-	if err != nil {
-		return nil, err
-	}
 	return &Service{
 		store: d.Store, ids: d.IDs, log: d.Log, pager: table.NewPager(d.Store.Keyring()),
 		shanghai: clock.Shanghai(), tables: newTables(),
 		policyTables: newPolicyTables(), inboxTables: newInboxTables(),
 		campaignTables: newCampaignTables(), accountTables: newAccountTables(),
-		sessionTables: newSessionTables(), passwords: hasher,
+		sessionTables: newSessionTables(), passwords: password.NewHasher(),
 		mailer: d.Mailer, outside: outside{own: d.OwnNetwork}, http: webhookClient(outside{own: d.OwnNetwork}),
 	}, nil
 }
