@@ -40,7 +40,7 @@ func (r *run) reportSamples(ctx context.Context, c *comparison, rates *requestsv
 	c.count("merged into it", "sample", again, int64(s.Merged))
 	c.count("reopened and solved again", "sample", reopens, int64(s.Reopened))
 	var looked requestsv1.RequestSteps
-	err := r.client.call(ctx, nobody, http.MethodPost, "/v1/requests:lookUp", "", &requestsv1.LookUpRequestRequest{Code: s.Code}, &looked)
+	err := r.client.call(ctx, nobody(), http.MethodPost, "/v1/requests:lookUp", "", &requestsv1.LookUpRequestRequest{Code: s.Code}, &looked)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package demo
 
 import (
+	"github.com/linli-project/linli/cmd/signin"
+
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +23,9 @@ type CityConfig struct {
 	// Address of a linli whose folder stands at CityFirst or where an earlier run
 	// left it, and the process that serves it, whose memory is measured; 0 = not.
 	Address string
-	Server  int
+	// Desk signs in the people that the demo acts for.
+	Desk   *signin.Desk
+	Server int
 	// Notes is the folder for the run's own notes.
 	Notes string
 	// Workplaces, when not 0, takes only the first so many with their members.
@@ -94,7 +98,7 @@ func RunCity(ctx context.Context, conf CityConfig) (CityResult, error) {
 	if err != nil {
 		return CityResult{}, err
 	}
-	c := &city{client: clientFor(conf.Address, cityAtOnce), records: all, notes: kept, kept: conf.Notes}
+	c := &city{client: clientFor(conf.Address, conf.Desk, cityAtOnce), records: all, notes: kept, kept: conf.Notes}
 	for i, step := range c.steps() {
 		if i < kept.Done {
 			continue

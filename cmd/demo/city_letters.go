@@ -97,7 +97,7 @@ func (c *city) readLetter(ctx context.Context, w workplace, id string) (ofWorkpl
 		Exact: one(lists(&l, w.known)),
 	}}
 	var genuine evaluationv1.Verification
-	err := c.client.call(ctx, nobody, http.MethodPost, "/v1/letters:verify", "", &evaluationv1.VerifyLetterRequest{Code: l.GetCode()}, &genuine)
+	err := c.client.call(ctx, nobody(), http.MethodPost, "/v1/letters:verify", "", &evaluationv1.VerifyLetterRequest{Code: l.GetCode()}, &genuine)
 	if err != nil {
 		return out, err
 	}

@@ -15,7 +15,7 @@ import (
 
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
-	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/cmd/signin"
 	"github.com/linli-project/linli/pkg/scope"
 )
 
@@ -23,13 +23,12 @@ import (
 type client struct {
 	base string
 	http *http.Client
+	desk *signin.Desk
 }
 
-func newClient(address string) *client { return clientFor(address, atOnce) }
-
 // clientFor keeps as many connections as calls are under way.
-func clientFor(address string, atOnce int) *client {
-	return &client{base: "http://" + address, http: &http.Client{Transport: &http.Transport{
+func clientFor(address string, desk *signin.Desk, atOnce int) *client {
+	return &client{base: "http://" + address, desk: desk, http: &http.Client{Transport: &http.Transport{
 		MaxIdleConns: atOnce * 2, MaxIdleConnsPerHost: atOnce * 2,
 	}}}
 }
@@ -47,14 +46,16 @@ func (r *refused) Error() string {
 	return fmt.Sprintf("%s: %d %s: %s", r.what, r.Status, r.Reason, r.Detail)
 }
 
-// who calls: a development token.
-type who string
+// who calls.
+type who = signin.Person
 
 // nobody calls without a token: what the request holds opens it.
-const nobody who = ""
+func nobody() who { return who{} }
 
-func as(role typev1.Role, person, path string) who {
-	return who(access.DevToken(person, access.Grant{Role: role, Path: scope.Path(path)}))
+// as is somebody with a role at an organization: an officer by a name of the
+// demo's own, a member by the id.
+func as(role typev1.Role, name, path string) who {
+	return who{Role: role, Name: name, Organization: scope.Path(path).ID()}
 }
 
 // call sends one request. key makes it safe to send again; empty for reads.
@@ -101,8 +102,12 @@ func (c *client) once(ctx context.Context, w who, method, path, key, contentType
 	if err != nil {
 		return nil, 0, fmt.Errorf("%s %s: %w", method, path, err)
 	}
-	if w != nobody {
-		req.Header.Set("Authorization", "Bearer "+string(w))
+	if w != nobody() {
+		token, err := c.desk.Token(ctx, w)
+		if err != nil {
+			return nil, 0, err
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	req.Header.Set("Accept-Language", "en")
 	if body != nil {

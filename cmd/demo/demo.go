@@ -4,6 +4,8 @@
 package demo
 
 import (
+	"github.com/linli-project/linli/cmd/signin"
+
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +27,8 @@ type Config struct {
 	// Address of a linli whose folder stands at First or where an earlier run
 	// left it.
 	Address string
+	// Desk signs in the people that the demo acts for.
+	Desk *signin.Desk
 	// Notes is the folder for the demo's own notes.
 	Notes string
 	// Progress is told each day; it may be nil.
@@ -69,7 +73,7 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	r := &run{client: newClient(c.Address), records: all, notes: kept}
+	r := &run{client: clientFor(c.Address, c.Desk, atOnce), records: all, notes: kept}
 	plan := r.plan()
 	for day := "2013-01-01"; day <= lastDay; day = next(day) {
 		if day <= kept.Day {

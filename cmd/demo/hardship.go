@@ -161,7 +161,7 @@ func (r *run) checkPoster(ctx context.Context, c *comparison) error {
 		c.same(closed.what, "article", "refused", "refused")
 	}
 	var looked requestsv1.RequestSteps
-	err := r.client.call(ctx, nobody, http.MethodPost, "/v1/requests:lookUp", "", &requestsv1.LookUpRequestRequest{Code: r.notes.Hardship.Code}, &looked)
+	err := r.client.call(ctx, nobody(), http.MethodPost, "/v1/requests:lookUp", "", &requestsv1.LookUpRequestRequest{Code: r.notes.Hardship.Code}, &looked)
 	c.same("by its code, without an account", "sample", "REQUEST_STATE_CLOSED", looked.GetState().String())
 	return err
 }

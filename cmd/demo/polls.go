@@ -120,7 +120,7 @@ func (r *run) marks(ids []string, community string, b int) (out []*evaluationv1.
 	return out
 }
 
-// vote casts the ballots by code as nobody, and has the papers entered.
+// vote casts the ballots by code as nobody(), and has the papers entered.
 func (r *run) vote(ctx context.Context, community, _ string) error {
 	ids, err := r.honored(ctx, community)
 	if err != nil {
@@ -133,7 +133,7 @@ func (r *run) vote(ctx context.Context, community, _ string) error {
 		return err
 	}
 	for b, code := range p.Codes {
-		err := r.client.call(ctx, nobody, http.MethodPost, "/v1/polls/"+p.ID+":cast", "",
+		err := r.client.call(ctx, nobody(), http.MethodPost, "/v1/polls/"+p.ID+":cast", "",
 			&evaluationv1.CastBallotRequest{Id: p.ID, Code: code, Marks: r.marks(ids, community, b)}, nil)
 		if err != nil && reasonOf(err) != "CODE_USED" { // cast before this day was broken off
 			return err
@@ -203,7 +203,7 @@ func (r *run) answerSurvey(ctx context.Context, community, _ string) error {
 		for i, id := range ids {
 			in.Members = append(in.Members, &evaluationv1.SurveyMemberMark{MemberId: id, Mark: said(i)})
 		}
-		return r.client.call(ctx, nobody, http.MethodPost, "/v1/surveys/"+v.ID+":answer", "", in, nil)
+		return r.client.call(ctx, nobody(), http.MethodPost, "/v1/surveys/"+v.ID+":answer", "", in, nil)
 	}
 	if err := say(0, func(int) evaluationv1.SurveyMark { return evaluationv1.SurveyMark_SURVEY_MARK_NOT_SATISFIED }); err != nil {
 		return err

@@ -96,7 +96,7 @@ func (r *run) reviewer(id string) who {
 			return as(typev1.Role_ROLE_REVIEWER, id, r.records.path(e.Organization))
 		}
 	}
-	return ""
+	return nobody()
 }
 
 func (r *run) sheet(ctx context.Context, reviewer, application string, scores map[string]float64) error {

@@ -1,0 +1,168 @@
+package signin
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pquerna/otp/totp"
+
+	"github.com/linli-project/linli/pkg/access"
+)
+
+// account is how somebody with a password signs in.
+type account struct {
+	Login    string `json:"login"`
+	Password string `json:"password"`
+	// First says that the password is the first one, which must be changed.
+	First bool `json:"first,omitempty"`
+	// Recovery codes that are left, of a second factor.
+	Recovery []string `json:"recovery,omitempty"`
+	Secret   string   `json:"secret,omitempty"`
+}
+
+// enterAccount signs somebody in whose account may have to be made.
+func (d *Desk) enterAccount(ctx context.Context, p Person) (got answer, err error) {
+	a, known := d.account(p)
+	if !known {
+		if a, err = d.makeAccount(ctx, p); err != nil {
+			return got, err
+		}
+	}
+	sent := map[string]any{"login": a.Login, "password": a.Password}
+	if a.Secret != "" {
+		if sent["secondFactor"], err = d.factor(p, &a); err != nil {
+			return got, err
+		}
+	}
+	if err := d.call(ctx, "", "/v1/sessions:signIn", sent, &got); err != nil {
+		return got, err
+	}
+	if got.MustChangePassword || a.First {
+		next := newPassword()
+		change := map[string]any{"oldPassword": a.Password, "newPassword": next}
+		if err := d.call(ctx, got.AccessToken, "/v1/me:changePassword", change, &got); err != nil {
+			return got, err
+		}
+		a.Password, a.First = next, false
+		if err := d.keep(p, a); err != nil {
+			return got, err
+		}
+	}
+	if got.MustSetSecondFactor {
+		return d.setFactor(ctx, p, a, got)
+	}
+	return got, nil
+}
+
+// factor answers a recovery code if one is left, since a program signs in again
+// before an authenticator has its next code; else the authenticator's.
+func (d *Desk) factor(p Person, a *account) (string, error) {
+	if n := len(a.Recovery); n > 0 {
+		code := a.Recovery[n-1]
+		a.Recovery = a.Recovery[:n-1]
+		return code, d.keep(p, *a)
+	}
+	return totp.GenerateCode(a.Secret, d.wall.Now())
+}
+
+func (d *Desk) setFactor(ctx context.Context, p Person, a account, now answer) (answer, error) {
+	var begun struct{ Secret string }
+	if err := d.call(ctx, now.AccessToken, "/v1/me/secondFactor:begin", map[string]any{"password": a.Password}, &begun); err != nil {
+		return now, err
+	}
+	code, err := totp.GenerateCode(begun.Secret, d.wall.Now())
+	if err != nil {
+		return now, fmt.Errorf("compute a code: %w", err)
+	}
+	var done struct {
+		RecoveryCodes []string
+		Session       answer
+	}
+	if err := d.call(ctx, now.AccessToken, "/v1/me/secondFactor:confirm", map[string]any{"code": code}, &done); err != nil {
+		return now, err
+	}
+	a.Secret, a.Recovery = begun.Secret, done.RecoveryCodes
+	return done.Session, d.keep(p, a)
+}
+
+// makeAccount has the security administrator make an account.
+func (d *Desk) makeAccount(ctx context.Context, p Person) (a account, err error) {
+	if p == security() {
+		return account{Login: d.config.Login, Password: d.config.Password}, nil
+	}
+	admin, err := d.Token(ctx, security())
+	if err != nil {
+		return a, err
+	}
+	login, err := d.nextLogin()
+	if err != nil {
+		return a, err
+	}
+	var made struct{ FirstPassword string }
+	err = d.call(ctx, admin, "/v1/accounts", map[string]any{
+		"login": login, "displayName": p.Name,
+		"grants": []any{map[string]any{"role": "ROLE_" + strings.ToUpper(access.RoleName(p.Role)), "organizationId": p.Organization}},
+	}, &made)
+	if err != nil {
+		return a, err
+	}
+	a = account{Login: login, Password: made.FirstPassword, First: true}
+	return a, d.keep(p, a)
+}
+
+// patience with the invitation of a whole city.
+const patience = 10 * time.Minute
+
+// codeOf answers a member's code. When it is not known, all members below the
+// top who have none are invited.
+func (d *Desk) codeOf(ctx context.Context, member string) (string, error) {
+	if code, ok := d.memberCode(member); ok {
+		return code, nil
+	}
+	d.invite.Lock()
+	defer d.invite.Unlock()
+	if code, ok := d.memberCode(member); ok { // somebody else had them invited
+		return code, nil
+	}
+	if err := d.Invite(ctx, d.config.Top, false); err != nil {
+		return "", err
+	}
+	code, ok := d.memberCode(member)
+	if !ok {
+		// Invited before this desk kept it: new codes for everybody.
+		if err := d.Invite(ctx, d.config.Top, true); err != nil {
+			return "", err
+		}
+		if code, ok = d.memberCode(member); !ok {
+			return "", fmt.Errorf("member %s was not invited", member)
+		}
+	}
+	return code, nil
+}
+
+// Invite makes codes for the members of an organization and of those below it.
+func (d *Desk) Invite(ctx context.Context, organization string, renew bool) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	admin, err := d.Token(ctx, security())
+	if err != nil {
+		return err
+	}
+	path := "/v1/organizations/" + organization + "/members:invite"
+	if renew {
+		path += "?renew=true"
+	}
+	text, err := d.post(ctx, admin, path, "{}")
+	if err != nil {
+		return err
+	}
+	lines, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(text), "\ufeff"))).ReadAll()
+	if err != nil || len(lines) == 0 {
+		return errors.Join(errors.New("the invitations are no table"), err)
+	}
+	return d.keepCodes(lines[1:])
+}

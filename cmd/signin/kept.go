@@ -1,0 +1,105 @@
+package signin
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// kept is what a desk knows of the people it made.
+type kept struct {
+	Accounts map[string]account `json:"accounts"` // by key of a person
+	// Codes of members, by their ids.
+	Codes map[string]string `json:"codes"`
+	// Logins is how many were given.
+	Logins int `json:"logins"`
+}
+
+func readKept(file string) (k kept, err error) {
+	k = kept{Accounts: map[string]account{}, Codes: map[string]string{}}
+	if file == "" {
+		return k, nil
+	}
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return k, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &k)
+	}
+	if err != nil {
+		return k, fmt.Errorf("read who signs in how: %w", err)
+	}
+	return k, nil
+}
+
+// write keeps all of it; the file is whole at any moment.
+func (d *Desk) write() error {
+	if d.config.File == "" {
+		return nil
+	}
+	text, err := json.Marshal(d.kept)
+	if err != nil {
+		return fmt.Errorf("keep who signs in how: %w", err)
+	}
+	next := d.config.File + ".next"
+	if err := errors.Join(os.WriteFile(next, text, 0o600), os.Rename(next, d.config.File)); err != nil {
+		return fmt.Errorf("keep who signs in how: %w", err)
+	}
+	return nil
+}
+
+func (d *Desk) account(p Person) (account, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a, ok := d.kept.Accounts[p.key()]
+	return a, ok
+}
+
+func (d *Desk) keep(p Person, a account) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.kept.Accounts[p.key()] = a
+	return d.write()
+}
+
+func (d *Desk) memberCode(id string) (string, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	code, ok := d.kept.Codes[id]
+	return code, ok
+}
+
+// keepCodes takes lines of member, card and code.
+func (d *Desk) keepCodes(lines [][]string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, line := range lines {
+		if len(line) < 3 {
+			return fmt.Errorf("an invitation of %d columns", len(line))
+		}
+		d.kept.Codes[line[0]] = line[2]
+	}
+	return d.write()
+}
+
+// nextLogin answers a login that no desk gave before: the number is kept before
+// it is used.
+func (d *Desk) nextLogin() (string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.kept.Logins++
+	return fmt.Sprintf("desk-%d-%s", d.kept.Logins, mark()), d.write()
+}
+
+// mark keeps the logins of two desks apart.
+func mark() string {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return fmt.Sprintf("%x", b)
+}
+
+func newPassword() string { return rand.Text() }

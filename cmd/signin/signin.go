@@ -1,0 +1,286 @@
+// Package signin has a program act for the people of a linli, in the way that
+// they would themselves: the security administrator makes the accounts of
+// offices, each signs in, changes the first password and sets up a second factor
+// where the role wants one; members enter by their invitation, residents by a
+// code that is sent to their phone. It is for the demo, the tools that measure
+// and the tests.
+package signin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
+
+	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/clock"
+)
+
+// Person is somebody that a program acts for.
+type Person struct {
+	Role typev1.Role
+	// Name tells people of one role apart: a name of the program's own, and of a
+	// member the member's id.
+	Name string
+	// Organization is the id of the office, or of the community a resident lives
+	// in; empty = everywhere, for administrators. Of a member it does not matter.
+	Organization string
+}
+
+func (p Person) key() string { return access.RoleName(p.Role) + "|" + p.Name + "|" + p.Organization }
+
+// Config of a desk.
+type Config struct {
+	// Address is where REST is, "127.0.0.1:8080".
+	Address string
+	// Login and Password of the first security administrator.
+	Login, Password string
+	// Top is the id of the organization below which all members are.
+	Top string
+	// File keeps who was made and how they sign in, so that a program that was
+	// broken off goes on; empty = nowhere.
+	File string
+	// Phones gets the codes that are sent to phones, where there are residents.
+	Phones *Phones
+	// Client sends the calls; nil = one of its own.
+	Client *http.Client
+}
+
+// Desk holds the sessions of people. It is safe for concurrent use.
+type Desk struct {
+	config Config
+	wall   clock.Clock
+
+	mu       sync.Mutex
+	kept     kept
+	sessions map[string]*session // by key of a person
+	invite   sync.Mutex          // one invitation of many at a time
+}
+
+// session is one person's; its lock lets one sign-in go on at a time.
+type session struct {
+	mu      sync.Mutex
+	access  string
+	expires time.Time
+	refresh string
+}
+
+// NewDesk makes a desk; nothing is sent yet.
+func NewDesk(c Config) (*Desk, error) {
+	if c.Client == nil {
+		c.Client = &http.Client{}
+	}
+	d := &Desk{config: c, wall: clock.Wall(), sessions: map[string]*session{}}
+	var err error
+	d.kept, err = readKept(c.File)
+	return d, err
+}
+
+// security is the administrator that makes the accounts.
+func security() Person { return Person{Role: typev1.Role_ROLE_SECURITY_ADMIN, Name: "first"} }
+
+// renewBefore a token runs out it is renewed.
+const renewBefore = time.Minute
+
+// Token answers an access token of a person, who is made and signed in if that
+// was not done before. It holds for a minute at least.
+func (d *Desk) Token(ctx context.Context, p Person) (string, error) {
+	s := d.session(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.access != "" && d.wall.Now().Add(renewBefore).Before(s.expires) {
+		return s.access, nil
+	}
+	if s.refresh != "" {
+		var got answer
+		err := d.call(ctx, "", "/v1/sessions:refresh", map[string]any{"refreshToken": s.refresh}, &got)
+		if err == nil {
+			s.take(got)
+			return s.access, nil
+		}
+		if !isRefused(err, "SESSION_ENDED") {
+			return "", err
+		}
+	}
+	got, err := d.enter(ctx, p)
+	if err != nil {
+		return "", fmt.Errorf("sign in %s: %w", p.key(), err)
+	}
+	s.take(got)
+	return s.access, nil
+}
+
+func (d *Desk) session(p Person) *session {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.sessions[p.key()]
+	if s == nil {
+		s = &session{}
+		d.sessions[p.key()] = s
+	}
+	return s
+}
+
+// Forget drops the tokens that are held: a server was started on another state.
+func (d *Desk) Forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	clear(d.sessions)
+}
+
+func (d *Desk) enter(ctx context.Context, p Person) (answer, error) {
+	switch p.Role {
+	case typev1.Role_ROLE_MEMBER:
+		return d.enterMember(ctx, p.Name)
+	case typev1.Role_ROLE_RESIDENT:
+		return d.enterResident(ctx, p)
+	}
+	return d.enterAccount(ctx, p)
+}
+
+// enterResident asks for a code and enters with it.
+func (d *Desk) enterResident(ctx context.Context, p Person) (got answer, err error) {
+	if d.config.Phones == nil {
+		return got, errors.New("codes sent to phones do not come here")
+	}
+	phone := phoneOf(p.key())
+	codes := d.config.Phones.expect(phone)
+	if err := d.call(ctx, "", "/v1/sessions:sendCode", map[string]any{"phone": phone}, nil); err != nil {
+		return got, err
+	}
+	select {
+	case code := <-codes:
+		err = d.call(ctx, "", "/v1/sessions:phone", map[string]any{"phone": phone, "code": code, "communityId": p.Organization}, &got)
+		return got, err
+	case <-ctx.Done():
+		return got, fmt.Errorf("wait for the code: %w", ctx.Err())
+	}
+}
+
+// phoneOf is a number for a name, always the same.
+func phoneOf(name string) string {
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, name) // never fails
+	return fmt.Sprintf("1%010d", h.Sum64()%1e10)
+}
+
+// enterMember takes the member's code, or has all members invited who were not.
+func (d *Desk) enterMember(ctx context.Context, id string) (got answer, err error) {
+	code, err := d.codeOf(ctx, id)
+	if err != nil {
+		return got, err
+	}
+	err = d.call(ctx, "", "/v1/sessions:enter", map[string]any{"code": code}, &got)
+	return got, err
+}
+
+// answer is the session that a sign-in answers.
+type answer struct {
+	AccessToken         string    `json:"accessToken"`
+	AccessExpiresAt     time.Time `json:"accessExpiresAt"`
+	RefreshToken        string    `json:"refreshToken"`
+	MustChangePassword  bool      `json:"mustChangePassword"`
+	MustSetSecondFactor bool      `json:"mustSetSecondFactor"`
+}
+
+func (s *session) take(a answer) {
+	s.access, s.expires, s.refresh = a.AccessToken, a.AccessExpiresAt, a.RefreshToken
+}
+
+// Refused is an answer that is not a success.
+type Refused struct {
+	Status int    `json:"status"`
+	Reason string `json:"reason"`
+	Detail string `json:"detail"`
+}
+
+func (r *Refused) Error() string { return fmt.Sprintf("%d %s: %s", r.Status, r.Reason, r.Detail) }
+
+func isRefused(err error, reason string) bool {
+	var r *Refused
+	return errors.As(err, &r) && r.Reason == reason
+}
+
+const (
+	largestAnswer = 64 << 20 // codes of a city's members
+	// mostBusy is how often a call is sent again that linli had no room for.
+	mostBusy = 60
+)
+
+// call posts a message and takes the answer apart; out may be nil.
+func (d *Desk) call(ctx context.Context, token, path string, message map[string]any, out any) error {
+	body, err := json.Marshal(message)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", path, err)
+	}
+	text, err := d.post(ctx, token, path, string(body))
+	if err != nil || out == nil {
+		return err
+	}
+	if err := json.Unmarshal(text, out); err != nil {
+		return fmt.Errorf("decode %s: %w", path, err)
+	}
+	return nil
+}
+
+// post sends a body, again while linli says that it is busy.
+func (d *Desk) post(ctx context.Context, token, path, body string) ([]byte, error) {
+	for tries := 1; ; tries++ {
+		text, after, err := d.once(ctx, token, path, body)
+		if after == 0 || tries == mostBusy {
+			return text, err
+		}
+		select {
+		case <-time.After(after):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (d *Desk) once(ctx context.Context, token, path, body string) (text []byte, after time.Duration, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+d.config.Address+path, strings.NewReader(body))
+	if err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", path, err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept-Language", "en")
+	// A program keeps its refresh token itself; a page has it in a cookie.
+	req.Header.Set("X-Linli-Token-Delivery", "body")
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	reply, err := d.config.Client.Do(req)
+	if err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", path, err)
+	}
+	defer reply.Body.Close()
+	if text, err = io.ReadAll(io.LimitReader(reply.Body, largestAnswer)); err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", path, err)
+	}
+	if reply.StatusCode == http.StatusOK {
+		return text, 0, nil
+	}
+	refused := &Refused{Status: reply.StatusCode}
+	_ = json.Unmarshal(text, refused) // what is no problem body has its status
+	if reply.StatusCode == http.StatusTooManyRequests || reply.StatusCode == http.StatusServiceUnavailable {
+		after = waitOf(reply.Header.Get("Retry-After"))
+	}
+	return nil, after, fmt.Errorf("%s: %w", path, refused)
+}
+
+func waitOf(header string) time.Duration {
+	seconds, err := time.ParseDuration(header + "s")
+	if err != nil || seconds <= 0 {
+		return 0
+	}
+	return min(seconds, time.Minute)
+}
