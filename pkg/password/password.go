@@ -5,16 +5,18 @@ package password
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"fmt"
 	"runtime"
 	"sync/atomic"
 
 	"github.com/alexedwards/argon2id"
+	"golang.org/x/crypto/argon2"
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/text/unicode/norm"
 )
 
-// Params are those of argon2id: 19 MiB, two passes, one lane. One hash takes
+// params are those of argon2id: 19 MiB, two passes, one lane. One hash takes
 // tens of milliseconds, so that a stolen store is slow to try out.
 var params = argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 
@@ -31,12 +33,18 @@ type Hasher struct {
 }
 
 // NewHasher makes a Hasher for this machine.
-func NewHasher() (*Hasher, error) {
-	nobody, err := argon2id.CreateHash(rand.Text(), &params)
-	if err != nil {
-		return nil, fmt.Errorf("hash a password: %w", err)
-	}
-	return &Hasher{room: semaphore.NewWeighted(hashesPerCore * int64(runtime.NumCPU())), nobody: nobody}, nil
+func NewHasher() *Hasher {
+	return &Hasher{room: semaphore.NewWeighted(hashesPerCore * int64(runtime.NumCPU())), nobody: nobody()}
+}
+
+// nobody is a hash of no password: it is drawn by lot, and costs as much to
+// compare with as any other.
+func nobody() string {
+	drawn := make([]byte, params.SaltLength+params.KeyLength)
+	_, _ = rand.Read(drawn) // never fails
+	text := base64.RawStdEncoding.EncodeToString
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, params.Memory, params.Iterations, params.Parallelism,
+		text(drawn[:params.SaltLength]), text(drawn[params.SaltLength:]))
 }
 
 // Hash answers the argon2id hash of a password in PHC form

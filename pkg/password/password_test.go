@@ -14,17 +14,8 @@ import (
 	"github.com/linli-project/linli/pkg/rule"
 )
 
-func hasher(t *testing.T) *password.Hasher {
-	t.Helper()
-	h, err := password.NewHasher()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h
-}
-
 func TestHash_IsVerifiedAndSalted(t *testing.T) {
-	h, ctx := hasher(t), t.Context()
+	h, ctx := password.NewHasher(), t.Context()
 	a, err := h.Hash(ctx, "correct horse battery")
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +39,7 @@ func TestHash_IsVerifiedAndSalted(t *testing.T) {
 
 // An input method may send é as one sign or as two.
 func TestHash_TakesEverySpellingOfASign(t *testing.T) {
-	h := hasher(t)
+	h := password.NewHasher()
 	one, err := h.Hash(t.Context(), "caf\u00e9 am Bahnhof")
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +51,7 @@ func TestHash_TakesEverySpellingOfASign(t *testing.T) {
 
 // TestVerify_OfNobodyCostsTheSame counts the work, which no machine's mood changes.
 func TestVerify_OfNobodyCostsTheSame(t *testing.T) {
-	h := hasher(t)
+	h := password.NewHasher()
 	phc, err := h.Hash(t.Context(), "correct horse battery")
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +69,7 @@ func TestVerify_OfNobodyCostsTheSame(t *testing.T) {
 
 // TestHash_WaitsForRoom fills the hasher and comes with a context that ends.
 func TestHash_WaitsForRoom(t *testing.T) {
-	h := hasher(t)
+	h := password.NewHasher()
 	ended, end := context.WithCancel(t.Context())
 	end()
 	if _, err := h.Hash(ended, "x"); !errors.Is(err, context.Canceled) {

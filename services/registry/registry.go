@@ -29,6 +29,7 @@ import (
 	"github.com/linli-project/linli/services/registry/internal/account"
 	"github.com/linli-project/linli/services/registry/internal/campaign"
 	"github.com/linli-project/linli/services/registry/internal/reportin"
+	"github.com/linli-project/linli/services/registry/internal/session"
 )
 
 // Deps are what the room is given. Store, IDs and Log are needed.
@@ -64,6 +65,7 @@ type Service struct {
 	inboxTables
 	campaignTables
 	accountTables
+	sessionTables
 }
 
 // New makes the service over its store.
@@ -71,17 +73,13 @@ func New(d Deps) (*Service, error) {
 	if d.Store == nil || d.IDs == nil || d.Log == nil {
 		return nil, errors.New("registry: store, ids and log are needed")
 	}
-	hasher, err := password.NewHasher()
-	if err != nil {
-		return nil, err
-	}
 	return &Service{
 		store: d.Store, ids: d.IDs, log: d.Log, pager: table.NewPager(d.Store.Keyring()),
 		shanghai: clock.Shanghai(), tables: newTables(),
 		policyTables: newPolicyTables(), inboxTables: newInboxTables(),
 		campaignTables: newCampaignTables(), accountTables: newAccountTables(),
-		passwords: hasher,
-		mailer:    d.Mailer, outside: outside{own: d.OwnNetwork}, http: webhookClient(outside{own: d.OwnNetwork}),
+		sessionTables: newSessionTables(), passwords: password.NewHasher(),
+		mailer: d.Mailer, outside: outside{own: d.OwnNetwork}, http: webhookClient(outside{own: d.OwnNetwork}),
 	}, nil
 }
 
@@ -95,6 +93,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterInboxServiceServer(r, inbox{Service: s})
 	pb.RegisterCampaignServiceServer(r, campaigns{Service: s})
 	pb.RegisterAccountServiceServer(r, accounts{Service: s})
+	pb.RegisterSessionServiceServer(r, sessions{Service: s})
 }
 
 // OrganizationPath answers where an organization stands, for the door.
@@ -127,23 +126,24 @@ func (s *Service) Reactions() []events.Consumer {
 	})
 }
 
-// Jobs are what goes out by mail and webhook, what many are told of, and
-// reminders of campaigns.
+// Jobs are what goes out by mail and webhook, what many are told of, reminders of
+// campaigns, and what keeps sessions and their keys.
 func (s *Service) Jobs() []run.Job {
 	return []run.Job{
 		{Name: "registry-deliveries", Run: s.sendOut}, {Name: "registry-rounds", Run: s.goRound},
 		{Name: "registry-reminders", Run: campaigns{Service: s}.watch},
+		{Name: "registry-sessions", Run: s.keepSessions},
 	}
 }
 
 // Charts are the room's state machines.
 func Charts() []rule.Chart {
-	return []rule.Chart{reportin.Machine().Chart(), campaign.Exclusions().Chart(), account.Machine().Chart()}
+	return []rule.Chart{reportin.Machine().Chart(), campaign.Exclusions().Chart(), account.Machine().Chart(), session.Machine().Chart()}
 }
 
 // Tables are what fsck walks.
 func (s *Service) Tables() []table.Checker {
 	return []table.Checker{s.organizations, s.members, s.reportIns, s.imports, s.slices, s.figures, s.policies, s.policyVersions,
 		s.messages, s.contacts, s.webhooks, s.deliveries, s.templates, s.waiting, s.rounds, s.campaigns, s.exclusions, s.places, s.days,
-		s.accounts, s.administrators, s.firstLinks}
+		s.accounts, s.administrators, s.firstLinks, s.sessions, s.throttles, s.signingKeys}
 }

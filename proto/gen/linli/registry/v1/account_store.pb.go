@@ -350,10 +350,12 @@ func (x *SessionRow) GetActingGrant() string {
 
 // Failures of one account, one address or one code, by keyed hash.
 type ThrottleRow struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Failures      uint32                 `protobuf:"varint,1,opt,name=failures,proto3" json:"failures,omitempty"`
-	LastAt        *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=last_at,json=lastAt,proto3" json:"last_at,omitempty"`
-	NotBefore     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=not_before,json=notBefore,proto3" json:"not_before,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Failures  uint32                 `protobuf:"varint,1,opt,name=failures,proto3" json:"failures,omitempty"`
+	LastAt    *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=last_at,json=lastAt,proto3" json:"last_at,omitempty"`
+	NotBefore *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=not_before,json=notBefore,proto3" json:"not_before,omitempty"`
+	// Of whom; it is the row's key.
+	Hash          []byte `protobuf:"bytes,4,opt,name=hash,proto3" json:"hash,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -409,8 +411,17 @@ func (x *ThrottleRow) GetNotBefore() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ThrottleRow) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
 // A key that signs access tokens. Two hold at a time: the one that signs, and
-// one whose tokens are still out, or that is about to sign.
+// one whose tokens are still out, or that is about to sign. The one that signs
+// is the latest of those whose signs_from has come; holds_until is set once the
+// next is there.
 type SigningKeyRow struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
 	Id               string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -772,12 +783,13 @@ const file_linli_registry_v1_account_store_proto_rawDesc = "" +
 	"\bended_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt\x12\x1d\n" +
 	"\n" +
 	"end_reason\x18\x0e \x01(\tR\tendReason\x12!\n" +
-	"\facting_grant\x18\x0f \x01(\tR\vactingGrant\"\x99\x01\n" +
+	"\facting_grant\x18\x0f \x01(\tR\vactingGrant\"\xad\x01\n" +
 	"\vThrottleRow\x12\x1a\n" +
 	"\bfailures\x18\x01 \x01(\rR\bfailures\x123\n" +
 	"\alast_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x06lastAt\x129\n" +
 	"\n" +
-	"not_before\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tnotBefore\"\x99\x02\n" +
+	"not_before\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tnotBefore\x12\x12\n" +
+	"\x04hash\x18\x04 \x01(\fR\x04hash\"\x99\x02\n" +
 	"\rSigningKeyRow\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
