@@ -97,7 +97,8 @@ func codeOf(e *rule.Error) codes.Code {
 		return codes.ResourceExhausted
 	case rule.Denied:
 		switch e.Reason {
-		case "UNAUTHENTICATED", "TOKEN_EXPIRED", "DEVELOPMENT_TOKEN":
+		case "UNAUTHENTICATED", "TOKEN_EXPIRED", "DEVELOPMENT_TOKEN",
+			"NOT_SIGNED_IN", "SECOND_FACTOR_WANTED", "SESSION_ENDED":
 			return codes.Unauthenticated
 		}
 		return codes.PermissionDenied

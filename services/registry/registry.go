@@ -20,6 +20,7 @@ import (
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/password"
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/run"
 	"github.com/linli-project/linli/pkg/scope"
@@ -27,6 +28,7 @@ import (
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/registry/internal/campaign"
 	"github.com/linli-project/linli/services/registry/internal/reportin"
+	"github.com/linli-project/linli/services/registry/internal/session"
 )
 
 // Deps are what the room is given. Store, IDs and Log are needed.
@@ -59,6 +61,9 @@ type Service struct {
 	policyTables
 	inboxTables
 	campaignTables
+	accountTables
+	sessionTables
+	passwords *password.Hasher
 }
 
 // New makes the service over its store.
@@ -70,8 +75,9 @@ func New(d Deps) (*Service, error) {
 		store: d.Store, ids: d.IDs, log: d.Log, pager: table.NewPager(d.Store.Keyring()),
 		shanghai: clock.Shanghai(), tables: newTables(),
 		policyTables: newPolicyTables(), inboxTables: newInboxTables(),
-		campaignTables: newCampaignTables(),
-		mailer:         d.Mailer, outside: outside{own: d.OwnNetwork}, http: webhookClient(outside{own: d.OwnNetwork}),
+		campaignTables: newCampaignTables(), accountTables: newAccountTables(),
+		sessionTables: newSessionTables(), passwords: password.NewHasher(),
+		mailer: d.Mailer, outside: outside{own: d.OwnNetwork}, http: webhookClient(outside{own: d.OwnNetwork}),
 	}, nil
 }
 
@@ -84,6 +90,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterPolicyServiceServer(r, policies{Service: s})
 	pb.RegisterInboxServiceServer(r, inbox{Service: s})
 	pb.RegisterCampaignServiceServer(r, campaigns{Service: s})
+	pb.RegisterSessionServiceServer(r, sessions{Service: s})
 }
 
 // OrganizationPath answers where an organization stands, for the door.
@@ -112,22 +119,24 @@ func (s *Service) Reactions() []events.Consumer {
 	})
 }
 
-// Jobs are what goes out by mail and webhook, what many are told of, and
-// reminders of campaigns.
+// Jobs are what goes out by mail and webhook, what many are told of, reminders of
+// campaigns, and what keeps sessions and their keys.
 func (s *Service) Jobs() []run.Job {
 	return []run.Job{
 		{Name: "registry-deliveries", Run: s.sendOut}, {Name: "registry-rounds", Run: s.goRound},
 		{Name: "registry-reminders", Run: campaigns{Service: s}.watch},
+		{Name: "registry-sessions", Run: s.keepSessions},
 	}
 }
 
 // Charts are the room's state machines.
 func Charts() []rule.Chart {
-	return []rule.Chart{reportin.Machine().Chart(), campaign.Exclusions().Chart()}
+	return []rule.Chart{reportin.Machine().Chart(), campaign.Exclusions().Chart(), session.Machine().Chart()}
 }
 
 // Tables are what fsck walks.
 func (s *Service) Tables() []table.Checker {
 	return []table.Checker{s.organizations, s.members, s.reportIns, s.imports, s.slices, s.figures, s.policies, s.policyVersions,
-		s.messages, s.contacts, s.webhooks, s.deliveries, s.templates, s.waiting, s.rounds, s.campaigns, s.exclusions, s.places, s.days}
+		s.messages, s.contacts, s.webhooks, s.deliveries, s.templates, s.waiting, s.rounds, s.campaigns, s.exclusions, s.places, s.days,
+		s.accounts, s.administrators, s.firstLinks, s.sessions, s.throttles, s.signingKeys}
 }

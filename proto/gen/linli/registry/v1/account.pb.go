@@ -1435,7 +1435,9 @@ func (x *InviteMembersResponse) GetInvitations() []*MemberInvitation {
 type MemberInvitation struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	MemberId string                 `protobuf:"bytes,1,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
-	// Number of the liaison card, where there is one; empty otherwise.
+	// Number of the liaison card. Always empty here: cards are the evaluation's,
+	// which the registry does not ask; an office that prints codes on cards joins
+	// them by member_id with ListCards.
 	CardNumber string `protobuf:"bytes,2,opt,name=card_number,json=cardNumber,proto3" json:"card_number,omitempty"`
 	// Told this once: 16 signs without those that look alike.
 	Code          string `protobuf:"bytes,3,opt,name=code,proto3" json:"code,omitempty"`
@@ -1749,7 +1751,7 @@ const file_linli_registry_v1_account_proto_rawDesc = "" +
 	"\fAccountState\x12\x1d\n" +
 	"\x19ACCOUNT_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14ACCOUNT_STATE_ACTIVE\x10\x01\x12\x18\n" +
-	"\x14ACCOUNT_STATE_LOCKED\x10\x022\xfa\r\n" +
+	"\x14ACCOUNT_STATE_LOCKED\x10\x022\x88\x0e\n" +
 	"\x0eAccountService\x12\x86\x01\n" +
 	"\rCreateAccount\x12'.linli.registry.v1.CreateAccountRequest\x1a(.linli.registry.v1.CreateAccountResponse\"\"\xea\xdb\x18\a\n" +
 	"\x01\r\x10\x02(\x01\x82\xd3\xe4\x93\x02\x11:\x01*\"\f/v1/accounts\x12\x86\x01\n" +
@@ -1774,9 +1776,10 @@ const file_linli_registry_v1_account_proto_rawDesc = "" +
 	"\n" +
 	"ClaimFirst\x12$.linli.registry.v1.ClaimFirstRequest\x1a%.linli.registry.v1.ClaimFirstResponse\"5\xea\xdb\x18\x06\x10\x04(\x018\x01\x82\xd3\xe4\x93\x02%:\x01*b\aaccount\"\x17/v1/accounts:claimFirst\x12\x85\x01\n" +
 	"\rInviteMembers\x12'.linli.registry.v1.InviteMembersRequest\x1a(.linli.registry.v1.InviteMembersResponse\"\x1f\xea\xdb\x18\x1b\n" +
-	"\x04\x05\a\x0f\r\x10\x01\x1a\x0forganization_id(\x010\x01\x12x\n" +
+	"\x04\x05\a\x0f\r\x10\x01\x1a\x0forganization_id(\x010\x01\x12\x85\x01\n" +
 	"\n" +
-	"NamePeople\x12$.linli.registry.v1.NamePeopleRequest\x1a%.linli.registry.v1.NamePeopleResponse\"\x1d\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/people:nameB\xd2\x01\n" +
+	"NamePeople\x12$.linli.registry.v1.NamePeopleRequest\x1a%.linli.registry.v1.NamePeopleResponse\"*\xea\xdb\x18\x0f\n" +
+	"\v\x01\x02\x03\x04\x05\x06\a\x0f\f\r\x0e\x10\x02\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/people:nameB\xd2\x01\n" +
 	"\x15com.linli.registry.v1B\fAccountProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/registry/v1;registryv1\xa2\x02\x03LRX\xaa\x02\x11Linli.Registry.V1\xca\x02\x11Linli\\Registry\\V1\xe2\x02\x1dLinli\\Registry\\V1\\GPBMetadata\xea\x02\x13Linli::Registry::V1b\x06proto3"
 
 var (

@@ -42,47 +42,63 @@ const (
 type AccountServiceClient interface {
 	// CreateAccount makes an account with its roles, and a password for the first
 	// sign-in, which is told once and must be changed then. Security
-	// administrators, inside their part of the tree. LOGIN_TAKEN,
-	// ADMINISTRATORS_ARE_SEPARATE.
+	// administrators, inside their part of the tree. LOGIN_TAKEN, SUBJECT_TAKEN,
+	// ADMINISTRATORS_ARE_SEPARATE, ROLE_NOT_THERE, ROLE_NOT_GIVEN, ROLE_HELD,
+	// UNKNOWN_ORGANIZATION.
 	CreateAccount(ctx context.Context, in *CreateAccountRequest, opts ...grpc.CallOption) (*CreateAccountResponse, error)
-	// GetAccount answers one account. Security administrators. NOT_FOUND outside
-	// their part of the tree.
+	// GetAccount answers one account, by its id or by its person, with the roles
+	// in the caller's part. Security administrators. NOT_FOUND outside their part
+	// of the tree.
 	GetAccount(ctx context.Context, in *GetAccountRequest, opts ...grpc.CallOption) (*GetAccountResponse, error)
 	// ListAccounts answers the accounts with a role in an organization or below
-	// it. Security administrators.
+	// it, the oldest first. Members and residents are not among them. Security
+	// administrators.
 	ListAccounts(ctx context.Context, in *ListAccountsRequest, opts ...grpc.CallOption) (*ListAccountsResponse, error)
 	// GrantRole gives an account a role in an organization. Security
 	// administrators. NOT_ONESELF for the own account, ADMINISTRATORS_ARE_SEPARATE,
-	// ROLE_NOT_THERE where the role does not fit the kind of organization.
+	// ROLE_NOT_THERE where the role does not fit the kind of organization,
+	// ROLE_NOT_GIVEN, ROLE_HELD, NO_LOGIN, TOO_MANY_ROLES, UNKNOWN_ORGANIZATION.
 	GrantRole(ctx context.Context, in *GrantRoleRequest, opts ...grpc.CallOption) (*GrantRoleResponse, error)
 	// RevokeRole takes a role away; the account's sessions learn of it at once.
-	// Security administrators. NOT_ONESELF, LAST_ADMINISTRATOR.
+	// Security administrators. NOT_ONESELF, LAST_ADMINISTRATOR, LAST_ROLE.
 	RevokeRole(ctx context.Context, in *RevokeRoleRequest, opts ...grpc.CallOption) (*RevokeRoleResponse, error)
 	// LockAccount ends all sessions of an account and lets it begin none. Security
-	// administrators. NOT_ONESELF, LAST_ADMINISTRATOR.
+	// administrators of every place where the account has a role. NOT_ONESELF,
+	// STANDS_ELSEWHERE, LAST_ADMINISTRATOR, WRONG_STATE.
 	LockAccount(ctx context.Context, in *LockAccountRequest, opts ...grpc.CallOption) (*LockAccountResponse, error)
-	// UnlockAccount lets a locked account sign in again. Security administrators.
+	// UnlockAccount lets a locked account sign in again, and ends a time away.
+	// Security administrators of every place where the account has a role.
+	// NOT_ONESELF, STANDS_ELSEWHERE, WRONG_STATE.
 	UnlockAccount(ctx context.Context, in *UnlockAccountRequest, opts ...grpc.CallOption) (*UnlockAccountResponse, error)
 	// ResetPassword ends the sessions of an account and answers a new password,
 	// told once, which must be changed at the next sign-in; with second_factor it
-	// takes the second factor away too. Security administrators. NOT_ONESELF.
+	// takes the second factor away too. Security administrators of every place
+	// where the account has a role. NOT_ONESELF, STANDS_ELSEWHERE, NO_LOGIN.
 	ResetPassword(ctx context.Context, in *ResetPasswordRequest, opts ...grpc.CallOption) (*ResetPasswordResponse, error)
 	// HandOver moves the open work of somebody who leaves or is away to a
-	// colleague of the same office: the other services follow the event. With
-	// `away_until` the account stays; without, it is locked. Security
-	// administrators. NOT_A_COLLEAGUE.
+	// colleague who has the same role in the same organization: the other services
+	// follow the event. With `away_until` the account stays; without, it is locked.
+	// What is handed over does not come back by itself. Who had several offices
+	// has one hand-over for each colleague. Security administrators of every place
+	// where the account has a role. NOT_A_COLLEAGUE, NOT_ONESELF,
+	// STANDS_ELSEWHERE, LAST_ADMINISTRATOR.
 	HandOver(ctx context.Context, in *HandOverRequest, opts ...grpc.CallOption) (*HandOverResponse, error)
 	// ClaimFirst makes the first administrator with the code of the one-time link
-	// that the first start printed. Nobody else's; it works once. CODE_NOT_VALID.
+	// that a start without administrators printed. Everybody with the code; it works
+	// once, for a day. FIRST_LINK_NOT_VALID, LOGIN_TAKEN, WEAK_PASSWORD.
 	ClaimFirst(ctx context.Context, in *ClaimFirstRequest, opts ...grpc.CallOption) (*ClaimFirstResponse, error)
 	// InviteMembers makes codes by which the members of a home organization, or
 	// of those below it, enter; each code is told once and stands on the card or
-	// letter. Those who have one keep it unless `renew`. Workplace and community
-	// party staff; security administrators.
+	// letter. Those who have one keep it unless `renew`, and are left out: a code is
+	// kept as a keyed hash only. Who lost the answer asks again with `renew`.
+	// Party staff of communities, officers of workplaces and branches; security
+	// administrators.
 	InviteMembers(ctx context.Context, in *InviteMembersRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[InviteMembersResponse], error)
-	// NamePeople answers the names of people who signed or confirmed something, as
-	// their colleagues may read them: officers and staff, up to 100 at once. Ids
-	// that the caller may not know, or that are none, are left out.
+	// NamePeople answers the names of officers and staff who signed or confirmed
+	// something, up to 100 at once, to their colleagues: one of the organizations of
+	// the one lies above or below one of the other's. Ids of others, of members and
+	// of residents, and what is no id, are left out. Officers, staff and
+	// administrators.
 	NamePeople(ctx context.Context, in *NamePeopleRequest, opts ...grpc.CallOption) (*NamePeopleResponse, error)
 }
 
@@ -232,47 +248,63 @@ func (c *accountServiceClient) NamePeople(ctx context.Context, in *NamePeopleReq
 type AccountServiceServer interface {
 	// CreateAccount makes an account with its roles, and a password for the first
 	// sign-in, which is told once and must be changed then. Security
-	// administrators, inside their part of the tree. LOGIN_TAKEN,
-	// ADMINISTRATORS_ARE_SEPARATE.
+	// administrators, inside their part of the tree. LOGIN_TAKEN, SUBJECT_TAKEN,
+	// ADMINISTRATORS_ARE_SEPARATE, ROLE_NOT_THERE, ROLE_NOT_GIVEN, ROLE_HELD,
+	// UNKNOWN_ORGANIZATION.
 	CreateAccount(context.Context, *CreateAccountRequest) (*CreateAccountResponse, error)
-	// GetAccount answers one account. Security administrators. NOT_FOUND outside
-	// their part of the tree.
+	// GetAccount answers one account, by its id or by its person, with the roles
+	// in the caller's part. Security administrators. NOT_FOUND outside their part
+	// of the tree.
 	GetAccount(context.Context, *GetAccountRequest) (*GetAccountResponse, error)
 	// ListAccounts answers the accounts with a role in an organization or below
-	// it. Security administrators.
+	// it, the oldest first. Members and residents are not among them. Security
+	// administrators.
 	ListAccounts(context.Context, *ListAccountsRequest) (*ListAccountsResponse, error)
 	// GrantRole gives an account a role in an organization. Security
 	// administrators. NOT_ONESELF for the own account, ADMINISTRATORS_ARE_SEPARATE,
-	// ROLE_NOT_THERE where the role does not fit the kind of organization.
+	// ROLE_NOT_THERE where the role does not fit the kind of organization,
+	// ROLE_NOT_GIVEN, ROLE_HELD, NO_LOGIN, TOO_MANY_ROLES, UNKNOWN_ORGANIZATION.
 	GrantRole(context.Context, *GrantRoleRequest) (*GrantRoleResponse, error)
 	// RevokeRole takes a role away; the account's sessions learn of it at once.
-	// Security administrators. NOT_ONESELF, LAST_ADMINISTRATOR.
+	// Security administrators. NOT_ONESELF, LAST_ADMINISTRATOR, LAST_ROLE.
 	RevokeRole(context.Context, *RevokeRoleRequest) (*RevokeRoleResponse, error)
 	// LockAccount ends all sessions of an account and lets it begin none. Security
-	// administrators. NOT_ONESELF, LAST_ADMINISTRATOR.
+	// administrators of every place where the account has a role. NOT_ONESELF,
+	// STANDS_ELSEWHERE, LAST_ADMINISTRATOR, WRONG_STATE.
 	LockAccount(context.Context, *LockAccountRequest) (*LockAccountResponse, error)
-	// UnlockAccount lets a locked account sign in again. Security administrators.
+	// UnlockAccount lets a locked account sign in again, and ends a time away.
+	// Security administrators of every place where the account has a role.
+	// NOT_ONESELF, STANDS_ELSEWHERE, WRONG_STATE.
 	UnlockAccount(context.Context, *UnlockAccountRequest) (*UnlockAccountResponse, error)
 	// ResetPassword ends the sessions of an account and answers a new password,
 	// told once, which must be changed at the next sign-in; with second_factor it
-	// takes the second factor away too. Security administrators. NOT_ONESELF.
+	// takes the second factor away too. Security administrators of every place
+	// where the account has a role. NOT_ONESELF, STANDS_ELSEWHERE, NO_LOGIN.
 	ResetPassword(context.Context, *ResetPasswordRequest) (*ResetPasswordResponse, error)
 	// HandOver moves the open work of somebody who leaves or is away to a
-	// colleague of the same office: the other services follow the event. With
-	// `away_until` the account stays; without, it is locked. Security
-	// administrators. NOT_A_COLLEAGUE.
+	// colleague who has the same role in the same organization: the other services
+	// follow the event. With `away_until` the account stays; without, it is locked.
+	// What is handed over does not come back by itself. Who had several offices
+	// has one hand-over for each colleague. Security administrators of every place
+	// where the account has a role. NOT_A_COLLEAGUE, NOT_ONESELF,
+	// STANDS_ELSEWHERE, LAST_ADMINISTRATOR.
 	HandOver(context.Context, *HandOverRequest) (*HandOverResponse, error)
 	// ClaimFirst makes the first administrator with the code of the one-time link
-	// that the first start printed. Nobody else's; it works once. CODE_NOT_VALID.
+	// that a start without administrators printed. Everybody with the code; it works
+	// once, for a day. FIRST_LINK_NOT_VALID, LOGIN_TAKEN, WEAK_PASSWORD.
 	ClaimFirst(context.Context, *ClaimFirstRequest) (*ClaimFirstResponse, error)
 	// InviteMembers makes codes by which the members of a home organization, or
 	// of those below it, enter; each code is told once and stands on the card or
-	// letter. Those who have one keep it unless `renew`. Workplace and community
-	// party staff; security administrators.
+	// letter. Those who have one keep it unless `renew`, and are left out: a code is
+	// kept as a keyed hash only. Who lost the answer asks again with `renew`.
+	// Party staff of communities, officers of workplaces and branches; security
+	// administrators.
 	InviteMembers(*InviteMembersRequest, grpc.ServerStreamingServer[InviteMembersResponse]) error
-	// NamePeople answers the names of people who signed or confirmed something, as
-	// their colleagues may read them: officers and staff, up to 100 at once. Ids
-	// that the caller may not know, or that are none, are left out.
+	// NamePeople answers the names of officers and staff who signed or confirmed
+	// something, up to 100 at once, to their colleagues: one of the organizations of
+	// the one lies above or below one of the other's. Ids of others, of members and
+	// of residents, and what is no id, are left out. Officers, staff and
+	// administrators.
 	NamePeople(context.Context, *NamePeopleRequest) (*NamePeopleResponse, error)
 	mustEmbedUnimplementedAccountServiceServer()
 }

@@ -44,8 +44,9 @@ type AccountRow struct {
 	CodeHash     []byte `protobuf:"bytes,10,opt,name=code_hash,json=codeHash,proto3" json:"code_hash,omitempty"`
 	PhoneHash    []byte `protobuf:"bytes,11,opt,name=phone_hash,json=phoneHash,proto3" json:"phone_hash,omitempty"`
 	ProviderHash []byte `protobuf:"bytes,12,opt,name=provider_hash,json=providerHash,proto3" json:"provider_hash,omitempty"`
-	// A member's account has the member's id as its person, and its role follows
-	// the member's row; a resident's the community chosen.
+	// A member's account has the member's id as its person and no grant of its own:
+	// its role follows the member's row. A resident's has the role of a resident
+	// in the community chosen as its only grant. Neither has a login.
 	MemberId  string `protobuf:"bytes,13,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
 	NextGrant uint64 `protobuf:"varint,14,opt,name=next_grant,json=nextGrant,proto3" json:"next_grant,omitempty"`
 	// Account that work was handed over to.
@@ -349,10 +350,12 @@ func (x *SessionRow) GetActingGrant() string {
 
 // Failures of one account, one address or one code, by keyed hash.
 type ThrottleRow struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Failures      uint32                 `protobuf:"varint,1,opt,name=failures,proto3" json:"failures,omitempty"`
-	LastAt        *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=last_at,json=lastAt,proto3" json:"last_at,omitempty"`
-	NotBefore     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=not_before,json=notBefore,proto3" json:"not_before,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Failures  uint32                 `protobuf:"varint,1,opt,name=failures,proto3" json:"failures,omitempty"`
+	LastAt    *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=last_at,json=lastAt,proto3" json:"last_at,omitempty"`
+	NotBefore *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=not_before,json=notBefore,proto3" json:"not_before,omitempty"`
+	// Of whom; it is the row's key.
+	Hash          []byte `protobuf:"bytes,4,opt,name=hash,proto3" json:"hash,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -408,8 +411,17 @@ func (x *ThrottleRow) GetNotBefore() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ThrottleRow) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
 // A key that signs access tokens. Two hold at a time: the one that signs, and
-// one whose tokens are still out, or that is about to sign.
+// one whose tokens are still out, or that is about to sign. The one that signs
+// is the latest of those whose signs_from has come; holds_until is set once the
+// next is there.
 type SigningKeyRow struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
 	Id               string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -624,7 +636,7 @@ func (x *ProviderStateRow) GetBeganAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// The one-time link of the first start.
+// The one-time link of the first start. There is one at most.
 type FirstLinkRow struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	CodeHash      []byte                 `protobuf:"bytes,1,opt,name=code_hash,json=codeHash,proto3" json:"code_hash,omitempty"`
@@ -677,6 +689,53 @@ func (x *FirstLinkRow) GetMadeAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// The accounts of security administrators who may act everywhere and are not
+// locked. There is one row: whoever adds or takes one reads and writes it, so
+// that two cannot take the last two at once.
+type AdministratorsRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AccountIds    []string               `protobuf:"bytes,1,rep,name=account_ids,json=accountIds,proto3" json:"account_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdministratorsRow) Reset() {
+	*x = AdministratorsRow{}
+	mi := &file_linli_registry_v1_account_store_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdministratorsRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdministratorsRow) ProtoMessage() {}
+
+func (x *AdministratorsRow) ProtoReflect() protoreflect.Message {
+	mi := &file_linli_registry_v1_account_store_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdministratorsRow.ProtoReflect.Descriptor instead.
+func (*AdministratorsRow) Descriptor() ([]byte, []int) {
+	return file_linli_registry_v1_account_store_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *AdministratorsRow) GetAccountIds() []string {
+	if x != nil {
+		return x.AccountIds
+	}
+	return nil
+}
+
 var File_linli_registry_v1_account_store_proto protoreflect.FileDescriptor
 
 const file_linli_registry_v1_account_store_proto_rawDesc = "" +
@@ -724,12 +783,13 @@ const file_linli_registry_v1_account_store_proto_rawDesc = "" +
 	"\bended_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt\x12\x1d\n" +
 	"\n" +
 	"end_reason\x18\x0e \x01(\tR\tendReason\x12!\n" +
-	"\facting_grant\x18\x0f \x01(\tR\vactingGrant\"\x99\x01\n" +
+	"\facting_grant\x18\x0f \x01(\tR\vactingGrant\"\xad\x01\n" +
 	"\vThrottleRow\x12\x1a\n" +
 	"\bfailures\x18\x01 \x01(\rR\bfailures\x123\n" +
 	"\alast_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x06lastAt\x129\n" +
 	"\n" +
-	"not_before\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tnotBefore\"\x99\x02\n" +
+	"not_before\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tnotBefore\x12\x12\n" +
+	"\x04hash\x18\x04 \x01(\fR\x04hash\"\x99\x02\n" +
 	"\rSigningKeyRow\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -751,7 +811,10 @@ const file_linli_registry_v1_account_store_proto_rawDesc = "" +
 	"\bbegan_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\abeganAt\"`\n" +
 	"\fFirstLinkRow\x12\x1b\n" +
 	"\tcode_hash\x18\x01 \x01(\fR\bcodeHash\x123\n" +
-	"\amade_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x06madeAtB\xd7\x01\n" +
+	"\amade_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x06madeAt\"4\n" +
+	"\x11AdministratorsRow\x12\x1f\n" +
+	"\vaccount_ids\x18\x01 \x03(\tR\n" +
+	"accountIdsB\xd7\x01\n" +
 	"\x15com.linli.registry.v1B\x11AccountStoreProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/registry/v1;registryv1\xa2\x02\x03LRX\xaa\x02\x11Linli.Registry.V1\xca\x02\x11Linli\\Registry\\V1\xe2\x02\x1dLinli\\Registry\\V1\\GPBMetadata\xea\x02\x13Linli::Registry::V1b\x06proto3"
 
 var (
@@ -766,7 +829,7 @@ func file_linli_registry_v1_account_store_proto_rawDescGZIP() []byte {
 	return file_linli_registry_v1_account_store_proto_rawDescData
 }
 
-var file_linli_registry_v1_account_store_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_linli_registry_v1_account_store_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_linli_registry_v1_account_store_proto_goTypes = []any{
 	(*AccountRow)(nil),            // 0: linli.registry.v1.AccountRow
 	(*SessionRow)(nil),            // 1: linli.registry.v1.SessionRow
@@ -775,26 +838,27 @@ var file_linli_registry_v1_account_store_proto_goTypes = []any{
 	(*PhoneCodeRow)(nil),          // 4: linli.registry.v1.PhoneCodeRow
 	(*ProviderStateRow)(nil),      // 5: linli.registry.v1.ProviderStateRow
 	(*FirstLinkRow)(nil),          // 6: linli.registry.v1.FirstLinkRow
-	(*Account)(nil),               // 7: linli.registry.v1.Account
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(SignInMethod)(0),             // 9: linli.registry.v1.SignInMethod
+	(*AdministratorsRow)(nil),     // 7: linli.registry.v1.AdministratorsRow
+	(*Account)(nil),               // 8: linli.registry.v1.Account
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(SignInMethod)(0),             // 10: linli.registry.v1.SignInMethod
 }
 var file_linli_registry_v1_account_store_proto_depIdxs = []int32{
-	7,  // 0: linli.registry.v1.AccountRow.account:type_name -> linli.registry.v1.Account
-	8,  // 1: linli.registry.v1.AccountRow.password_set_at:type_name -> google.protobuf.Timestamp
-	9,  // 2: linli.registry.v1.SessionRow.method:type_name -> linli.registry.v1.SignInMethod
-	8,  // 3: linli.registry.v1.SessionRow.began_at:type_name -> google.protobuf.Timestamp
-	8,  // 4: linli.registry.v1.SessionRow.last_used_at:type_name -> google.protobuf.Timestamp
-	8,  // 5: linli.registry.v1.SessionRow.ends_at:type_name -> google.protobuf.Timestamp
-	8,  // 6: linli.registry.v1.SessionRow.ended_at:type_name -> google.protobuf.Timestamp
-	8,  // 7: linli.registry.v1.ThrottleRow.last_at:type_name -> google.protobuf.Timestamp
-	8,  // 8: linli.registry.v1.ThrottleRow.not_before:type_name -> google.protobuf.Timestamp
-	8,  // 9: linli.registry.v1.SigningKeyRow.made_at:type_name -> google.protobuf.Timestamp
-	8,  // 10: linli.registry.v1.SigningKeyRow.signs_from:type_name -> google.protobuf.Timestamp
-	8,  // 11: linli.registry.v1.SigningKeyRow.holds_until:type_name -> google.protobuf.Timestamp
-	8,  // 12: linli.registry.v1.PhoneCodeRow.sent_at:type_name -> google.protobuf.Timestamp
-	8,  // 13: linli.registry.v1.ProviderStateRow.began_at:type_name -> google.protobuf.Timestamp
-	8,  // 14: linli.registry.v1.FirstLinkRow.made_at:type_name -> google.protobuf.Timestamp
+	8,  // 0: linli.registry.v1.AccountRow.account:type_name -> linli.registry.v1.Account
+	9,  // 1: linli.registry.v1.AccountRow.password_set_at:type_name -> google.protobuf.Timestamp
+	10, // 2: linli.registry.v1.SessionRow.method:type_name -> linli.registry.v1.SignInMethod
+	9,  // 3: linli.registry.v1.SessionRow.began_at:type_name -> google.protobuf.Timestamp
+	9,  // 4: linli.registry.v1.SessionRow.last_used_at:type_name -> google.protobuf.Timestamp
+	9,  // 5: linli.registry.v1.SessionRow.ends_at:type_name -> google.protobuf.Timestamp
+	9,  // 6: linli.registry.v1.SessionRow.ended_at:type_name -> google.protobuf.Timestamp
+	9,  // 7: linli.registry.v1.ThrottleRow.last_at:type_name -> google.protobuf.Timestamp
+	9,  // 8: linli.registry.v1.ThrottleRow.not_before:type_name -> google.protobuf.Timestamp
+	9,  // 9: linli.registry.v1.SigningKeyRow.made_at:type_name -> google.protobuf.Timestamp
+	9,  // 10: linli.registry.v1.SigningKeyRow.signs_from:type_name -> google.protobuf.Timestamp
+	9,  // 11: linli.registry.v1.SigningKeyRow.holds_until:type_name -> google.protobuf.Timestamp
+	9,  // 12: linli.registry.v1.PhoneCodeRow.sent_at:type_name -> google.protobuf.Timestamp
+	9,  // 13: linli.registry.v1.ProviderStateRow.began_at:type_name -> google.protobuf.Timestamp
+	9,  // 14: linli.registry.v1.FirstLinkRow.made_at:type_name -> google.protobuf.Timestamp
 	15, // [15:15] is the sub-list for method output_type
 	15, // [15:15] is the sub-list for method input_type
 	15, // [15:15] is the sub-list for extension type_name
@@ -815,7 +879,7 @@ func file_linli_registry_v1_account_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linli_registry_v1_account_store_proto_rawDesc), len(file_linli_registry_v1_account_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

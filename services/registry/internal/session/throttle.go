@@ -1,0 +1,44 @@
+package session
+
+import "time"
+
+// Kind of what failures are counted for.
+type Kind string
+
+// The kinds.
+const (
+	// Account: a login, a code, a phone. Whether there is one makes no difference.
+	Account Kind = "account"
+	// Address: a network address, behind which a whole office may sit.
+	Address Kind = "address"
+)
+
+const (
+	// freeAccount and freeAddress failures cost no time.
+	freeAccount = 4
+	freeAddress = 19
+	// firstDelay is that after the first failure that costs time; each further one
+	// doubles it, up to longestDelay.
+	firstDelay   = 15 * time.Second
+	longestDelay = 15 * time.Minute
+	// Forgiven is how long after the last wait was over failures are forgotten.
+	Forgiven = time.Hour
+)
+
+// Delay answers how long to wait after so many failures in a row.
+func Delay(k Kind, failures int) time.Duration {
+	free := freeAccount
+	if k == Address {
+		free = freeAddress
+	}
+	if failures <= free {
+		return 0
+	}
+	delay := firstDelay
+	for range failures - free - 1 {
+		if delay *= 2; delay >= longestDelay {
+			return longestDelay
+		}
+	}
+	return delay
+}
