@@ -146,6 +146,9 @@ func (b *Broker) connect(url string, options ...nats.Option) error {
 	b.conn, err = nats.Connect(url, append(options,
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			b.log.Warn("broker connection", "error", err)
+			if errors.Is(err, nats.ErrSlowConsumer) {
+				b.returned() // it dropped some
+			}
 		}),
 		nats.ConnectHandler(func(*nats.Conn) { b.returned() }),
 		nats.ReconnectHandler(func(*nats.Conn) { b.returned() }),
@@ -233,15 +236,23 @@ func (b *Broker) Watch(fn func(*typev1.EventRow)) (stop func() error, err error)
 	if err != nil {
 		return nil, fmt.Errorf("watch: %w", err)
 	}
-	b.mu.Lock()
-	id := b.next
-	b.next++
-	b.missed[id] = func() { fn(nil) }
-	b.mu.Unlock()
+	forget := b.whenMissed(func() { fn(nil) })
 	return func() error {
-		b.mu.Lock()
-		delete(b.missed, id)
-		b.mu.Unlock()
+		forget()
 		return sub.Unsubscribe()
 	}, nil
+}
+
+// whenMissed has fn called when something may have been missed, until forget is.
+func (b *Broker) whenMissed(fn func()) (forget func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	id := b.next
+	b.next++
+	b.missed[id] = fn
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.missed, id)
+	}
 }

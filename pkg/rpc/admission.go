@@ -37,17 +37,17 @@ const (
 	idleFor = 15 * time.Minute
 )
 
-// Inner is a connection for one service that calls another over the network.
+// Inner is a connection for one service that calls another.
 func Inner(conn grpc.ClientConnInterface) grpc.ClientConnInterface { return innerConn{conn} }
 
 type innerConn struct{ grpc.ClientConnInterface }
 
 func (c innerConn) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
-	return c.ClientConnInterface.Invoke(metadata.AppendToOutgoingContext(ctx, headerInner, "1"), method, args, reply, opts...)
+	return c.ClientConnInterface.Invoke(metadata.AppendToOutgoingContext(WithOrigin(ctx), headerInner, "1"), method, args, reply, opts...)
 }
 
 func (c innerConn) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	return c.ClientConnInterface.NewStream(metadata.AppendToOutgoingContext(ctx, headerInner, "1"), desc, method, opts...)
+	return c.ClientConnInterface.NewStream(metadata.AppendToOutgoingContext(WithOrigin(ctx), headerInner, "1"), desc, method, opts...)
 }
 
 // networkLimits are the options of a server that strangers reach. The tap looks

@@ -48,18 +48,20 @@ func newChain(c Config) (*chain, error) {
 	if err != nil {
 		return nil, err
 	}
-	seen := newMetrics(c.Metrics)
+	seen, net := newMetrics(c.Metrics), network{parts: c.Parts, secured: c.TLS != nil}
 	return &chain{
 		rules:  table,
 		shapes: shapes,
 		elements: []element{
-			{"call id", "first, so that every line and error can name it", callID(c.IDs)},
+			{"call id", "first, so that every line and error can name it", callID(c.IDs, net)},
 			{"admit", "before anything is spent on the call; what it refuses is counted, not logged", admitted(c.Gates, table)},
 			{"observe", "outside the errors, so that it sees the final status", observe(c.Log, c.Wall, seen)},
 			{"status", "turns every error below into a status, recovered panics too", toStatus(c.Log)},
 			{"recover", "inside status, so that a panic is answered like an error", recovered(c.Log)},
 			{"deadline", "before anything that may wait", deadline()},
+			{"part", "which part of linli calls, before for whom", table.mayCall(net)},
 			{"authenticate", "who it is, before anything of the request is looked at", authenticate(c.Authenticator, table)},
+			{"pace", "once it is known who calls, before the call costs anything", paced(c.Callers, table, net)},
 			{"authorize", "whether the caller may, before saying what is wrong with the request", authorize(table, c.Dev)},
 			{"validate", "last: shape rules of the proto, so that methods see well-formed requests", validate(shapes)},
 		},
@@ -69,6 +71,8 @@ func newChain(c Config) (*chain, error) {
 			{"status", "as above; what it logs of a failure inside names the method only", toStatus(c.Log)},
 			{"recover", "as above", recovered(c.Log)},
 			{"deadline", "as above", deadline()},
+			{"part", "as above", table.mayCall(net)},
+			{"pace", "as above: of an address it keeps how often it was wrong, not at what", paced(c.Callers, table, net)},
 			{"authorize", "as above", authorize(table, c.Dev)},
 			{"validate", "as above", validate(shapes)},
 		},

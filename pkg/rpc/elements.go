@@ -57,9 +57,11 @@ func header(md metadata.MD, key string) string {
 
 type elementFunc = func(context.Context, callInfo, any, next) (any, error)
 
-func callID(mint ids.Source) elementFunc {
+func callID(mint ids.Source, n network) elementFunc {
 	return func(ctx context.Context, info callInfo, req any, next next) (any, error) {
+		from := n.originOf(ctx, info)
 		call := access.Call{
+			Address: from.address, Program: from.program,
 			Method:         info.method,
 			ID:             mint("call"),
 			Language:       texts.Language(sent(ctx, HeaderLanguage)),

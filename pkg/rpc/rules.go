@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/grpc"
@@ -13,6 +14,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/certs"
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
 )
@@ -66,6 +68,8 @@ func readRule(service string, m protoreflect.MethodDescriptor) (string, *typev1.
 		return "", nil, fmt.Errorf("%s has no access rule", full)
 	case a.GetAnonymous() && (a.GetScope() != typev1.ScopeKind_SCOPE_KIND_NONE || len(a.GetRoles()) > 0 || a.GetMutates()):
 		return "", nil, fmt.Errorf("%s: who is nobody has no role, no organization and no audit line", full)
+	case !partsExist(a.GetCallers()):
+		return "", nil, fmt.Errorf("%s: its access rule names a part that linli does not have: %v", full, a.GetCallers())
 	case a.GetScope() != typev1.ScopeKind_SCOPE_KIND_FIELD:
 		return full, a, nil
 	case m.IsStreamingClient():
@@ -75,6 +79,10 @@ func readRule(service string, m protoreflect.MethodDescriptor) (string, *typev1.
 		return "", nil, fmt.Errorf("%s: the access rule names the field %q, which is not in %s", full, a.GetField(), m.Input().FullName())
 	}
 	return full, a, nil
+}
+
+func partsExist(names []string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(certs.Parts(), name) })
 }
 
 // registrar collects the names of services.
@@ -106,12 +114,45 @@ func (t rules) decide(ctx context.Context, call access.Call, dev bool, req any) 
 	if roles := m.access.GetRoles(); len(roles) > 0 && !call.Has(roles...) {
 		return call, rule.New(rule.Denied, "ROLE_NOT_ALLOWED", "")
 	}
+	if err := fits(call, m.access); err != nil {
+		return call, err
+	}
 	call.Rule = m.access
 	call.Scope = call.Caller.Scope(m.access.GetRoles()...)
 	if m.access.GetScope() == typev1.ScopeKind_SCOPE_KIND_FIELD {
 		return call, inScope(ctx, m, call.Scope, req)
 	}
 	return call, nil
+}
+
+// fits looks at what the session is good for: one that may do one thing only does
+// that, and exports and administrators want a second factor.
+func fits(call access.Call, a *typev1.Access) error {
+	if call.Limit != "" && !slices.Contains(a.GetLimits(), string(call.Limit)) {
+		if call.Limit == access.LimitPassword {
+			return rule.New(rule.Denied, "PASSWORD_MUST_CHANGE", "")
+		}
+		return rule.New(rule.Denied, "SECOND_FACTOR_MUST_BE_SET", "")
+	}
+	if (a.GetStrong() || onlyAdministers(call, a)) && !call.Strong {
+		return rule.New(rule.Denied, "STRONG_SESSION_WANTED", "")
+	}
+	return nil
+}
+
+// onlyAdministers says whether nothing but roles of administrators lets the
+// caller in.
+func onlyAdministers(call access.Call, a *typev1.Access) bool {
+	if len(a.GetRoles()) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(call.Grants, func(g access.Grant) bool {
+		return slices.Contains(a.GetRoles(), g.Role) && !administrator(g.Role)
+	})
+}
+
+func administrator(r typev1.Role) bool {
+	return r == typev1.Role_ROLE_SYSTEM_ADMIN || r == typev1.Role_ROLE_SECURITY_ADMIN || r == typev1.Role_ROLE_AUDIT_ADMIN
 }
 
 // inScope resolves the organization that the request names. One that is not

@@ -56,8 +56,14 @@ type Config struct {
 	// inside the process pass: they belong to a call that was let in. Without
 	// gates everything passes.
 	Gates admit.Gates
+	// Callers limits how often one of them may call; nil = as often as it likes.
+	Callers *admit.Callers
 	// TLS secures the listener; nil = it is plain.
 	TLS *tls.Config
+	// Parts: who comes over the network is another part of linli. With TLS its
+	// certificate says which, and each method takes the parts that its access
+	// option names; without, the listener is on loopback. Otherwise it is anybody.
+	Parts bool
 	// Dev serves the methods and the reflection of development.
 	Dev bool
 }

@@ -36,7 +36,11 @@ func toStatus(log *slog.Logger) elementFunc {
 			log.LogAttrs(ctx, slog.LevelError, "call failed inside", slog.String("method", info.method),
 				slog.String("call_id", call.ID), slog.String("error", err.Error()))
 		}
-		return nil, statusOf(r, call.Language)
+		out := statusOf(r, call.Language)
+		if slow := (slowDown{}); errors.As(err, &slow) {
+			return nil, withRetry(status.Convert(out), slow.wait).Err()
+		}
+		return nil, out
 	}
 }
 
