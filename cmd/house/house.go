@@ -27,19 +27,21 @@ import (
 // House is a running linli, or a running part of it. Which of its fields are set
 // follows from the role.
 type House struct {
-	config   Config
-	folder   folder
-	civil    *clock.Civil
-	stores   []*store.Store
-	anew     map[string]bool // services whose store was made by this start
-	services services
-	late     *lateConn // what the services call through
-	broker   *events.Broker
-	peers    map[string]*rpc.Connection
-	watch    *watch.Service
-	delivery *delivery
-	server   *rpc.Server
-	keys     *lateConn // where the keys of tokens are asked for
+	config Config
+	folder folder
+	civil  *clock.Civil
+	stores []*store.Store
+	anew   map[string]bool // services whose store was made by this start
+	// firstCode is told once, to who started it.
+	firstCode string
+	services  services
+	late      *lateConn // what the services call through
+	broker    *events.Broker
+	peers     map[string]*rpc.Connection
+	watch     *watch.Service
+	delivery  *delivery
+	server    *rpc.Server
+	keys      *lateConn // where the keys of tokens are asked for
 
 	authenticator access.Authenticator
 	callers       *admit.Callers
@@ -73,7 +75,7 @@ func (r Role) steps() []step {
 	switch r {
 	case Whole:
 		return []step{
-			(*House).findPorts, (*House).openFolder, (*House).openStores, (*House).startBroker, (*House).buildServices, (*House).migrate, (*House).openWatch,
+			(*House).findPorts, (*House).openFolder, (*House).openStores, (*House).startBroker, (*House).buildServices, (*House).migrate, (*House).firstLink, (*House).openWatch,
 			(*House).limitCallers, (*House).openTokens, (*House).buildDoor, (*House).buildGateway, (*House).startDelivery, (*House).listen,
 		}
 	case Broker:
@@ -86,7 +88,7 @@ func (r Role) steps() []step {
 	}
 	return []step{
 		(*House).findPorts, (*House).openFolder, (*House).openStores, (*House).connectBroker, (*House).dialPeers,
-		(*House).buildServices, (*House).migrate, (*House).limitCallers, (*House).openTokens, (*House).buildDoor, (*House).buildHealth, (*House).startDelivery, (*House).listen,
+		(*House).buildServices, (*House).migrate, (*House).firstLink, (*House).limitCallers, (*House).openTokens, (*House).buildDoor, (*House).buildHealth, (*House).startDelivery, (*House).listen,
 	}
 }
 

@@ -242,6 +242,9 @@ func printPlaces(out io.Writer, c house.Config, h *house.House) {
 			fmt.Fprintf(out, "  %-18s %s\n", place[0], place[1])
 		}
 	}
+	if code := h.FirstCode(); code != "" {
+		printFirst(out, c, base, code)
+	}
 	if c.Dev {
 		fmt.Fprintln(out, "\nStarted with --dev: development tokens are taken, so it listens on loopback only.")
 	}

@@ -44,7 +44,7 @@ func (s accounts) CreateAccount(ctx context.Context, req *pb.CreateAccountReques
 		id: id, person: s.ids("per"), login: req.GetLogin(), name: req.GetDisplayName(), sealedPassword: sealed, mustChange: true,
 		providerHash: s.store.Keyring().Blind(blindProvider, req.GetOidcIssuer(), req.GetOidcSubject()),
 	}
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.CreateAccountResponse, error) {
+	return store.DoUnremembered(ctx, s.store, req, func(tx *store.Tx) (*pb.CreateAccountResponse, error) {
 		grants, begun, err := s.beginGrants(tx, call, id, req.GetGrants())
 		if err != nil {
 			return nil, err

@@ -133,7 +133,7 @@ func (s accounts) ResetPassword(ctx context.Context, req *pb.ResetPasswordReques
 	if err != nil {
 		return nil, err
 	}
-	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.ResetPasswordResponse, error) {
+	return store.DoUnremembered(ctx, s.store, req, func(tx *store.Tx) (*pb.ResetPasswordResponse, error) {
 		_, err := s.change(tx, call, changing{id: req.GetId(), do: func(tx *store.Tx, before account.Account, next *pb.AccountRow) (account.Account, error) {
 			if err := before.MayKeep(actorIn(call)); err != nil {
 				return before, err
