@@ -12,7 +12,7 @@ const (
 )
 
 // TestDelays_OverloadIsWhatLasts: each step says how long calls wait from then
-// on, looked at every 20 ms, and the share that is refused at its end.
+// on, looked at every 10 ms, and the share that is refused at its end.
 func TestDelays_OverloadIsWhatLasts(t *testing.T) {
 	t.Parallel()
 	type step struct {
@@ -28,12 +28,16 @@ func TestDelays_OverloadIsWhatLasts(t *testing.T) {
 		"many callers who are quick are":    {{time.Minute, 100 * ms, 4000, 0}},
 		"many callers for long are":         {{340 * ms, 101 * ms, crowd + 1, 1}},
 		"the share grows with the delay": {
-			{400 * ms, 200 * ms, 4000, 1}, {20 * ms, 60 * ms, 4000, 1}, {20 * ms, 50 * ms, 4000, 0.75},
-			{20 * ms, 40 * ms, 4000, 0.5}, {20 * ms, 20 * ms, 4000, 0}, {20 * ms, 30 * ms, 4000, 0.25},
+			{400 * ms, 200 * ms, 4000, 1}, {20 * ms, 25 * ms, 4000, 1}, {20 * ms, 19 * ms, 4000, 0.6},
+			{20 * ms, 10 * ms, 4000, 0}, {20 * ms, 13 * ms, 4000, 0.2},
 		},
 		"it is over when calls do not wait for long": {
-			{400 * ms, 200 * ms, 4000, 1}, {200 * ms, 10 * ms, 100, 0}, {20 * ms, 50 * ms, 4000, 0.75},
-			{400 * ms, 10 * ms, 100, 0}, {200 * ms, 500 * ms, 4000, 0},
+			{400 * ms, 200 * ms, 4000, 1}, {200 * ms, 9 * ms, 1000, 0}, {20 * ms, 16 * ms, 4000, 0.4},
+			{400 * ms, 9 * ms, 1000, 0}, {200 * ms, 500 * ms, 4000, 0},
+		},
+		"it is over when few have come for long": {
+			{400 * ms, 200 * ms, 4000, 1}, {20 * time.Second, 200 * ms, crowd, 1}, {20 * ms, 16 * ms, crowd + 1, 0.4},
+			{29 * time.Second, 200 * ms, crowd, 1}, {2 * time.Second, 200 * ms, crowd, 0},
 		},
 	} {
 		d, now := delays{limit: limit, crowd: crowd}, time.Unix(0, 0)
@@ -155,6 +159,23 @@ func TestKnock_TenTimesTheLoadIsRefusedAtOnce(t *testing.T) {
 				t.Errorf("%d were refused after; the longest wait was %s", q.refused, q.longest())
 			}
 		}
+	}
+}
+
+// TestKnock_WhoStaysAfterOverloadIsLetIn: 256 callers who wait for each answer keep
+// the delay up, and are few.
+func TestKnock_WhoStaysAfterOverloadIsLetIn(t *testing.T) {
+	t.Parallel()
+	const cost = 250 * time.Microsecond
+	q := newQueue(cost, cost/10)
+	q.offer(10/cost.Seconds(), 4000, 2*time.Second)
+	if q.refused == 0 {
+		t.Fatal("it was no overload")
+	}
+	q.offer(1000/cost.Seconds(), crowd, fewFor+time.Second)
+	q.forget()
+	if q.offer(1000/cost.Seconds(), crowd, 10*time.Second); q.refused > 0 || q.longest() < limit/4 {
+		t.Errorf("%d of those who stayed are refused; they wait %s", q.refused, q.longest())
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 // knockEvery is how often a process knocks at its own door.
-const knockEvery = 20 * time.Millisecond
+const knockEvery = 10 * time.Millisecond
 
 // Knock measures how long a call waits before this process looks at it, which
 // nothing that stands behind the sockets can see: where calls keep the cores
