@@ -145,7 +145,7 @@ func TestKnock_TenTimesTheLoadIsRefusedAtOnce(t *testing.T) {
 			}
 			q.offer(times*can, 4000, 2*time.Second) // it is found out
 			q.forget()
-			const lasts = 10 * time.Second
+			const lasts = 5 * time.Second
 			q.offer(times*can, 4000, lasts)
 			// What the core does not spend on refusing.
 			want := can * lasts.Seconds() * (1 - times*refusal.Seconds()/cost.Seconds()) / (1 - refusal.Seconds()/cost.Seconds())
@@ -155,7 +155,7 @@ func TestKnock_TenTimesTheLoadIsRefusedAtOnce(t *testing.T) {
 			}
 			q.offer(0.8*can, 4000, 2*time.Second)
 			q.forget()
-			if q.offer(0.8*can, 4000, 5*time.Second); q.refused > 0 || q.longest() > limit/10 {
+			if q.offer(0.8*can, 4000, 2*time.Second); q.refused > 0 || q.longest() > limit/10 {
 				t.Errorf("%d were refused after; the longest wait was %s", q.refused, q.longest())
 			}
 		}
@@ -172,9 +172,9 @@ func TestKnock_WhoStaysAfterOverloadIsLetIn(t *testing.T) {
 	if q.refused == 0 {
 		t.Fatal("it was no overload")
 	}
-	q.offer(1000/cost.Seconds(), crowd, fewFor+time.Second)
+	q.offer(20/cost.Seconds(), crowd, fewFor+time.Second)
 	q.forget()
-	if q.offer(1000/cost.Seconds(), crowd, 10*time.Second); q.refused > 0 || q.longest() < limit/4 {
+	if q.offer(20/cost.Seconds(), crowd, 10*time.Second); q.refused > 0 || q.longest() < limit/4 {
 		t.Errorf("%d of those who stayed are refused; they wait %s", q.refused, q.longest())
 	}
 }
@@ -185,7 +185,7 @@ func TestKnock_CallersWhoWaitForTheirAnswerAreNotRefused(t *testing.T) {
 	t.Parallel()
 	for _, cost := range []time.Duration{250 * time.Microsecond, 5 * time.Millisecond} {
 		q := newQueue(cost, cost/10)
-		q.offer(1000/cost.Seconds(), crowd, 20*time.Second) // a place is taken as soon as it is free
+		q.offer(20/cost.Seconds(), crowd, 20*time.Second) // a place is taken as soon as it is free
 		if q.refused > 0 || q.admitted == 0 {
 			t.Errorf("calls of %s: %d refused, %d admitted", cost, q.refused, q.admitted)
 		}
