@@ -37,6 +37,9 @@ type Config struct {
 	Out io.Writer
 }
 
+// Top is the organization that everybody of the demo is below.
+const Top = cityID
+
 // First is where the civil clock of the demo's folder begins.
 func First() time.Time { return morning("2013-01-01") }
 

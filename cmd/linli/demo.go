@@ -14,13 +14,17 @@ import (
 
 	"github.com/linli-project/linli/cmd/demo"
 	"github.com/linli-project/linli/cmd/house"
+	"github.com/linli-project/linli/cmd/signin"
 )
 
 type demoFlags struct {
 	data, address string
-	keep, city    bool
-	workplaces    int
-	figures       string
+	// code of the first start, or login of a security administrator, of a linli
+	// that runs already; and where it posts what is sent to phones.
+	code, login, phones string
+	keep, city          bool
+	workplaces          int
+	figures             string
 }
 
 func demoCommand() *cobra.Command {
@@ -34,6 +38,9 @@ func demoCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&f.data, "data", "", "folder to use and to go on in; empty = a new one")
 	c.Flags().StringVar(&f.address, "address", "", "REST address of a linli that was started with --dev --clock 2013-01-01 (2013-07-29 with --city); empty = start one")
+	c.Flags().StringVar(&f.code, "code", "", "with --address: the code of the link that its first start printed")
+	c.Flags().StringVar(&f.login, "login", "", "with --address: login of its security administrator, whose password is in LINLI_DEMO_PASSWORD")
+	c.Flags().StringVar(&f.phones, "phones", "127.0.0.1:0", "with --address: where the demo takes the codes that linli sends to phones, as named there by LINLI_SMS")
 	c.Flags().BoolVar(&f.city, "city", false, "a whole city instead: 100,000 members, from their rosters to 2,000 letters")
 	c.Flags().IntVar(&f.workplaces, "workplaces", 0, "with --city, only the first so many workplaces with their members; 0 = all 2,000")
 	c.Flags().StringVar(&f.figures, "figures", "", "with --city, folder to save what each step took in, for docs/performance.md; empty = nowhere")
@@ -57,20 +64,31 @@ func runDemo(ctx context.Context, f demoFlags, out io.Writer) (err error) {
 	if f.city {
 		return runCity(ctx, f, folder, out)
 	}
+	phones, err := signin.OpenPhones(f.phones)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, phones.Close()) }()
+	people := f.people(folder, phones)
 	address := f.address
 	if address == "" {
-		h, stop, failed := startDemo(ctx, folder)
+		h, stop, failed := startDemo(ctx, folder, phones.URL())
 		if failed != nil {
 			return failed
 		}
 		defer func() { err = errors.Join(err, stop()) }()
-		address = h.HTTPAddr()
+		address, people.Code = h.HTTPAddr(), h.FirstCode()
 		fmt.Fprintf(out, "linli demo: server on http://%s, data and log in %s\n", address, folder)
 	} else {
 		fmt.Fprintf(out, "linli demo: with the server on http://%s, notes in %s\n", address, folder)
 	}
+	people.Address = address
+	desk, err := signin.NewDesk(people)
+	if err != nil {
+		return err
+	}
 	show, end := progress(out)
-	err = demo.Run(ctx, demo.Config{Address: address, Notes: folder, Progress: show, Out: &afterProgress{out: out, end: end}})
+	err = demo.Run(ctx, demo.Config{Address: address, Desk: desk, Notes: folder, Progress: show, Out: &afterProgress{out: out, end: end}})
 	if f.keep && (err == nil || errors.Is(err, demo.ErrDiffers)) {
 		printKept(out, address, folder)
 		<-ctx.Done()
@@ -78,8 +96,16 @@ func runDemo(ctx context.Context, f demoFlags, out io.Writer) (err error) {
 	return err
 }
 
+// people says how the demo's people sign in; the address comes later.
+func (f demoFlags) people(folder string, phones *signin.Phones) signin.Config {
+	return signin.Config{
+		Code: f.code, Login: f.login, Password: os.Getenv("LINLI_DEMO_PASSWORD"), Top: demo.Top,
+		File: filepath.Join(folder, "people.json"), Phones: phones,
+	}
+}
+
 // startDemo starts a server on the demo's folder; stop ends it and its log.
-func startDemo(ctx context.Context, folder string) (h *house.House, stop func() error, err error) {
+func startDemo(ctx context.Context, folder, phones string) (h *house.House, stop func() error, err error) {
 	log, err := os.OpenFile(filepath.Join(folder, "linli.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, nil, fmt.Errorf("data folder %s cannot be written: %w", folder, err)

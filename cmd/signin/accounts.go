@@ -92,7 +92,7 @@ func (d *Desk) setFactor(ctx context.Context, p Person, a account, now answer) (
 // makeAccount has the security administrator make an account.
 func (d *Desk) makeAccount(ctx context.Context, p Person) (a account, err error) {
 	if p == security() {
-		return account{Login: d.config.Login, Password: d.config.Password}, nil
+		return d.first(ctx)
 	}
 	admin, err := d.Token(ctx, security())
 	if err != nil {
@@ -112,6 +112,22 @@ func (d *Desk) makeAccount(ctx context.Context, p Person) (a account, err error)
 	}
 	a = account{Login: login, Password: made.FirstPassword, First: true}
 	return a, d.keep(p, a)
+}
+
+// first is the administrator of the configuration, or one that is made with the
+// code of the first start. How it signs in is kept before it is made: who was
+// broken off in between tries that.
+func (d *Desk) first(ctx context.Context) (account, error) {
+	if d.config.Code == "" {
+		return account{Login: d.config.Login, Password: d.config.Password}, nil
+	}
+	a := account{Login: "first-" + mark(), Password: newPassword()}
+	if err := d.keep(security(), a); err != nil {
+		return a, err
+	}
+	return a, d.call(ctx, "", "/v1/accounts:claimFirst", map[string]any{
+		"code": d.config.Code, "login": a.Login, "displayName": "First", "password": a.Password,
+	}, nil)
 }
 
 // patience with the invitation of a whole city.

@@ -1,22 +1,28 @@
 package signin
 
 import (
-	"context"
 	"fmt"
-	"os/exec"
-	"strings"
+	"os"
+	"regexp"
 )
 
-// First makes the first security administrator of a new folder, with linli's
-// own command, while nothing runs on the folder. In six processes the folder is
-// the registry's. env is what the command is told besides, "LINLI_MASTER_KEY_FILE=…".
-func First(ctx context.Context, binary, folder string, env ...string) (login, password string, err error) {
-	login, password = "first", newPassword()
-	cmd := exec.CommandContext(ctx, binary, "admin", "create", "--data", folder, "--login", login, "--name", "First")
-	cmd.Stdin = strings.NewReader(password + "\n")
-	cmd.Env = append(cmd.Environ(), env...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", "", fmt.Errorf("make the first administrator: %w: %s", err, out)
+var firstLink = regexp.MustCompile(`/first#([^\s]+)`)
+
+// CodeIn finds the code of the first start in what linli said; empty where it
+// said none, since somebody administers it already. The last one counts.
+func CodeIn(said string) string {
+	all := firstLink.FindAllStringSubmatch(said, -1)
+	if len(all) == 0 {
+		return ""
 	}
-	return login, password, nil
+	return all[len(all)-1][1]
+}
+
+// CodeInFile looks into a log.
+func CodeInFile(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("look for the first link: %w", err)
+	}
+	return CodeIn(string(text)), nil
 }

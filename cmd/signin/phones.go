@@ -26,9 +26,9 @@ type message struct {
 	Code  string `json:"code"`
 }
 
-// OpenPhones listens on loopback until Close.
-func OpenPhones() (*Phones, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// OpenPhones listens at an address, "127.0.0.1:0" for any on loopback, until Close.
+func OpenPhones(address string) (*Phones, error) {
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen for codes: %w", err)
 	}

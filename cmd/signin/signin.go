@@ -41,7 +41,10 @@ func (p Person) key() string { return access.RoleName(p.Role) + "|" + p.Name + "
 type Config struct {
 	// Address is where REST is, "127.0.0.1:8080".
 	Address string
-	// Login and Password of the first security administrator.
+	// Code is what the first start of a linli without accounts printed; with it
+	// the first security administrator is made.
+	Code string
+	// Login and Password of a security administrator, where there is no code.
 	Login, Password string
 	// Top is the id of the organization below which all members are.
 	Top string
