@@ -151,12 +151,12 @@ func masterKey(t *testing.T, folder string) string {
 func TestBackup_RestoresOnAnEmptyMachine(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "var")
 	s := serve(t, folder, "--clock", "2013-05-01")
-	admin := token(t, "--person", "admin", "--grant", "system_admin=/")
-	resident := token(t, "--person", "resident", "--grant", "resident=/1/11/111/1111/")
-	community := office{"1111", token(t, "--person", "staff", "--grant", "committee_staff=/1/11/111/1111/")}
+	admin := s.admin(t)
 	if code, body := s.do(t, "POST", "/v1/organizations:import", admin, "text/csv", ladder); code != 200 {
 		t.Fatalf("%d %s", code, body)
 	}
+	resident := s.as(t, "resident", "resident=/1/11/111/1111/")
+	community := office{"1111", s.as(t, "staff", "committee_staff=/1/11/111/1111/")}
 	s.do(t, "POST", "/v1/dev/events:drain", admin, "application/json", "{}")
 	if code, body := s.do(t, "POST", "/v1/dev/clock:advance", admin, "application/json", `{"time":"2013-05-02T10:00:00+08:00"}`); code != 200 {
 		t.Fatalf("%d %s", code, body)
@@ -165,7 +165,8 @@ func TestBackup_RestoresOnAnEmptyMachine(t *testing.T) {
 	p := startPosting(s, resident, 4)
 	before := p.more(t, 40)
 	file := filepath.Join(t.TempDir(), "backup.linli")
-	printed := command(t, "backup", "--dev", "--grpc", s.grpc, "--to", file, "--recipients", public)
+	t.Setenv("LINLI_TOKEN", admin)
+	printed := command(t, "backup", "--grpc", s.grpc, "--to", file, "--recipients", public)
 	p.more(t, 10)
 	if refused := p.end(); len(refused) > 0 {
 		t.Errorf("writes failed during the backup: %q", refused)

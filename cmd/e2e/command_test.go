@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/linli-project/linli/cmd/signin"
 )
 
 // binary is the command, built once for all tests.
@@ -32,8 +34,15 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "%s\n%v\n", out, err)
 		os.Exit(1)
 	}
+	if phones, err = signin.OpenPhones("127.0.0.1:0"); err == nil {
+		err = os.Setenv("LINLI_SMS", phones.URL())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	code := m.Run()
-	_ = os.RemoveAll(folder)
+	_ = errors.Join(phones.Close(), os.RemoveAll(folder))
 	os.Exit(code)
 }
 
@@ -43,6 +52,7 @@ type server struct {
 	stderr *bytes.Buffer
 	base   string
 	grpc   string
+	people
 }
 
 func serve(t *testing.T, folder string, args ...string) *server {
@@ -58,7 +68,7 @@ func serve(t *testing.T, folder string, args ...string) *server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.cmd.Process.Kill() })
-	lines := bufio.NewScanner(out)
+	lines, said := bufio.NewScanner(out), ""
 	place := regexp.MustCompile(`REST\s+(http://\S+)/v1`)
 	door := regexp.MustCompile(`gRPC\s+(\S+)$`)
 	for lines.Scan() {
@@ -71,6 +81,7 @@ func serve(t *testing.T, folder string, args ...string) *server {
 		if m := door.FindStringSubmatch(lines.Text()); m != nil {
 			s.grpc = m[1]
 		}
+		said += lines.Text() + "\n"
 		if strings.HasPrefix(lines.Text(), "Ctrl-C") {
 			break
 		}
@@ -78,6 +89,7 @@ func serve(t *testing.T, folder string, args ...string) *server {
 	if s.base == "" {
 		t.Fatalf("it did not say where REST is: %s", s.stderr)
 	}
+	s.people = peopleOf(t, folder, s.base, signin.CodeIn(said))
 	go func() { _, _ = io.Copy(io.Discard, out) }()
 	return s
 }
@@ -117,21 +129,12 @@ func (s *server) do(t *testing.T, method, path, token, contentType, body string)
 	return reply.StatusCode, string(text)
 }
 
-func token(t *testing.T, args ...string) string {
-	t.Helper()
-	out, err := exec.Command(binary, append([]string{"token"}, args...)...).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(out))
-}
-
 const organizations = "编码,名称,类别,上级编码,亮身份\n1,市,city,,是\n11,区,district,1,是\n"
 
 func TestServe_StopsInOrderAndGoesOnWhereItWas(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "var")
-	admin := token(t, "--person", "admin", "--grant", "system_admin=/")
 	first := serve(t, folder, "--clock", "2013-01-01")
+	admin := first.admin(t)
 	if code, body := first.do(t, "POST", "/v1/organizations:import", admin, "text/csv", organizations); code != 200 || !strings.Contains(body, `"created":2`) {
 		t.Fatalf("%d %s", code, body)
 	}
@@ -155,8 +158,8 @@ func TestServe_StopsInOrderAndGoesOnWhereItWas(t *testing.T) {
 
 func TestServe_AcknowledgedSurvivesAKill(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "var")
-	admin := token(t, "--person", "admin", "--grant", "system_admin=/")
 	s := serve(t, folder)
+	admin := s.admin(t)
 	if code, body := s.do(t, "POST", "/v1/organizations:import", admin, "text/csv", organizations); code != 200 {
 		t.Fatalf("%d %s", code, body)
 	}

@@ -101,8 +101,8 @@ func (s *server) events(t *testing.T, admin string, args ...string) (string, err
 // belongs to nobody any more, and both are dropped.
 func TestEvents_ParkedRetryDrop(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "var")
-	admin := token(t, "--person", "admin", "--grant", "system_admin=/")
 	first := serve(t, folder)
+	admin := first.admin(t)
 	if code, body := first.do(t, "POST", "/v1/organizations:import", admin, "text/csv", organizations); code != 200 {
 		t.Fatalf("%d %s", code, body)
 	}
@@ -146,9 +146,9 @@ func TestEvents_ParkedRetryDrop(t *testing.T) {
 	if _, body := s.do(t, "GET", "/metrics", "", "", ""); !strings.Contains(body, metric+"0") {
 		t.Errorf("in the end the metric is not 0")
 	}
-	member := token(t, "--person", "somebody", "--grant", "member=/1/")
-	if out, err := s.events(t, member, "parked"); err == nil || strings.Count(out, "\n") != 1 {
-		t.Errorf("a member: %v: %s", err, out)
+	officer := s.as(t, "somebody", "district_officer=/1/11/")
+	if out, err := s.events(t, officer, "parked"); err == nil || strings.Count(out, "\n") != 1 {
+		t.Errorf("an officer: %v: %s", err, out)
 	}
 	s.interrupt(t)
 	if out, err := exec.Command(binary, "fsck", "--data", folder).CombinedOutput(); err != nil {

@@ -11,6 +11,6 @@ import (
 // transcripts are those of one.
 func TestGolden_SixProcessesAnswerAsOne(t *testing.T) {
 	s := startShape(t, six, filepath.Join(t.TempDir(), "six"), "--clock", golden.Clock)
-	transcripts(t, s.base, false)
+	transcripts(t, s.server, false)
 	s.stop(t)
 }

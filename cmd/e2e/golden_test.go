@@ -12,13 +12,13 @@ import (
 var update = flag.Bool("update", false, "write the golden transcripts anew from one process")
 
 // transcripts plays every script on a linli and compares with the golden ones.
-func transcripts(t *testing.T, base string, write bool) {
+func transcripts(t *testing.T, s *server, write bool) {
 	t.Helper()
 	names, err := golden.Scripts()
 	if err != nil {
 		t.Fatal(err)
 	}
-	player := golden.New(base)
+	player := golden.New(s.base, s.desk)
 	for _, name := range names {
 		script, err := golden.Script(name)
 		if err != nil {
@@ -46,6 +46,6 @@ func transcripts(t *testing.T, base string, write bool) {
 
 func TestGolden_OneProcessAnswersAsWritten(t *testing.T) {
 	s := serve(t, filepath.Join(t.TempDir(), "var"), "--clock", golden.Clock)
-	transcripts(t, s.base, *update)
+	transcripts(t, s, *update)
 	s.interrupt(t)
 }

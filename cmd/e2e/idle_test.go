@@ -26,6 +26,7 @@ func TestServe_IdleConnectionsKeepNobodyOut(t *testing.T) {
 		t.Fatalf("%d open files are too few for this test: ulimit -n %d", files.Cur, least+spare)
 	}
 	s := serve(t, filepath.Join(t.TempDir(), "var"), "--limits", "connections=900")
+	admin := s.admin(t)
 	conns := make([]net.Conn, n)
 	for i := range conns {
 		conns[i] = ask(t, s)
@@ -35,7 +36,6 @@ func TestServe_IdleConnectionsKeepNobodyOut(t *testing.T) {
 			_ = c.Close()
 		}
 	})
-	admin := token(t, "--person", "admin", "--grant", "system_admin=/")
 	if code, body := s.do(t, "POST", "/v1/organizations:import", admin, "text/csv", organizations); code != 200 {
 		t.Errorf("a write beside %d idle connections: %d %s", n, code, body)
 	}

@@ -34,11 +34,14 @@ func (s *server) told(t *testing.T, o office) (topics []string) {
 // are those of the documents, in the calendar that comes with linli.
 func TestServe_TheClockTellsTheOfficesAbove(t *testing.T) {
 	s := serve(t, filepath.Join(t.TempDir(), "var"), "--clock", "2013-05-01")
-	admin := token(t, "--person", "admin", "--grant", "system_admin=/")
-	resident := token(t, "--person", "resident", "--grant", "resident=/1/11/111/1111/")
-	community := office{"1111", token(t, "--person", "staff", "--grant", "committee_staff=/1/11/111/1111/")}
-	street := office{"111", token(t, "--person", "street", "--grant", "street_officer=/1/11/111/")}
-	district := office{"11", token(t, "--person", "department", "--grant", "district_officer=/1/11/")}
+	admin := s.admin(t)
+	if code, body := s.do(t, "POST", "/v1/organizations:import", admin, "text/csv", ladder); code != 200 {
+		t.Fatalf("%d %s", code, body)
+	}
+	resident := s.as(t, "resident", "resident=/1/11/111/1111/")
+	community := office{"1111", s.as(t, "staff", "committee_staff=/1/11/111/1111/")}
+	street := office{"111", s.as(t, "street", "street_officer=/1/11/111/")}
+	district := office{"11", s.as(t, "department", "district_officer=/1/11/")}
 	must := func(method, path, token, contentType, body string) string {
 		t.Helper()
 		code, answer := s.do(t, method, path, token, contentType, body)
@@ -74,7 +77,6 @@ func TestServe_TheClockTellsTheOfficesAbove(t *testing.T) {
 		}
 		t.Errorf("office %s is told %q, and not %s", o.id, got, topic)
 	}
-	must("POST", "/v1/organizations:import", admin, "text/csv", ladder)
 	must("POST", "/v1/dev/events:drain", admin, "application/json", "{}")
 
 	post() // and nobody admits it

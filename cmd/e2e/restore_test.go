@@ -15,18 +15,20 @@ import (
 // backedUp is a folder with some requests, and a backup of it.
 type backedUp struct {
 	folder, file, secret, public, master string
+	people
 }
 
 func backUp(t *testing.T) backedUp {
 	t.Helper()
 	b := backedUp{folder: filepath.Join(t.TempDir(), "var"), file: filepath.Join(t.TempDir(), "backup.linli")}
 	s := serve(t, b.folder)
-	admin := token(t, "--person", "admin", "--grant", "system_admin=/")
+	b.people = s.people
+	admin := s.admin(t)
 	if code, body := s.do(t, "POST", "/v1/organizations:import", admin, "text/csv", ladder); code != 200 {
 		t.Fatalf("%d %s", code, body)
 	}
 	s.do(t, "POST", "/v1/dev/events:drain", admin, "application/json", "{}")
-	p := startPosting(s, token(t, "--person", "resident", "--grant", "resident=/1/11/111/1111/"), 2)
+	p := startPosting(s, s.as(t, "resident", "resident=/1/11/111/1111/"), 2)
 	p.more(t, 100)
 	p.end()
 	s.interrupt(t)
@@ -88,16 +90,16 @@ func TestBackup_SaysInOneLineWhatWouldBeRight(t *testing.T) {
 	}
 	fails(t, "a file that is there", "there already", "backup", "--data", b.folder, "--to", b.file, "--recipients", b.public)
 	fails(t, "no public keys", "no public keys", at("--data", b.folder, "--recipients", b.master)...)
-	fails(t, "nobody there", "nobody answers gRPC at 127.0.0.1:1;", at("--dev", "--grpc", "127.0.0.1:1")...)
-	fails(t, "an address of the web", "host:port without http://", at("--dev", "--grpc", "http://127.0.0.1:8080")...)
+	fails(t, "nobody there", "nobody answers gRPC at 127.0.0.1:1;", at("--grpc", "127.0.0.1:1")...)
+	fails(t, "an address of the web", "host:port without http://", at("--grpc", "http://127.0.0.1:8080")...)
 	fails(t, "no token", "LINLI_TOKEN", at()...)
 	fails(t, "no data", "holds no data", at("--data", t.TempDir())...)
 	s := serve(t, b.folder)
 	fails(t, "a folder in use", "in use by another linli", at("--data", b.folder)...)
-	t.Setenv("LINLI_TOKEN", token(t, "--person", "li", "--grant", "resident=/1/11/111/1111/"))
+	t.Setenv("LINLI_TOKEN", s.as(t, "li", "resident=/1/11/111/1111/"))
 	fails(t, "a resident's token", "not that of a system administrator: back up from "+s.grpc+": none of your roles", at("--grpc", s.grpc)...)
-	fails(t, "a process named twice", "named twice", at("--dev", "--grpc", s.grpc, "--grpc", s.grpc)...)
-	t.Setenv("LINLI_TOKEN", token(t, "--person", "admin", "--grant", "system_admin=/"))
+	fails(t, "a process named twice", "named twice", at("--grpc", s.grpc, "--grpc", s.grpc)...)
+	t.Setenv("LINLI_TOKEN", s.admin(t))
 	into := t.TempDir()
 	command(t, "backup", "--grpc", s.grpc, "--to", into, "--recipients", b.public)
 	if made, err := filepath.Glob(filepath.Join(into, "*.linli")); err != nil || len(made) != 1 {

@@ -8,11 +8,14 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/linli-project/linli/cmd/signin"
 )
 
 // kind is how many processes linli is.
@@ -51,7 +54,19 @@ func startShape(t *testing.T, k kind, data string, args ...string) *shape {
 	s.server = &server{base: "http://127.0.0.1:" + strconv.Itoa(s.ports)}
 	t.Cleanup(func() { _, _ = s.script(context.Background(), "stop", data) })
 	s.mustScript(t, append(append([]string{"start", "--dev"}, args...), data)...)
+	s.meet(t)
 	return s
+}
+
+// meet makes the people of six processes; the first link stands in what the
+// registry said.
+func (s *shape) meet(t *testing.T) {
+	t.Helper()
+	code, err := signin.CodeInFile(filepath.Join(s.data, "registry", "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.people = peopleOf(t, s.data, s.base, code)
 }
 
 // stop stops everything in order.

@@ -33,7 +33,8 @@ func (s *shape) addresses() (flags []string) {
 // they lie in is checked as one and is no folder of one process.
 func TestSix_OneKeyOneBackup(t *testing.T) {
 	s := startShape(t, six, filepath.Join(t.TempDir(), "six"))
-	admin := token(t, "--person", "admin", "--grant", "system_admin=/")
+	admin := s.admin(t)
+	t.Setenv("LINLI_TOKEN", admin)
 	if code, body := s.do(t, "POST", "/v1/organizations:import", admin, "text/csv", district); code != 200 {
 		t.Fatalf("%d %s", code, body)
 	}
@@ -42,9 +43,9 @@ func TestSix_OneKeyOneBackup(t *testing.T) {
 		file = filepath.Join(t.TempDir(), name)
 		return file, append([]string{"backup", "--to", file, "--recipients", public}, more...)
 	}
-	_, args := at("at-work", append(s.addresses(), "--dev")...)
+	_, args := at("at-work", s.addresses()...)
 	command(t, args...)
-	_, args = at("of-one", append(s.addresses()[:2], "--dev")...)
+	_, args = at("of-one", s.addresses()[:2]...)
 	fails(t, "a backup of one process", "nobody has requests, projects, evaluation", args...)
 	if text, err := os.ReadFile(filepath.Join(s.data, "registry", "log")); err != nil || strings.Contains(string(text), "INTERNAL") {
 		t.Errorf("its log, when another was missing: %v\n%s", err, text)
@@ -92,7 +93,8 @@ func TestSix_RestoredNeedsItsKey(t *testing.T) {
 	t.Setenv("LINLI_MASTER_KEY_FILE", b.master)
 	s.mustScript(t, "start", "--dev", s.data)
 	defer s.stop(t)
-	staff := token(t, "--person", "staff", "--grant", "committee_staff=/1/11/111/1111/")
+	s.people = b.people.at(s.base)
+	staff := s.as(t, "staff", "committee_staff=/1/11/111/1111/")
 	if code, body := s.do(t, "GET", "/v1/organizations/1111/requests", staff, "", ""); code != 200 || !strings.Contains(body, "req_") {
 		t.Errorf("restored: %d %s", code, body)
 	}

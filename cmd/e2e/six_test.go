@@ -30,10 +30,7 @@ func idOf(t *testing.T, prefix, body string) string {
 // touched, and every folder is sound.
 func TestSix_OneKilledGoesOn(t *testing.T) {
 	s := startShape(t, six, filepath.Join(t.TempDir(), "six"), "--clock", "2013-01-01")
-	admin := token(t, "--person", "admin", "--grant", "system_admin=/")
-	staff := token(t, "--person", "xiong", "--grant", "committee_staff=/1/11/111/1111/")
-	resident := token(t, "--person", "li", "--grant", "resident=/1/11/111/1111/")
-	officer := token(t, "--person", "zhao", "--grant", "district_officer=/1/11/")
+	admin := s.admin(t)
 	must := func(what, method, path, who, body string) string {
 		t.Helper()
 		code, text := s.do(t, method, path, who, "application/json", body)
@@ -45,6 +42,9 @@ func TestSix_OneKilledGoesOn(t *testing.T) {
 	if code, body := s.do(t, "POST", "/v1/organizations:import", admin, "text/csv", district); code != http.StatusOK {
 		t.Fatalf("%d %s", code, body)
 	}
+	staff := s.as(t, "xiong", "committee_staff=/1/11/111/1111/")
+	resident := s.as(t, "li", "resident=/1/11/111/1111/")
+	officer := s.as(t, "zhao", "district_officer=/1/11/")
 	drain := func() { s.until(t, http.StatusOK, "POST", "/v1/dev/events:drain", admin, "application/json", "{}") }
 	drain()
 	lines := s.changes(t, staff)

@@ -74,7 +74,7 @@ func unpacked(t *testing.T, name string) []byte {
 }
 
 // readers are the offices of the folder that look at everything of theirs.
-func readers(t *testing.T) map[string]string {
+func (s *server) readers(t *testing.T) map[string]string {
 	const district, street = "/430100/430101/", "/430100/430101/430101002/"
 	out := map[string]string{}
 	for organization, grant := range map[string]string{
@@ -83,7 +83,7 @@ func readers(t *testing.T) map[string]string {
 		"430101002001": "community_party_staff=" + street + "430101002001/",
 		"W00290":       "workplace_officer=" + district + "W00290/",
 	} {
-		out[organization] = token(t, "--person", "reader", "--grant", grant)
+		out[organization] = s.as(t, "reader", grant)
 	}
 	return out
 }
@@ -99,7 +99,7 @@ func (s *server) answersOf(t *testing.T) map[string]string {
 	}
 	list := regexp.MustCompile(`^/v1/organizations/\{[A-Za-z]+\}(/[A-Za-z]+)?$`)
 	out := map[string]string{}
-	for organization, token := range readers(t) {
+	for organization, token := range s.readers(t) {
 		for path, methods := range api.Paths {
 			if methods["get"] == nil || !list.MatchString(path) {
 				continue
@@ -186,13 +186,13 @@ func TestUpgrade_AnOlderFolderAnswersTheSameAndTakesWrites(t *testing.T) {
 			t.Errorf("%s\nanswered %.300s\nanswers  %.300s", at, want[at], got[at])
 		}
 	}
-	resident := token(t, "--person", "resident", "--grant", "resident=/430100/430101/430101002/430101002001/")
+	resident := s.as(t, "resident", "resident=/430100/430101/430101002/430101002001/")
 	code, body := s.do(t, "POST", "/v1/requests", resident, "application/json",
 		`{"communityId":"430101002001","kind":"REQUEST_KIND_PROBLEM","visibility":"VISIBILITY_PUBLIC","text":"三单元楼道灯坏了"}`)
 	if code != 200 {
 		t.Fatalf("a write: %d %s", code, body)
 	}
-	admin := token(t, "--person", "admin", "--grant", "system_admin=/")
+	admin := s.admin(t)
 	if code, body := s.do(t, "POST", "/v1/dev/events:drain", admin, "application/json", "{}"); code != 200 {
 		t.Errorf("drain: %d %s", code, body)
 	}

@@ -11,8 +11,7 @@
 //
 //	{"memberId":"{mem#1}"}
 //
-// who is a person and the grants of a development token; without it nobody
-// calls. key is the idempotency key. until has the call sent again until the
+// who is a person and the role at an organization; without it nobody calls. key is the idempotency key. until has the call sent again until the
 // answer holds its text: what a job does is seen a moment later. Other lines of
 // the head are headers. What
 // was named in an answer is used under the name it has in the transcript: the
@@ -31,6 +30,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/linli-project/linli/cmd/signin"
 	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/scope"
 )
@@ -88,11 +88,15 @@ func read(script string) ([]call, error) {
 // the next. It is made by New.
 type Player struct {
 	base string
+	desk *signin.Desk
 	seen *names
 }
 
-// New makes the player of the linli at base, "http://host:port".
-func New(base string) *Player { return &Player{base: base, seen: newNames()} }
+// New makes the player of the linli at base, "http://host:port". The desk signs
+// in who calls.
+func New(base string, desk *signin.Desk) *Player {
+	return &Player{base: base, desk: desk, seen: newNames()}
+}
 
 // Play sends the calls of a script one after the other and answers the
 // transcript, as far as it came. An error means that a call could not be made,
@@ -104,7 +108,7 @@ func (p *Player) Play(ctx context.Context, script string) (string, error) {
 	}
 	said := &strings.Builder{}
 	for _, c := range calls {
-		answer, err := c.send(ctx, p.base, p.seen)
+		answer, err := p.send(ctx, c)
 		if err != nil {
 			return said.String(), fmt.Errorf("%s: %w", c.what, err)
 		}
@@ -122,16 +126,16 @@ const (
 
 // send makes a call, again while what it waits for is not there, and answers
 // status, kind and body as the transcript has them.
-func (c call) send(ctx context.Context, base string, seen *names) (string, error) {
+func (p *Player) send(ctx context.Context, c call) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, longestCall)
 	defer cancel()
 	for {
-		a, err := c.once(ctx, base, seen)
+		a, err := p.once(ctx, c)
 		if err != nil {
 			return "", err
 		}
 		if strings.Contains(string(a.text), c.until) {
-			return seen.tell(a), nil
+			return p.seen.tell(a), nil
 		}
 		select {
 		case <-time.After(pauseBetween):
@@ -148,20 +152,20 @@ type answered struct {
 	text   []byte
 }
 
-func (c call) once(ctx context.Context, base string, seen *names) (a answered, err error) {
-	body, err1 := seen.fill(c.body)
-	path, err2 := seen.fill(c.path)
-	who, err3 := seen.fill(c.who)
+func (p *Player) once(ctx context.Context, c call) (a answered, err error) {
+	body, err1 := p.seen.fill(c.body)
+	path, err2 := p.seen.fill(c.path)
+	who, err3 := p.seen.fill(c.who)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return a, err
 	}
-	req, err := http.NewRequestWithContext(ctx, c.method, base+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, c.method, p.base+path, strings.NewReader(body))
 	if err != nil {
 		return a, err
 	}
 	req.Header = c.header.Clone()
 	if who != "" {
-		token, err := tokenOf(who)
+		token, err := p.token(ctx, who)
 		if err != nil {
 			return a, err
 		}
@@ -179,18 +183,14 @@ func (c call) once(ctx context.Context, base string, seen *names) (a answered, e
 	return answered{reply.StatusCode, reply.Header, text}, err
 }
 
-func tokenOf(who string) (string, error) {
-	words := strings.Fields(who)
-	var grants []access.Grant
-	for _, word := range words[1:] {
-		name, path, _ := strings.Cut(word, "=")
-		role, ok := access.RoleOf(name)
-		if !ok || !scope.Path(path).Valid() {
-			return "", fmt.Errorf("%q is no grant", word)
-		}
-		grants = append(grants, access.Grant{Role: role, Path: scope.Path(path)})
+func (p *Player) token(ctx context.Context, who string) (string, error) {
+	name, grant, _ := strings.Cut(who, " ")
+	word, path, _ := strings.Cut(grant, "=")
+	role, ok := access.RoleOf(word)
+	if !ok || !scope.Path(path).Valid() {
+		return "", fmt.Errorf("%q is no grant", grant)
 	}
-	return access.DevToken(words[0], grants...), nil
+	return p.desk.Token(ctx, signin.Person{Role: role, Name: name, Organization: scope.Path(path).ID()})
 }
 
 // tell writes an answer for the transcript: JSON in one order and shape, with

@@ -22,7 +22,7 @@ func play(t *testing.T, script string) (string, error) {
 		_, _ = w.Write([]byte(strings.ReplaceAll(string(body), "TRIES", strings.Repeat("x", tries))))
 	}))
 	t.Cleanup(server.Close)
-	return golden.New(server.URL).Play(t.Context(), script)
+	return golden.New(server.URL, nil).Play(t.Context(), script)
 }
 
 const member = "mem_0123456789abcdef0123456789abcdef"

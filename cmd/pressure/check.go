@@ -22,7 +22,7 @@ func (l *load) missing(ids []string) (int, error) {
 			}
 			defer func() { _ = w.conn.Close() }()
 			for i := next.Add(1) - 1; i < int64(len(ids)); i = next.Add(1) - 1 {
-				r, err := w.admitted(getRequest(ids[i]))
+				r, err := w.admitted(l.getRequest(ids[i]))
 				switch {
 				case err != nil:
 					problems <- fmt.Errorf("read %s: %w", ids[i], err)

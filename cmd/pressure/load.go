@@ -32,10 +32,11 @@ type load struct {
 	mix          []kind
 	wall         clock.Clock
 	calls        uint64 // so far
+	callers
 }
 
-func newLoad(address string) *load {
-	return &load{address: address, list: listRequest(), create: createRequest(), mix: mix(), wall: clock.Wall()}
+func newLoad(address string, c callers) *load {
+	return &load{address: address, callers: c, list: c.listRequest(), create: c.createRequest(), mix: mix(), wall: clock.Wall()}
 }
 
 // next answers the next call of the mix.

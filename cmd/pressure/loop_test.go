@@ -70,8 +70,8 @@ func other(t *testing.T) (*load, *atomic.Int64) {
 		}
 	}))
 	t.Cleanup(s.Close)
-	l := newLoad(strings.TrimPrefix(s.URL, "http://"))
-	l.gets = [][]byte{getRequest("req_1"), getRequest("req_2")}
+	l := newLoad(strings.TrimPrefix(s.URL, "http://"), callers{})
+	l.gets = [][]byte{l.getRequest("req_1"), l.getRequest("req_2")}
 	return l, calls
 }
 
@@ -121,8 +121,8 @@ func TestLoad_WhatFindsNoConnectionIsCountedAsUnsent(t *testing.T) {
 		fmt.Fprint(w, "{}")
 	}))
 	defer s.Close()
-	l := newLoad(strings.TrimPrefix(s.URL, "http://"))
-	l.gets = [][]byte{getRequest("req_1")}
+	l := newLoad(strings.TrimPrefix(s.URL, "http://"), callers{})
+	l.gets = [][]byte{l.getRequest("req_1")}
 	const lasts = 50 * time.Millisecond
 	began, over := clock.Wall().Now(), sync.OnceFunc(func() { close(ended) })
 	l.wall = clock.Func(func() time.Time {

@@ -13,17 +13,17 @@ import (
 // ended, once all of it is there.
 type nuisance struct {
 	what  string
-	begin func(ctx context.Context, address string) (end func(), err error)
+	begin func(ctx context.Context, l *load) (end func(), err error)
 }
 
 func nuisances(o options) []nuisance {
 	return []nuisance{
-		{fmt.Sprintf("%d idle connections", o.idle), func(_ context.Context, address string) (func(), error) { return idle(address, o.idle) }},
-		{fmt.Sprintf("%d streams of changes that nobody reads", o.readers), func(_ context.Context, address string) (func(), error) {
-			return held(address, o.readers, request("GET", "/v1/changes", "", ""))
+		{fmt.Sprintf("%d idle connections", o.idle), func(_ context.Context, l *load) (func(), error) { return idle(l.address, o.idle) }},
+		{fmt.Sprintf("%d streams of changes that nobody reads", o.readers), func(_ context.Context, l *load) (func(), error) {
+			return held(l.address, o.readers, request(l.staff, "GET", "/v1/changes", "", ""))
 		}},
-		{fmt.Sprintf("%d uploads of a byte a second", o.uploads), func(ctx context.Context, address string) (func(), error) {
-			return trickle(ctx, address, o.uploads)
+		{fmt.Sprintf("%d uploads of a byte a second", o.uploads), func(ctx context.Context, l *load) (func(), error) {
+			return trickle(ctx, l, o.uploads)
 		}},
 		{"200 callers a second that vanish", vanishing},
 	}
@@ -37,7 +37,7 @@ func idle(address string, n int) (func(), error) {
 			_ = w.conn.Close()
 		}
 	}
-	message := request("GET", "/healthz", "", "")
+	message := request("", "GET", "/healthz", "", "")
 	for range n {
 		w, err := dial(address)
 		if err != nil {
@@ -76,14 +76,14 @@ func held(address string, n int, message []byte) (func(), error) {
 }
 
 // trickle begins uploads that are said to be long and come a byte a second.
-func trickle(ctx context.Context, address string, n int) (func(), error) {
+func trickle(ctx context.Context, l *load, n int) (func(), error) {
 	ctx, stop := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	end := func() { stop(); all.Wait() }
 	head := fmt.Appendf(nil, "POST /v1/organizations:import HTTP/1.1\r\nHost: linli\r\nAuthorization: Bearer %s\r\n"+
-		"Content-Type: text/csv\r\nContent-Length: 1000000\r\n\r\n", token())
+		"Content-Type: text/csv\r\nContent-Length: 1000000\r\n\r\n", l.admin)
 	for range n {
-		c, err := net.Dial("tcp", address)
+		c, err := net.Dial("tcp", l.address)
 		if err != nil {
 			return end, fmt.Errorf("connect: %w", err)
 		}
@@ -110,10 +110,10 @@ func trickle(ctx context.Context, address string, n int) (func(), error) {
 }
 
 // vanishing callers send a create and are gone before it is answered.
-func vanishing(ctx context.Context, address string) (func(), error) {
+func vanishing(ctx context.Context, l *load) (func(), error) {
 	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan struct{})
-	message := createRequest()
+	message := l.createRequest()
 	go func() {
 		defer close(ended)
 		tick := time.NewTicker(5 * time.Millisecond)
@@ -123,7 +123,7 @@ func vanishing(ctx context.Context, address string) (func(), error) {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				if c, err := net.Dial("tcp", address); err == nil {
+				if c, err := net.Dial("tcp", l.address); err == nil {
 					_ = c.(*net.TCPConn).SetLinger(0) // no farewell
 					_, _ = c.Write(message)
 					_ = c.Close()

@@ -9,7 +9,10 @@ import (
 	"path/filepath"
 	"time"
 
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
+
 	"github.com/linli-project/linli/cmd/figures"
+	"github.com/linli-project/linli/cmd/signin"
 )
 
 const (
@@ -68,12 +71,15 @@ func measure(ctx context.Context, o options, out io.Writer) (r *result, err erro
 }
 
 func (r *result) against(ctx context.Context, s *server, o options, out io.Writer) error {
-	l := newLoad(s.address)
+	who, err := callersOf(ctx, s)
+	if err != nil {
+		return err
+	}
+	l := newLoad(s.address, who)
 	r.idleMemory = s.memory()
 	if err := l.seed(); err != nil {
 		return err
 	}
-	var err error
 	spent := s.cpu()
 	if r.sustainable, err = l.closed(ctx, 64, o.find); err != nil {
 		return err
@@ -113,20 +119,33 @@ func perCall(spent time.Duration, calls int) float64 {
 	return float64(spent.Microseconds()) / float64(max(1, calls))
 }
 
-// seed makes a community and the requests that are read.
+// callersOf makes a community, and answers who calls in it.
+func callersOf(ctx context.Context, s *server) (c callers, err error) {
+	desk, err := signin.NewDesk(signin.Config{Address: s.address, Code: s.code})
+	if err != nil {
+		return c, err
+	}
+	if c.admin, err = desk.Token(ctx, signin.Person{Role: typev1.Role_ROLE_SYSTEM_ADMIN, Name: "admin"}); err != nil {
+		return c, err
+	}
+	if _, err := once(s.address, request(c.admin, "POST", "/v1/organizations:import", "text/csv", tree)); err != nil {
+		return c, fmt.Errorf("import the organizations: %w", err)
+	}
+	if _, err := once(s.address, request(c.admin, "POST", "/v1/dev/events:drain", "application/json", "{}")); err != nil {
+		return c, fmt.Errorf("drain: %w", err)
+	}
+	c.staff, err = desk.Token(ctx, signin.Person{Role: typev1.Role_ROLE_COMMITTEE_STAFF, Name: "staff", Organization: "C1"})
+	return c, err
+}
+
+// seed makes the requests that are read.
 func (l *load) seed() error {
-	if _, err := once(l.address, request("POST", "/v1/organizations:import", "text/csv", tree)); err != nil {
-		return fmt.Errorf("import the organizations: %w", err)
-	}
-	if _, err := once(l.address, request("POST", "/v1/dev/events:drain", "application/json", "{}")); err != nil {
-		return fmt.Errorf("drain: %w", err)
-	}
 	for range seeded {
 		body, err := once(l.address, l.create)
 		if err != nil {
 			return fmt.Errorf("create: %w", err)
 		}
-		l.gets = append(l.gets, getRequest(idOf(body)))
+		l.gets = append(l.gets, l.getRequest(idOf(body)))
 	}
 	return nil
 }
@@ -138,7 +157,7 @@ func (l *load) beside(ctx context.Context, n nuisance, rate float64, lasts time.
 	if err != nil {
 		return b, err
 	}
-	end, err := n.begin(ctx, l.address)
+	end, err := n.begin(ctx, l)
 	if end != nil {
 		defer end()
 	}
@@ -150,7 +169,7 @@ func (l *load) beside(ctx context.Context, n nuisance, rate float64, lasts time.
 		return b, err
 	}
 	// An import by an honest office, while others trickle.
-	if _, err := once(l.address, request("POST", "/v1/organizations:import", "text/csv", tree)); err != nil {
+	if _, err := once(l.address, request(l.admin, "POST", "/v1/organizations:import", "text/csv", tree)); err != nil {
 		during.odd++
 	}
 	b.before, b.during = at(before.admitted, 0.99), at(during.admitted, 0.99)

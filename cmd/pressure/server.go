@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/linli-project/linli/cmd/signin"
 )
 
 // server is the linli under test, a process of its own, so that its memory is
@@ -25,6 +28,7 @@ type server struct {
 	cmd     *exec.Cmd
 	stderr  *bytes.Buffer
 	address string
+	code    string       // of the first link
 	most    atomic.Int64 // bytes of RssAnon, the most that was seen
 	stop    context.CancelFunc
 }
@@ -51,6 +55,7 @@ func startServer(ctx context.Context, o options, folder string) (*server, error)
 		if m := restAt.FindStringSubmatch(lines.Text()); m != nil {
 			s.address = m[1]
 		}
+		s.code = cmp.Or(signin.CodeIn(lines.Text()), s.code)
 	}
 	if s.address == "" {
 		return nil, fmt.Errorf("linli did not start: %s", s.stderr)

@@ -10,26 +10,20 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
-
-	"github.com/linli-project/linli/pkg/access"
 )
 
 const (
-	place = "/1/11/111/C1/"
-	tree  = "编码,名称,类别,上级编码,亮身份\n1,市,city,,是\n11,区,district,1,是\n111,街道,street,11,是\nC1,社区,community,111,是\n"
+	tree = "编码,名称,类别,上级编码,亮身份\n1,市,city,,是\n11,区,district,1,是\n111,街道,street,11,是\nC1,社区,community,111,是\n"
 )
 
-func token() string {
-	return access.DevToken("pressure",
-		access.Grant{Role: typev1.Role_ROLE_SYSTEM_ADMIN, Path: "/"}, access.Grant{Role: typev1.Role_ROLE_COMMITTEE_STAFF, Path: place})
-}
+// callers are the tokens that calls come with. They hold for ten minutes, which
+// is longer than a run.
+type callers struct{ admin, staff string }
 
 // request encodes a call once; it is sent as it is.
-func request(method, path, contentType, body string) []byte {
+func request(token, method, path, contentType, body string) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: linli\r\nAuthorization: Bearer %s\r\n", method, path, token())
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: linli\r\nAuthorization: Bearer %s\r\n", method, path, token)
 	if body != "" {
 		fmt.Fprintf(&b, "Content-Type: %s\r\nContent-Length: %d\r\n", contentType, len(body))
 	}
@@ -37,17 +31,19 @@ func request(method, path, contentType, body string) []byte {
 	return b.Bytes()
 }
 
-func getRequest(id string) []byte { return request("GET", "/v1/requests/"+id, "", "") }
+func (c callers) getRequest(id string) []byte {
+	return request(c.staff, "GET", "/v1/requests/"+id, "", "")
+}
 
 // listRequest is a page of the newest requests, all of each.
-func listRequest() []byte {
-	return request("GET", "/v1/organizations/C1/requests?pageSize=50", "", "")
+func (c callers) listRequest() []byte {
+	return request(c.staff, "GET", "/v1/organizations/C1/requests?pageSize=50", "", "")
 }
 
 // createRequest is a post of the size that is compared elsewhere: 500 characters.
-func createRequest() []byte {
+func (c callers) createRequest() []byte {
 	text := string([]rune(strings.Repeat("路灯不亮石板松动请社区来人看看谢谢大家", 30))[:500])
-	return request("POST", "/v1/requests", "application/json",
+	return request(c.staff, "POST", "/v1/requests", "application/json",
 		`{"communityId":"C1","kind":"REQUEST_KIND_PROBLEM","category":"设施维修","visibility":"VISIBILITY_PUBLIC","building":"15栋","text":"`+text+`"}`)
 }
 

@@ -132,11 +132,19 @@ func (d *Desk) session(p Person) *session {
 	return s
 }
 
-// Forget drops the tokens that are held: a server was started on another state.
-func (d *Desk) Forget() {
+// At goes on at another address, with the people there are: the same linli was
+// started elsewhere.
+func (d *Desk) At(address string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.config.Address = address
 	clear(d.sessions)
+}
+
+func (d *Desk) address() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.config.Address
 }
 
 func (d *Desk) enter(ctx context.Context, p Person) (answer, error) {
@@ -250,7 +258,7 @@ func (d *Desk) post(ctx context.Context, token, path, body string) ([]byte, erro
 }
 
 func (d *Desk) once(ctx context.Context, token, path, body string) (text []byte, after time.Duration, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+d.config.Address+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+d.address()+path, strings.NewReader(body))
 	if err != nil {
 		return nil, 0, fmt.Errorf("%s: %w", path, err)
 	}
