@@ -47,6 +47,7 @@ const (
 	everyHome       who = "every home organization of the district"
 	theLeft         who = "community that was left"
 	theAbove        who = "office above"
+	theColleague    who = "colleague"
 	everyMayApply   who = "every organization of the district that may apply"
 )
 

@@ -22,6 +22,11 @@ func registryAnnouncements() []announcement {
 			{to: theMember, topic: "report_in.ended"}, {to: theHome, topic: "report_in.ended"},
 		}},
 		{subject: "registry.webhook.given_up", read: webhookFacts, tells: []tell{{to: theOffice, topic: "webhook.given_up"}}},
+		{subject: "registry.work.handed_over", read: handOverFacts, tells: []tell{
+			{to: theColleague, topic: "work.handed_over", only: handOverForGood}, {to: theColleague, topic: "work.stands_in", only: handOverForAWhile},
+		}},
+		{subject: "registry.account.changed", nobody: "the account's next answer is other; whose it is learns it there"},
+		{subject: "registry.session.ended", nobody: "who ended it knows, and the list of sessions shows it"},
 		{subject: "registry.organization.registered", nobody: "the tree is the district's own; who is in it is told when something waits"},
 		{subject: "registry.organization.changed", nobody: "names are put in when a message is read"},
 		{subject: "registry.member.imported", nobody: "the workplace has the answer to its own import"},
@@ -36,6 +41,7 @@ func registryTopics() []topic {
 		{"report_in.receipts", []string{"count", "day"}},
 		{"report_in.left", []string{"left", "day"}}, {"report_in.ended", place},
 		{"webhook.given_up", []string{"day"}},
+		{"work.handed_over", []string{"organization", "day"}}, {"work.stands_in", []string{"organization", "until", "day"}},
 	}
 }
 

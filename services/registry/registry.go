@@ -26,6 +26,7 @@ import (
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
+	"github.com/linli-project/linli/services/registry/internal/account"
 	"github.com/linli-project/linli/services/registry/internal/campaign"
 	"github.com/linli-project/linli/services/registry/internal/reportin"
 	"github.com/linli-project/linli/services/registry/internal/session"
@@ -55,6 +56,8 @@ type Service struct {
 	mailer   Mailer
 	outside  outside
 	http     *http.Client
+	// passwords hashes what people sign in with.
+	passwords *password.Hasher
 	// readPolicies are the policies as they were read last.
 	readPolicies copies.Documents
 	tables
@@ -63,7 +66,6 @@ type Service struct {
 	campaignTables
 	accountTables
 	sessionTables
-	passwords *password.Hasher
 }
 
 // New makes the service over its store.
@@ -91,6 +93,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterInboxServiceServer(r, inbox{Service: s})
 	pb.RegisterCampaignServiceServer(r, campaigns{Service: s})
 	pb.RegisterSessionServiceServer(r, sessions{Service: s})
+	pb.RegisterAccountServiceServer(r, accounts{Service: s})
 }
 
 // OrganizationPath answers where an organization stands, for the door.
@@ -113,6 +116,10 @@ func (s *Service) Reactions() []events.Consumer {
 		Subjects: []string{"linli.registry.member.*", "linli.registry.report_in.*"},
 		Apply:    s.applyFigures,
 	}, events.Consumer{
+		Name: "registry-hand-overs", From: "registry", Kind: events.Fact,
+		Subjects: []string{"linli.registry.work.handed_over"},
+		Apply:    s.applyHandOver,
+	}, events.Consumer{
 		Name: "registry-moves", From: "registry", Kind: events.Fact,
 		Subjects: []string{"linli.registry.member.*"},
 		Apply:    s.applyMoves,
@@ -131,7 +138,7 @@ func (s *Service) Jobs() []run.Job {
 
 // Charts are the room's state machines.
 func Charts() []rule.Chart {
-	return []rule.Chart{reportin.Machine().Chart(), campaign.Exclusions().Chart(), session.Machine().Chart()}
+	return []rule.Chart{reportin.Machine().Chart(), campaign.Exclusions().Chart(), account.Machine().Chart(), session.Machine().Chart()}
 }
 
 // Tables are what fsck walks.

@@ -17,7 +17,7 @@ const (
 	numberAccountByCode     uint16 = 319 // keyed hash of the code on the card or letter, unique
 	numberAccountByPhone    uint16 = 320 // keyed hash of the phone, unique
 	numberAccountByProvider uint16 = 321 // keyed hash of issuer and subject, unique
-	numberAccountByGrant    uint16 = 322 // path of each grant but a resident's
+	numberAccountByGrant    uint16 = 322 // each organization at or above a grant, but for residents
 
 	numberAdministrators uint16 = 323 // one row
 	numberFirstLink      uint16 = 324 // one row
@@ -53,7 +53,7 @@ func newAccountTables() accountTables {
 }
 
 // accountTable: no paths and no owners, because where an account stands depends
-// on all its grants, and a member's on the member's row; see accountsSeen.
+// on all its grants, and a member's on the member's row; see accountAt.
 func accountTable() *table.Table[*pb.AccountRow] {
 	one := func(said string) []key.Key {
 		if said == "" {
@@ -81,16 +81,26 @@ func accountTable() *table.Table[*pb.AccountRow] {
 				return one(string(r.GetProviderHash()))
 			}},
 			{Number: numberAccountByGrant, Name: byGrant, Keys: func(r *pb.AccountRow) []key.Key {
-				var keys []key.Key
-				for _, g := range r.GetAccount().GetGrants() {
-					if g.GetRole() != typev1.Role_ROLE_RESIDENT {
-						keys = append(keys, key.Key(nil).String(g.GetOrganizationPath()))
-					}
-				}
-				return keys
+				return listedAt(r.GetAccount().GetGrants())
 			}},
 		},
 	})
+}
+
+// listedAt answers every organization at or above a grant, and the root, so that an account
+// stands once in the list of each, however many roles it has below.
+func listedAt(grants []*pb.RoleGrant) []key.Key {
+	var keys []key.Key
+	for _, g := range grants {
+		if g.GetRole() == typev1.Role_ROLE_RESIDENT {
+			continue
+		}
+		for path := scope.Path(g.GetOrganizationPath()); path != ""; path = path.Parent() {
+			keys = append(keys, key.Key(nil).String(string(path)))
+		}
+		keys = append(keys, key.Key(nil).String(string(scope.Root)))
+	}
+	return keys
 }
 
 // onlyRow is the key of a table that holds one row.

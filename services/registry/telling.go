@@ -48,6 +48,9 @@ func (s *Service) tellAll(tx *store.Tx, e *typev1.EventRow, notices []notice) er
 		if err := s.tell(tx, e, n); err != nil {
 			return err
 		}
+		if err := s.tellStandIn(tx, e, n); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -46,8 +46,8 @@ const mostGrants = 16
 
 // Account is what the rules look at.
 type Account struct {
-	ID    string
-	State State
+	ID, Person string
+	State      State
 	// Office says that the account is an officer's, staff's or an administrator's:
 	// it has a login. A member's and a resident's have none, and their role
 	// follows from elsewhere.
@@ -58,8 +58,8 @@ type Account struct {
 // Actor is the security administrator who acts, and the part of the tree that
 // the role is for.
 type Actor struct {
-	Account string
-	Part    scope.Scope
+	Account, Person string
+	Part            scope.Scope
 }
 
 // Seen says whether an actor may know of an account: it stands somewhere in the
@@ -84,7 +84,7 @@ func (a Account) MayKeep(by Actor) error {
 }
 
 func (a Account) notOneself(by Actor) error {
-	if a.ID == by.Account {
+	if a.ID == by.Account || a.Person != "" && a.Person == by.Person {
 		return rule.New(rule.Denied, "NOT_ONESELF", "")
 	}
 	return nil
@@ -214,4 +214,24 @@ func Near(a, b []scope.Path) bool {
 		}
 	}
 	return false
+}
+
+const (
+	shortestLogin = 3
+	longestLogin  = 32
+)
+
+// CheckLogin refuses what cannot be typed everywhere: a login begins with a small
+// letter and goes on with small letters, digits, ".", "_" and "-", 3 to 32 in all.
+func CheckLogin(login string) error {
+	fits := len(login) >= shortestLogin && len(login) <= longestLogin
+	for i := range len(login) {
+		c := login[i]
+		letter := 'a' <= c && c <= 'z'
+		fits = fits && (letter || i > 0 && ('0' <= c && c <= '9' || c == '.' || c == '_' || c == '-'))
+	}
+	if fits {
+		return nil
+	}
+	return rule.New(rule.Invalid, "INVALID_FIELD", "login", "field", "login", "rule", "a small letter, then small letters, digits, . _ -, 3 to 32 in all")
 }

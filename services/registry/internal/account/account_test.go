@@ -82,7 +82,7 @@ func TestGive_Refusals(t *testing.T) {
 		want string
 	}{
 		"another office":          {staff, everywhere(), Grant{"g2", StreetOfficer, "/430100/430101/430101002/"}, Street, ""},
-		"oneself":                 {staff, Actor{"a", scope.All()}, Grant{"g2", StreetOfficer, "/430100/430101/430101002/"}, Street, "NOT_ONESELF"},
+		"oneself":                 {staff, Actor{Account: "a", Part: scope.All()}, Grant{"g2", StreetOfficer, "/430100/430101/430101002/"}, Street, "NOT_ONESELF"},
 		"an administrator's":      {staff, everywhere(), Grant{"g2", AuditAdmin, scope.Root}, Everywhere, "ADMINISTRATORS_ARE_SEPARATE"},
 		"the same again":          {staff, everywhere(), Grant{"g2", CommitteeStaff, community}, Community, "ROLE_HELD"},
 		"at the wrong kind":       {staff, everywhere(), Grant{"g2", CommitteeStaff, district}, District, "ROLE_NOT_THERE"},
@@ -120,7 +120,7 @@ func TestBegin_NamesTheField(t *testing.T) {
 
 func TestMayKeep_TheWholeAccount(t *testing.T) {
 	a := Account{ID: "a", State: Active, Office: true, Grants: []Grant{{"g1", Reviewer, community}, {"g2", Reviewer, elsewhere}}}
-	of := func(p scope.Path) Actor { return Actor{"keeper", scope.Scope{Paths: []scope.Path{p}}} }
+	of := func(p scope.Path) Actor { return Actor{Account: "keeper", Part: scope.Scope{Paths: []scope.Path{p}}} }
 	for what, c := range map[string]struct {
 		by   Actor
 		seen bool
@@ -129,7 +129,7 @@ func TestMayKeep_TheWholeAccount(t *testing.T) {
 		"everywhere":         {everywhere(), true, ""},
 		"one of two":         {of(district), true, "STANDS_ELSEWHERE"},
 		"neither":            {of("/430300/"), false, "STANDS_ELSEWHERE"},
-		"oneself everywhere": {Actor{"a", scope.All()}, true, "NOT_ONESELF"},
+		"oneself everywhere": {Actor{Account: "a", Part: scope.All()}, true, "NOT_ONESELF"},
 	} {
 		if got := reason(a.MayKeep(c.by)); got != c.want || a.Seen(c.by) != c.seen {
 			t.Errorf("%s: %q, seen %v", what, got, a.Seen(c.by))
@@ -140,7 +140,7 @@ func TestMayKeep_TheWholeAccount(t *testing.T) {
 func TestTake_Refusals(t *testing.T) {
 	a := Account{ID: "a", State: Active, Office: true, Grants: []Grant{{"g1", Reviewer, community}, {"g2", Reviewer, elsewhere}}}
 	one := Account{ID: "a", State: Active, Office: true, Grants: []Grant{{"g1", Reviewer, community}}}
-	here := Actor{"keeper", scope.Scope{Paths: []scope.Path{district}}}
+	here := Actor{Account: "keeper", Part: scope.Scope{Paths: []scope.Path{district}}}
 	for what, c := range map[string]struct {
 		from  Account
 		by    Actor
@@ -152,8 +152,8 @@ func TestTake_Refusals(t *testing.T) {
 		"none":                 {a, everywhere(), "g9", "NOT_FOUND"},
 		"without a name":       {a, everywhere(), "", "NOT_FOUND"},
 		"the last":             {one, everywhere(), "g1", "LAST_ROLE"},
-		"from oneself":         {a, Actor{"a", scope.All()}, "g1", "NOT_ONESELF"},
-		"the last of somebody": {one, Actor{"keeper", scope.Scope{Paths: []scope.Path{elsewhere}}}, "g1", "NOT_FOUND"},
+		"from oneself":         {a, Actor{Account: "a", Part: scope.All()}, "g1", "NOT_ONESELF"},
+		"the last of somebody": {one, Actor{Account: "keeper", Part: scope.Scope{Paths: []scope.Path{elsewhere}}}, "g1", "NOT_FOUND"},
 	} {
 		if _, err := c.from.Take(c.by, c.grant); reason(err) != c.want {
 			t.Errorf("%s: %q, want %q", what, reason(err), c.want)

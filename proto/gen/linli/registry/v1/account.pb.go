@@ -523,10 +523,11 @@ func (x *GetAccountResponse) GetAccount() *Account {
 }
 
 type ListAccountsRequest struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	OrganizationId string                 `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	PageSize       int32                  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	PageToken      string                 `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: everywhere.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	PageSize       int32  `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageToken      string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1335,8 +1336,9 @@ func (x *ClaimFirstResponse) GetAccount() *Account {
 }
 
 type InviteMembersRequest struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	OrganizationId string                 `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: everywhere, for who may act everywhere.
+	OrganizationId string `protobuf:"bytes,1,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
 	// New codes for those who have one; the old ones end.
 	Renew         bool `protobuf:"varint,2,opt,name=renew,proto3" json:"renew,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1680,9 +1682,9 @@ const file_linli_registry_v1_account_proto_rawDesc = "" +
 	"\x11GetAccountRequest\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tB\x03\xe0A\x02R\x02id\"J\n" +
 	"\x12GetAccountResponse\x124\n" +
-	"\aaccount\x18\x01 \x01(\v2\x1a.linli.registry.v1.AccountR\aaccount\"\x8b\x01\n" +
-	"\x13ListAccountsRequest\x12,\n" +
-	"\x0forganization_id\x18\x01 \x01(\tB\x03\xe0A\x02R\x0eorganizationId\x12'\n" +
+	"\aaccount\x18\x01 \x01(\v2\x1a.linli.registry.v1.AccountR\aaccount\"\x8f\x01\n" +
+	"\x13ListAccountsRequest\x120\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18@R\x0eorganizationId\x12'\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xc8\x01(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -1728,9 +1730,9 @@ const file_linli_registry_v1_account_proto_rawDesc = "" +
 	"\fdisplay_name\x18\x03 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\vdisplayName\x12'\n" +
 	"\bpassword\x18\x04 \x01(\tB\v\xe0A\x02\xbaH\x05r\x03\x18\x80\x01R\bpassword\"J\n" +
 	"\x12ClaimFirstResponse\x124\n" +
-	"\aaccount\x18\x01 \x01(\v2\x1a.linli.registry.v1.AccountR\aaccount\"Z\n" +
-	"\x14InviteMembersRequest\x12,\n" +
-	"\x0forganization_id\x18\x01 \x01(\tB\x03\xe0A\x02R\x0eorganizationId\x12\x14\n" +
+	"\aaccount\x18\x01 \x01(\v2\x1a.linli.registry.v1.AccountR\aaccount\"^\n" +
+	"\x14InviteMembersRequest\x120\n" +
+	"\x0forganization_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18@R\x0eorganizationId\x12\x14\n" +
 	"\x05renew\x18\x02 \x01(\bR\x05renew\"^\n" +
 	"\x15InviteMembersResponse\x12E\n" +
 	"\vinvitations\x18\x01 \x03(\v2#.linli.registry.v1.MemberInvitationR\vinvitations\"d\n" +
@@ -1751,15 +1753,15 @@ const file_linli_registry_v1_account_proto_rawDesc = "" +
 	"\fAccountState\x12\x1d\n" +
 	"\x19ACCOUNT_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14ACCOUNT_STATE_ACTIVE\x10\x01\x12\x18\n" +
-	"\x14ACCOUNT_STATE_LOCKED\x10\x022\x88\x0e\n" +
+	"\x14ACCOUNT_STATE_LOCKED\x10\x022\xf5\r\n" +
 	"\x0eAccountService\x12\x86\x01\n" +
 	"\rCreateAccount\x12'.linli.registry.v1.CreateAccountRequest\x1a(.linli.registry.v1.CreateAccountResponse\"\"\xea\xdb\x18\a\n" +
 	"\x01\r\x10\x02(\x01\x82\xd3\xe4\x93\x02\x11:\x01*\"\f/v1/accounts\x12\x86\x01\n" +
 	"\n" +
 	"GetAccount\x12$.linli.registry.v1.GetAccountRequest\x1a%.linli.registry.v1.GetAccountResponse\"+\xea\xdb\x18\x05\n" +
-	"\x01\r\x10\x02\x82\xd3\xe4\x93\x02\x1cb\aaccount\x12\x11/v1/accounts/{id}\x12\xaf\x01\n" +
-	"\fListAccounts\x12&.linli.registry.v1.ListAccountsRequest\x1a'.linli.registry.v1.ListAccountsResponse\"N\xea\xdb\x18\x16\n" +
-	"\x01\r\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02.\x12,/v1/organizations/{organization_id}/accounts\x12\x8f\x01\n" +
+	"\x01\r\x10\x02\x82\xd3\xe4\x93\x02\x1cb\aaccount\x12\x11/v1/accounts/{id}\x12\xae\x01\n" +
+	"\fListAccounts\x12&.linli.registry.v1.ListAccountsRequest\x1a'.linli.registry.v1.ListAccountsResponse\"M\xea\xdb\x18\x05\n" +
+	"\x01\r\x10\x02\x82\xd3\xe4\x93\x02>Z.\x12,/v1/organizations/{organization_id}/accounts\x12\f/v1/accounts\x12\x8f\x01\n" +
 	"\tGrantRole\x12#.linli.registry.v1.GrantRoleRequest\x1a$.linli.registry.v1.GrantRoleResponse\"7\xea\xdb\x18\a\n" +
 	"\x01\r\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\aaccount\"\x18/v1/accounts/{id}/grants\x12\xa4\x01\n" +
 	"\n" +
@@ -1774,9 +1776,10 @@ const file_linli_registry_v1_account_proto_rawDesc = "" +
 	"\bHandOver\x12\".linli.registry.v1.HandOverRequest\x1a#.linli.registry.v1.HandOverResponse\"0\xea\xdb\x18\a\n" +
 	"\x01\r\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/v1/accounts/{id}:handOver\x12\x90\x01\n" +
 	"\n" +
-	"ClaimFirst\x12$.linli.registry.v1.ClaimFirstRequest\x1a%.linli.registry.v1.ClaimFirstResponse\"5\xea\xdb\x18\x06\x10\x04(\x018\x01\x82\xd3\xe4\x93\x02%:\x01*b\aaccount\"\x17/v1/accounts:claimFirst\x12\x85\x01\n" +
-	"\rInviteMembers\x12'.linli.registry.v1.InviteMembersRequest\x1a(.linli.registry.v1.InviteMembersResponse\"\x1f\xea\xdb\x18\x1b\n" +
-	"\x04\x05\a\x0f\r\x10\x01\x1a\x0forganization_id(\x010\x01\x12\x85\x01\n" +
+	"ClaimFirst\x12$.linli.registry.v1.ClaimFirstRequest\x1a%.linli.registry.v1.ClaimFirstResponse\"5\xea\xdb\x18\x06\x10\x04(\x018\x01\x82\xd3\xe4\x93\x02%:\x01*b\aaccount\"\x17/v1/accounts:claimFirst\x12t\n" +
+	"\rInviteMembers\x12'.linli.registry.v1.InviteMembersRequest\x1a(.linli.registry.v1.InviteMembersResponse\"\x0e\xea\xdb\x18\n" +
+	"\n" +
+	"\x04\x05\a\x0f\r\x10\x02(\x010\x01\x12\x85\x01\n" +
 	"\n" +
 	"NamePeople\x12$.linli.registry.v1.NamePeopleRequest\x1a%.linli.registry.v1.NamePeopleResponse\"*\xea\xdb\x18\x0f\n" +
 	"\v\x01\x02\x03\x04\x05\x06\a\x0f\f\r\x0e\x10\x02\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/people:nameB\xd2\x01\n" +

@@ -51,8 +51,9 @@ type AccountServiceClient interface {
 	// of the tree.
 	GetAccount(ctx context.Context, in *GetAccountRequest, opts ...grpc.CallOption) (*GetAccountResponse, error)
 	// ListAccounts answers the accounts with a role in an organization or below
-	// it, the oldest first. Members and residents are not among them. Security
-	// administrators.
+	// it, and without an organization all there are, the oldest first. Members and
+	// residents are not among them. Security administrators. UNKNOWN_ORGANIZATION
+	// outside their part of the tree.
 	ListAccounts(ctx context.Context, in *ListAccountsRequest, opts ...grpc.CallOption) (*ListAccountsResponse, error)
 	// GrantRole gives an account a role in an organization. Security
 	// administrators. NOT_ONESELF for the own account, ADMINISTRATORS_ARE_SEPARATE,
@@ -92,7 +93,7 @@ type AccountServiceClient interface {
 	// letter. Those who have one keep it unless `renew`, and are left out: a code is
 	// kept as a keyed hash only. Who lost the answer asks again with `renew`.
 	// Party staff of communities, officers of workplaces and branches; security
-	// administrators.
+	// administrators. UNKNOWN_ORGANIZATION outside their part of the tree.
 	InviteMembers(ctx context.Context, in *InviteMembersRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[InviteMembersResponse], error)
 	// NamePeople answers the names of officers and staff who signed or confirmed
 	// something, up to 100 at once, to their colleagues: one of the organizations of
@@ -257,8 +258,9 @@ type AccountServiceServer interface {
 	// of the tree.
 	GetAccount(context.Context, *GetAccountRequest) (*GetAccountResponse, error)
 	// ListAccounts answers the accounts with a role in an organization or below
-	// it, the oldest first. Members and residents are not among them. Security
-	// administrators.
+	// it, and without an organization all there are, the oldest first. Members and
+	// residents are not among them. Security administrators. UNKNOWN_ORGANIZATION
+	// outside their part of the tree.
 	ListAccounts(context.Context, *ListAccountsRequest) (*ListAccountsResponse, error)
 	// GrantRole gives an account a role in an organization. Security
 	// administrators. NOT_ONESELF for the own account, ADMINISTRATORS_ARE_SEPARATE,
@@ -298,7 +300,7 @@ type AccountServiceServer interface {
 	// letter. Those who have one keep it unless `renew`, and are left out: a code is
 	// kept as a keyed hash only. Who lost the answer asks again with `renew`.
 	// Party staff of communities, officers of workplaces and branches; security
-	// administrators.
+	// administrators. UNKNOWN_ORGANIZATION outside their part of the tree.
 	InviteMembers(*InviteMembersRequest, grpc.ServerStreamingServer[InviteMembersResponse]) error
 	// NamePeople answers the names of officers and staff who signed or confirmed
 	// something, up to 100 at once, to their colleagues: one of the organizations of
