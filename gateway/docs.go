@@ -81,6 +81,8 @@ func plainPaths() map[string]any {
 		"/v1/organizations:import": map[string]any{"post": operation("ImportOrganizations", "RegistryService",
 			"Registers organizations from a CSV; sent again, it changes nothing.", query("dryRun", "Check and change nothing."), csv)},
 		"/v1/organizations/{id}/rosters:import": map[string]any{"post": roster},
+		"/.well-known/jwks.json": map[string]any{"get": operation("GetKeySet", "SessionService",
+			"The public keys that verify access tokens, as a JSON Web Key Set.")},
 		"/v1/changes": map[string]any{"get": map[string]any{"operationId": "WatchChanges", "tags": []string{"WatchService"},
 			"summary":   "A stream of server-sent events: what changed in the caller's offices or concerns the caller.",
 			"responses": object, "produces": []string{"text/event-stream"}}},

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -42,6 +43,11 @@ type Config struct {
 	// is counted in Meter, if there is one.
 	Limits admit.Limits
 	Meter  prometheus.Registerer
+	// Callers limits how often one of them may call; nil = as often as it likes.
+	Callers *admit.Callers
+	// Proxies are the networks of those whose X-Forwarded-For and
+	// X-Forwarded-Proto are believed.
+	Proxies []netip.Prefix
 	// Wall is the house's clock, for deadlines of reads and writes.
 	Wall clock.Clock
 	Log  *slog.Logger
@@ -49,7 +55,7 @@ type Config struct {
 
 // New makes the handler of everything the house serves over HTTP.
 func New(c Config) (http.Handler, error) {
-	rest, err := newREST(c.Conn, c.Dev)
+	rest, err := newREST(c.Conn, c.Dev, c.Callers)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +74,8 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("GET /v1/ledgerExports/{id}/xlsx", files.ledgerExport(evaluationv1.LetterFormat_LETTER_FORMAT_XLSX))
 	mux.HandleFunc("GET /v1/calls/{id}/selection", files.selection)
 	mux.HandleFunc("GET /v1/applications/{id}/letter/xlsx", files.applicationLetter)
+	mux.Handle("POST /v1/sessions:refresh", refreshed(limited(largestBody, rest)))
+	mux.Handle("GET /.well-known/jwks.json", keySet(c.Conn))
 	mux.Handle("GET /v1/changes", &changes{conn: c.Conn, log: c.Log, wall: c.Wall})
 	mux.Handle("GET /openapi.json", document)
 	mux.Handle("GET /docs/", pages())
@@ -77,7 +85,8 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, problem{Status: http.StatusNotFound, Reason: "METHOD_CLOSED"})
 	})
-	return hardened(newAdmission(c.Limits, c.Wall, c.Meter, compressed(mux))), nil
+	within := sameSite(perAddress(c.Callers, newAdmission(c.Limits, c.Wall, c.Meter, compressed(mux))))
+	return hardened(&recognized{proxies: c.Proxies, log: c.Log, next: within}), nil
 }
 
 // Health is what a process without REST answers over HTTP: /healthz, whether
@@ -135,7 +144,7 @@ func passedOut(name string) (string, bool) {
 
 // outgoing is the context of a call made by a plain route.
 func outgoing(r *http.Request) context.Context {
-	md := metadata.MD{}
+	md := callerOf(r.Context()).metadata()
 	for _, h := range passedHeaders() {
 		if v := r.Header.Get(h); v != "" && printable(v) {
 			md.Set(h, v)
@@ -166,13 +175,19 @@ func hardened(next http.Handler) http.Handler {
 	fixed.Set("Referrer-Policy", "no-referrer")
 	fixed.Set("Cache-Control", "no-store")
 	fixed.Set("Content-Security-Policy",
-		"default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "+
-			"frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
+		"default-src 'self'; img-src 'self' data: blob:; object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'")
+	fixed.Set("Cross-Origin-Opener-Policy", "same-origin")
+	fixed.Set("Cross-Origin-Resource-Policy", "same-origin")
+	fixed.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
 	for name, values := range fixed {
 		fixed[name] = slices.Clip(values)
 	}
+	tlsOnly := slices.Clip([]string{"max-age=31536000"})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		maps.Copy(w.Header(), fixed)
+		if r.TLS != nil {
+			w.Header()["Strict-Transport-Security"] = tlsOnly
+		}
 		next.ServeHTTP(w, r)
 	})
 }

@@ -85,12 +85,23 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p problem) {
 		out.Params[p.Params[i]] = p.Params[i+1]
 	}
 	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
-		w.Header().Set("Retry-After", "1")
+		w.Header().Set("Retry-After", retryAfter(p.Params))
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
 	// The caller is gone when this fails, and there is nobody to tell.
 	_ = json.NewEncoder(w).Encode(out)
+}
+
+// retryAfter is how long the caller is told to wait, in seconds: what the reason
+// says, or one.
+func retryAfter(params []string) string {
+	for i := 0; i+1 < len(params); i += 2 {
+		if n, err := strconv.Atoi(params[i+1]); params[i] == "seconds" && err == nil && n > 0 {
+			return strconv.Itoa(n)
+		}
+	}
+	return "1"
 }
 
 // inJSON names the field as the JSON does, in the text too: the door speaks of

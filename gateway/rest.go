@@ -7,12 +7,15 @@ import (
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 
 	devv1 "github.com/linli-project/linli/proto/gen/linli/dev/v1"
 	evaluationv1 "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
 	projectsv1 "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	requestsv1 "github.com/linli-project/linli/proto/gen/linli/requests/v1"
+
+	"github.com/linli-project/linli/pkg/admit"
 )
 
 // mounted is a service whose generated routes go on a mux.
@@ -35,6 +38,8 @@ func services(dev bool) []mounted {
 	}
 	return append(out,
 		mount(registryv1.RegistryService_ServiceDesc.ServiceName, registryv1.NewRegistryServiceClient, registryv1.RegisterRegistryServiceHandlerClient),
+		mount(registryv1.SessionService_ServiceDesc.ServiceName, registryv1.NewSessionServiceClient, registryv1.RegisterSessionServiceHandlerClient),
+		mount(registryv1.AccountService_ServiceDesc.ServiceName, registryv1.NewAccountServiceClient, registryv1.RegisterAccountServiceHandlerClient),
 		mount(registryv1.PolicyService_ServiceDesc.ServiceName, registryv1.NewPolicyServiceClient, registryv1.RegisterPolicyServiceHandlerClient),
 		mount(registryv1.InboxService_ServiceDesc.ServiceName, registryv1.NewInboxServiceClient, registryv1.RegisterInboxServiceHandlerClient),
 		mount(registryv1.CampaignService_ServiceDesc.ServiceName, registryv1.NewCampaignServiceClient, registryv1.RegisterCampaignServiceHandlerClient),
@@ -86,12 +91,12 @@ type rest struct {
 	all  http.Handler
 }
 
-func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
-	ctx, queries := context.Background(), readQueries()
-	all := newMux(queries)
+func newREST(conn grpc.ClientConnInterface, dev bool, limits *admit.Callers) (http.Handler, error) {
+	ctx, queries, guarded := context.Background(), readQueries(), newGuarded(limits)
+	all := newMux(queries, guarded)
 	out := &rest{of: map[string]http.Handler{}, all: all}
 	for _, s := range services(dev) {
-		one := newMux(queries)
+		one := newMux(queries, guarded)
 		for _, mux := range []*runtime.ServeMux{all, one} {
 			if err := s.on(ctx, mux, conn); err != nil {
 				return nil, fmt.Errorf("mount %s: %w", s.service, err)
@@ -105,7 +110,7 @@ func newREST(conn grpc.ClientConnInterface, dev bool) (http.Handler, error) {
 	return out, nil
 }
 
-func newMux(q queries) *runtime.ServeMux {
+func newMux(q queries, g guarded) *runtime.ServeMux {
 	return runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, newMarshaler()),
 		runtime.WithErrorHandler(answerError),
@@ -113,7 +118,9 @@ func newMux(q queries) *runtime.ServeMux {
 		runtime.WithIncomingHeaderMatcher(passedIn),
 		runtime.WithOutgoingHeaderMatcher(passedOut),
 		runtime.WithWriteContentLength(), // else net/http cuts an answer of some length into chunks
-		runtime.WithMiddlewares(q.only),
+		runtime.WithMiddlewares(g.guard, q.only),
+		runtime.WithMetadata(func(ctx context.Context, _ *http.Request) metadata.MD { return callerOf(ctx).metadata() }),
+		runtime.WithForwardResponseOption(keepToken),
 	)
 }
 

@@ -16,6 +16,9 @@ const (
 	// longestCall ends what no other limit ended. Each answer and each body is
 	// paced by itself; streams time their own writes.
 	longestCall = 15 * time.Minute
+	// streamsPerConnection of HTTP/2, which is spoken over TLS: what a browser
+	// asks for at once.
+	streamsPerConnection = 100
 )
 
 // NewServer makes the HTTP server of a handler. At most so many connections stay
@@ -25,6 +28,7 @@ func NewServer(handler http.Handler, connections int, log *slog.Logger) *http.Se
 	open := &connectionList{most: connections, idle: list.New(), at: map[net.Conn]*list.Element{}, cut: map[net.Conn]struct{}{}}
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerPatience, WriteTimeout: longestCall, IdleTimeout: idlePatience,
+		HTTP2:          &http.HTTP2Config{MaxConcurrentStreams: streamsPerConnection, MaxReadFrameSize: 1 << 20},
 		MaxHeaderBytes: largestHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn), ConnState: open.changed,
 	}
 }

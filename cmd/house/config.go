@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"time"
@@ -48,8 +49,10 @@ func (r Role) Peers() []string {
 	switch r {
 	case Gateway:
 		return serviceNames()
+	case Requests, Projects:
+		return []string{string(Registry)} // the keys of tokens
 	case Evaluation:
-		return []string{string(Registry)} // names on letters
+		return []string{string(Registry)} // those, and names on letters
 	}
 	return nil
 }
@@ -76,6 +79,11 @@ type Config struct {
 	BrokerKeyFile string
 	// TLS secures the connections between the parts; nothing set = they are plain.
 	TLS TLS
+	// HTTPS secures what the whole and the gateway show to browsers and programs.
+	// Where others than this machine reach it, it must be set.
+	HTTPS HTTPS
+	// Proxies are the networks of those whose X-Forwarded-For is believed.
+	Proxies []netip.Prefix
 	// Peers are the addresses of services in other processes, by their names:
 	// "registry" → "127.0.0.1:9101" or another target of gRPC's.
 	Peers map[string]string
@@ -92,8 +100,10 @@ type Config struct {
 	SMTP, MailFrom string
 	// Limits of what is taken on at once; zero = admit.Defaults of this machine.
 	Limits admit.Limits
-	Log    *slog.Logger
-	Faults Faults
+	// Callers limits how often one of them may call; zero = admit's defaults.
+	Callers admit.CallerLimits
+	Log     *slog.Logger
+	Faults  Faults
 }
 
 // Validate refuses what cannot work or must not be.
@@ -112,6 +122,9 @@ func (c Config) Validate() error {
 		if err := c.mayListen(address); err != nil {
 			return err
 		}
+	}
+	if err := c.secured(); err != nil {
+		return err
 	}
 	if !c.Clock.IsZero() && !c.Dev {
 		return errors.New("--clock needs --dev")
@@ -136,11 +149,10 @@ func (c Config) listens() ([]string, error) {
 }
 
 func (c Config) mayListen(address string) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
+	if _, _, err := net.SplitHostPort(address); err != nil {
 		return fmt.Errorf("address %q: %w", address, err)
 	}
-	if ip := net.ParseIP(host); c.Dev && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if c.Dev && !Loopback(address) {
 		return fmt.Errorf("address %s: with --dev linli listens on loopback only", address)
 	}
 	return nil

@@ -15,6 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/admit"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/rpc"
@@ -25,26 +27,34 @@ import (
 // House is a running linli, or a running part of it. Which of its fields are set
 // follows from the role.
 type House struct {
-	config   Config
-	folder   folder
-	civil    *clock.Civil
-	stores   []*store.Store
-	anew     map[string]bool // services whose store was made by this start
-	services services
-	late     *lateConn // what the services call through
-	broker   *events.Broker
-	peers    map[string]*rpc.Connection
-	watch    *watch.Service
-	delivery *delivery
-	server   *rpc.Server
+	config Config
+	folder folder
+	civil  *clock.Civil
+	stores []*store.Store
+	anew   map[string]bool // services whose store was made by this start
+	// firstCode is told once, to who started it.
+	firstCode string
+	services  services
+	late      *lateConn // what the services call through
+	broker    *events.Broker
+	peers     map[string]*rpc.Connection
+	watch     *watch.Service
+	delivery  *delivery
+	server    *rpc.Server
+	keys      *lateConn // where the keys of tokens are asked for
+
+	authenticator access.Authenticator
+	callers       *admit.Callers
+
 	metrics  *prometheus.Registry
 	handler  http.Handler
 	httpAddr net.Addr
 	grpcAddr net.Addr
 	ready    atomic.Bool
 
-	// What listeners show to other parts and demand of them, and what clients do.
-	tlsServer, tlsClient *tls.Config
+	// What listeners show to other parts and demand of them, what clients do, and
+	// what browsers and programs see.
+	tlsServer, tlsClient, tlsOutside *tls.Config
 
 	stopWatch func() error
 	closers   []closer // run in reverse by Close
@@ -65,20 +75,20 @@ func (r Role) steps() []step {
 	switch r {
 	case Whole:
 		return []step{
-			(*House).findPorts, (*House).openFolder, (*House).openStores, (*House).startBroker, (*House).buildServices, (*House).migrate, (*House).openWatch,
-			(*House).buildDoor, (*House).buildGateway, (*House).startDelivery, (*House).listen,
+			(*House).findPorts, (*House).openFolder, (*House).openStores, (*House).startBroker, (*House).buildServices, (*House).migrate, (*House).firstLink, (*House).openWatch,
+			(*House).limitCallers, (*House).openTokens, (*House).buildDoor, (*House).buildGateway, (*House).startDelivery, (*House).listen,
 		}
 	case Broker:
 		return []step{(*House).findPorts, (*House).openFolder, (*House).startBroker, (*House).buildHealth, (*House).listen}
 	case Gateway:
 		return []step{
 			(*House).findPorts, (*House).openFolder, (*House).connectBroker, (*House).dialPeers, (*House).openWatch,
-			(*House).buildDoor, (*House).buildGateway, (*House).keepClocks, (*House).listen,
+			(*House).limitCallers, (*House).openTokens, (*House).buildDoor, (*House).buildGateway, (*House).keepClocks, (*House).listen,
 		}
 	}
 	return []step{
 		(*House).findPorts, (*House).openFolder, (*House).openStores, (*House).connectBroker, (*House).dialPeers,
-		(*House).buildServices, (*House).migrate, (*House).buildDoor, (*House).buildHealth, (*House).startDelivery, (*House).listen,
+		(*House).buildServices, (*House).migrate, (*House).firstLink, (*House).limitCallers, (*House).openTokens, (*House).buildDoor, (*House).buildHealth, (*House).startDelivery, (*House).listen,
 	}
 }
 
@@ -90,8 +100,7 @@ func Start(ctx context.Context, c Config) (*House, error) {
 	}
 	h := &House{config: c, metrics: prometheus.NewRegistry(), failed: make(chan error, 8)}
 	h.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	var err error
-	if h.tlsServer, h.tlsClient, err = c.TLS.load(); err != nil {
+	if err := h.loadTLS(); err != nil {
 		return nil, err
 	}
 	for _, step := range c.Role.steps() {

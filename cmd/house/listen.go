@@ -23,7 +23,7 @@ func (h *House) buildGateway(context.Context) error {
 	var err error
 	h.handler, err = gateway.New(gateway.Config{
 		Conn: conn, Dev: h.config.Dev, Ready: h.ready.Load, Limits: h.limits(), Meter: h.metrics,
-		Metrics: h.metricsHandler(), Wall: clock.Wall(), Log: h.config.Log,
+		Metrics: h.metricsHandler(), Wall: clock.Wall(), Log: h.config.Log, Callers: h.callers, Proxies: h.config.Proxies,
 	})
 	if err != nil {
 		return fmt.Errorf("build the gateway: %w", err)
@@ -92,9 +92,12 @@ func (h *House) serveGRPC(l net.Listener) {
 
 func (h *House) serveHTTP(l net.Listener) {
 	h.httpAddr = l.Addr()
-	server := gateway.NewServer(h.handler, h.limits().Connections, h.config.Log)
+	server, serve := gateway.NewServer(h.handler, h.limits().Connections, h.config.Log), (*http.Server).Serve
+	if h.tlsOutside != nil {
+		server.TLSConfig, serve = h.tlsOutside, serveTLS
+	}
 	go func() {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(server, l); !errors.Is(err, http.ErrServerClosed) {
 			h.failed <- fmt.Errorf("serve HTTP: %w", err)
 		}
 	}()
@@ -105,6 +108,9 @@ func (h *House) serveHTTP(l net.Listener) {
 		return nil
 	})
 }
+
+// serveTLS takes the certificate of the server's settings.
+func serveTLS(s *http.Server, l net.Listener) error { return s.ServeTLS(l, "", "") }
 
 func listenOn(address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
-	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/certs"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/ids"
@@ -76,7 +76,7 @@ func (h *House) connectBroker(context.Context) error {
 		return err
 	}
 	b, err := events.Connect(events.ClientConfig{
-		URL: h.config.Broker, Name: string(h.config.Role), Key: key, TLS: h.tlsClient, Trusted: h.config.Dev, Log: h.config.Log,
+		URL: h.config.Broker, Name: string(h.config.Role), Key: key, TLS: certs.Of(h.tlsClient, string(Broker)), Trusted: h.config.Dev, Log: h.config.Log,
 	})
 	if err != nil {
 		return fmt.Errorf("connect to the broker: %w", err)
@@ -117,7 +117,7 @@ func (h *House) gauge(name, help string, value func() float64) {
 func (h *House) dialPeers(context.Context) error {
 	h.peers = map[string]*rpc.Connection{}
 	for _, name := range h.config.Role.Peers() {
-		c, err := rpc.Dial(h.config.Peers[name], h.tlsClient)
+		c, err := rpc.Dial(h.config.Peers[name], certs.Of(h.tlsClient, name))
 		if err != nil {
 			return fmt.Errorf("find %s: %w", name, err)
 		}
@@ -165,10 +165,6 @@ func (h *House) openWatch(context.Context) error {
 
 // buildDoor puts everything that this process answers behind the chain.
 func (h *House) buildDoor(context.Context) error {
-	authenticator := access.NoAuthenticator()
-	if h.config.Dev {
-		authenticator = access.DevAuthenticator()
-	}
 	all := append(h.services.rpc(), &clockService{house: h}, h.backupService())
 	if h.watch != nil {
 		all = append(all, h.watch)
@@ -182,14 +178,18 @@ func (h *House) buildDoor(context.Context) error {
 	}
 	var err error
 	h.server, err = rpc.NewServer(rpc.Config{
-		Services: all, Authenticator: authenticator, Log: h.config.Log, Metrics: h.metrics,
-		Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev, TLS: h.tlsServer, Gates: h.gates(),
+		Services: all, Authenticator: h.authenticator, Log: h.config.Log, Metrics: h.metrics,
+		Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev, Gates: h.gates(), Callers: h.callers,
+		TLS: h.doorTLS(), Parts: h.config.Role != Whole,
 	})
 	if err != nil {
 		return fmt.Errorf("build the door: %w", err)
 	}
 	if h.config.Role == Whole {
-		h.late.set(h.server.Conn())
+		h.late.set(rpc.Inner(h.server.Conn()))
+	}
+	if h.config.Role == Whole || h.config.Role == Registry {
+		h.keys.set(h.server.Conn())
 	}
 	return nil
 }

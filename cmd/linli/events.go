@@ -91,7 +91,7 @@ func newEventsClient(f eventsFlags) (*eventsClient, error) {
 		return nil, errors.New("LINLI_TOKEN holds no token; with a server started with --dev: " +
 			"export LINLI_TOKEN=$(linli token --person me --grant system_admin=/)")
 	}
-	secured, err := tlsFiles().DialOption()
+	secured, err := operatorFiles().DialOption()
 	if err != nil {
 		return nil, err
 	}

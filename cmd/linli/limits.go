@@ -17,6 +17,21 @@ func limitsFlag(c *cobra.Command, into *string) {
 			"reads=8,writes=64,bulk=4,streams=4000,queue=256,wait=500ms,megabytes=64,connections=12000 (LINLI_LIMITS)")
 }
 
+// callerLimitsFlag is --caller-limits, else LINLI_CALLER_LIMITS, over the usual ones.
+func callerLimitsFlag(c *cobra.Command, into *string) {
+	c.Flags().StringVar(into, "caller-limits", os.Getenv("LINLI_CALLER_LIMITS"),
+		"how often one caller may call, a second in the long run / at once, where it is not to be the default: "+
+			"person=50/500,costly=0.2/20,address=200/2000,sign-in=1/100,guess=0.1/50,loopback=no (LINLI_CALLER_LIMITS)")
+}
+
+func parseCallerLimits(text string) (admit.CallerLimits, error) {
+	l, err := admit.DefaultCallerLimits().Parse(text)
+	if err != nil {
+		return l, fmt.Errorf("--caller-limits: %w", err)
+	}
+	return l, nil
+}
+
 func parseLimits(text string) (admit.Limits, error) {
 	l, err := admit.Defaults(runtime.GOMAXPROCS(0)).Parse(text)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/linli-project/linli/cmd/house"
+	"github.com/linli-project/linli/pkg/certs"
 )
 
 // stopWithin is how long Ctrl-C may take.
@@ -23,6 +25,7 @@ const stopWithin = 10 * time.Second
 type serveFlags struct {
 	role                                              house.Role
 	data, http, grpc, broker, clock, logLevel, limits string
+	certs, proxies, callerLimits                      string
 	peers                                             map[string]*string
 	dev, withParent                                   bool
 }
@@ -71,6 +74,13 @@ func serveAs(role house.Role, name, short string) *cobra.Command {
 	c.Flags().BoolVar(&f.dev, "dev", false, "development: tokens that anybody can write, loopback only")
 	c.Flags().StringVar(&f.clock, "clock", "", "with --dev, where the civil clock of a new folder begins (2013-01-01)")
 	limitsFlag(c, &f.limits)
+	if role != house.Broker {
+		callerLimitsFlag(c, &f.callerLimits)
+	}
+	from(&f.certs, "certs", "", "folder that `linli cert` made: certificates between the parts, and for browsers")
+	if role == house.Whole || role == house.Gateway {
+		from(&f.proxies, "proxies", "", "networks of proxies before this one whose X-Forwarded-For is believed: 127.0.0.1,10.0.0.0/8")
+	}
 	c.Flags().StringVar(&f.logLevel, "log", "info", "debug, info, warn or error")
 	c.Flags().BoolVar(&f.withParent, "with-parent", false, "stop when the standard input ends: for a program that starts linli")
 	return c
@@ -99,11 +109,49 @@ func placesOf(role house.Role) places {
 }
 
 // tlsFiles are what secures the connections between the parts, and those of
-// tools to them.
-func tlsFiles() house.TLS {
-	return house.TLS{
+// tools to them: those that are named, else those of a part in the folder.
+func tlsFiles(folder, part string) house.TLS {
+	named := house.TLS{
 		CertFile: os.Getenv("LINLI_TLS_CERT_FILE"), KeyFile: os.Getenv("LINLI_TLS_KEY_FILE"), CAFile: os.Getenv("LINLI_TLS_CA_FILE"),
 	}
+	if named == (house.TLS{}) && folder != "" {
+		return house.TLSIn(folder, part)
+	}
+	return named
+}
+
+// operatorFiles are those of the commands that look after a running linli.
+func operatorFiles() house.TLS { return tlsFiles(os.Getenv("LINLI_CERTS"), certs.Operator) }
+
+// https are the files for browsers: those that are named, else those of the
+// folder where others than this machine call. On loopback the folder's are not
+// taken: whoever ends TLS before linli speaks plain HTTP to it.
+func (f serveFlags) https() house.HTTPS {
+	named := house.HTTPS{CertFile: os.Getenv("LINLI_HTTPS_CERT_FILE"), KeyFile: os.Getenv("LINLI_HTTPS_KEY_FILE")}
+	public := !house.Loopback(f.http) || f.role == house.Whole && !house.Loopback(f.grpc)
+	if named == (house.HTTPS{}) && f.certs != "" && public {
+		return house.HTTPSIn(f.certs)
+	}
+	return named
+}
+
+// parseProxies reads addresses and networks.
+func parseProxies(text string) (out []netip.Prefix, err error) {
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		if ip, err := netip.ParseAddr(part); err == nil {
+			out = append(out, netip.PrefixFrom(ip, ip.BitLen()))
+			continue
+		}
+		network, err := netip.ParsePrefix(part)
+		if err != nil {
+			return nil, fmt.Errorf("--proxies %s: addresses or networks, as 127.0.0.1 or 10.0.0.0/8", part)
+		}
+		out = append(out, network.Masked())
+	}
+	return out, nil
 }
 
 func (f serveFlags) config() (house.Config, error) {
@@ -113,7 +161,17 @@ func (f serveFlags) config() (house.Config, error) {
 		SMTP: os.Getenv("LINLI_SMTP"), MailFrom: os.Getenv("LINLI_MAIL_FROM"),
 	}
 	if f.role != house.Whole {
-		c.TLS = tlsFiles()
+		c.TLS = tlsFiles(f.certs, string(f.role))
+	}
+	if f.role == house.Whole || f.role == house.Gateway {
+		c.HTTPS = f.https()
+	}
+	var err error
+	if c.Proxies, err = parseProxies(f.proxies); err != nil {
+		return c, err
+	}
+	if c.Callers, err = parseCallerLimits(f.callerLimits); err != nil {
+		return c, err
 	}
 	for name, at := range f.peers {
 		c.Peers[name] = *at
@@ -126,7 +184,6 @@ func (f serveFlags) config() (house.Config, error) {
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
 		return c, fmt.Errorf("--log %s: debug, info, warn or error", f.logLevel)
 	}
-	var err error
 	if c.Limits, err = parseLimits(f.limits); err != nil {
 		return c, err
 	}
@@ -172,6 +229,9 @@ func closeHouse(h *house.House) error {
 
 func printPlaces(out io.Writer, c house.Config, h *house.House) {
 	base := "http://" + h.HTTPAddr()
+	if c.HTTPS != (house.HTTPS{}) {
+		base = "https://" + h.HTTPAddr()
+	}
 	fmt.Fprintf(out, "linli 邻里%s is up, data in %s\n\n", strings.TrimRight(" "+string(c.Role), " "), c.Data)
 	all := [][2]string{{"gRPC", h.GRPCAddr()}, {"broker", h.BrokerAddr()}, {"metrics", base + "/metrics"}, {"health", base + "/healthz"}}
 	if c.Role == house.Whole || c.Role == house.Gateway {
@@ -181,6 +241,9 @@ func printPlaces(out io.Writer, c house.Config, h *house.House) {
 		if place[1] != "" {
 			fmt.Fprintf(out, "  %-18s %s\n", place[0], place[1])
 		}
+	}
+	if code := h.FirstCode(); code != "" {
+		printFirst(out, c, base, code)
 	}
 	if c.Dev {
 		fmt.Fprintln(out, "\nStarted with --dev: development tokens are taken, so it listens on loopback only.")

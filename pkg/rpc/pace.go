@@ -55,6 +55,11 @@ func AddressMay(limits *admit.Callers, address string, a *typev1.Access) time.Du
 	if wait := limits.Address(address); wait > 0 {
 		return wait
 	}
+	return NobodyMay(limits, address, a)
+}
+
+// NobodyMay is the part of AddressMay about methods that need nobody.
+func NobodyMay(limits *admit.Callers, address string, a *typev1.Access) time.Duration {
 	if !NeedsNobody(a) {
 		return 0
 	}

@@ -71,7 +71,7 @@ func (s accounts) firstPassword(ctx context.Context) (plain string, sealed []byt
 // of milliseconds, so it is called before a transaction and never inside.
 func (s *Service) sealPassword(ctx context.Context, accountID, plain string) ([]byte, error) {
 	phc, err := s.passwords.Hash(ctx, plain)
-	return s.store.Keyring().Seal([]byte(phc), accountPlace(accountID, "password")...), err
+	return s.sealOf(accountID, secretPassword, phc), err
 }
 
 // newAccount is what makes an office's account, as far as it can be made before
@@ -94,13 +94,13 @@ func (s *Service) insertAccount(tx *store.Tx, n newAccount, grants []*pb.RoleGra
 			return none, takenOr(err, "SUBJECT_TAKEN", "oidc_subject")
 		}
 	}
-	now := timestamppb.New(s.store.Wall().Now())
+	now := timestamppb.New(tx.Wall())
 	row, err := s.accounts.Insert(tx, &pb.AccountRow{
 		Account: &pb.Account{
 			Id: n.id, Person: n.person, Login: n.login, Grants: grants, State: pb.AccountState_ACCOUNT_STATE_ACTIVE,
 			MustChangePassword: n.mustChange, CreatedAt: now,
 		},
-		SealedDisplayName: s.store.Keyring().Seal([]byte(n.name), accountPlace(n.id, "display name")...),
+		SealedDisplayName: s.sealOf(n.id, secretName, n.name),
 		SealedPassword:    n.sealedPassword, PasswordSetAt: now, ProviderHash: n.providerHash, NextGrant: uint64(len(grants)) + 1,
 	})
 	if err != nil {
@@ -118,26 +118,26 @@ func takenOr(err error, reason, field string) error {
 
 // beginGrants answers the first grants of an account: role and organization are
 // the caller's words, everything else the registry's.
-func (s accounts) beginGrants(r kv.Reader, call access.Call, id string, said []*pb.RoleGrant) ([]*pb.RoleGrant, account.Account, error) {
+func (s accounts) beginGrants(tx *store.Tx, call access.Call, id string, said []*pb.RoleGrant) ([]*pb.RoleGrant, account.Account, error) {
 	field := func(i int) string { return "grants[" + strconv.Itoa(i) + "]" }
 	var grants []*pb.RoleGrant
 	var kinds []account.Kind
 	for i, g := range said {
-		path, kind, err := s.placeInPart(r, call, g.GetOrganizationId(), field(i)+".organization_id")
+		path, kind, err := s.placeInPart(tx, call, g.GetOrganizationId(), field(i)+".organization_id")
 		if err != nil {
 			return nil, account.Account{}, err
 		}
-		grants = append(grants, s.newGrant(call, uint64(i)+1, g, path))
+		grants = append(grants, newGrant(tx, call, uint64(i)+1, g, path))
 		kinds = append(kinds, kind)
 	}
 	begun, err := account.Begin(id, domainGrants(grants), kinds, field)
 	return grants, begun, err
 }
 
-func (s *Service) newGrant(call access.Call, number uint64, said *pb.RoleGrant, path scope.Path) *pb.RoleGrant {
+func newGrant(tx *store.Tx, call access.Call, number uint64, said *pb.RoleGrant, path scope.Path) *pb.RoleGrant {
 	return &pb.RoleGrant{
 		Id: "g" + strconv.FormatUint(number, 10), Role: said.GetRole(), OrganizationId: said.GetOrganizationId(),
-		OrganizationPath: string(path), GrantedAt: timestamppb.New(s.store.Wall().Now()), GrantedBy: call.Person,
+		OrganizationPath: string(path), GrantedAt: timestamppb.New(tx.Wall()), GrantedBy: call.Person,
 	}
 }
 
@@ -251,7 +251,7 @@ func domainGrants(grants []*pb.RoleGrant) []account.Grant {
 // roles in the reader's part.
 func (s *Service) accountProto(r kv.Reader, row table.Row[*pb.AccountRow], sees scope.Scope) (*pb.Account, error) {
 	out := proto.CloneOf(row.Value.GetAccount())
-	out.Etag, out.SecondFactor = row.Etag(), len(row.Value.GetSealedSecondFactor()) > 0
+	out.Etag, out.SecondFactor = row.Etag(), hasFactor(row.Value)
 	if row.Value.GetMemberId() != "" {
 		grants, err := s.memberGrants(r, row.Value.GetMemberId())
 		if err != nil {
@@ -268,16 +268,9 @@ func (s *Service) accountProto(r kv.Reader, row table.Row[*pb.AccountRow], sees 
 			out.Grants = append(out.Grants, g)
 		}
 	}
-	name, err := s.displayName(row.Value)
+	name, err := s.openOf(out.GetId(), secretName, row.Value.GetSealedDisplayName())
 	out.DisplayName = name
 	return out, err
-}
-
-// displayName opens the name of an account's person; empty for members and
-// residents, whose names are elsewhere or not known.
-func (s *Service) displayName(row *pb.AccountRow) (string, error) {
-	name, err := s.store.Keyring().Open(row.GetSealedDisplayName(), accountPlace(row.GetAccount().GetId(), "display name")...)
-	return string(name), err
 }
 
 // The purposes of the keyed hashes by which a person enters.
@@ -286,10 +279,6 @@ const (
 	blindPhone    = "account phone"
 	blindProvider = "account provider"
 )
-
-// accountPlace names the place of what is sealed in an account: "display name",
-// "password", "old password", "second factor", "second factor next".
-func accountPlace(id, what string) []string { return []string{"account", id, what} }
 
 func accountState(s pb.AccountState) account.State {
 	if s == pb.AccountState_ACCOUNT_STATE_LOCKED {

@@ -49,12 +49,7 @@ func (s accounts) change(tx *store.Tx, call access.Call, c changing) (*pb.Accoun
 		return nil, err
 	}
 	tx.Audit(store.Record{Rows: []string{kept.Value.GetAccount().GetId()}, Reason: c.reason})
-	if before.State == account.Active && after.State == account.Locked {
-		if err := s.endSessions(tx, c.id, "", session.Close); err != nil {
-			return nil, err
-		}
-	}
-	if err := tx.Emit(accountChanged(kept, s.store.Wall().Now())); err != nil {
+	if err := tx.Emit(accountChanged(kept, tx.Wall())); err != nil {
 		return nil, err
 	}
 	if c.tells != nil {
@@ -74,7 +69,7 @@ func (s accounts) GrantRole(ctx context.Context, req *pb.GrantRoleRequest) (*pb.
 			if err != nil {
 				return before, err
 			}
-			g := s.newGrant(call, next.GetNextGrant(), req.GetGrant(), path)
+			g := newGrant(tx, call, next.GetNextGrant(), req.GetGrant(), path)
 			next.NextGrant++
 			next.Account.Grants = append(next.Account.Grants, g)
 			return before.Give(actorIn(call), domainGrants([]*pb.RoleGrant{g})[0], kind)
@@ -99,7 +94,7 @@ func (s accounts) RevokeRole(ctx context.Context, req *pb.RevokeRoleRequest) (*p
 func (s accounts) LockAccount(ctx context.Context, req *pb.LockAccountRequest) (*pb.LockAccountResponse, error) {
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.LockAccountResponse, error) {
-		out, err := s.change(tx, call, changing{id: req.GetId(), reason: req.GetReason(), do: moving(call, account.Lock)})
+		out, err := s.change(tx, call, changing{id: req.GetId(), reason: req.GetReason(), do: s.moving(call, account.Lock)})
 		return &pb.LockAccountResponse{Account: out}, err
 	})
 }
@@ -108,21 +103,25 @@ func (s accounts) LockAccount(ctx context.Context, req *pb.LockAccountRequest) (
 func (s accounts) UnlockAccount(ctx context.Context, req *pb.UnlockAccountRequest) (*pb.UnlockAccountResponse, error) {
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.UnlockAccountResponse, error) {
-		out, err := s.change(tx, call, changing{id: req.GetId(), do: moving(call, account.Unlock)})
+		out, err := s.change(tx, call, changing{id: req.GetId(), do: s.moving(call, account.Unlock)})
 		return &pb.UnlockAccountResponse{Account: out}, err
 	})
 }
 
-// moving carries a command of the state machine out. Who comes back has the own
-// messages for oneself again.
-func moving(call access.Call, command string) func(*store.Tx, account.Account, *pb.AccountRow) (account.Account, error) {
-	return func(_ *store.Tx, before account.Account, next *pb.AccountRow) (account.Account, error) {
+// moving carries a command of the state machine out: a lock ends all sessions;
+// who comes back has the own messages for oneself again.
+func (s accounts) moving(call access.Call, command string) func(*store.Tx, account.Account, *pb.AccountRow) (account.Account, error) {
+	return func(tx *store.Tx, before account.Account, next *pb.AccountRow) (account.Account, error) {
 		after, err := before.Move(actorIn(call), command)
+		if err != nil {
+			return after, err
+		}
 		next.Account.State = accountStateProto(after.State)
 		if after.State == account.Active {
 			next.Account.AwayUntil, next.HandedTo = nil, ""
+			return after, nil
 		}
-		return after, err
+		return after, s.endSessions(tx, before.ID, "", session.Close)
 	}
 }
 
@@ -142,8 +141,8 @@ func (s accounts) ResetPassword(ctx context.Context, req *pb.ResetPasswordReques
 			if !before.Office {
 				return before, rule.New(rule.Precondition, "NO_LOGIN", "id")
 			}
-			next.SealedPassword = s.store.Keyring().Seal([]byte(phc), accountPlace(before.ID, "password")...)
-			next.PasswordSetAt, next.Account.MustChangePassword = timestamppb.New(s.store.Wall().Now()), true
+			next.SealedPassword = s.sealOf(before.ID, secretPassword, phc)
+			next.PasswordSetAt, next.Account.MustChangePassword = timestamppb.New(tx.Wall()), true
 			if req.GetSecondFactor() {
 				next.SealedSecondFactor, next.SealedSecondFactorNext, next.RecoveryHashes = nil, nil, nil
 			}
@@ -165,7 +164,7 @@ func (s accounts) NamePeople(ctx context.Context, req *pb.NamePeopleRequest) (*p
 			if !ok || row.Value.GetAccount().GetLogin() == "" || !account.Near(call.Scope.Paths, pathsIn(row.Value)) {
 				continue
 			}
-			name, err := s.displayName(row.Value)
+			name, err := s.openOf(row.Value.GetAccount().GetId(), secretName, row.Value.GetSealedDisplayName())
 			if err != nil {
 				return err
 			}

@@ -92,9 +92,9 @@ func TestCreateAccount_WhatTheCallerSaysAndNoMore(t *testing.T) {
 	if !slices.Equal(grants, []access.Grant{grant(typev1.Role_ROLE_COMMITTEE_STAFF, communityA)}) {
 		t.Errorf("grants %v", grants)
 	}
-	phc, err := h.store.Keyring().Open(row.GetSealedPassword(), accountPlace(a.GetId(), "password")...)
+	phc, err := h.service.openOf(a.GetId(), secretPassword, row.GetSealedPassword())
 	must(t, err)
-	if ok, err := h.service.passwords.Verify(t.Context(), string(phc), reply.GetFirstPassword()); !ok || err != nil {
+	if ok, err := h.service.passwords.Verify(t.Context(), phc, reply.GetFirstPassword()); !ok || err != nil {
 		t.Errorf("the first password is not the account's: %v", err)
 	}
 }
@@ -352,9 +352,9 @@ func TestResetPassword(t *testing.T) {
 	reply, err := h.accounts().ResetPassword(h.security(district), &pb.ResetPasswordRequest{Id: a.GetId(), SecondFactor: true})
 	must(t, err)
 	after := h.accountRow(a.GetId())
-	phc, err := h.store.Keyring().Open(after.GetSealedPassword(), accountPlace(a.GetId(), "password")...)
+	phc, err := h.service.openOf(a.GetId(), secretPassword, after.GetSealedPassword())
 	must(t, err)
-	ok, err := h.service.passwords.Verify(t.Context(), string(phc), reply.GetFirstPassword())
+	ok, err := h.service.passwords.Verify(t.Context(), phc, reply.GetFirstPassword())
 	if !ok || err != nil || !after.GetAccount().GetMustChangePassword() || !after.GetPasswordSetAt().AsTime().After(before.GetPasswordSetAt().AsTime()) {
 		t.Errorf("%v, %v, %v", ok, err, after)
 	}

@@ -131,7 +131,7 @@ func (s *Service) newAdministrator(ctx context.Context, login, name, plain strin
 
 // insertAdministrator writes a security administrator who may act everywhere.
 func (s *Service) insertAdministrator(tx *store.Tx, fresh newAccount) (table.Row[*pb.AccountRow], error) {
-	grants := []*pb.RoleGrant{s.newGrant(access.Call{}, 1, &pb.RoleGrant{Role: typev1.Role_ROLE_SECURITY_ADMIN}, scope.Root)}
+	grants := []*pb.RoleGrant{newGrant(tx, access.Call{}, 1, &pb.RoleGrant{Role: typev1.Role_ROLE_SECURITY_ADMIN}, scope.Root)}
 	begun := account.Account{ID: fresh.id, State: account.Active, Office: true, Grants: domainGrants(grants)}
 	row, err := s.insertAccount(tx, fresh, grants, begun)
 	tx.Audit(store.Record{Rows: []string{fresh.id}})

@@ -18,6 +18,7 @@ import (
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/registry/internal/account"
+	"github.com/linli-project/linli/services/registry/internal/session"
 )
 
 // HandOver moves the open work of somebody who leaves or is away to a colleague.
@@ -35,7 +36,7 @@ func (s accounts) HandOver(ctx context.Context, req *pb.HandOverRequest) (*pb.Ha
 		var offices []scope.Path
 		out, err := s.change(tx, call, changing{
 			id: req.GetId(), reason: req.GetReason(),
-			do: func(_ *store.Tx, before account.Account, next *pb.AccountRow) (account.Account, error) {
+			do: func(tx *store.Tx, before account.Account, next *pb.AccountRow) (account.Account, error) {
 				if err := before.MayKeep(actorIn(call)); err != nil {
 					return before, err
 				}
@@ -47,8 +48,11 @@ func (s accounts) HandOver(ctx context.Context, req *pb.HandOverRequest) (*pb.Ha
 					return before, nil
 				}
 				after, err := before.Move(actorIn(call), account.Lock)
+				if err != nil {
+					return after, err
+				}
 				next.Account.State = accountStateProto(after.State)
-				return after, err
+				return after, s.endSessions(tx, before.ID, "", session.Close)
 			},
 			tells: func(kept table.Row[*pb.AccountRow]) store.Event { return workHandedOver(kept, to.Person, offices) },
 		})

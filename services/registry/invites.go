@@ -17,12 +17,17 @@ import (
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/registry/internal/account"
+	"github.com/linli-project/linli/services/registry/internal/session"
 )
 
 // invitedAtOnce is how many members one commit invites: each writes its account,
 // two index entries and, where a code is renewed, an event; a commit takes 1,000
 // writes.
 const invitedAtOnce = 150
+
+// renewedAtOnce is the same where codes are renewed: whoever entered with an old
+// one has up to session.Most sessions, each of which ends with three writes.
+const renewedAtOnce = 20
 
 // InviteMembers makes codes for the members of a home organization and of those
 // below it, slice by slice: what was answered is kept, whatever becomes of the
@@ -38,6 +43,9 @@ func (s accounts) InviteMembers(req *pb.InviteMembersRequest, stream grpc.Server
 		return err
 	}
 	q := table.Query{Index: byHome, Prefix: key.Key(nil).Prefix(string(at)), Limit: invitedAtOnce}
+	if req.GetRenew() {
+		q.Limit = renewedAtOnce
+	}
 	for {
 		var page table.Listing[*pb.MemberRow]
 		err := s.store.View(ctx, func(r kv.Reader) (err error) {
@@ -125,7 +133,7 @@ func (s accounts) invite(tx *store.Tx, f invitation, renew bool) (bool, error) {
 		_, err = s.Service.accounts.Insert(tx, &pb.AccountRow{
 			Account: &pb.Account{
 				Id: f.account, Person: f.member, State: pb.AccountState_ACCOUNT_STATE_ACTIVE,
-				CreatedAt: timestamppb.New(s.store.Wall().Now()),
+				CreatedAt: timestamppb.New(tx.Wall()),
 			},
 			MemberId: f.member, CodeHash: f.hash,
 		})
@@ -140,7 +148,10 @@ func (s accounts) invite(tx *store.Tx, f invitation, renew bool) (bool, error) {
 		return false, err
 	}
 	// Who entered with the code that ends here is to enter again.
-	return true, tx.Emit(accountChanged(kept, s.store.Wall().Now()))
+	if err := s.endSessions(tx, kept.Value.GetAccount().GetId(), "", session.Close); err != nil {
+		return false, err
+	}
+	return true, tx.Emit(accountChanged(kept, tx.Wall()))
 }
 
 // accountByCode answers the account of a code as it was typed; false for a code

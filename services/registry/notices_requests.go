@@ -57,6 +57,8 @@ func requestAnnouncements() []announcement {
 			tell{to: theLevel, topic: "request.solve_overdue", only: "solve"},
 			tell{to: theLevel, topic: "request.visit_overdue", only: "visit"},
 			tell{to: theCommunity, topic: "request.overdue_passed_on", only: "passed on"}),
+		{subject: "requests.request.handed_over", nobody: "the colleague is told of the hand-over"},
+		{subject: "requests.work.passed_on", nobody: "it says where a hand-over goes on"},
 		{subject: "requests.request.joined", nobody: "that somebody joined is a count beside the request"},
 		{subject: "requests.request.seeded", nobody: "nobody waits for what fills a development folder"},
 		{subject: "requests.request.excluded", nobody: "who approved it stands in the list of exclusions"},

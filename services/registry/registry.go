@@ -92,8 +92,8 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterPolicyServiceServer(r, policies{Service: s})
 	pb.RegisterInboxServiceServer(r, inbox{Service: s})
 	pb.RegisterCampaignServiceServer(r, campaigns{Service: s})
-	pb.RegisterSessionServiceServer(r, sessions{Service: s})
 	pb.RegisterAccountServiceServer(r, accounts{Service: s})
+	pb.RegisterSessionServiceServer(r, sessions{Service: s})
 }
 
 // OrganizationPath answers where an organization stands, for the door.

@@ -24,7 +24,7 @@ func eventName(command string) string {
 		request.Escalate: "escalated", request.HandBack: "handed_back", request.CloseUnsolved: "unsolved",
 		request.Reopen: "reopened",
 		extended:       "extended", paused: "paused", resumed: "resumed", excluded: "excluded",
-		saidSomething: "answered", limitNear: "limit_near", answerLate: "answer_late", foundOverdue: "overdue",
+		saidSomething: "answered", handedOver: "handed_over", limitNear: "limit_near", answerLate: "answer_late", foundOverdue: "overdue",
 	}[command]
 }
 
@@ -90,6 +90,7 @@ const (
 	paused        = "pause"
 	resumed       = "resume"
 	excluded      = "exclude"
+	handedOver    = "hand over"
 	saidSomething = "say something"
 	limitNear     = "find near"
 	answerLate    = "find unanswered"

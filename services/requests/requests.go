@@ -101,12 +101,12 @@ func (s *Service) OrganizationPath(ctx context.Context, id string) (path scope.P
 
 // Reactions are what the service does on events.
 func (s *Service) Reactions() []events.Consumer {
-	return []events.Consumer{
+	return append(s.handOverConsumers(),
 		s.organizations.Consumer(s.Name()),
 		s.members.Consumer(s.Name()),
 		s.policies.Consumer(s.Name()),
 		s.figuresConsumer(), s.ratesConsumer(),
-	}
+	)
 }
 
 // Jobs are what passes by itself, until their context ends.
