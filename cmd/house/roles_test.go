@@ -27,23 +27,35 @@ func TestConfig_RefusesWhatCannotWork(t *testing.T) {
 		config house.Config
 		says   string
 	}{
-		"the whole":              {whole, ""},
-		"a broker":               {part(house.Broker, func(c *house.Config) { c.GRPC = "" }), ""},
-		"a service":              {part(house.Registry, func(c *house.Config) { c.Peers = nil }), ""},
-		"a gateway":              {part(house.Gateway, nil), ""},
-		"containers":             {part(house.Gateway, func(c *house.Config) { c.Dev, c.HTTP, c.GRPC = false, "0.0.0.0:1", "0.0.0.0:2" }), ""},
-		"no such part":           {part("post", nil), "no part of linli"},
-		"no folder":              {part(house.Registry, func(c *house.Config) { c.Data = "" }), "no data folder"},
-		"no gRPC":                {part(house.Registry, func(c *house.Config) { c.GRPC = "" }), "address"},
-		"--dev for all":          {part(house.Registry, func(c *house.Config) { c.GRPC = "0.0.0.0:1" }), "loopback only"},
-		"a broker for all":       {part(house.Broker, func(c *house.Config) { c.Broker = "nats://0.0.0.0:4222" }), "loopback only"},
-		"no broker":              {part(house.Registry, func(c *house.Config) { c.Broker = "" }), "an address like nats://"},
-		"a broker with password": {part(house.Registry, func(c *house.Config) { c.Broker = "nats://a:b@c:1" }), "an address like nats://"},
-		"a broker of another":    {part(house.Registry, func(c *house.Config) { c.Broker = "http://a:1" }), "an address like nats://"},
-		"no key":                 {part(house.Broker, func(c *house.Config) { c.BrokerKeyFile = "" }), "LINLI_BROKER_KEY_FILE"},
-		"a gateway of three":     {part(house.Gateway, func(c *house.Config) { c.Peers = map[string]string{"registry": "a:1"} }), "--requests"},
-		"letters without names":  {part(house.Evaluation, func(c *house.Config) { c.Peers = nil }), "--registry"},
-		"a clock without --dev":  {part(house.Registry, func(c *house.Config) { c.Dev, c.Clock = false, begin() }), "--clock needs --dev"},
+		"the whole": {whole, ""},
+		"a broker":  {part(house.Broker, func(c *house.Config) { c.GRPC = "" }), ""},
+		"a service": {part(house.Registry, func(c *house.Config) { c.Peers = nil }), ""},
+		"a gateway": {part(house.Gateway, nil), ""},
+		"containers": {part(house.Gateway, func(c *house.Config) {
+			c.Dev, c.HTTP, c.GRPC, c.TLS, c.HTTPS = false, "0.0.0.0:1", "0.0.0.0:2", house.TLSIn("certs", "gateway"), house.HTTPSIn("certs")
+		}), ""},
+		"pages without TLS": {part(house.Gateway, func(c *house.Config) { c.Dev, c.HTTP = false, "0.0.0.0:1" }), "linli cert --host"},
+		"a gateway's gRPC without TLS": {part(house.Gateway, func(c *house.Config) {
+			c.Dev, c.GRPC, c.HTTPS = false, ":2", house.HTTPSIn("certs")
+		}), "parts talk over TLS"},
+		"a whole's gRPC without TLS":    {func() house.Config { c := whole; c.Dev, c.GRPC = false, "10.1.2.3:1"; return c }(), "speaks TLS only"},
+		"a service without TLS":         {part(house.Requests, func(c *house.Config) { c.Dev, c.GRPC = false, "0.0.0.0:1" }), "parts talk over TLS"},
+		"a broker without TLS":          {part(house.Broker, func(c *house.Config) { c.Dev, c.Broker = false, "nats://0.0.0.0:4222" }), "parts talk over TLS"},
+		"metrics for all":               {part(house.Requests, func(c *house.Config) { c.Dev, c.HTTP = false, "0.0.0.0:1" }), ""},
+		"half of HTTPS":                 {part(house.Gateway, func(c *house.Config) { c.HTTPS = house.HTTPS{CertFile: "a"} }), "LINLI_HTTPS_KEY_FILE"},
+		"requests without the registry": {part(house.Requests, func(c *house.Config) { c.Peers = nil }), "--registry"},
+		"no such part":                  {part("post", nil), "no part of linli"},
+		"no folder":                     {part(house.Registry, func(c *house.Config) { c.Data = "" }), "no data folder"},
+		"no gRPC":                       {part(house.Registry, func(c *house.Config) { c.GRPC = "" }), "address"},
+		"--dev for all":                 {part(house.Registry, func(c *house.Config) { c.GRPC = "0.0.0.0:1" }), "loopback only"},
+		"a broker for all":              {part(house.Broker, func(c *house.Config) { c.Broker = "nats://0.0.0.0:4222" }), "loopback only"},
+		"no broker":                     {part(house.Registry, func(c *house.Config) { c.Broker = "" }), "an address like nats://"},
+		"a broker with password":        {part(house.Registry, func(c *house.Config) { c.Broker = "nats://a:b@c:1" }), "an address like nats://"},
+		"a broker of another":           {part(house.Registry, func(c *house.Config) { c.Broker = "http://a:1" }), "an address like nats://"},
+		"no key":                        {part(house.Broker, func(c *house.Config) { c.BrokerKeyFile = "" }), "LINLI_BROKER_KEY_FILE"},
+		"a gateway of three":            {part(house.Gateway, func(c *house.Config) { c.Peers = map[string]string{"registry": "a:1"} }), "--requests"},
+		"letters without names":         {part(house.Evaluation, func(c *house.Config) { c.Peers = nil }), "--registry"},
+		"a clock without --dev":         {part(house.Registry, func(c *house.Config) { c.Dev, c.Clock = false, begin() }), "--clock needs --dev"},
 	} {
 		err := c.config.Validate()
 		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {

@@ -1,14 +1,9 @@
 package house_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -21,55 +16,26 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 
 	"github.com/linli-project/linli/cmd/house"
+	"github.com/linli-project/linli/pkg/certs"
+	"github.com/linli-project/linli/pkg/clock"
+	"github.com/linli-project/linli/pkg/rpc"
 	"github.com/linli-project/linli/pkg/seal"
 )
 
-// certificates makes an authority and a certificate of 127.0.0.1 signed by it.
-func certificates(t *testing.T) house.TLS {
+// certificates makes an authority and the certificates of all parts.
+func certificates(t *testing.T) (folder string) {
 	t.Helper()
-	now := time.Unix(1_700_000_000, 0)
-	authority := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, NotBefore: now, NotAfter: now.AddDate(100, 0, 0),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	part := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "part"}, NotBefore: now, NotAfter: now.AddDate(100, 0, 0),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	signer, own := newKey(t), newKey(t)
-	folder := t.TempDir()
-	write := func(name, kind string, der []byte, err error) string {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join(folder, name)
-		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	ca, err := x509.CreateCertificate(rand.Reader, authority, authority, &signer.PublicKey, signer)
-	caFile := write("ca.pem", "CERTIFICATE", ca, err)
-	cert, err := x509.CreateCertificate(rand.Reader, part, authority, &own.PublicKey, signer)
-	certFile := write("cert.pem", "CERTIFICATE", cert, err)
-	key, err := x509.MarshalPKCS8PrivateKey(own)
-	return house.TLS{CAFile: caFile, CertFile: certFile, KeyFile: write("key.pem", "PRIVATE KEY", key, err)}
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
+	folder = filepath.Join(t.TempDir(), "certs")
+	if _, err := certs.Make(folder, nil, clock.Wall().Now()); err != nil {
 		t.Fatal(err)
 	}
-	return key
+	return folder
 }
 
 // TestSix_TLS: the parts talk to each other, and nobody without a certificate of
@@ -78,7 +44,7 @@ func TestSix_TLS(t *testing.T) {
 	s := newShape(t, house.Roles()...)
 	files := certificates(t)
 	for role, c := range s.config {
-		c.TLS = files
+		c.TLS = house.TLSIn(files, string(role))
 		s.config[role] = c
 	}
 	for _, role := range house.Roles() {
@@ -97,10 +63,28 @@ func TestSix_TLS(t *testing.T) {
 	if status.Code(err) != codes.Unavailable {
 		t.Errorf("without TLS: %v", err)
 	}
+	// Evaluation's certificate opens what it needs of the registry, and no more.
+	secured, err := house.TLSIn(files, "evaluation").DialOption()
+	if err != nil {
+		t.Fatal(err)
+	}
+	evaluation, err := grpc.NewClient(s.config[house.Registry].GRPC, secured)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = evaluation.Close() }()
+	ctx := metadata.NewOutgoingContext(t.Context(), metadata.Pairs("authorization", "Bearer "+admin()))
+	registry := registryv1.NewRegistryServiceClient(evaluation)
+	if _, err := registry.GetOrganization(ctx, &registryv1.GetOrganizationRequest{Id: "11"}); err != nil {
+		t.Errorf("evaluation: %v", err)
+	}
+	if _, err := registry.ListOrganizations(ctx, &registryv1.ListOrganizationsRequest{}); rpc.Reason(err) != "PART_NOT_ALLOWED" {
+		t.Errorf("evaluation, what is the gateway's: %v", err)
+	}
 	// A part with a certificate of another authority reaches nobody, and says so.
 	s.stop(house.Gateway)
 	stranger := s.config[house.Gateway]
-	stranger.TLS = certificates(t)
+	stranger.TLS = house.TLSIn(certificates(t), "gateway")
 	s.config[house.Gateway] = stranger
 	s.start(house.Gateway)
 	s.want("a stranger", s.call("GET", "/v1/organizations/11", admin(), ""), http.StatusServiceUnavailable, "UNAVAILABLE")
@@ -126,7 +110,7 @@ func TestBackup_OfSixProcessesIsRestoredForSix(t *testing.T) {
 		}
 	}
 	for role, c := range s.config {
-		c.TLS, c.MasterKeyFile = files, master
+		c.TLS, c.MasterKeyFile = house.TLSIn(files, string(role)), master
 		s.config[role] = c
 	}
 	var doors []string
@@ -146,7 +130,11 @@ func TestBackup_OfSixProcessesIsRestoredForSix(t *testing.T) {
 	if _, err := house.Backup(t.Context(), c); err == nil {
 		t.Error("a backup over TLS without a certificate")
 	}
-	c.House.TLS = files
+	c.House.TLS = house.TLSIn(files, "gateway")
+	if _, err := house.Backup(t.Context(), c); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("a backup with the gateway's certificate: %v", err)
+	}
+	c.House.TLS = house.TLSIn(files, certs.Operator)
 	taken, err := house.Backup(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -172,9 +160,73 @@ func TestBackup_OfSixProcessesIsRestoredForSix(t *testing.T) {
 	s.want("its clock", s.call("GET", "/v1/dev/clock", admin(), ""), http.StatusOK, begin().Format(time.RFC3339))
 }
 
+// TestHTTPS_OnAnythingButLoopback: from the first start on others reach linli
+// over TLS only, or it does not start.
+func TestHTTPS_OnAnythingButLoopback(t *testing.T) {
+	s := newShape(t, house.Whole)
+	c := s.config[house.Whole]
+	files := certificates(t)
+	_, port, err := net.SplitHostPort(c.HTTP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	master := filepath.Join(t.TempDir(), "master.key")
+	if _, _, err := seal.LoadOrCreateMaster(master); err != nil {
+		t.Fatal(err)
+	}
+	c.Dev, c.Clock, c.MasterKeyFile, c.HTTP = false, time.Time{}, master, net.JoinHostPort("0.0.0.0", port)
+	if _, err := house.Start(t.Context(), c); err == nil || !strings.Contains(err.Error(), "linli cert") || !strings.Contains(err.Error(), "LINLI_HTTPS_CERT_FILE") {
+		t.Fatalf("without certificates: %v", err)
+	}
+	c.HTTPS = house.HTTPSIn(files)
+	s.config[house.Whole] = c
+	s.start(house.Whole)
+	authority, err := os.ReadFile(certs.CAFile(files))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(authority)
+	get := func(scheme string, config *tls.Config) (*http.Response, error) {
+		transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}
+		defer transport.CloseIdleConnections()
+		r, err := http.NewRequestWithContext(t.Context(), "GET", scheme+"://127.0.0.1:"+port+"/healthz", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply, err := transport.RoundTrip(r)
+		if err == nil {
+			err = reply.Body.Close()
+		}
+		return reply, err
+	}
+	reply, err := get("https", &tls.Config{RootCAs: roots})
+	if err != nil || reply.StatusCode != http.StatusOK || reply.ProtoMajor != 2 || reply.Header.Get("Strict-Transport-Security") == "" {
+		t.Errorf("over TLS: %+v, %v", reply, err)
+	}
+	if reply, err := get("http", nil); err == nil && reply.StatusCode != http.StatusBadRequest {
+		t.Errorf("plaintext is answered with %d", reply.StatusCode)
+	}
+	if _, err := get("https", &tls.Config{RootCAs: x509.NewCertPool()}); err == nil {
+		t.Error("a client that does not know the authority is content")
+	}
+	if _, err := get("https", &tls.Config{RootCAs: roots, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}); err == nil {
+		t.Error("TLS 1.1 is spoken")
+	}
+	// Programs call gRPC on loopback as it is, and from elsewhere over TLS.
+	secured, err := grpc.NewClient("127.0.0.1:"+port, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = secured.Close() }()
+	if _, err := registryv1.NewSessionServiceClient(secured).GetKeys(t.Context(), &registryv1.GetKeysRequest{}); status.Code(err) != codes.Unavailable {
+		t.Errorf("plain gRPC where TLS is spoken: %v", err)
+	}
+}
+
 func TestConfig_RefusesHalfOfTLS(t *testing.T) {
 	s := newShape(t, house.Registry)
-	files := certificates(t)
+	files := house.TLSIn(certificates(t), "registry")
 	for name, c := range map[string]struct {
 		tls  house.TLS
 		says string
