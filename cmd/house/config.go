@@ -99,6 +99,10 @@ type Config struct {
 	// SMTP is where messages are mailed through, see mail.New; empty = no mail
 	// goes out. MailFrom is the sender.
 	SMTP, MailFrom string
+	// SMS is where one-time codes for phones are posted, see pkg/sms; empty = with
+	// Dev they stand in the log, else nobody enters by phone. SMSKeyFile holds the
+	// secret that opens it; empty = it needs none.
+	SMS, SMSKeyFile string
 	// Limits of what is taken on at once; zero = admit.Defaults of this machine.
 	Limits admit.Limits
 	// Callers limits how often one of them may call; zero = admit's defaults.
