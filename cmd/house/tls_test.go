@@ -187,7 +187,7 @@ func TestHTTPS_OnAnythingButLoopback(t *testing.T) {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(authority)
-	get := func(scheme string, config *tls.Config) (*http.Response, error) {
+	get := func(scheme string, config *tls.Config) (status, protocol int, strict bool, err error) {
 		transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}
 		defer transport.CloseIdleConnections()
 		r, err := http.NewRequestWithContext(t.Context(), "GET", scheme+"://127.0.0.1:"+port+"/healthz", nil)
@@ -195,22 +195,21 @@ func TestHTTPS_OnAnythingButLoopback(t *testing.T) {
 			t.Fatal(err)
 		}
 		reply, err := transport.RoundTrip(r)
-		if err == nil {
-			err = reply.Body.Close()
+		if err != nil {
+			return 0, 0, false, err
 		}
-		return reply, err
+		return reply.StatusCode, reply.ProtoMajor, reply.Header.Get("Strict-Transport-Security") != "", reply.Body.Close()
 	}
-	reply, err := get("https", &tls.Config{RootCAs: roots})
-	if err != nil || reply.StatusCode != http.StatusOK || reply.ProtoMajor != 2 || reply.Header.Get("Strict-Transport-Security") == "" {
-		t.Errorf("over TLS: %+v, %v", reply, err)
+	if code, protocol, strict, err := get("https", &tls.Config{RootCAs: roots}); err != nil || code != http.StatusOK || protocol != 2 || !strict {
+		t.Errorf("over TLS: %d by HTTP/%d, HSTS %v, %v", code, protocol, strict, err)
 	}
-	if reply, err := get("http", nil); err == nil && reply.StatusCode != http.StatusBadRequest {
-		t.Errorf("plaintext is answered with %d", reply.StatusCode)
+	if code, _, _, err := get("http", nil); err == nil && code != http.StatusBadRequest {
+		t.Errorf("plaintext is answered with %d", code)
 	}
-	if _, err := get("https", &tls.Config{RootCAs: x509.NewCertPool()}); err == nil {
+	if _, _, _, err := get("https", &tls.Config{RootCAs: x509.NewCertPool()}); err == nil {
 		t.Error("a client that does not know the authority is content")
 	}
-	if _, err := get("https", &tls.Config{RootCAs: roots, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}); err == nil {
+	if _, _, _, err := get("https", &tls.Config{RootCAs: roots, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}); err == nil {
 		t.Error("TLS 1.1 is spoken")
 	}
 	// Programs call gRPC on loopback as it is, and from elsewhere over TLS.

@@ -112,7 +112,7 @@ func startDemo(ctx context.Context, folder, phones string) (h *house.House, stop
 	}
 	tuneMemory(house.Whole)
 	h, err = house.Start(ctx, house.Config{
-		Data: folder, HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0", Dev: true, Clock: demo.First(),
+		Data: folder, HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0", Dev: true, Clock: demo.First(), SMS: phones,
 		Log: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	if err != nil {

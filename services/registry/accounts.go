@@ -180,7 +180,7 @@ func (s accounts) ListAccounts(ctx context.Context, req *pb.ListAccountsRequest)
 		if err != nil {
 			return err
 		}
-		rows, next, err := table.Page(s.pager, s.Service.accounts, r, table.PageCall{
+		rows, next, err := table.Page(s.pager, s.accounts, r, table.PageCall{
 			Method: call.Method, Scope: scope.Scope{Paths: []scope.Path{scope.Root}, Person: call.Person},
 			Filter: []string{req.GetOrganizationId()}, Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}, table.Query{Index: byGrant, Prefix: key.Key(nil).String(string(path))})

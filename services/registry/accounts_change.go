@@ -44,7 +44,7 @@ func (s accounts) change(tx *store.Tx, call access.Call, c changing) (*pb.Accoun
 	if err := s.keepAdministrators(tx, after); err != nil {
 		return nil, err
 	}
-	kept, err := s.Service.accounts.Replace(tx, row, next)
+	kept, err := s.accounts.Replace(tx, row, next)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +157,7 @@ func (s accounts) NamePeople(ctx context.Context, req *pb.NamePeopleRequest) (*p
 	call, reply := access.From(ctx), &pb.NamePeopleResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
 		for _, id := range req.GetIds() {
-			row, ok, err := s.Service.accounts.By(r, scope.All(), byAccountPerson, idKey(id))
+			row, ok, err := s.accounts.By(r, scope.All(), byAccountPerson, idKey(id))
 			if err != nil {
 				return err
 			}

@@ -85,7 +85,7 @@ func (s sessions) ConfirmSecondFactor(ctx context.Context, req *pb.ConfirmSecond
 		if err := g.wait(tx, tx.Wall()); err != nil {
 			return nil, nil, err
 		}
-		tx.Audit(store.Record{Rows: []string{id}})
+		tx.Audit(ofAccount(account))
 		secret, err := s.openOf(id, secretFactor, account.Value.GetSealedSecondFactorNext())
 		if err != nil {
 			return nil, nil, err
@@ -185,7 +185,7 @@ func (t triedPassword) judge(tx *store.Tx, s *Service) (account table.Row[*pb.Ac
 	if _, account, err = s.openSession(tx, t.call.Session, tx.Wall()); err != nil {
 		return account, nil, err
 	}
-	tx.Audit(store.Record{Rows: []string{account.Value.GetAccount().GetId()}})
+	tx.Audit(ofAccount(account))
 	if !t.right || !sameKeeping(t.account, account.Value) {
 		return account, rule.New(rule.Denied, "WRONG_PASSWORD", ""), t.guard.fail(tx)
 	}

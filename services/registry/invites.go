@@ -125,19 +125,19 @@ func (s accounts) newInvitation(member string) invitation {
 func (s accounts) prefetchAccounts(tx *store.Tx, fresh []invitation) error {
 	keys := make([][]byte, len(fresh))
 	for i, f := range fresh {
-		keys[i] = s.Service.accounts.PlaceBy(byAccountPerson, idKey(f.member))
+		keys[i] = s.accounts.PlaceBy(byAccountPerson, idKey(f.member))
 	}
 	return tx.Prefetch(keys...)
 }
 
 // invite says whether the member was given the code.
 func (s accounts) invite(tx *store.Tx, f invitation, renew bool) (bool, error) {
-	row, there, err := s.Service.accounts.By(tx, scope.All(), byAccountPerson, idKey(f.member))
+	row, there, err := s.accounts.By(tx, scope.All(), byAccountPerson, idKey(f.member))
 	switch {
 	case err != nil:
 		return false, err
 	case !there:
-		_, err = s.Service.accounts.Insert(tx, &pb.AccountRow{
+		_, err = s.accounts.Insert(tx, &pb.AccountRow{
 			Account: &pb.Account{
 				Id: f.account, Person: f.member, State: pb.AccountState_ACCOUNT_STATE_ACTIVE,
 				CreatedAt: timestamppb.New(tx.Wall()),
@@ -150,7 +150,7 @@ func (s accounts) invite(tx *store.Tx, f invitation, renew bool) (bool, error) {
 	}
 	next := proto.CloneOf(row.Value)
 	next.CodeHash = f.hash
-	kept, err := s.Service.accounts.Replace(tx, row, next)
+	kept, err := s.accounts.Replace(tx, row, next)
 	if err != nil {
 		return false, err
 	}

@@ -61,7 +61,7 @@ func (s sessions) Refresh(ctx context.Context, req *pb.RefreshRequest) (*pb.Refr
 		if err != nil {
 			return nil, nil, err
 		}
-		tx.Audit(store.Record{Rows: []string{account.Value.GetAccount().GetId(), id}, Outcome: "refreshed"})
+		tx.Audit(ofSession(row.Value, "refreshed"))
 		if !hmac.Equal(row.Value.GetRefreshHash(), hash) {
 			refused := rule.New(rule.Denied, "SESSION_ENDED", "")
 			return nil, refused, s.end(tx, row, session.Reuse)

@@ -57,7 +57,7 @@ func (s *Service) begin(tx *store.Tx, account table.Row[*pb.AccountRow], method 
 		return nil, err
 	}
 	out.RefreshToken = refresh
-	tx.Audit(store.Record{Rows: []string{row.GetAccountId(), id}, Outcome: "signed in"})
+	tx.Audit(ofSession(row, "signed in"))
 	return out, nil
 }
 

@@ -115,6 +115,11 @@ func ofAccount(account table.Row[*pb.AccountRow]) store.Record {
 	return store.Record{Rows: []string{account.Value.GetAccount().GetId()}}
 }
 
+// ofSession is what the audit line of a session says.
+func ofSession(row *pb.SessionRow, outcome string) store.Record {
+	return store.Record{Rows: []string{row.GetAccountId(), row.GetId()}, Outcome: outcome}
+}
+
 func firstError(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {

@@ -95,10 +95,8 @@ func (g guard) fail(tx *store.Tx) error {
 		if err != nil {
 			return err
 		}
-		next := &pb.ThrottleRow{Hash: m.hash, Failures: 1, LastAt: timestamppb.New(now)}
-		if there && now.Before(waitOver(row.Value).Add(session.Forgiven)) {
-			next.Failures += row.Value.GetFailures()
-		}
+		left, since := session.Count(m.kind, int(row.Value.GetFailures()), row.Value.GetLastAt().AsTime(), now)
+		next := &pb.ThrottleRow{Hash: m.hash, Failures: uint32(left) + 1, LastAt: timestamppb.New(since)}
 		if delay := session.Delay(m.kind, int(next.GetFailures())); delay > 0 {
 			next.NotBefore = timestamppb.New(now.Add(delay))
 		}

@@ -68,3 +68,46 @@ func TestDelay_DoublesUpToAQuarterOfAnHour(t *testing.T) {
 		}
 	}
 }
+
+func TestCount_AccountsAfterAnHourAddressesByTheMinute(t *testing.T) {
+	at := time.Date(2026, 11, 28, 9, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		kind  session.Kind
+		had   int
+		after time.Duration
+		left  int
+		from  time.Duration
+	}{
+		"an account, at once":                 {session.Account, 7, 0, 7, 0},
+		"an account, a second before an hour": {session.Account, 7, time.Hour - time.Second, 7, time.Hour - time.Second},
+		"an account, after an hour":           {session.Account, 7, time.Hour, 0, time.Hour},
+		"an address, within a minute":         {session.Address, 7, 59 * time.Second, 7, 0},
+		"an address, after a minute and more": {session.Address, 7, 90 * time.Second, 6, time.Minute},
+		"an address, after seven minutes":     {session.Address, 7, 7 * time.Minute, 0, 7 * time.Minute},
+		"an address whose clock went back":    {session.Address, 7, -time.Hour, 7, 0},
+		"nobody":                              {session.Address, 0, 0, 0, 0},
+	} {
+		left, from := session.Count(c.kind, c.had, at, at.Add(c.after))
+		if left != c.left || !from.Equal(at.Add(c.from)) {
+			t.Errorf("%s: %d from %v, want %d from %v", name, left, from.Sub(at), c.left, c.from)
+		}
+	}
+}
+
+// An office where somebody mistypes every seventy seconds the whole day is never
+// made to wait.
+func TestCount_OfABusyOffice(t *testing.T) {
+	now := time.Date(2026, 11, 28, 8, 0, 0, 0, time.UTC)
+	failures, since := 0, now
+	var longest time.Duration
+	for range 8 * 60 {
+		var left int
+		left, since = session.Count(session.Address, failures, since, now)
+		failures = left + 1
+		longest = max(longest, session.Delay(session.Address, failures))
+		now = now.Add(70 * time.Second)
+	}
+	if longest > 0 {
+		t.Errorf("waited for %v", longest)
+	}
+}

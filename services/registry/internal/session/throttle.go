@@ -21,9 +21,29 @@ const (
 	// doubles it, up to longestDelay.
 	firstDelay   = 15 * time.Second
 	longestDelay = 15 * time.Minute
-	// Forgiven is how long after the last wait was over failures are forgotten.
+	// Forgiven is how long after the last one the failures of an account are
+	// forgotten.
 	Forgiven = time.Hour
+	// addressForgets one failure in so long: those of a whole office, or of all who
+	// share a provider's address, add up, and no success of one wipes them out.
+	addressForgets = time.Minute
 )
+
+// Count answers how many failures of before still count, and since when the next
+// is forgotten. since is what Count said when the last one came.
+func Count(k Kind, failures int, since, now time.Time) (left int, from time.Time) {
+	if k == Account {
+		if now.Sub(since) >= Forgiven {
+			return 0, now
+		}
+		return failures, now
+	}
+	forgotten := max(0, int(now.Sub(since)/addressForgets))
+	if forgotten >= failures {
+		return 0, now
+	}
+	return failures - forgotten, since.Add(time.Duration(forgotten) * addressForgets)
+}
 
 // Delay answers how long to wait after so many failures in a row.
 func Delay(k Kind, failures int) time.Duration {

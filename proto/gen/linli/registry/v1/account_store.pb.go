@@ -350,8 +350,9 @@ func (x *SessionRow) GetActingGrant() string {
 
 // Failures of one account, one address or one code, by keyed hash.
 type ThrottleRow struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	Failures  uint32                 `protobuf:"varint,1,opt,name=failures,proto3" json:"failures,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Failures uint32                 `protobuf:"varint,1,opt,name=failures,proto3" json:"failures,omitempty"`
+	// When the last one was; of an address, since when the next is forgotten.
 	LastAt    *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=last_at,json=lastAt,proto3" json:"last_at,omitempty"`
 	NotBefore *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=not_before,json=notBefore,proto3" json:"not_before,omitempty"`
 	// Of whom; it is the row's key.
