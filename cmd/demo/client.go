@@ -49,6 +49,11 @@ func (r *refused) Error() string {
 // who calls.
 type who = signin.Person
 
+// personOf answers the id that names somebody in rows.
+func (r *run) personOf(ctx context.Context, w who) (string, error) {
+	return r.client.desk.PersonID(ctx, w)
+}
+
 // nobody calls without a token: what the request holds opens it.
 func nobody() who { return who{} }
 

@@ -12,15 +12,21 @@ import (
 )
 
 // panelOf are three reviewers of the round on nobody's line of the tree.
-func (r *run) panelOf() []*projectsv1.Reviewer {
-	var out []*projectsv1.Reviewer
+func (r *run) panelOf(ctx context.Context) (out []*projectsv1.Reviewer, err error) {
 	for _, e := range r.records.round.Reviewers {
-		if slices.Contains([]string{"E1", "E2", "E5"}, e.ID) {
-			out = append(out, &projectsv1.Reviewer{Person: e.ID, OrganizationId: e.Organization})
+		if !slices.Contains(panel(), e.ID) {
+			continue
 		}
+		person, err := r.personOf(ctx, r.reviewer(e.ID))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, &projectsv1.Reviewer{Person: person, OrganizationId: e.Organization})
 	}
-	return out
+	return out, nil
 }
+
+func panel() []string { return []string{"E1", "E2", "E5"} }
 
 // totals are what the panel gives, in points: seven from 90 on, one too little.
 func totals(number string) int32 {
@@ -55,7 +61,11 @@ func pointsOf(total int32) *projectsv1.AcceptancePoints {
 
 func (r *run) lookAt(ctx context.Context, a application, look string, total int32, decide *projectsv1.DecideAcceptanceRequest) error {
 	id, key := r.notes.Delivery.Projects[a.Number], "demo-"+look+"-look-"+a.Number
-	err := r.district(ctx, r.keyProject(a.Number, ":openAcceptance"), key, &projectsv1.OpenAcceptanceRequest{ProjectId: id, Panel: r.panelOf()}, nil)
+	reviewers, err := r.panelOf(ctx)
+	if err != nil {
+		return err
+	}
+	err = r.district(ctx, r.keyProject(a.Number, ":openAcceptance"), key, &projectsv1.OpenAcceptanceRequest{ProjectId: id, Panel: reviewers}, nil)
 	if err != nil {
 		return err
 	}
@@ -64,8 +74,8 @@ func (r *run) lookAt(ctx context.Context, a application, look string, total int3
 	if err != nil {
 		return err
 	}
-	for _, m := range r.panelOf() {
-		err := r.client.call(ctx, r.reviewer(m.GetPerson()), http.MethodPost, r.keyProject(a.Number, ":scorePanel"), key+"-"+m.GetPerson(),
+	for _, m := range panel() {
+		err := r.client.call(ctx, r.reviewer(m), http.MethodPost, r.keyProject(a.Number, ":scorePanel"), key+"-"+m,
 			&projectsv1.ScorePanelRequest{ProjectId: id, Points: pointsOf(total)}, nil)
 		if err != nil {
 			return err

@@ -45,7 +45,11 @@ func (r *run) openCall(ctx context.Context, _ string) error {
 		in.Criteria = append(in.Criteria, &projectsv1.Criterion{Key: k.Key, Name: k.Name, Max: k.Max})
 	}
 	for _, e := range r.records.round.Reviewers {
-		in.Reviewers = append(in.Reviewers, &projectsv1.Reviewer{Person: e.ID, OrganizationId: e.Organization})
+		person, err := r.personOf(ctx, r.reviewer(e.ID))
+		if err != nil {
+			return err
+		}
+		in.Reviewers = append(in.Reviewers, &projectsv1.Reviewer{Person: person, OrganizationId: e.Organization})
 	}
 	var out projectsv1.Call
 	err := r.client.call(ctx, r.districtOfficer(), http.MethodPost, "/v1/organizations/"+districtID+"/calls", "demo-call", in, &out)

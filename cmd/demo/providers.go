@@ -43,12 +43,17 @@ func circleProviders() []*requestsv1.ProposeProviderRequest {
 		provider(person, "爱心裁缝", "便民服务", "为老人改衣服"),
 		provider(person, "义务修车人", repairs, "修自行车和轮椅"),
 	}
-	all[0].Person = "demo-shop"
 	return all
 }
 
 func (r *run) proposeProviders(ctx context.Context, _ string) error {
-	for i, in := range circleProviders() {
+	keeper, err := r.personOf(ctx, r.shop())
+	if err != nil {
+		return err
+	}
+	all := circleProviders()
+	all[0].Person = keeper // of the repair shop
+	for i, in := range all {
 		var out requestsv1.Provider
 		err := r.client.call(ctx, r.committee(), http.MethodPost, "/v1/organizations/"+circleID+"/providers", fmt.Sprintf("demo-provider-%d", i), in, &out)
 		if err != nil {
@@ -68,9 +73,14 @@ func (r *run) approveProviders(ctx context.Context, _ string) error {
 	return errors.Join(all...)
 }
 
+// shop speaks for the repair shop.
+func (r *run) shop() who {
+	return as(typev1.Role_ROLE_PROVIDER, "demo-shop", r.records.path(circleID))
+}
+
 // solveByShop hands a repair to the shop of the register, which takes it on.
 func (r *run) solveByShop(ctx context.Context, p post, resolve *requestsv1.ResolveRequestRequest) error {
-	shop := as(typev1.Role_ROLE_PROVIDER, "demo-shop", r.records.path(circleID))
+	shop := r.shop()
 	r.notes.Samples.ByShop++
 	return errors.Join(
 		r.step(ctx, r.committee(), p, "hand", &requestsv1.HandRequestRequest{Id: resolve.GetId(), ProviderId: r.notes.Providers[repairShop]}, nil),

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -172,7 +173,7 @@ func (d *Desk) Invite(ctx context.Context, organization string, renew bool) erro
 	if renew {
 		path += "?renew=true"
 	}
-	text, err := d.post(ctx, admin, path, "{}")
+	text, err := d.send(ctx, http.MethodPost, admin, path, "{}")
 	if err != nil {
 		return err
 	}

@@ -14,12 +14,14 @@ type kept struct {
 	Accounts map[string]account `json:"accounts"` // by key of a person
 	// Codes of members, by their ids.
 	Codes map[string]string `json:"codes"`
+	// People are the ids of persons, by their keys.
+	People map[string]string `json:"people"`
 	// Logins is how many were given.
 	Logins int `json:"logins"`
 }
 
 func readKept(file string) (k kept, err error) {
-	k = kept{Accounts: map[string]account{}, Codes: map[string]string{}}
+	k = kept{Accounts: map[string]account{}, Codes: map[string]string{}, People: map[string]string{}}
 	if file == "" {
 		return k, nil
 	}
@@ -63,6 +65,13 @@ func (d *Desk) keep(p Person, a account) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.kept.Accounts[p.key()] = a
+	return d.write()
+}
+
+func (d *Desk) keepPerson(p Person, id string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.kept.People[p.key()] = id
 	return d.write()
 }
 

@@ -121,6 +121,29 @@ func (d *Desk) Token(ctx context.Context, p Person) (string, error) {
 	return s.access, nil
 }
 
+// PersonID answers the id that names a person in rows.
+func (d *Desk) PersonID(ctx context.Context, p Person) (string, error) {
+	d.mu.Lock()
+	id, known := d.kept.People[p.key()]
+	d.mu.Unlock()
+	if known {
+		return id, nil
+	}
+	token, err := d.Token(ctx, p)
+	if err != nil {
+		return "", err
+	}
+	text, err := d.send(ctx, http.MethodGet, token, "/v1/me", "")
+	if err != nil {
+		return "", err
+	}
+	var me struct{ Person string }
+	if err := json.Unmarshal(text, &me); err != nil {
+		return "", fmt.Errorf("decode who it is: %w", err)
+	}
+	return me.Person, d.keepPerson(p, me.Person)
+}
+
 func (d *Desk) session(p Person) *session {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -168,6 +191,8 @@ func (d *Desk) enterResident(ctx context.Context, p Person) (got answer, err err
 		return got, err
 	}
 	select {
+	case <-time.After(codePatience):
+		return got, errors.New("the code was not sent here: LINLI_SMS of linli must be the address of the desk's phones")
 	case code := <-codes:
 		err = d.call(ctx, "", "/v1/sessions:phone", map[string]any{"phone": phone, "code": code, "communityId": p.Organization}, &got)
 		return got, err
@@ -221,6 +246,7 @@ func isRefused(err error, reason string) bool {
 }
 
 const (
+	codePatience  = 30 * time.Second
 	largestAnswer = 64 << 20 // codes of a city's members
 	// mostBusy is how often a call is sent again that linli had no room for.
 	mostBusy = 60
@@ -232,7 +258,7 @@ func (d *Desk) call(ctx context.Context, token, path string, message map[string]
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", path, err)
 	}
-	text, err := d.post(ctx, token, path, string(body))
+	text, err := d.send(ctx, http.MethodPost, token, path, string(body))
 	if err != nil || out == nil {
 		return err
 	}
@@ -242,10 +268,10 @@ func (d *Desk) call(ctx context.Context, token, path string, message map[string]
 	return nil
 }
 
-// post sends a body, again while linli says that it is busy.
-func (d *Desk) post(ctx context.Context, token, path, body string) ([]byte, error) {
+// send sends a call, again while linli says that it is busy.
+func (d *Desk) send(ctx context.Context, method, token, path, body string) ([]byte, error) {
 	for tries := 1; ; tries++ {
-		text, after, err := d.once(ctx, token, path, body)
+		text, after, err := d.once(ctx, method, token, path, body)
 		if after == 0 || tries == mostBusy {
 			return text, err
 		}
@@ -257,8 +283,8 @@ func (d *Desk) post(ctx context.Context, token, path, body string) ([]byte, erro
 	}
 }
 
-func (d *Desk) once(ctx context.Context, token, path, body string) (text []byte, after time.Duration, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+d.address()+path, strings.NewReader(body))
+func (d *Desk) once(ctx context.Context, method, token, path, body string) (text []byte, after time.Duration, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+d.address()+path, strings.NewReader(body))
 	if err != nil {
 		return nil, 0, fmt.Errorf("%s: %w", path, err)
 	}

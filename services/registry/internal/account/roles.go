@@ -42,6 +42,8 @@ const (
 	Workplace       Kind = "workplace"
 	Branch          Kind = "branch"
 	FunctionalGroup Kind = "functional_group"
+	HeartHome       Kind = "heart_home"
+	External        Kind = "external"
 )
 
 // trait is what holds for a role.
@@ -65,8 +67,10 @@ func traits() []trait {
 		{role: CommitteeStaff, at: []Kind{Community}, office: true},
 		{role: CommunityPartyStaff, at: []Kind{Community}, office: true},
 		// A group's secretary has the group, or all of a community's groups.
-		{role: GroupSecretary, at: []Kind{FunctionalGroup, Community}, office: true},
-		{role: WorkplaceOfficer, at: []Kind{Workplace}, office: true},
+		{role: GroupSecretary, at: []Kind{FunctionalGroup, HeartHome, Community}, office: true},
+		// An organization elsewhere that wants its members' letters here gets an
+		// account as well.
+		{role: WorkplaceOfficer, at: []Kind{Workplace, External}, office: true},
 		{role: BranchOfficer, at: []Kind{Branch}, office: true},
 		{role: Reviewer, at: []Kind{City, District, Street, Community, Workplace, Branch}},
 		{role: Provider, at: []Kind{Community}},
