@@ -33,6 +33,12 @@ func welcome(dev bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, pageFiles, "pages/"+mode) }
 }
 
+// first is where the one-time link of a start without administrators leads. Its
+// code stands behind the # and never comes here: the page sends it in a body.
+func first(w http.ResponseWriter, r *http.Request) {
+	http.ServeFileFS(w, r, pageFiles, "pages/first.html")
+}
+
 // newDocument serves the generated OpenAPI document with the plain routes
 // added to it, and without --dev those of development left out.
 func newDocument(dev bool) (http.Handler, error) {
@@ -80,6 +86,8 @@ func plainPaths() map[string]any {
 	return map[string]any{
 		"/v1/organizations:import": map[string]any{"post": operation("ImportOrganizations", "RegistryService",
 			"Registers organizations from a CSV; sent again, it changes nothing.", query("dryRun", "Check and change nothing."), csv)},
+		"/v1/organizations/{id}/members:invite": map[string]any{"post": operation("InviteMembers", "AccountService",
+			"Makes codes by which members enter, as CSV; each is told once.", id, query("renew", "New codes for those who have one; the old ones end."))},
 		"/v1/organizations/{id}/rosters:import": map[string]any{"post": roster},
 		"/.well-known/jwks.json": map[string]any{"get": operation("GetKeySet", "SessionService",
 			"The public keys that verify access tokens, as a JSON Web Key Set.")},

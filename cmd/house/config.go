@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/admit"
 )
 
@@ -106,8 +107,11 @@ type Config struct {
 	Limits admit.Limits
 	// Callers limits how often one of them may call; zero = admit's defaults.
 	Callers admit.CallerLimits
-	Log     *slog.Logger
-	Faults  Faults
+	// Authenticator takes tokens beside those of the registry. Tests set it; no flag
+	// and no setting of the command leads here.
+	Authenticator access.Authenticator
+	Log           *slog.Logger
+	Faults        Faults
 }
 
 // Validate refuses what cannot work or must not be.

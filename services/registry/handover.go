@@ -158,8 +158,8 @@ func handOverFacts(e *typev1.EventRow, _ places) ([]facts, error) {
 		f.place = ev.GetOrganizationPaths()[0]
 		f.params["organization"] = leaf(f.place)
 	}
-	if ev.GetUntil() != nil {
-		f.kinds, f.params["until"] = []string{handOverForAWhile}, clock.Day(ev.GetUntil().AsTime())
+	if until := ev.GetUntil(); until != nil && until.AsTime().After(e.GetCivilTime().AsTime()) {
+		f.kinds, f.params["until"] = []string{handOverForAWhile}, clock.Day(until.AsTime())
 	}
 	return one(f), nil
 }

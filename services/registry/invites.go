@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/registry/v1"
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/kv"
@@ -42,6 +43,8 @@ func (s accounts) InviteMembers(req *pb.InviteMembersRequest, stream grpc.Server
 	if err != nil {
 		return err
 	}
+	// Who keeps the accounts reads no members.
+	named := call.ScopeOf(typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, typev1.Role_ROLE_WORKPLACE_OFFICER, typev1.Role_ROLE_BRANCH_OFFICER).Covers(at)
 	q := table.Query{Index: byHome, Prefix: key.Key(nil).Prefix(string(at)), Limit: invitedAtOnce}
 	if req.GetRenew() {
 		q.Limit = renewedAtOnce
@@ -55,7 +58,7 @@ func (s accounts) InviteMembers(req *pb.InviteMembersRequest, stream grpc.Server
 		if err != nil {
 			return err
 		}
-		told, err := s.inviteSlice(ctx, page.Rows, req.GetRenew())
+		told, err := s.inviteSlice(ctx, page.Rows, req.GetRenew(), named)
 		if err != nil {
 			return err
 		}
@@ -72,11 +75,15 @@ func (s accounts) InviteMembers(req *pb.InviteMembersRequest, stream grpc.Server
 }
 
 // inviteSlice gives each of some members a code, unless there is one that is to
-// be kept, and answers those that are new.
-func (s accounts) inviteSlice(ctx context.Context, members []table.Row[*pb.MemberRow], renew bool) ([]*pb.MemberInvitation, error) {
+// be kept, and answers those that are new, with the names for those who may read
+// them.
+func (s accounts) inviteSlice(ctx context.Context, members []table.Row[*pb.MemberRow], renew, named bool) ([]*pb.MemberInvitation, error) {
 	fresh := make([]invitation, len(members))
 	for i, m := range members {
 		fresh[i] = s.newInvitation(m.Value.GetMember().GetId())
+		if named {
+			fresh[i].name = m.Value.GetMember().GetName()
+		}
 	}
 	var told []*pb.MemberInvitation
 	err := s.store.Update(ctx, func(tx *store.Tx) error {
@@ -91,7 +98,7 @@ func (s accounts) inviteSlice(ctx context.Context, members []table.Row[*pb.Membe
 				return err
 			}
 			if given {
-				told = append(told, &pb.MemberInvitation{MemberId: f.member, Code: f.code})
+				told = append(told, &pb.MemberInvitation{MemberId: f.member, Code: f.code, Name: f.name})
 				rows = append(rows, f.member)
 			}
 		}
@@ -103,8 +110,8 @@ func (s accounts) inviteSlice(ctx context.Context, members []table.Row[*pb.Membe
 
 // invitation is what may become a member's way in, made before the transaction.
 type invitation struct {
-	member, account, code string
-	hash                  []byte
+	member, account, code, name string
+	hash                        []byte
 }
 
 func (s accounts) newInvitation(member string) invitation {

@@ -45,6 +45,20 @@ func (h *house) tryInvite(by context.Context, organization string, renew bool) (
 	return codes, err
 }
 
+func TestInviteMembers_NamesForThoseWhoReadThem(t *testing.T) {
+	h := start(t).withDistrict()
+	h.withMembers(1)
+	for by, want := range map[context.Context]string{h.officer(workplace): "党员0", h.security(district): ""} {
+		stream, err := h.accounts().InviteMembers(by, &pb.InviteMembersRequest{OrganizationId: workplaceID, Renew: true})
+		must(t, err)
+		part, err := stream.Recv()
+		must(t, err)
+		if got := part.GetInvitations()[0].GetName(); got != want {
+			t.Errorf("name %q, want %q", got, want)
+		}
+	}
+}
+
 // byCode answers the account of a code.
 func (h *house) byCode(typed string) (row table.Row[*pb.AccountRow], ok bool) {
 	h.t.Helper()

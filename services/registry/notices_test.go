@@ -117,7 +117,7 @@ func TestTopics_EachIsSentAndHasItsTexts(t *testing.T) {
 // schemas are the messages of the events, by entity.
 func schemas() map[string]proto.Message {
 	return map[string]proto.Message{
-		"registry.report_in": &pb.ReportInsChanged{}, "registry.webhook": &pb.WebhookGivenUp{},
+		"registry.report_in": &pb.ReportInsChanged{}, "registry.webhook": &pb.WebhookGivenUp{}, "registry.work": &pb.WorkHandedOver{},
 		"registry.campaign.opened": &pb.CampaignOpened{}, "registry.campaign.reminded": &pb.CampaignReminded{},
 		"registry.campaign.members_reminded": &pb.MembersReminded{}, "registry.exclusion": &pb.ExclusionChanged{},
 		"registry.place": &pb.PlaceChanged{}, "requests.provider": &requestsv1.ProviderChanged{},

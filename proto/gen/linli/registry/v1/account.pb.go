@@ -1442,7 +1442,10 @@ type MemberInvitation struct {
 	// them by member_id with ListCards.
 	CardNumber string `protobuf:"bytes,2,opt,name=card_number,json=cardNumber,proto3" json:"card_number,omitempty"`
 	// Told this once: 16 signs without those that look alike.
-	Code          string `protobuf:"bytes,3,opt,name=code,proto3" json:"code,omitempty"`
+	Code string `protobuf:"bytes,3,opt,name=code,proto3" json:"code,omitempty"`
+	// For the card or letter; empty for security administrators, who read no
+	// members.
+	Name          string `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1494,6 +1497,13 @@ func (x *MemberInvitation) GetCardNumber() string {
 func (x *MemberInvitation) GetCode() string {
 	if x != nil {
 		return x.Code
+	}
+	return ""
+}
+
+func (x *MemberInvitation) GetName() string {
+	if x != nil {
+		return x.Name
 	}
 	return ""
 }
@@ -1735,12 +1745,13 @@ const file_linli_registry_v1_account_proto_rawDesc = "" +
 	"\x0forganization_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18@R\x0eorganizationId\x12\x14\n" +
 	"\x05renew\x18\x02 \x01(\bR\x05renew\"^\n" +
 	"\x15InviteMembersResponse\x12E\n" +
-	"\vinvitations\x18\x01 \x03(\v2#.linli.registry.v1.MemberInvitationR\vinvitations\"d\n" +
+	"\vinvitations\x18\x01 \x03(\v2#.linli.registry.v1.MemberInvitationR\vinvitations\"x\n" +
 	"\x10MemberInvitation\x12\x1b\n" +
 	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12\x1f\n" +
 	"\vcard_number\x18\x02 \x01(\tR\n" +
 	"cardNumber\x12\x12\n" +
-	"\x04code\x18\x03 \x01(\tR\x04code\"1\n" +
+	"\x04code\x18\x03 \x01(\tR\x04code\x12\x12\n" +
+	"\x04name\x18\x04 \x01(\tR\x04name\"1\n" +
 	"\x11NamePeopleRequest\x12\x1c\n" +
 	"\x03ids\x18\x01 \x03(\tB\n" +
 	"\xbaH\a\x92\x01\x04\b\x01\x10dR\x03ids\"K\n" +
