@@ -20,8 +20,8 @@ roles=(broker registry requests projects evaluation gateway)
 # The gateway first: no new calls; the broker last.
 stopping=(gateway evaluation projects requests registry broker)
 # What of the environment belongs to a shape; the files are kept with whole paths.
-files=(LINLI_MASTER_KEY_FILE LINLI_BROKER_KEY_FILE LINLI_TLS_CERT_FILE LINLI_TLS_KEY_FILE LINLI_TLS_CA_FILE LINLI_CERTS LINLI_HTTPS_CERT_FILE LINLI_HTTPS_KEY_FILE)
-others=(LINLI_SMTP LINLI_MAIL_FROM LINLI_LIMITS LINLI_CALLER_LIMITS LINLI_PROXIES)
+files=(LINLI_MASTER_KEY_FILE LINLI_BROKER_KEY_FILE LINLI_TLS_CERT_FILE LINLI_TLS_KEY_FILE LINLI_TLS_CA_FILE LINLI_CERTS LINLI_HTTPS_CERT_FILE LINLI_HTTPS_KEY_FILE LINLI_SMS_KEY_FILE)
+others=(LINLI_SMTP LINLI_MAIL_FROM LINLI_SMS LINLI_LIMITS LINLI_CALLER_LIMITS LINLI_PROXIES)
 
 die() {
   echo "six.sh: $*" >&2

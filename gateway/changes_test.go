@@ -21,6 +21,7 @@ import (
 
 	"github.com/linli-project/linli/gateway"
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/admit"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/ids"
@@ -58,7 +59,7 @@ func watchingWithin(t *testing.T, l admit.Limits, wall clock.Clock) (*spring, *h
 	if err != nil {
 		t.Fatal(err)
 	}
-	door, err := rpc.NewServer(rpc.Config{Services: []rpc.Service{service}, Authenticator: access.DevAuthenticator(),
+	door, err := rpc.NewServer(rpc.Config{Services: []rpc.Service{service}, Authenticator: accesstest.Authenticator(),
 		Wall: clock.Wall(), IDs: ids.New, Log: slog.New(slog.DiscardHandler), Dev: true})
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +95,7 @@ func listen(t *testing.T, server *httptest.Server, person string, grants ...acce
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+access.DevToken(person, grants...))
+	req.Header.Set("Authorization", "Bearer "+accesstest.Token(person, grants...))
 	req.Header.Set("Accept-Encoding", "gzip")
 	resp, err := server.Client().Do(req)
 	if err != nil {

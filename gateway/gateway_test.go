@@ -21,6 +21,7 @@ import (
 
 	"github.com/linli-project/linli/gateway"
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/kv"
@@ -111,7 +112,7 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{registry: &registry{}, ready: true}
 	door, err := rpc.NewServer(rpc.Config{
-		Services: []rpc.Service{f.registry, evaluation{}, projects{}}, Authenticator: access.DevAuthenticator(), Wall: clock.Wall(), IDs: ids.New,
+		Services: []rpc.Service{f.registry, evaluation{}, projects{}}, Authenticator: accesstest.Authenticator(), Wall: clock.Wall(), IDs: ids.New,
 		Log: slog.New(slog.DiscardHandler), Dev: true,
 	})
 	if err != nil {
@@ -130,7 +131,7 @@ func newFixture(t *testing.T) *fixture {
 }
 
 func token() string {
-	return access.DevToken("staff", access.Grant{Role: typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, Path: "/C1/"})
+	return accesstest.Token("staff", access.Grant{Role: typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, Path: "/C1/"})
 }
 
 type answer struct {
@@ -301,7 +302,7 @@ func TestREST_StatusOfAReason(t *testing.T) {
 func FuzzBody(f *testing.F) {
 	fx := &fixture{registry: &registry{}, ready: true}
 	door, err := rpc.NewServer(rpc.Config{
-		Services: []rpc.Service{fx.registry}, Authenticator: access.DevAuthenticator(), Wall: clock.Wall(), IDs: ids.New,
+		Services: []rpc.Service{fx.registry}, Authenticator: accesstest.Authenticator(), Wall: clock.Wall(), IDs: ids.New,
 		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 
 	"github.com/linli-project/linli/gateway"
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/admit"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/ids"
@@ -106,7 +107,7 @@ func newEntrance(t *testing.T, secured bool, proxies ...string) *entrance {
 		t.Fatal(err)
 	}
 	door, err := rpc.NewServer(rpc.Config{
-		Services: []rpc.Service{e.desk}, Authenticator: access.DevAuthenticator(), Wall: clock.Wall(), IDs: ids.New, Log: slog.New(slog.DiscardHandler),
+		Services: []rpc.Service{e.desk}, Authenticator: accesstest.Authenticator(), Wall: clock.Wall(), IDs: ids.New, Log: slog.New(slog.DiscardHandler),
 		Callers: limits,
 	})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 
 	requestsv1 "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 
-	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/admit"
 	"github.com/linli-project/linli/pkg/clock"
 )
@@ -28,7 +28,7 @@ func pipe(t *testing.T, server *httptest.Server, header ...string) (status int, 
 	if err := c.(*net.TCPConn).SetReadBuffer(4096); err != nil {
 		t.Fatal(err)
 	}
-	token := access.DevToken("anna", staffAt("/1/11/C1/"))
+	token := accesstest.Token("anna", staffAt("/1/11/C1/"))
 	text := "GET /v1/changes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + token + "\r\n" + strings.Join(header, "\r\n") + "\r\n"
 	if _, err := io.WriteString(c, text); err != nil {
 		t.Fatal(err)

@@ -22,6 +22,7 @@ import (
 
 	"github.com/linli-project/linli/cmd/house"
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 )
 
 const (
@@ -47,7 +48,7 @@ type target struct {
 func startLinli(b *testing.B) target {
 	b.Helper()
 	h, err := house.Start(context.Background(), house.Config{
-		Data: b.TempDir(), HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0", Dev: true, Log: slog.New(slog.DiscardHandler),
+		Data: b.TempDir(), HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0", Dev: true, Authenticator: accesstest.Authenticator(), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -57,7 +58,7 @@ func startLinli(b *testing.B) target {
 			b.Error(err)
 		}
 	})
-	t := target{base: "http://" + h.HTTPAddr(), token: access.DevToken("bench",
+	t := target{base: "http://" + h.HTTPAddr(), token: accesstest.Token("bench",
 		access.Grant{Role: typev1.Role_ROLE_SYSTEM_ADMIN, Path: "/"}, access.Grant{Role: typev1.Role_ROLE_COMMITTEE_STAFF, Path: place})}
 	t.send(b, "POST", "/v1/organizations:import", "text/csv", []byte(tree))
 	t.send(b, "POST", "/v1/dev/events:drain", "application/json", []byte("{}"))
@@ -201,7 +202,7 @@ func BenchmarkREST(b *testing.B) {
 func BenchmarkImport(b *testing.B) {
 	const members = 10_000
 	linli := startLinli(b)
-	linli.token = access.DevToken("bench", access.Grant{Role: typev1.Role_ROLE_DISTRICT_OFFICER, Path: "/1/11/"})
+	linli.token = accesstest.Token("bench", access.Grant{Role: typev1.Role_ROLE_DISTRICT_OFFICER, Path: "/1/11/"})
 	for round := range b.N {
 		var file strings.Builder
 		file.WriteString("姓名,性别,身份证号,手机号,入党日期,党员状态,党员类别,组织关系所在党组织编码,工作单位编码,居住社区编码,楼栋,特长,兴趣爱好\n")

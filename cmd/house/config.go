@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/admit"
 )
 
@@ -98,12 +99,19 @@ type Config struct {
 	// SMTP is where messages are mailed through, see mail.New; empty = no mail
 	// goes out. MailFrom is the sender.
 	SMTP, MailFrom string
+	// SMS is where one-time codes for phones are posted, see pkg/sms; empty = with
+	// Dev they stand in the log, else nobody enters by phone. SMSKeyFile holds the
+	// secret that opens it; empty = it needs none.
+	SMS, SMSKeyFile string
 	// Limits of what is taken on at once; zero = admit.Defaults of this machine.
 	Limits admit.Limits
 	// Callers limits how often one of them may call; zero = admit's defaults.
 	Callers admit.CallerLimits
-	Log     *slog.Logger
-	Faults  Faults
+	// Authenticator takes tokens beside those of the registry. Tests set it; no flag
+	// and no setting of the command leads here.
+	Authenticator access.Authenticator
+	Log           *slog.Logger
+	Faults        Faults
 }
 
 // Validate refuses what cannot work or must not be.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/linli-project/linli/cmd/house"
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/rpc"
 )
 
@@ -30,7 +31,7 @@ func TestParkedEvents_EachProcessAnswersForItself(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		token := access.DevToken("root", access.Grant{Role: typev1.Role_ROLE_SYSTEM_ADMIN, Path: "/"})
+		token := accesstest.Token("root", access.Grant{Role: typev1.Role_ROLE_SYSTEM_ADMIN, Path: "/"})
 		ctx := metadata.NewOutgoingContext(context.Background(), metadata.Pairs(rpc.HeaderAuthorization, "Bearer "+token))
 		if _, err := pb.NewEventsServiceClient(conn).ListParked(ctx, &pb.ListParkedRequest{}); status.Code(err) != want {
 			t.Errorf("%s: %v, want %s", role, err, want)

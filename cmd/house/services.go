@@ -61,7 +61,11 @@ func newService(s *store.Store, conn grpc.ClientConnInterface, c Config) (servic
 		if err != nil {
 			return nil, err
 		}
-		return registry.New(registry.Deps{Store: s, IDs: ids.New, Log: log, Mailer: mailer, OwnNetwork: c.Dev})
+		texter, err := newTexter(c)
+		if err != nil {
+			return nil, err
+		}
+		return registry.New(registry.Deps{Store: s, IDs: ids.New, Log: log, Mailer: mailer, Texter: texter, OwnNetwork: c.Dev})
 	case "requests":
 		return requests.New(requests.Deps{Store: s, IDs: ids.New, Log: log})
 	case "projects":

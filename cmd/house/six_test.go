@@ -21,6 +21,7 @@ import (
 
 	"github.com/linli-project/linli/cmd/house"
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/scope"
 )
 
@@ -43,7 +44,7 @@ func newShape(t *testing.T, roles ...house.Role) *shape {
 	for _, role := range roles {
 		s.config[role] = house.Config{
 			Role: role, Data: filepath.Join(data, "data", cmp.Or(string(role), "whole")), HTTP: freeAddress(t), GRPC: freeAddress(t), Broker: broker,
-			BrokerKeyFile: filepath.Join(data, "broker.key"), Peers: peers, Dev: true, Clock: begin(), Log: slog.New(slog.DiscardHandler),
+			BrokerKeyFile: filepath.Join(data, "broker.key"), Peers: peers, Dev: true, Clock: begin(), Authenticator: accesstest.Authenticator(), Log: slog.New(slog.DiscardHandler),
 		}
 		peers[string(role)] = s.config[role].GRPC
 	}
@@ -180,7 +181,7 @@ func (s *shape) drain() {
 }
 
 func token(role typev1.Role, person, path string) string {
-	return access.DevToken(person, access.Grant{Role: role, Path: scope.Path(path)})
+	return accesstest.Token(person, access.Grant{Role: role, Path: scope.Path(path)})
 }
 
 func admin() string { return token(typev1.Role_ROLE_SYSTEM_ADMIN, "admin", "/") }

@@ -159,6 +159,7 @@ func (f serveFlags) config() (house.Config, error) {
 		Role: f.role, Data: f.data, HTTP: f.http, GRPC: f.grpc, Broker: f.broker, Peers: map[string]string{},
 		Dev: f.dev, MasterKeyFile: os.Getenv("LINLI_MASTER_KEY_FILE"), BrokerKeyFile: os.Getenv("LINLI_BROKER_KEY_FILE"),
 		SMTP: os.Getenv("LINLI_SMTP"), MailFrom: os.Getenv("LINLI_MAIL_FROM"),
+		SMS: os.Getenv("LINLI_SMS"), SMSKeyFile: os.Getenv("LINLI_SMS_KEY_FILE"),
 	}
 	if f.role != house.Whole {
 		c.TLS = tlsFiles(f.certs, string(f.role))

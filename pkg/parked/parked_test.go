@@ -25,6 +25,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/ids"
@@ -71,7 +72,7 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	door, err := rpc.NewServer(rpc.Config{
-		Services: []rpc.Service{service}, Authenticator: access.DevAuthenticator(), Wall: clock.Wall(), IDs: ids.New,
+		Services: []rpc.Service{service}, Authenticator: accesstest.Authenticator(), Wall: clock.Wall(), IDs: ids.New,
 		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -150,7 +151,7 @@ func (h *house) park(t *testing.T, service, consumer string, names ...string) {
 }
 
 func as(t *testing.T, role typev1.Role, more ...string) context.Context {
-	token := access.DevToken("root", access.Grant{Role: role, Path: "/"})
+	token := accesstest.Token("root", access.Grant{Role: role, Path: "/"})
 	return metadata.NewOutgoingContext(t.Context(), metadata.Pairs(append([]string{
 		rpc.HeaderAuthorization, "Bearer " + token, rpc.HeaderLanguage, "en"}, more...)...))
 }

@@ -12,7 +12,7 @@ import (
 
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 
-	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/admit"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/rpc"
@@ -36,7 +36,7 @@ func occupied(t *testing.T, queue int) (f fixture, leave func()) {
 	size := func(n, queue int) *admit.Gate {
 		return admit.NewGate(admit.Size{Under: n, Queue: queue, Wait: 20 * time.Millisecond}, clock.Wall())
 	}
-	f = newGatedFixture(t, access.DevAuthenticator(), true, admit.Gates{
+	f = newGatedFixture(t, accesstest.Authenticator(), true, admit.Gates{
 		admit.Read: size(1, queue), admit.Write: size(1, 0), admit.Bulk: size(1, 0), admit.Inner: size(1, 0)})
 	inside, release := make(chan struct{}), make(chan struct{})
 	f.getMember = func(_ context.Context, in *registryv1.GetMemberRequest) (*registryv1.GetMemberResponse, error) {

@@ -20,7 +20,7 @@ import (
 	evaluationv1 "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 
-	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/kv"
@@ -104,7 +104,7 @@ func TestDial_SendsAgainWhatIsSafe(t *testing.T) {
 // TestDial_AnAnswerIsNotAskedForAgain: a service that is there and says itself
 // that it cannot is asked once.
 func TestDial_AnAnswerIsNotAskedForAgain(t *testing.T) {
-	f := newFixture(t, access.DevAuthenticator(), true)
+	f := newFixture(t, accesstest.Authenticator(), true)
 	calls := 0
 	f.getMember = func(context.Context, *registryv1.GetMemberRequest) (*registryv1.GetMemberResponse, error) {
 		calls++
@@ -150,7 +150,7 @@ func TestDial_AwayAndBack(t *testing.T) {
 		return &registryv1.GetMemberResponse{Member: &registryv1.Member{Id: "mem_1"}}, nil
 	}}
 	server, err := rpc.NewServer(rpc.Config{
-		Services: []rpc.Service{fake}, Authenticator: access.DevAuthenticator(), Wall: clock.Wall(), IDs: ids.New, Dev: true,
+		Services: []rpc.Service{fake}, Authenticator: accesstest.Authenticator(), Wall: clock.Wall(), IDs: ids.New, Dev: true,
 		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 	watchv1 "github.com/linli-project/linli/proto/gen/linli/watch/v1"
 
-	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/rpc"
@@ -34,7 +34,7 @@ func TestConn_ARefusedStreamSaysWhy(t *testing.T) {
 	}
 	defer func() { _ = stop() }()
 	door, err := rpc.NewServer(rpc.Config{
-		Services: []rpc.Service{service}, Authenticator: access.DevAuthenticator(), Wall: clock.Wall(), IDs: ids.New,
+		Services: []rpc.Service{service}, Authenticator: accesstest.Authenticator(), Wall: clock.Wall(), IDs: ids.New,
 		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -9,17 +9,18 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 )
 
 // An open method answers a call without a token, as nobody's; every other one
 // refuses it, and a bad token is refused everywhere.
 func TestAuthenticate_OpenMethods(t *testing.T) {
 	table := rules{"/open": {access: &typev1.Access{Open: true}}, "/shut": {access: &typev1.Access{}}}
-	run := authenticate(access.DevAuthenticator(), table)
+	run := authenticate(accesstest.Authenticator(), table)
 	for _, c := range []struct {
 		method, header string
 		answered       bool
-	}{{"/open", "", true}, {"/shut", "", false}, {"/unknown", "", false}, {"/open", "Bearer dev.%%%", false}, {"/open", "Basic x", false}} {
+	}{{"/open", "", true}, {"/shut", "", false}, {"/unknown", "", false}, {"/open", "Bearer test.%%%", false}, {"/open", "Basic x", false}} {
 		ctx := context.Background()
 		if c.header != "" {
 			ctx = metadata.NewIncomingContext(ctx, metadata.Pairs(HeaderAuthorization, c.header))

@@ -23,6 +23,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/admit"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/ids"
@@ -129,7 +130,7 @@ func as(token string, pairs ...string) context.Context {
 }
 
 func staffToken() string {
-	return access.DevToken("staff", access.Grant{Role: typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, Path: "/1/C1/"})
+	return accesstest.Token("staff", access.Grant{Role: typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, Path: "/1/C1/"})
 }
 
 func refused(t *testing.T, what string, err error, code codes.Code, reason string) {
@@ -147,15 +148,15 @@ func TestChain_Order(t *testing.T) {
 }
 
 func TestDoor_RefusesWhoMayNot(t *testing.T) {
-	f := newFixture(t, access.DevAuthenticator(), true)
+	f := newFixture(t, accesstest.Authenticator(), true)
 	f.each(t, func(t *testing.T, c registryv1.RegistryServiceClient) {
 		list := func(ctx context.Context, organization string) error {
 			_, err := c.ListMembers(ctx, &registryv1.ListMembersRequest{OrganizationId: organization})
 			return err
 		}
 		refused(t, "no token", list(context.Background(), "C1"), codes.Unauthenticated, "UNAUTHENTICATED")
-		refused(t, "a malformed token", list(as("dev.%%%"), "C1"), codes.Unauthenticated, "UNAUTHENTICATED")
-		resident := access.DevToken("r", access.Grant{Role: typev1.Role_ROLE_RESIDENT, Path: "/1/C1/"})
+		refused(t, "a malformed token", list(as("test.%%%"), "C1"), codes.Unauthenticated, "UNAUTHENTICATED")
+		resident := accesstest.Token("r", access.Grant{Role: typev1.Role_ROLE_RESIDENT, Path: "/1/C1/"})
 		refused(t, "another role", list(as(resident), "C1"), codes.PermissionDenied, "ROLE_NOT_ALLOWED")
 		refused(t, "a foreign organization", list(as(staffToken()), "C2"), codes.NotFound, "UNKNOWN_ORGANIZATION")
 		refused(t, "an unknown organization", list(as(staffToken()), "C9"), codes.NotFound, "UNKNOWN_ORGANIZATION")
@@ -173,17 +174,9 @@ func TestDoor_RefusesWhoMayNot(t *testing.T) {
 	}
 }
 
-func TestDoor_DevelopmentTokensNeedDev(t *testing.T) {
-	f := newFixture(t, access.NoAuthenticator(), false)
-	f.each(t, func(t *testing.T, c registryv1.RegistryServiceClient) {
-		_, err := c.ListMembers(as(staffToken()), &registryv1.ListMembersRequest{OrganizationId: "C1"})
-		refused(t, "a development token", err, codes.Unauthenticated, "DEVELOPMENT_TOKEN")
-	})
-}
-
 func TestDoor_ScopeIsTheRolesThatTheMethodTakes(t *testing.T) {
-	f := newFixture(t, access.DevAuthenticator(), true)
-	token := access.DevToken("p",
+	f := newFixture(t, accesstest.Authenticator(), true)
+	token := accesstest.Token("p",
 		access.Grant{Role: typev1.Role_ROLE_RESIDENT, Path: "/"}, access.Grant{Role: typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, Path: "/1/C1/"})
 	f.each(t, func(t *testing.T, c registryv1.RegistryServiceClient) {
 		got, err := c.ListMembers(as(token), &registryv1.ListMembersRequest{OrganizationId: "C1"})
@@ -196,7 +189,7 @@ func TestDoor_ScopeIsTheRolesThatTheMethodTakes(t *testing.T) {
 }
 
 func TestDoor_ValidatesInTheCallersLanguage(t *testing.T) {
-	f := newFixture(t, access.DevAuthenticator(), true)
+	f := newFixture(t, accesstest.Authenticator(), true)
 	f.each(t, func(t *testing.T, c registryv1.RegistryServiceClient) {
 		for language, want := range map[string]string{"zh": "最多 64 个字", "en": "at most 64"} {
 			_, err := c.GetMember(as(staffToken(), "accept-language", language), &registryv1.GetMemberRequest{Id: strings.Repeat("x", 65)})
@@ -210,7 +203,7 @@ func TestDoor_ValidatesInTheCallersLanguage(t *testing.T) {
 }
 
 func TestDoor_ErrorsBecomeStatuses(t *testing.T) {
-	f := newFixture(t, access.DevAuthenticator(), true)
+	f := newFixture(t, accesstest.Authenticator(), true)
 	secret := "430198197207155484"
 	for name, c := range map[string]struct {
 		err    error
@@ -243,7 +236,7 @@ func TestDoor_ErrorsBecomeStatuses(t *testing.T) {
 }
 
 func TestDoor_APanicIsAnsweredAndLogged(t *testing.T) {
-	f := newFixture(t, access.DevAuthenticator(), true)
+	f := newFixture(t, accesstest.Authenticator(), true)
 	f.getMember = func(context.Context, *registryv1.GetMemberRequest) (*registryv1.GetMemberResponse, error) {
 		panic("about 430198197207155484")
 	}
@@ -257,7 +250,7 @@ func TestDoor_APanicIsAnsweredAndLogged(t *testing.T) {
 }
 
 func TestDoor_DeadlinesReachTheMethod(t *testing.T) {
-	f := newFixture(t, access.DevAuthenticator(), true)
+	f := newFixture(t, accesstest.Authenticator(), true)
 	f.getMember = func(ctx context.Context, _ *registryv1.GetMemberRequest) (*registryv1.GetMemberResponse, error) {
 		if at, ok := ctx.Deadline(); !ok || time.Until(at) > time.Minute {
 			t.Error("a call without a deadline")
@@ -275,7 +268,7 @@ func TestDoor_DeadlinesReachTheMethod(t *testing.T) {
 }
 
 func TestDoor_StreamsAndHeadersPassTheSameChain(t *testing.T) {
-	f := newFixture(t, access.DevAuthenticator(), true)
+	f := newFixture(t, accesstest.Authenticator(), true)
 	f.each(t, func(t *testing.T, c registryv1.RegistryServiceClient) {
 		f.received = nil
 		s, err := c.ImportRoster(as(staffToken()))

@@ -111,11 +111,14 @@ func (t rules) decide(ctx context.Context, call access.Call, dev bool, req any) 
 	if !ok || m.access.GetDevOnly() && !dev {
 		return call, rule.New(rule.Denied, "METHOD_CLOSED", "")
 	}
+	if err := withinLimit(call, m.access); err != nil {
+		return call, err
+	}
 	if roles := m.access.GetRoles(); len(roles) > 0 && !call.Has(roles...) {
 		return call, rule.New(rule.Denied, "ROLE_NOT_ALLOWED", "")
 	}
-	if err := fits(call, m.access); err != nil {
-		return call, err
+	if (m.access.GetStrong() || onlyAdministers(call, m.access)) && !call.Strong {
+		return call, rule.New(rule.Denied, "STRONG_SESSION_WANTED", "")
 	}
 	call.Rule = m.access
 	call.Scope = call.Caller.Scope(m.access.GetRoles()...)
@@ -125,19 +128,16 @@ func (t rules) decide(ctx context.Context, call access.Call, dev bool, req any) 
 	return call, nil
 }
 
-// fits looks at what the session is good for: one that may do one thing only does
-// that, and exports and administrators want a second factor.
-func fits(call access.Call, a *typev1.Access) error {
-	if call.Limit != "" && !slices.Contains(a.GetLimits(), string(call.Limit)) {
-		if call.Limit == access.LimitPassword {
-			return rule.New(rule.Denied, "PASSWORD_MUST_CHANGE", "")
-		}
-		return rule.New(rule.Denied, "SECOND_FACTOR_MUST_BE_SET", "")
+// withinLimit refuses everything but its one thing to a session that may do one
+// thing only.
+func withinLimit(call access.Call, a *typev1.Access) error {
+	if call.Limit == "" || slices.Contains(a.GetLimits(), string(call.Limit)) {
+		return nil
 	}
-	if (a.GetStrong() || onlyAdministers(call, a)) && !call.Strong {
-		return rule.New(rule.Denied, "STRONG_SESSION_WANTED", "")
+	if call.Limit == access.LimitPassword {
+		return rule.New(rule.Denied, "PASSWORD_MUST_CHANGE", "")
 	}
-	return nil
+	return rule.New(rule.Denied, "SECOND_FACTOR_MUST_BE_SET", "")
 }
 
 // onlyAdministers says whether nothing but roles of administrators lets the

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/ids"
@@ -123,7 +124,7 @@ func (h *House) Start(services ...Service) {
 		doors[i] = s
 	}
 	h.server, err = rpc.NewServer(rpc.Config{
-		Services: doors, Authenticator: access.DevAuthenticator(), Log: h.logger, Wall: clock.Wall(), IDs: ids.New, Dev: true,
+		Services: doors, Authenticator: accesstest.Authenticator(), Log: h.logger, Wall: clock.Wall(), IDs: ids.New, Dev: true,
 	})
 	if err != nil {
 		h.t.Fatalf("make the door: %v", err)
@@ -203,7 +204,7 @@ func (l lateConn) NewStream(ctx context.Context, d *grpc.StreamDesc, method stri
 // As is a context that calls as somebody, in English.
 func (h *House) As(person string, grants ...access.Grant) context.Context {
 	return metadata.NewOutgoingContext(h.t.Context(), metadata.Pairs(
-		rpc.HeaderAuthorization, "Bearer "+access.DevToken(person, grants...), rpc.HeaderLanguage, "en"))
+		rpc.HeaderAuthorization, "Bearer "+accesstest.Token(person, grants...), rpc.HeaderLanguage, "en"))
 }
 
 // Keyed adds an idempotency key to a calling context.

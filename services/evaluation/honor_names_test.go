@@ -16,6 +16,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/rpc"
 	"github.com/linli-project/linli/pkg/store"
 )
@@ -26,7 +27,7 @@ type ofStaff struct{ names }
 
 func (n ofStaff) GetMember(ctx context.Context, in *registryv1.GetMemberRequest, opts ...grpc.CallOption) (*registryv1.GetMemberResponse, error) {
 	out, _ := metadata.FromOutgoingContext(ctx)
-	token := access.DevToken("staff", access.Grant{Role: typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, Path: community})
+	token := accesstest.Token("staff", access.Grant{Role: typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, Path: community})
 	if got := out.Get(rpc.HeaderAuthorization); len(got) != 1 || got[0] != "Bearer "+token {
 		return nil, status.Error(codes.NotFound, "not yours")
 	}

@@ -25,6 +25,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/kv"
@@ -100,7 +101,7 @@ func startAlone(t testing.TB, engine kv.Engine) *house {
 	must(t, err)
 	h.service, err = New(Deps{Store: h.store, IDs: ids.New, Log: log})
 	must(t, err)
-	server, err := rpc.NewServer(rpc.Config{Services: []rpc.Service{h.service}, Authenticator: access.DevAuthenticator(),
+	server, err := rpc.NewServer(rpc.Config{Services: []rpc.Service{h.service}, Authenticator: accesstest.Authenticator(),
 		Log: log, Wall: clock.Wall(), IDs: ids.New, Dev: true})
 	must(t, err)
 	h.RegistryServiceClient = pb.NewRegistryServiceClient(server.Conn())
@@ -146,7 +147,7 @@ func grant(role typev1.Role, path string) access.Grant {
 // as is a call of a person with grants.
 func (h *house) as(person string, grants ...access.Grant) context.Context {
 	return metadata.AppendToOutgoingContext(h.t.Context(),
-		rpc.HeaderAuthorization, "Bearer "+access.DevToken(person, grants...), rpc.HeaderLanguage, "en")
+		rpc.HeaderAuthorization, "Bearer "+accesstest.Token(person, grants...), rpc.HeaderLanguage, "en")
 }
 
 func (h *house) admin() context.Context {

@@ -39,6 +39,8 @@ type Deps struct {
 	Log   *slog.Logger
 	// Mailer sends messages by mail; nil = none go out.
 	Mailer Mailer
+	// Texter sends one-time codes to phones; nil = nobody enters by phone.
+	Texter Texter
 	// OwnNetwork lets webhooks point into the own network, without TLS:
 	// development and tests.
 	OwnNetwork bool
@@ -66,6 +68,8 @@ type Service struct {
 	campaignTables
 	accountTables
 	sessionTables
+	entryTables
+	texter Texter
 }
 
 // New makes the service over its store.
@@ -79,6 +83,7 @@ func New(d Deps) (*Service, error) {
 		policyTables: newPolicyTables(), inboxTables: newInboxTables(),
 		campaignTables: newCampaignTables(), accountTables: newAccountTables(),
 		sessionTables: newSessionTables(), passwords: password.NewHasher(),
+		entryTables: newEntryTables(), texter: d.Texter,
 		mailer: d.Mailer, outside: outside{own: d.OwnNetwork}, http: webhookClient(outside{own: d.OwnNetwork}),
 	}, nil
 }
@@ -145,5 +150,5 @@ func Charts() []rule.Chart {
 func (s *Service) Tables() []table.Checker {
 	return []table.Checker{s.organizations, s.members, s.reportIns, s.imports, s.slices, s.figures, s.policies, s.policyVersions,
 		s.messages, s.contacts, s.webhooks, s.deliveries, s.templates, s.waiting, s.rounds, s.campaigns, s.exclusions, s.places, s.days,
-		s.accounts, s.administrators, s.firstLinks, s.sessions, s.throttles, s.signingKeys}
+		s.accounts, s.administrators, s.firstLinks, s.sessions, s.throttles, s.signingKeys, s.phoneCodes}
 }

@@ -40,8 +40,8 @@ func (s *Service) keepSessions(ctx context.Context) error {
 	}
 }
 
-// sweepSessions takes away sessions a day after their longest end, and failures
-// that are forgiven.
+// sweepSessions takes away sessions a day after their longest end, failures that
+// are forgiven, and phones a day after their last code.
 func (s *Service) sweepSessions(ctx context.Context) error {
 	for {
 		n := 0
@@ -55,7 +55,13 @@ func (s *Service) sweepSessions(ctx context.Context) error {
 			m, err := sweepSome(tx, s.throttles, byTime, func(r *pb.ThrottleRow) bool {
 				return tx.Wall().After(waitOver(r).Add(session.Forgiven))
 			})
-			n = max(n, m)
+			if err != nil {
+				return err
+			}
+			p, err := sweepSome(tx, s.phoneCodes, byTime, func(r *pb.PhoneCodeRow) bool {
+				return tx.Wall().After(r.GetSentAt().AsTime().Add(session.PhoneDay))
+			})
+			n = max(n, m, p)
 			return err
 		})
 		if err != nil {

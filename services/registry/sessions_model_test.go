@@ -66,7 +66,7 @@ func (m *sessionModel) pick(r *rapid.T) *modelled {
 // caller is who a session's token speaks of, also when it holds no more.
 func (m *sessionModel) caller(s *modelled) access.Call {
 	c := access.From(m.nobody())
-	row := m.gate.session(s.id)
+	row := m.session(s.id)
 	c.Caller = access.Caller{Person: row.GetPerson(), Account: row.GetAccountId(), Session: s.id}
 	return c
 }

@@ -16,6 +16,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/kv"
@@ -48,7 +49,7 @@ func alone(t testing.TB, engine kv.Engine) pb.RequestsServiceClient {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := rpc.NewServer(rpc.Config{Services: []rpc.Service{s}, Authenticator: access.DevAuthenticator(),
+	server, err := rpc.NewServer(rpc.Config{Services: []rpc.Service{s}, Authenticator: accesstest.Authenticator(),
 		Log: log, Wall: clock.Wall(), IDs: ids.New, Dev: true})
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +86,7 @@ func registered(t testing.TB, s *requests.Service, st *store.Store, path string,
 
 func calling(t testing.TB, role typev1.Role, person, key string) context.Context {
 	return testkit.Keyed(metadata.NewOutgoingContext(t.Context(), metadata.Pairs(rpc.HeaderAuthorization,
-		"Bearer "+access.DevToken(person, access.Grant{Role: role, Path: c1}))), key)
+		"Bearer "+accesstest.Token(person, access.Grant{Role: role, Path: c1}))), key)
 }
 
 // TestRequest_EveryOperationFails lets each operation of the store fail while a

@@ -506,12 +506,19 @@ func (x *SigningKeyRow) GetHoldsUntil() *timestamppb.Timestamp {
 	return nil
 }
 
-// A one-time code that was sent to a phone.
+// The one-time codes that were sent to a phone. The last one holds, unless it
+// was used, has run out, or was guessed at too often.
 type PhoneCodeRow struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	CodeHash      []byte                 `protobuf:"bytes,1,opt,name=code_hash,json=codeHash,proto3" json:"code_hash,omitempty"`
-	SentAt        *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=sent_at,json=sentAt,proto3" json:"sent_at,omitempty"`
-	Tries         uint32                 `protobuf:"varint,3,opt,name=tries,proto3" json:"tries,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Keyed hash of the last one; empty once it was used.
+	CodeHash []byte                 `protobuf:"bytes,1,opt,name=code_hash,json=codeHash,proto3" json:"code_hash,omitempty"`
+	SentAt   *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=sent_at,json=sentAt,proto3" json:"sent_at,omitempty"`
+	// Wrong codes since it was sent.
+	Tries uint32 `protobuf:"varint,3,opt,name=tries,proto3" json:"tries,omitempty"`
+	// Keyed hash of the phone; it is the row's key.
+	PhoneHash []byte `protobuf:"bytes,4,opt,name=phone_hash,json=phoneHash,proto3" json:"phone_hash,omitempty"`
+	// When the last ten were sent, the oldest first.
+	Sent          []*timestamppb.Timestamp `protobuf:"bytes,5,rep,name=sent,proto3" json:"sent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -565,6 +572,20 @@ func (x *PhoneCodeRow) GetTries() uint32 {
 		return x.Tries
 	}
 	return 0
+}
+
+func (x *PhoneCodeRow) GetPhoneHash() []byte {
+	if x != nil {
+		return x.PhoneHash
+	}
+	return nil
+}
+
+func (x *PhoneCodeRow) GetSent() []*timestamppb.Timestamp {
+	if x != nil {
+		return x.Sent
+	}
+	return nil
 }
 
 // A sign-in at the provider that is under way.
@@ -799,11 +820,14 @@ const file_linli_registry_v1_account_store_proto_rawDesc = "" +
 	"\n" +
 	"signs_from\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tsignsFrom\x12;\n" +
 	"\vholds_until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"holdsUntil\"v\n" +
+	"holdsUntil\"\xc5\x01\n" +
 	"\fPhoneCodeRow\x12\x1b\n" +
 	"\tcode_hash\x18\x01 \x01(\fR\bcodeHash\x123\n" +
 	"\asent_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x06sentAt\x12\x14\n" +
-	"\x05tries\x18\x03 \x01(\rR\x05tries\"\xab\x01\n" +
+	"\x05tries\x18\x03 \x01(\rR\x05tries\x12\x1d\n" +
+	"\n" +
+	"phone_hash\x18\x04 \x01(\fR\tphoneHash\x12.\n" +
+	"\x04sent\x18\x05 \x03(\v2\x1a.google.protobuf.TimestampR\x04sent\"\xab\x01\n" +
 	"\x10ProviderStateRow\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\tR\x05nonce\x12'\n" +
 	"\x0fsealed_verifier\x18\x02 \x01(\fR\x0esealedVerifier\x12!\n" +
@@ -857,13 +881,14 @@ var file_linli_registry_v1_account_store_proto_depIdxs = []int32{
 	9,  // 10: linli.registry.v1.SigningKeyRow.signs_from:type_name -> google.protobuf.Timestamp
 	9,  // 11: linli.registry.v1.SigningKeyRow.holds_until:type_name -> google.protobuf.Timestamp
 	9,  // 12: linli.registry.v1.PhoneCodeRow.sent_at:type_name -> google.protobuf.Timestamp
-	9,  // 13: linli.registry.v1.ProviderStateRow.began_at:type_name -> google.protobuf.Timestamp
-	9,  // 14: linli.registry.v1.FirstLinkRow.made_at:type_name -> google.protobuf.Timestamp
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	9,  // 13: linli.registry.v1.PhoneCodeRow.sent:type_name -> google.protobuf.Timestamp
+	9,  // 14: linli.registry.v1.ProviderStateRow.began_at:type_name -> google.protobuf.Timestamp
+	9,  // 15: linli.registry.v1.FirstLinkRow.made_at:type_name -> google.protobuf.Timestamp
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_linli_registry_v1_account_store_proto_init() }

@@ -484,8 +484,12 @@ type EnterWithPhoneRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Phone string                 `protobuf:"bytes,1,opt,name=phone,proto3" json:"phone,omitempty"`
 	Code  string                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
-	// Community that a resident who is new lives in.
-	CommunityId   string `protobuf:"bytes,3,opt,name=community_id,json=communityId,proto3" json:"community_id,omitempty"`
+	// Community that a resident who is new lives in. For one who is known it says
+	// nothing, unless `moved`.
+	CommunityId string `protobuf:"bytes,3,opt,name=community_id,json=communityId,proto3" json:"community_id,omitempty"`
+	// The resident lives in the community now, and no more in the one before; once
+	// in 30 days.
+	Moved         bool `protobuf:"varint,4,opt,name=moved,proto3" json:"moved,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -539,6 +543,13 @@ func (x *EnterWithPhoneRequest) GetCommunityId() string {
 		return x.CommunityId
 	}
 	return ""
+}
+
+func (x *EnterWithPhoneRequest) GetMoved() bool {
+	if x != nil {
+		return x.Moved
+	}
+	return false
 }
 
 type EnterWithPhoneResponse struct {
@@ -1906,12 +1917,13 @@ const file_linli_registry_v1_session_proto_rawDesc = "" +
 	"\x14SendPhoneCodeRequest\x12,\n" +
 	"\x05phone\x18\x01 \x01(\tB\x16\xe0A\x02\xbaH\x10r\x0e2\f^1[0-9]{10}$R\x05phone\"N\n" +
 	"\x15SendPhoneCodeResponse\x125\n" +
-	"\bagain_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\aagainAt\"\x91\x01\n" +
+	"\bagain_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\aagainAt\"\xa7\x01\n" +
 	"\x15EnterWithPhoneRequest\x12,\n" +
 	"\x05phone\x18\x01 \x01(\tB\x16\xe0A\x02\xbaH\x10r\x0e2\f^1[0-9]{10}$R\x05phone\x12\x1e\n" +
 	"\x04code\x18\x02 \x01(\tB\n" +
 	"\xe0A\x02\xbaH\x04r\x02\x18\x10R\x04code\x12*\n" +
-	"\fcommunity_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\vcommunityId\"N\n" +
+	"\fcommunity_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\vcommunityId\x12\x14\n" +
+	"\x05moved\x18\x04 \x01(\bR\x05moved\"N\n" +
 	"\x16EnterWithPhoneResponse\x124\n" +
 	"\asession\x18\x01 \x01(\v2\x1a.linli.registry.v1.SessionR\asession\"F\n" +
 	"\x14BeginProviderRequest\x12.\n" +

@@ -53,12 +53,15 @@ type SessionServiceClient interface {
 	// EnterWithCode begins a member's session with the code of the card or letter.
 	// Everybody. CODE_NOT_VALID, SLOW_DOWN.
 	EnterWithCode(ctx context.Context, in *EnterWithCodeRequest, opts ...grpc.CallOption) (*EnterWithCodeResponse, error)
-	// SendPhoneCode sends a one-time code to a phone. Everybody; the answer is the
-	// same whether the phone is known. SLOW_DOWN.
+	// SendPhoneCode sends a one-time code to a phone, which holds for five minutes
+	// and ends the one before. Everybody; the answer is the same whether the phone
+	// is known. SLOW_DOWN within a minute and after ten in a day, NO_PHONE_CODES,
+	// CODE_NOT_SENT.
 	SendPhoneCode(ctx context.Context, in *SendPhoneCodeRequest, opts ...grpc.CallOption) (*SendPhoneCodeResponse, error)
 	// EnterWithPhone begins a resident's session with the code that was sent; a
 	// phone that is not known becomes a resident of the community. Everybody.
-	// CODE_NOT_VALID, SLOW_DOWN, UNKNOWN_ORGANIZATION.
+	// CODE_NOT_VALID, SLOW_DOWN; UNKNOWN_ORGANIZATION and MOVED_LATELY, after which
+	// the code still holds.
 	EnterWithPhone(ctx context.Context, in *EnterWithPhoneRequest, opts ...grpc.CallOption) (*EnterWithPhoneResponse, error)
 	// BeginProvider answers where the browser goes to sign in at the identity
 	// provider (OpenID Connect, code with PKCE). Everybody. NO_PROVIDER.
@@ -280,12 +283,15 @@ type SessionServiceServer interface {
 	// EnterWithCode begins a member's session with the code of the card or letter.
 	// Everybody. CODE_NOT_VALID, SLOW_DOWN.
 	EnterWithCode(context.Context, *EnterWithCodeRequest) (*EnterWithCodeResponse, error)
-	// SendPhoneCode sends a one-time code to a phone. Everybody; the answer is the
-	// same whether the phone is known. SLOW_DOWN.
+	// SendPhoneCode sends a one-time code to a phone, which holds for five minutes
+	// and ends the one before. Everybody; the answer is the same whether the phone
+	// is known. SLOW_DOWN within a minute and after ten in a day, NO_PHONE_CODES,
+	// CODE_NOT_SENT.
 	SendPhoneCode(context.Context, *SendPhoneCodeRequest) (*SendPhoneCodeResponse, error)
 	// EnterWithPhone begins a resident's session with the code that was sent; a
 	// phone that is not known becomes a resident of the community. Everybody.
-	// CODE_NOT_VALID, SLOW_DOWN, UNKNOWN_ORGANIZATION.
+	// CODE_NOT_VALID, SLOW_DOWN; UNKNOWN_ORGANIZATION and MOVED_LATELY, after which
+	// the code still holds.
 	EnterWithPhone(context.Context, *EnterWithPhoneRequest) (*EnterWithPhoneResponse, error)
 	// BeginProvider answers where the browser goes to sign in at the identity
 	// provider (OpenID Connect, code with PKCE). Everybody. NO_PROVIDER.

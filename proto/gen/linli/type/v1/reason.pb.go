@@ -595,7 +595,19 @@ const (
 	// No new secret of an authenticator waits to be confirmed.
 	Reason_REASON_SECOND_FACTOR_NOT_BEGUN Reason = 2057
 	// The code is wrong, was used, or has run out.
-	Reason_REASON_CODE_NOT_VALID Reason = 2058 // Tokens, parts and callers.
+	Reason_REASON_CODE_NOT_VALID Reason = 2058
+	// This linli is connected to nothing that sends messages to phones.
+	Reason_REASON_NO_PHONE_CODES Reason = 2100
+	// The code could not be sent; another may be asked for later.
+	Reason_REASON_CODE_NOT_SENT Reason = 2101
+	// The resident moved already in the last while; again after `days`.
+	Reason_REASON_MOVED_LATELY Reason = 2102
+	// This linli is connected to no identity provider.
+	Reason_REASON_NO_PROVIDER Reason = 2103
+	// The address to come back to is none of those configured.
+	Reason_REASON_UNKNOWN_REDIRECT Reason = 2104
+	// The identity provider does not answer, or not as it should; try again later.
+	Reason_REASON_PROVIDER_AWAY Reason = 2105
 	// The token was good and no longer holds: it ran out, its session ended, or the
 	// account's roles changed. Ask for a new one.
 	Reason_REASON_TOKEN_EXPIRED Reason = 2150
@@ -895,6 +907,12 @@ var (
 		2056: "REASON_NO_PASSWORD",
 		2057: "REASON_SECOND_FACTOR_NOT_BEGUN",
 		2058: "REASON_CODE_NOT_VALID",
+		2100: "REASON_NO_PHONE_CODES",
+		2101: "REASON_CODE_NOT_SENT",
+		2102: "REASON_MOVED_LATELY",
+		2103: "REASON_NO_PROVIDER",
+		2104: "REASON_UNKNOWN_REDIRECT",
+		2105: "REASON_PROVIDER_AWAY",
 		2150: "REASON_TOKEN_EXPIRED",
 		2151: "REASON_PASSWORD_MUST_CHANGE",
 		2152: "REASON_SECOND_FACTOR_MUST_BE_SET",
@@ -1183,6 +1201,12 @@ var (
 		"REASON_NO_PASSWORD":                 2056,
 		"REASON_SECOND_FACTOR_NOT_BEGUN":     2057,
 		"REASON_CODE_NOT_VALID":              2058,
+		"REASON_NO_PHONE_CODES":              2100,
+		"REASON_CODE_NOT_SENT":               2101,
+		"REASON_MOVED_LATELY":                2102,
+		"REASON_NO_PROVIDER":                 2103,
+		"REASON_UNKNOWN_REDIRECT":            2104,
+		"REASON_PROVIDER_AWAY":               2105,
 		"REASON_TOKEN_EXPIRED":               2150,
 		"REASON_PASSWORD_MUST_CHANGE":        2151,
 		"REASON_SECOND_FACTOR_MUST_BE_SET":   2152,
@@ -1224,7 +1248,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\x95B\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xb8C\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1519,7 +1543,13 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x14REASON_SESSION_ENDED\x10\x87\x10\x12\x17\n" +
 	"\x12REASON_NO_PASSWORD\x10\x88\x10\x12#\n" +
 	"\x1eREASON_SECOND_FACTOR_NOT_BEGUN\x10\x89\x10\x12\x1a\n" +
-	"\x15REASON_CODE_NOT_VALID\x10\x8a\x10\x12\x19\n" +
+	"\x15REASON_CODE_NOT_VALID\x10\x8a\x10\x12\x1a\n" +
+	"\x15REASON_NO_PHONE_CODES\x10\xb4\x10\x12\x19\n" +
+	"\x14REASON_CODE_NOT_SENT\x10\xb5\x10\x12\x18\n" +
+	"\x13REASON_MOVED_LATELY\x10\xb6\x10\x12\x17\n" +
+	"\x12REASON_NO_PROVIDER\x10\xb7\x10\x12\x1c\n" +
+	"\x17REASON_UNKNOWN_REDIRECT\x10\xb8\x10\x12\x19\n" +
+	"\x14REASON_PROVIDER_AWAY\x10\xb9\x10\x12\x19\n" +
 	"\x14REASON_TOKEN_EXPIRED\x10\xe6\x10\x12 \n" +
 	"\x1bREASON_PASSWORD_MUST_CHANGE\x10\xe7\x10\x12%\n" +
 	" REASON_SECOND_FACTOR_MUST_BE_SET\x10\xe8\x10\x12!\n" +
