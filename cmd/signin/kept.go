@@ -82,15 +82,15 @@ func (d *Desk) memberCode(id string) (string, bool) {
 	return code, ok
 }
 
-// keepCodes takes lines of member, card and code.
+// keepCodes takes lines of member, name, card and code.
 func (d *Desk) keepCodes(lines [][]string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, line := range lines {
-		if len(line) < 3 {
+		if len(line) < 4 {
 			return fmt.Errorf("an invitation of %d columns", len(line))
 		}
-		d.kept.Codes[line[0]] = line[2]
+		d.kept.Codes[line[0]] = line[3]
 	}
 	return d.write()
 }

@@ -29,11 +29,11 @@ const (
 func everywhere() Actor { return Actor{Account: "keeper", Part: scope.All()} }
 
 func TestRole_FitsKinds(t *testing.T) {
-	kinds := []Kind{Everywhere, City, District, Street, Community, Workplace, Branch, FunctionalGroup, "building", "heart_home", "external"}
+	kinds := []Kind{Everywhere, City, District, Street, Community, Workplace, Branch, FunctionalGroup, HeartHome, External, "building"}
 	where := map[Role][]Kind{
 		CityOfficer: {City}, DistrictOfficer: {District}, StreetOfficer: {Street},
-		CommitteeStaff: {Community}, CommunityPartyStaff: {Community}, GroupSecretary: {Community, FunctionalGroup},
-		WorkplaceOfficer: {Workplace}, BranchOfficer: {Branch}, Provider: {Community},
+		CommitteeStaff: {Community}, CommunityPartyStaff: {Community}, GroupSecretary: {Community, FunctionalGroup, HeartHome},
+		WorkplaceOfficer: {Workplace, External}, BranchOfficer: {Branch}, Provider: {Community},
 		Reviewer:    {City, District, Street, Community, Workplace, Branch},
 		SystemAdmin: {Everywhere, City, District}, SecurityAdmin: {Everywhere, City, District}, AuditAdmin: {Everywhere, City, District},
 	}
