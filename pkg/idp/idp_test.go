@@ -101,13 +101,16 @@ func TestProvider_BelievesNothingElse(t *testing.T) {
 		"no nonce":               func(t *idptest.Token) { delete(t.Claims, "nonce") },
 		"another issuer":         func(t *idptest.Token) { t.Claims["iss"] = "https://accounts.example.com" },
 		"another client":         func(t *idptest.Token) { t.Claims["aud"] = []string{idptest.OtherClient} },
-		"two clients":            func(t *idptest.Token) { t.Claims["aud"] = []string{idptest.OtherClient, idptest.Client}; delete(t.Claims, "azp") },
-		"another party":          func(t *idptest.Token) { t.Claims["azp"] = idptest.OtherClient },
-		"run out":                func(t *idptest.Token) { t.Claims["exp"] = time.Now().Add(-time.Second).Unix() },
-		"without an end":         func(t *idptest.Token) { delete(t.Claims, "exp") },
-		"not yet":                func(t *idptest.Token) { t.Claims["nbf"] = time.Now().Add(time.Hour).Unix() },
-		"nobody":                 func(t *idptest.Token) { delete(t.Claims, "sub") },
-		"no ID token":            func(t *idptest.Token) { t.Claims = nil },
+		"two clients": func(t *idptest.Token) {
+			t.Claims["aud"] = []string{idptest.OtherClient, idptest.Client}
+			delete(t.Claims, "azp")
+		},
+		"another party":  func(t *idptest.Token) { t.Claims["azp"] = idptest.OtherClient },
+		"run out":        func(t *idptest.Token) { t.Claims["exp"] = time.Now().Add(-time.Second).Unix() },
+		"without an end": func(t *idptest.Token) { delete(t.Claims, "exp") },
+		"not yet":        func(t *idptest.Token) { t.Claims["nbf"] = time.Now().Add(time.Hour).Unix() },
+		"nobody":         func(t *idptest.Token) { delete(t.Claims, "sub") },
+		"no ID token":    func(t *idptest.Token) { t.Claims = nil },
 	} {
 		s.Forge(nil)
 		f, code := comeBack(t, s, p)

@@ -23,14 +23,22 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// The clients that the provider knows, with one secret, and somebody who has an
-// account there: by this name, who the ID token says it is.
+// Client and OtherClient are what the provider knows two clients by.
 const (
-	Client, OtherClient, Secret = "linli", "another", "the secret of the client"
-	Redirect                    = "http://127.0.0.1:9/signed-in"
-	User, Subject               = "test-user2", "id2"
-	password                    = "verysecure"
+	Client      = "linli"
+	OtherClient = "another"
 )
+
+// Secret is that of both clients, Redirect where they may have browsers sent.
+const (
+	Secret   = "the secret of the client"
+	Redirect = "http://127.0.0.1:9/signed-in"
+)
+
+// Subject is who the ID token says the person is that the browser signs in as.
+const Subject = "id2"
+
+const user, password = "test-user2", "verysecure"
 
 // Server is a provider.
 type Server struct {
@@ -186,7 +194,7 @@ func (s *Server) SignIn(address string) url.Values {
 		return queryOf(at)
 	}
 	query := at.Query()
-	query.Set("username", User)
+	query.Set("username", user)
 	query.Set("password", password)
 	at.RawQuery = query.Encode()
 	back := s.follow(http.MethodPost, at.String())
