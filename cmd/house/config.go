@@ -103,6 +103,8 @@ type Config struct {
 	// Dev they stand in the log, else nobody enters by phone. SMSKeyFile holds the
 	// secret that opens it; empty = it needs none.
 	SMS, SMSKeyFile string
+	// OIDC is the identity provider that people may sign in at; nothing set = none.
+	OIDC OIDC
 	// Limits of what is taken on at once; zero = admit.Defaults of this machine.
 	Limits admit.Limits
 	// Callers limits how often one of them may call; zero = admit's defaults.
@@ -136,6 +138,9 @@ func (c Config) Validate() error {
 	}
 	if !c.Clock.IsZero() && !c.Dev {
 		return errors.New("--clock needs --dev")
+	}
+	if c.OIDC.Issuer == "" && (c.OIDC.ClientID != "" || c.OIDC.SecretFile != "" || len(c.OIDC.Redirects) > 0) {
+		return errors.New("an identity provider without its issuer: set LINLI_OIDC_ISSUER")
 	}
 	return c.validateOthers()
 }

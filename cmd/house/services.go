@@ -65,7 +65,13 @@ func newService(s *store.Store, conn grpc.ClientConnInterface, c Config) (servic
 		if err != nil {
 			return nil, err
 		}
-		return registry.New(registry.Deps{Store: s, IDs: ids.New, Log: log, Mailer: mailer, Texter: texter, OwnNetwork: c.Dev})
+		provider, err := newProvider(c)
+		if err != nil {
+			return nil, err
+		}
+		return registry.New(registry.Deps{
+			Store: s, IDs: ids.New, Log: log, Mailer: mailer, Texter: texter, Provider: provider, OwnNetwork: c.Dev,
+		})
 	case "requests":
 		return requests.New(requests.Deps{Store: s, IDs: ids.New, Log: log})
 	case "projects":

@@ -160,6 +160,10 @@ func (f serveFlags) config() (house.Config, error) {
 		Dev: f.dev, MasterKeyFile: os.Getenv("LINLI_MASTER_KEY_FILE"), BrokerKeyFile: os.Getenv("LINLI_BROKER_KEY_FILE"),
 		SMTP: os.Getenv("LINLI_SMTP"), MailFrom: os.Getenv("LINLI_MAIL_FROM"),
 		SMS: os.Getenv("LINLI_SMS"), SMSKeyFile: os.Getenv("LINLI_SMS_KEY_FILE"),
+		OIDC: house.OIDC{
+			Issuer: os.Getenv("LINLI_OIDC_ISSUER"), ClientID: os.Getenv("LINLI_OIDC_CLIENT_ID"),
+			SecretFile: os.Getenv("LINLI_OIDC_CLIENT_SECRET_FILE"), Redirects: strings.Fields(os.Getenv("LINLI_OIDC_REDIRECTS")),
+		},
 	}
 	if f.role != house.Whole {
 		c.TLS = tlsFiles(f.certs, string(f.role))

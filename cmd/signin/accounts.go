@@ -135,30 +135,31 @@ func (d *Desk) first(ctx context.Context) (account, error) {
 const patience = 10 * time.Minute
 
 // codeOf answers a member's code. When it is not known, all members below the
-// top who have none are invited.
-func (d *Desk) codeOf(ctx context.Context, member string) (string, error) {
-	if code, ok := d.memberCode(member); ok {
+// top who have none are invited, then those of the member's organization; and
+// at last everybody there gets a new one, since others were told the old.
+func (d *Desk) codeOf(ctx context.Context, p Person) (string, error) {
+	if code, ok := d.memberCode(p.Name); ok {
 		return code, nil
 	}
 	d.invite.Lock()
 	defer d.invite.Unlock()
-	if code, ok := d.memberCode(member); ok { // somebody else had them invited
+	for _, renew := range []bool{false, true} {
+		for _, organization := range []string{d.config.Top, p.Organization} {
+			if code, ok := d.memberCode(p.Name); ok {
+				return code, nil
+			}
+			if organization == "" {
+				continue
+			}
+			if err := d.Invite(ctx, organization, renew); err != nil && !isRefused(err, "NOT_FOUND") {
+				return "", err
+			}
+		}
+	}
+	if code, ok := d.memberCode(p.Name); ok {
 		return code, nil
 	}
-	if err := d.Invite(ctx, d.config.Top, false); err != nil {
-		return "", err
-	}
-	code, ok := d.memberCode(member)
-	if !ok {
-		// Invited before this desk kept it: new codes for everybody.
-		if err := d.Invite(ctx, d.config.Top, true); err != nil {
-			return "", err
-		}
-		if code, ok = d.memberCode(member); !ok {
-			return "", fmt.Errorf("member %s was not invited", member)
-		}
-	}
-	return code, nil
+	return "", fmt.Errorf("member %s was not invited", p.Name)
 }
 
 // Invite makes codes for the members of an organization and of those below it.

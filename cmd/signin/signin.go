@@ -31,7 +31,8 @@ type Person struct {
 	// member the member's id.
 	Name string
 	// Organization is the id of the office, or of the community a resident lives
-	// in; empty = everywhere, for administrators. Of a member it does not matter.
+	// in; empty = everywhere, for administrators. Of a member who is not below the
+	// desk's Top, the home organization.
 	Organization string
 }
 
@@ -173,7 +174,7 @@ func (d *Desk) address() string {
 func (d *Desk) enter(ctx context.Context, p Person) (answer, error) {
 	switch p.Role {
 	case typev1.Role_ROLE_MEMBER:
-		return d.enterMember(ctx, p.Name)
+		return d.enterMember(ctx, p)
 	case typev1.Role_ROLE_RESIDENT:
 		return d.enterResident(ctx, p)
 	}
@@ -209,8 +210,8 @@ func phoneOf(name string) string {
 }
 
 // enterMember takes the member's code, or has all members invited who were not.
-func (d *Desk) enterMember(ctx context.Context, id string) (got answer, err error) {
-	code, err := d.codeOf(ctx, id)
+func (d *Desk) enterMember(ctx context.Context, p Person) (got answer, err error) {
+	code, err := d.codeOf(ctx, p)
 	if err != nil {
 		return got, err
 	}

@@ -41,6 +41,8 @@ type Deps struct {
 	Mailer Mailer
 	// Texter sends one-time codes to phones; nil = nobody enters by phone.
 	Texter Texter
+	// Provider is asked who somebody is; nil = nobody signs in through one.
+	Provider Provider
 	// OwnNetwork lets webhooks point into the own network, without TLS:
 	// development and tests.
 	OwnNetwork bool
@@ -69,7 +71,8 @@ type Service struct {
 	accountTables
 	sessionTables
 	entryTables
-	texter Texter
+	texter   Texter
+	provider Provider
 }
 
 // New makes the service over its store.
@@ -83,7 +86,7 @@ func New(d Deps) (*Service, error) {
 		policyTables: newPolicyTables(), inboxTables: newInboxTables(),
 		campaignTables: newCampaignTables(), accountTables: newAccountTables(),
 		sessionTables: newSessionTables(), passwords: password.NewHasher(),
-		entryTables: newEntryTables(), texter: d.Texter,
+		entryTables: newEntryTables(), texter: d.Texter, provider: d.Provider,
 		mailer: d.Mailer, outside: outside{own: d.OwnNetwork}, http: webhookClient(outside{own: d.OwnNetwork}),
 	}, nil
 }
@@ -150,5 +153,5 @@ func Charts() []rule.Chart {
 func (s *Service) Tables() []table.Checker {
 	return []table.Checker{s.organizations, s.members, s.reportIns, s.imports, s.slices, s.figures, s.policies, s.policyVersions,
 		s.messages, s.contacts, s.webhooks, s.deliveries, s.templates, s.waiting, s.rounds, s.campaigns, s.exclusions, s.places, s.days,
-		s.accounts, s.administrators, s.firstLinks, s.sessions, s.throttles, s.signingKeys, s.phoneCodes}
+		s.accounts, s.administrators, s.firstLinks, s.sessions, s.throttles, s.signingKeys, s.phoneCodes, s.providerStates}
 }

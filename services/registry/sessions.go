@@ -191,7 +191,7 @@ func (s sessions) GetMe(ctx context.Context, _ *pb.GetMeRequest) (*pb.GetMeRespo
 		roles, err := s.rolesOf(r, account.Value)
 		reply = &pb.GetMeResponse{
 			Person: a.GetPerson(), DisplayName: name, Grants: roles, Acting: acting(roles, row.Value), SecondFactor: hasFactor(account.Value),
-			MustChangePassword: a.GetMustChangePassword(), MustSetSecondFactor: mustSetFactor(account.Value), Method: row.Value.GetMethod(),
+			MustChangePassword: mustChange(row.Value, account.Value), MustSetSecondFactor: mustSetFactor(account.Value), Method: row.Value.GetMethod(),
 		}
 		return err
 	})

@@ -152,7 +152,7 @@ func (s *Service) answer(tx *store.Tx, row *pb.SessionRow, account *pb.AccountRo
 		return nil, err
 	}
 	caller := access.Caller{
-		Person: row.GetPerson(), Account: row.GetAccountId(), Session: row.GetId(), Strong: row.GetSecondFactorShown(), Limit: limitOf(account),
+		Person: row.GetPerson(), Account: row.GetAccountId(), Session: row.GetId(), Strong: row.GetSecondFactorShown(), Limit: limitOf(row, account),
 	}
 	for i, g := range roles {
 		caller.Grants = append(caller.Grants, access.Grant{Role: g.GetRole(), Path: scope.Path(g.GetOrganizationPath())})
@@ -175,15 +175,21 @@ func (s *Service) answer(tx *store.Tx, row *pb.SessionRow, account *pb.AccountRo
 	return &pb.Session{
 		Id: row.GetId(), AccessToken: token, AccessExpiresAt: timestamppb.New(claims.Expires.Time),
 		IdleUntil: timestamppb.New(lifeOf(row).IdleUntil()), EndsAt: row.GetEndsAt(),
-		MustChangePassword:  account.GetAccount().GetMustChangePassword(),
+		MustChangePassword:  mustChange(row, account),
 		MustSetSecondFactor: mustSetFactor(account), Acting: acting(roles, row),
 	}, nil
 }
 
-// limitOf answers what the sessions of an account may do only.
-func limitOf(account *pb.AccountRow) access.Limit {
+// mustChange says that a session may only change its password: it began with one
+// that an administrator knows. Who came through the provider used none.
+func mustChange(row *pb.SessionRow, account *pb.AccountRow) bool {
+	return account.GetAccount().GetMustChangePassword() && row.GetMethod() != pb.SignInMethod_SIGN_IN_METHOD_PROVIDER
+}
+
+// limitOf answers what a session of an account may do only.
+func limitOf(row *pb.SessionRow, account *pb.AccountRow) access.Limit {
 	switch {
-	case account.GetAccount().GetMustChangePassword():
+	case mustChange(row, account):
 		return access.LimitPassword
 	case mustSetFactor(account):
 		return access.LimitFactor

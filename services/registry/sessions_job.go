@@ -41,7 +41,8 @@ func (s *Service) keepSessions(ctx context.Context) error {
 }
 
 // sweepSessions takes away sessions a day after their longest end, failures that
-// are forgiven, and phones a day after their last code.
+// are forgiven, phones a day after their last code, and sign-ins at the provider
+// that nobody came back from.
 func (s *Service) sweepSessions(ctx context.Context) error {
 	for {
 		n := 0
@@ -61,7 +62,13 @@ func (s *Service) sweepSessions(ctx context.Context) error {
 			p, err := sweepSome(tx, s.phoneCodes, byTime, func(r *pb.PhoneCodeRow) bool {
 				return tx.Wall().After(r.GetSentAt().AsTime().Add(session.PhoneDay))
 			})
-			n = max(n, m, p)
+			if err != nil {
+				return err
+			}
+			q, err := sweepSome(tx, s.providerStates, byTime, func(r *pb.ProviderStateRow) bool {
+				return tx.Wall().After(r.GetBeganAt().AsTime().Add(session.ProviderHolds))
+			})
+			n = max(n, m, p, q)
 			return err
 		})
 		if err != nil {

@@ -11,10 +11,14 @@ import (
 const (
 	numberPhoneCode       uint16 = 396 // keyed hash of the phone
 	numberPhoneCodeByTime uint16 = 397 // when the last code was sent
+
+	numberProviderState       uint16 = 398 // keyed hash of the state
+	numberProviderStateByTime uint16 = 399 // when it began
 )
 
 type entryTables struct {
-	phoneCodes *table.Table[*pb.PhoneCodeRow]
+	phoneCodes     *table.Table[*pb.PhoneCodeRow]
+	providerStates *table.Table[*pb.ProviderStateRow]
 }
 
 func newEntryTables() entryTables {
@@ -25,6 +29,15 @@ func newEntryTables() entryTables {
 			Indexes: []table.Index[*pb.PhoneCodeRow]{
 				{Number: numberPhoneCodeByTime, Name: byTime, Keys: func(r *pb.PhoneCodeRow) []key.Key {
 					return []key.Key{key.Key(nil).Time(r.GetSentAt().AsTime())}
+				}},
+			},
+		}),
+		providerStates: table.New(table.Spec[*pb.ProviderStateRow]{
+			Number: numberProviderState, Name: "provider_state",
+			Key: func(r *pb.ProviderStateRow) key.Key { return hashKey(r.GetHash()) },
+			Indexes: []table.Index[*pb.ProviderStateRow]{
+				{Number: numberProviderStateByTime, Name: byTime, Keys: func(r *pb.ProviderStateRow) []key.Key {
+					return []key.Key{key.Key(nil).Time(r.GetBeganAt().AsTime())}
 				}},
 			},
 		}),

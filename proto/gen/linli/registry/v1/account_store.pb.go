@@ -596,8 +596,10 @@ type ProviderStateRow struct {
 	SealedVerifier []byte                 `protobuf:"bytes,2,opt,name=sealed_verifier,json=sealedVerifier,proto3" json:"sealed_verifier,omitempty"`
 	RedirectUri    string                 `protobuf:"bytes,3,opt,name=redirect_uri,json=redirectUri,proto3" json:"redirect_uri,omitempty"`
 	BeganAt        *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=began_at,json=beganAt,proto3" json:"began_at,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Keyed hash of the state; it is the row's key.
+	Hash          []byte `protobuf:"bytes,5,opt,name=hash,proto3" json:"hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ProviderStateRow) Reset() {
@@ -654,6 +656,13 @@ func (x *ProviderStateRow) GetRedirectUri() string {
 func (x *ProviderStateRow) GetBeganAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.BeganAt
+	}
+	return nil
+}
+
+func (x *ProviderStateRow) GetHash() []byte {
+	if x != nil {
+		return x.Hash
 	}
 	return nil
 }
@@ -828,12 +837,13 @@ const file_linli_registry_v1_account_store_proto_rawDesc = "" +
 	"\x05tries\x18\x03 \x01(\rR\x05tries\x12\x1d\n" +
 	"\n" +
 	"phone_hash\x18\x04 \x01(\fR\tphoneHash\x12.\n" +
-	"\x04sent\x18\x05 \x03(\v2\x1a.google.protobuf.TimestampR\x04sent\"\xab\x01\n" +
+	"\x04sent\x18\x05 \x03(\v2\x1a.google.protobuf.TimestampR\x04sent\"\xbf\x01\n" +
 	"\x10ProviderStateRow\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\tR\x05nonce\x12'\n" +
 	"\x0fsealed_verifier\x18\x02 \x01(\fR\x0esealedVerifier\x12!\n" +
 	"\fredirect_uri\x18\x03 \x01(\tR\vredirectUri\x125\n" +
-	"\bbegan_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\abeganAt\"`\n" +
+	"\bbegan_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\abeganAt\x12\x12\n" +
+	"\x04hash\x18\x05 \x01(\fR\x04hash\"`\n" +
 	"\fFirstLinkRow\x12\x1b\n" +
 	"\tcode_hash\x18\x01 \x01(\fR\bcodeHash\x123\n" +
 	"\amade_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x06madeAt\"4\n" +

@@ -64,10 +64,14 @@ type SessionServiceClient interface {
 	// the code still holds.
 	EnterWithPhone(ctx context.Context, in *EnterWithPhoneRequest, opts ...grpc.CallOption) (*EnterWithPhoneResponse, error)
 	// BeginProvider answers where the browser goes to sign in at the identity
-	// provider (OpenID Connect, code with PKCE). Everybody. NO_PROVIDER.
+	// provider (OpenID Connect, code with PKCE). Everybody. NO_PROVIDER,
+	// UNKNOWN_REDIRECT, PROVIDER_AWAY. The page keeps `state` for itself, and goes on
+	// only with a browser that comes back with the same one.
 	BeginProvider(ctx context.Context, in *BeginProviderRequest, opts ...grpc.CallOption) (*BeginProviderResponse, error)
 	// EnterWithProvider begins a session with what the provider sent the browser
-	// back with. Everybody. NOT_SIGNED_IN.
+	// back with, once and within ten minutes. Everybody who has an account that
+	// names the provider's issuer and subject. NOT_SIGNED_IN, SLOW_DOWN, NO_PROVIDER,
+	// PROVIDER_AWAY.
 	EnterWithProvider(ctx context.Context, in *EnterWithProviderRequest, opts ...grpc.CallOption) (*EnterWithProviderResponse, error)
 	// Refresh answers a new access token and a new refresh token. Everybody with
 	// a refresh token. One that was used before ends the session: somebody has a
@@ -294,10 +298,14 @@ type SessionServiceServer interface {
 	// the code still holds.
 	EnterWithPhone(context.Context, *EnterWithPhoneRequest) (*EnterWithPhoneResponse, error)
 	// BeginProvider answers where the browser goes to sign in at the identity
-	// provider (OpenID Connect, code with PKCE). Everybody. NO_PROVIDER.
+	// provider (OpenID Connect, code with PKCE). Everybody. NO_PROVIDER,
+	// UNKNOWN_REDIRECT, PROVIDER_AWAY. The page keeps `state` for itself, and goes on
+	// only with a browser that comes back with the same one.
 	BeginProvider(context.Context, *BeginProviderRequest) (*BeginProviderResponse, error)
 	// EnterWithProvider begins a session with what the provider sent the browser
-	// back with. Everybody. NOT_SIGNED_IN.
+	// back with, once and within ten minutes. Everybody who has an account that
+	// names the provider's issuer and subject. NOT_SIGNED_IN, SLOW_DOWN, NO_PROVIDER,
+	// PROVIDER_AWAY.
 	EnterWithProvider(context.Context, *EnterWithProviderRequest) (*EnterWithProviderResponse, error)
 	// Refresh answers a new access token and a new refresh token. Everybody with
 	// a refresh token. One that was used before ends the session: somebody has a
