@@ -42,7 +42,9 @@ type Config struct {
 	// Limits of what is taken on at once, zero for the defaults; what is refused
 	// is counted in Meter, if there is one.
 	Limits admit.Limits
-	Meter  prometheus.Registerer
+	// Knock is the process's, nil for none.
+	Knock *admit.Knock
+	Meter prometheus.Registerer
 	// Callers limits how often one of them may call; nil = as often as it likes.
 	Callers *admit.Callers
 	// Proxies are the networks of those whose X-Forwarded-For and
@@ -85,7 +87,7 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, problem{Status: http.StatusNotFound, Reason: "METHOD_CLOSED"})
 	})
-	within := sameSite(&perAddress{c.Callers, c.Wall, newAdmission(c.Limits, c.Wall, c.Meter, compressed(mux))})
+	within := sameSite(&perAddress{c.Callers, c.Wall, newAdmission(c, compressed(mux))})
 	return hardened(&recognized{proxies: c.Proxies, log: c.Log, next: within}), nil
 }
 

@@ -179,7 +179,7 @@ func (h *House) buildDoor(context.Context) error {
 	var err error
 	h.server, err = rpc.NewServer(rpc.Config{
 		Services: all, Authenticator: h.authenticator, Log: h.config.Log, Metrics: h.metrics,
-		Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev, Gates: h.gates(), Callers: h.callers,
+		Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev, Gates: h.gates, Callers: h.callers,
 		TLS: h.doorTLS(), Parts: h.config.Role != Whole,
 	})
 	if err != nil {
