@@ -54,8 +54,7 @@ func newAdmission(c Config, next http.Handler) *admission {
 }
 
 // classOf answers which gate a request goes through; none for what costs
-// nothing. It looks at what a caller cannot hide: limits per caller belong here
-// too, once there are accounts.
+// nothing. It looks at what a caller cannot hide; limits per caller: limits.go.
 func classOf(r *http.Request) admit.Class {
 	path, ok := strings.CutPrefix(r.URL.Path, "/v1/")
 	switch {

@@ -14,26 +14,40 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/admit"
+	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/rpc"
 )
 
 // perAddress refuses an address that calls too often, before anything else is
 // looked at. Health is asked by the operator.
-func perAddress(limits *admit.Callers, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/healthz" && r.URL.Path != "/metrics" {
-			if wait := limits.Address(callerOf(r.Context()).limitedBy); wait > 0 {
-				refuseCaller(w, r, wait)
-				return
-			}
-		}
-		next.ServeHTTP(w, r)
-	})
+type perAddress struct {
+	limits *admit.Callers
+	wall   clock.Clock
+	next   http.Handler
 }
 
-// refuseCaller answers 429. What is left of a body would have to be waited for.
+func (h *perAddress) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/healthz" && r.URL.Path != "/metrics" {
+		if wait := h.limits.Address(callerOf(r.Context()).limitedBy); wait > 0 {
+			if r.ContentLength > 0 {
+				// Fails only where there is no connection, in a test.
+				_ = http.NewResponseController(w).SetReadDeadline(h.wall.Now().Add(refusedPatience))
+			}
+			refuseCaller(w, r, wait)
+			return
+		}
+	}
+	h.next.ServeHTTP(w, r)
+}
+
+// smallBody is what the server reads to its end by itself, so that the connection
+// can go on.
+const smallBody = 64 << 10
+
+// refuseCaller answers 429. A body that would have to be waited for closes the
+// connection.
 func refuseCaller(w http.ResponseWriter, r *http.Request, wait time.Duration) {
-	if r.ContentLength != 0 {
+	if r.ContentLength < 0 || r.ContentLength > smallBody {
 		w.Header().Set("Connection", "close")
 	}
 	writeProblem(w, r, problem{Status: http.StatusTooManyRequests, Reason: "TOO_MANY_CALLS",

@@ -18,7 +18,7 @@ import (
 func TestPages_AndTheirHeaders(t *testing.T) {
 	f := newFixture(t)
 	for path, want := range map[string]string{
-		"/": "邻里", "/docs/": "docs.js", "/docs/docs.js": "writeToken", "/docs/docs.css": ":root", "/first": "/docs/first.js", "/docs/first.js": "claimFirst", "/metrics": "metrics", "/healthz": "ok",
+		"/": "邻里", "/docs/": "docs.js", "/docs/docs.js": "signIn", "/docs/docs.css": ":root", "/first": "/docs/first.js", "/docs/first.js": "claimFirst", "/metrics": "metrics", "/healthz": "ok",
 		"/openapi.json": "/v1/organizations/{id}/rosters:import",
 	} {
 		got := f.do(t, "GET", path, "")

@@ -78,20 +78,20 @@ func (r Role) steps() []step {
 	case Whole:
 		return []step{
 			(*House).findPorts, (*House).openFolder, (*House).openStores, (*House).startBroker, (*House).buildServices, (*House).migrate, (*House).firstLink, (*House).openWatch,
-			(*House).limitCallers, (*House).buildGates, (*House).openTokens, (*House).buildDoor, (*House).buildGateway, (*House).startDelivery, (*House).listen,
+			(*House).buildGates, (*House).limitCallers, (*House).openTokens, (*House).buildDoor, (*House).buildGateway, (*House).startDelivery, (*House).listen,
 		}
 	case Broker:
 		return []step{(*House).findPorts, (*House).openFolder, (*House).startBroker, (*House).buildHealth, (*House).listen}
 	case Gateway:
 		return []step{
 			(*House).findPorts, (*House).openFolder, (*House).connectBroker, (*House).dialPeers, (*House).openWatch,
-			(*House).limitCallers, (*House).buildGates, (*House).openTokens, (*House).buildDoor, (*House).buildGateway, (*House).keepClocks, (*House).listen,
+			(*House).buildGates, (*House).limitCallers, (*House).openTokens, (*House).buildDoor, (*House).buildGateway, (*House).keepClocks, (*House).listen,
 		}
 	}
 	return []step{
 		(*House).findPorts, (*House).openFolder, (*House).openStores, (*House).connectBroker, (*House).dialPeers,
-		(*House).buildServices, (*House).migrate, (*House).firstLink, (*House).limitCallers, (*House).buildGates, (*House).openTokens,
-		(*House).buildDoor, (*House).buildHealth, (*House).startDelivery, (*House).listen,
+		(*House).buildServices, (*House).migrate, (*House).firstLink, (*House).buildGates, (*House).limitCallers, (*House).openTokens, (*House).buildDoor,
+		(*House).buildHealth, (*House).startDelivery, (*House).listen,
 	}
 }
 

@@ -127,3 +127,18 @@ func (s *shape) registryAway(session entered) {
 	s.start(house.Registry)
 	s.until("with keys again", http.StatusForbidden, func() answer { return s.call("GET", way, session.access, "") })
 }
+
+// TestStart_TakesNoTokenOfTests: without what a test sets, with --dev as without,
+// only the registry's tokens are any good.
+func TestStart_TakesNoTokenOfTests(t *testing.T) {
+	s := newShape(t, house.Whole)
+	c := s.config[house.Whole]
+	c.Authenticator = nil
+	s.config[house.Whole] = c
+	s.start(house.Whole)
+	written := "dev.eyJwZXJzb24iOiJhbm5hIiwiZ3JhbnRzIjpbeyJyb2xlIjoic3lzdGVtX2FkbWluIiwib3JnYW5pemF0aW9uIjoiLyJ9XX0"
+	for what, token := range map[string]string{"a test's": admin(), "one that anybody writes": written} {
+		s.want(what, s.call("GET", "/v1/organizations", token, ""), http.StatusUnauthorized, "UNAUTHENTICATED")
+	}
+	s.want("the clock of --dev", s.call("GET", "/v1/dev/clock", "", ""), http.StatusOK, `"movable":true`)
+}

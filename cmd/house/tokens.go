@@ -48,9 +48,6 @@ func (h *House) openTokens(ctx context.Context) error {
 		return err
 	}
 	h.authenticator = verifier
-	if h.config.Dev {
-		h.authenticator = either{access.DevAuthenticator(), verifier}
-	}
 	if h.config.Authenticator != nil {
 		h.authenticator = either{h.config.Authenticator, h.authenticator}
 	}

@@ -13,16 +13,13 @@ import (
 	"github.com/spf13/cobra"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/ops/v1"
-	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/cmd/house"
-	"github.com/linli-project/linli/pkg/access"
 )
 
 type backupFlags struct {
 	to, recipients, data string
 	grpc                 []string
-	dev                  bool
 }
 
 func backupCommand() *cobra.Command {
@@ -40,7 +37,6 @@ func backupCommand() *cobra.Command {
 	c.Flags().StringVar(&f.recipients, "recipients", "", "file of the public keys of those who may restore")
 	c.Flags().StringArrayVar(&f.grpc, "grpc", []string{"127.0.0.1:9090"}, "address of a process; once for each process")
 	c.Flags().StringVar(&f.data, "data", "", "data folder that no server uses, in the place of --grpc")
-	c.Flags().BoolVar(&f.dev, "dev", false, "the server was started with --dev: write a token for it")
 	c.MarkFlagsMutuallyExclusive("grpc", "data")
 	c.AddCommand(backupKeyCommand())
 	return c
@@ -56,10 +52,8 @@ func runBackup(c *cobra.Command, f backupFlags) error {
 	switch {
 	case f.data != "":
 		config.GRPC, config.Token = nil, ""
-	case f.dev:
-		config.Token = access.DevToken("backup", access.Grant{Role: typev1.Role_ROLE_SYSTEM_ADMIN, Path: "/"})
 	case config.Token == "":
-		return errors.New("no token: LINLI_TOKEN holds that of a system administrator, or --dev writes one")
+		return errors.New("no token: LINLI_TOKEN holds the access token of a system administrator who is signed in")
 	}
 	r, err := house.Backup(c.Context(), config)
 	if err != nil {

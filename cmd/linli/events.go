@@ -88,8 +88,7 @@ type eventsServer struct {
 func newEventsClient(f eventsFlags) (*eventsClient, error) {
 	c := &eventsClient{flags: f, token: os.Getenv("LINLI_TOKEN")}
 	if c.token == "" {
-		return nil, errors.New("LINLI_TOKEN holds no token; with a server started with --dev: " +
-			"export LINLI_TOKEN=$(linli token --person me --grant system_admin=/)")
+		return nil, errors.New("LINLI_TOKEN holds no token: it wants the access token of a system administrator who is signed in")
 	}
 	secured, err := operatorFiles().DialOption()
 	if err != nil {

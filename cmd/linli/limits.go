@@ -21,7 +21,7 @@ func limitsFlag(c *cobra.Command, into *string) {
 func callerLimitsFlag(c *cobra.Command, into *string) {
 	c.Flags().StringVar(into, "caller-limits", os.Getenv("LINLI_CALLER_LIMITS"),
 		"how often one caller may call, a second in the long run / at once, where it is not to be the default: "+
-			"person=50/500,costly=0.2/20,address=200/2000,sign-in=1/100,guess=0.1/50,loopback=no (LINLI_CALLER_LIMITS)")
+			"person=50/500,costly=0.2/20,address=200/2000,sign-in=5/300,guess=0.2/100,loopback=no (LINLI_CALLER_LIMITS)")
 }
 
 func parseCallerLimits(text string) (admit.CallerLimits, error) {

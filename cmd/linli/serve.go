@@ -71,7 +71,7 @@ func serveAs(role house.Role, name, short string) *cobra.Command {
 		f.peers[peer] = new(string)
 		from(f.peers[peer], peer, placesOf(house.Role(peer)).grpc, "where the "+peer+" answers gRPC")
 	}
-	c.Flags().BoolVar(&f.dev, "dev", false, "development: tokens that anybody can write, loopback only")
+	c.Flags().BoolVar(&f.dev, "dev", false, "development: the clock, reflection, codes for phones in the log; loopback only")
 	c.Flags().StringVar(&f.clock, "clock", "", "with --dev, where the civil clock of a new folder begins (2013-01-01)")
 	limitsFlag(c, &f.limits)
 	if role != house.Broker {
@@ -251,7 +251,7 @@ func printPlaces(out io.Writer, c house.Config, h *house.House) {
 		printFirst(out, c, base, code)
 	}
 	if c.Dev {
-		fmt.Fprintln(out, "\nStarted with --dev: development tokens are taken, so it listens on loopback only.")
+		fmt.Fprintln(out, "\nStarted with --dev: the clock can be moved and codes for phones stand in the log, so it listens on loopback only.")
 	}
 	fmt.Fprintln(out, "Ctrl-C stops it.")
 }

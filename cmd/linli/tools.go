@@ -2,19 +2,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/linli-project/linli/cmd/house"
-	"github.com/linli-project/linli/pkg/access"
-	"github.com/linli-project/linli/pkg/scope"
 )
 
 func fsckCommand() *cobra.Command {
@@ -64,43 +60,4 @@ func printReports(out io.Writer, reports []house.ServiceReport, all bool) error 
 		return fmt.Errorf("%d problems found", problems)
 	}
 	return nil
-}
-
-func tokenCommand() *cobra.Command {
-	var person string
-	var grants []string
-	c := &cobra.Command{
-		Use: "token", Short: "write a development token, for a server started with --dev", Args: cobra.NoArgs,
-		Example: "  linli token --person xiong --grant committee_staff=/430100/430101/430101002/430101002001/",
-		RunE: func(c *cobra.Command, _ []string) error {
-			var all []access.Grant
-			for _, text := range grants {
-				g, err := grantOf(text)
-				if err != nil {
-					return err
-				}
-				all = append(all, g)
-			}
-			if person == "" {
-				return errors.New("--person: who is it for?")
-			}
-			fmt.Fprintln(c.OutOrStdout(), access.DevToken(person, all...))
-			return nil
-		},
-	}
-	c.Flags().StringVar(&person, "person", "", "person of the token; for a member the member's id")
-	c.Flags().StringArrayVar(&grants, "grant", nil, "role=organization path, as often as needed")
-	return c
-}
-
-func grantOf(text string) (access.Grant, error) {
-	name, path, _ := strings.Cut(text, "=")
-	role, ok := access.RoleOf(name)
-	if !ok {
-		return access.Grant{}, fmt.Errorf("--grant %s: %q is no role", text, name)
-	}
-	if !scope.Path(path).Valid() {
-		return access.Grant{}, fmt.Errorf("--grant %s: an organization path begins and ends with a slash", text)
-	}
-	return access.Grant{Role: role, Path: scope.Path(path)}, nil
 }

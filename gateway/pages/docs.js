@@ -1,8 +1,6 @@
 // The API page: lists what /openapi.json describes, and lets one try it.
 "use strict";
 
-const roles = ["system_admin", "city_officer", "district_officer", "street_officer", "committee_staff",
-  "community_party_staff", "group_secretary", "workplace_officer", "reviewer", "member", "resident", "provider"];
 const byId = (id) => document.getElementById(id);
 
 function el(tag, attributes = {}, ...children) {
@@ -12,13 +10,17 @@ function el(tag, attributes = {}, ...children) {
   return e;
 }
 
-function writeToken() {
-  const text = JSON.stringify({
-    person: byId("person").value,
-    grants: [{ role: byId("role").value, organization: byId("organization").value }],
+// signIn begins a session and puts its token into the field; it holds for ten
+// minutes.
+async function signIn() {
+  const reply = await fetch("/v1/sessions:signIn", {
+    method: "POST", headers: { "Content-Type": "application/json", "Idempotency-Key": crypto.randomUUID() },
+    body: JSON.stringify({ login: byId("login").value, password: byId("password").value, secondFactor: byId("factor").value }),
   });
-  const base64 = btoa(String.fromCharCode(...new TextEncoder().encode(text)));
-  byId("token").value = "dev." + base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  const got = await reply.json();
+  byId("password").value = byId("factor").value = "";
+  byId("signed").textContent = reply.ok ? "" : got.detail;
+  if (reply.ok) byId("token").value = got.accessToken;
 }
 
 // sample makes a message that shows the fields of a schema; those that only
@@ -98,8 +100,7 @@ function show(doc) {
   });
 }
 
-byId("role").append(...roles.map((r) => el("option", {}, r)));
-byId("make").addEventListener("click", writeToken);
+byId("sign-in").addEventListener("click", signIn);
 byId("find").addEventListener("input", () => {
   const words = byId("find").value.toLowerCase();
   document.querySelectorAll("main section > details").forEach((d) => { d.hidden = !d.dataset.words.includes(words); });

@@ -33,60 +33,56 @@ func (s *source) Keys(ctx context.Context) ([]access.PublicKey, error) {
 }
 
 func TestKeys_RotatedWithoutAnybodySignedOut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		old, next := seeded(1), seeded(2)
-		s := &source{keys: []access.PublicKey{{ID: "k1", Key: public(old)}}}
-		wall := clock.Wall()
-		v := verifier(t, s, access.NewEnded(wall, 8), wall)
-		first, err := access.Sign(access.NewClaims(staff(), "a", wall.Now()), "k1", old)
-		if err != nil {
-			t.Fatal(err)
+	old, next := seeded(1), seeded(2)
+	s := &source{keys: []access.PublicKey{{ID: "k1", Key: public(old)}}}
+	wall := &moved{time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)}
+	v := verifier(t, s, access.NewEnded(wall, 8), wall)
+	first, err := access.Sign(access.NewClaims(staff(), "a", wall.Now()), "k1", old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	take := func(what, token, want string) {
+		t.Helper()
+		if _, err := v.Authenticate(t.Context(), token); reason(err) != want || err != nil && want == "" {
+			t.Errorf("%s: %v", what, err)
 		}
-		take := func(what, token, want string) {
-			t.Helper()
-			if _, err := v.Authenticate(t.Context(), token); reason(err) != want || err != nil && want == "" {
-				t.Errorf("%s: %v", what, err)
-			}
-		}
-		take("the first", first, "")
-		time.Sleep(10 * time.Second)
-		s.keys = append(s.keys, access.PublicKey{ID: "k2", Key: public(next)})
-		second, err := access.Sign(access.NewClaims(staff(), "b", wall.Now()), "k2", next)
-		if err != nil {
-			t.Fatal(err)
-		}
-		take("of the new key", second, "")
-		take("of the old key, all the while", first, "")
-		if n := s.asked.Load(); n != 2 {
-			t.Errorf("asked %d times", n)
-		}
-		// The old key is withdrawn: its tokens go as soon as the keys are asked for.
-		s.keys = s.keys[1:]
-		time.Sleep(2 * time.Minute)
-		third, err := access.Sign(access.NewClaims(staff(), "c", wall.Now()), "k1", old)
-		if err != nil {
-			t.Fatal(err)
-		}
-		take("of the withdrawn key", third, "UNAUTHENTICATED")
-	})
+	}
+	take("the first", first, "")
+	wall.forward(10 * time.Second)
+	s.keys = append(s.keys, access.PublicKey{ID: "k2", Key: public(next)})
+	second, err := access.Sign(access.NewClaims(staff(), "b", wall.Now()), "k2", next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	take("of the new key", second, "")
+	take("of the old key, all the while", first, "")
+	if n := s.asked.Load(); n != 2 {
+		t.Errorf("asked %d times", n)
+	}
+	// The old key is withdrawn: its tokens go as soon as the keys are asked for.
+	s.keys = s.keys[1:]
+	wall.forward(2 * time.Minute)
+	third, err := access.Sign(access.NewClaims(staff(), "c", wall.Now()), "k1", old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	take("of the withdrawn key", third, "UNAUTHENTICATED")
 }
 
 func TestKeys_ForgedIdsDoNotFloodTheSource(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &source{keys: []access.PublicKey{{ID: "k1", Key: public(seeded(1))}}}
-		wall := clock.Wall()
-		v := verifier(t, s, access.NewEnded(wall, 8), wall)
-		for range 1000 {
-			forged := raw(seeded(9), `{"alg":"EdDSA","typ":"at+jwt","kid":"unknown"}`, encode(t, access.NewClaims(staff(), "a", wall.Now())))
-			if _, err := v.Authenticate(t.Context(), forged); reason(err) != "UNAUTHENTICATED" {
-				t.Fatal(err)
-			}
-			time.Sleep(10 * time.Millisecond)
+	s := &source{keys: []access.PublicKey{{ID: "k1", Key: public(seeded(1))}}}
+	wall := &moved{time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)}
+	v := verifier(t, s, access.NewEnded(wall, 8), wall)
+	for range 1000 {
+		forged := raw(seeded(9), `{"alg":"EdDSA","typ":"at+jwt","kid":"unknown"}`, encode(t, access.NewClaims(staff(), "a", wall.Now())))
+		if _, err := v.Authenticate(t.Context(), forged); reason(err) != "UNAUTHENTICATED" {
+			t.Fatal(err)
 		}
-		if n := s.asked.Load(); n < 2 || n > 3 { // ten seconds, one question in five
-			t.Errorf("asked %d times", n)
-		}
-	})
+		wall.forward(10 * time.Millisecond)
+	}
+	if n := s.asked.Load(); n < 2 || n > 3 { // ten seconds, one question in five
+		t.Errorf("asked %d times", n)
+	}
 }
 
 func TestKeys_AskersShareOneQuestion(t *testing.T) {
@@ -114,40 +110,38 @@ func TestKeys_AskersShareOneQuestion(t *testing.T) {
 }
 
 func TestKeys_WhileTheSourceIsAwayKnownOnesStayGood(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &source{err: errAway}
-		wall := clock.Wall()
-		v := verifier(t, s, access.NewEnded(wall, 8), wall)
-		sign := func(id string) string {
-			token, err := access.Sign(access.NewClaims(staff(), id, wall.Now()), "k1", seeded(1))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return token
-		}
-		token := sign("a")
-		for range 3 {
-			if _, err := v.Authenticate(t.Context(), token); !errors.Is(err, kv.ErrUnavailable) {
-				t.Fatalf("without keys: %v", err)
-			}
-		}
-		if n := s.asked.Load(); n != 1 {
-			t.Errorf("asked %d times", n)
-		}
-		time.Sleep(6 * time.Second)
-		s.err, s.keys = nil, []access.PublicKey{{ID: "k1", Key: public(seeded(1))}}
-		if _, err := v.Authenticate(t.Context(), token); err != nil {
+	s := &source{err: errAway}
+	wall := &moved{time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)}
+	v := verifier(t, s, access.NewEnded(wall, 8), wall)
+	sign := func(id string) string {
+		token, err := access.Sign(access.NewClaims(staff(), id, wall.Now()), "k1", seeded(1))
+		if err != nil {
 			t.Fatal(err)
 		}
-		s.err = errAway
-		time.Sleep(5 * time.Minute)
-		for _, still := range []string{token, sign("b")} {
-			if _, err := v.Authenticate(t.Context(), still); err != nil {
-				t.Errorf("while the source is away: %v", err)
-			}
+		return token
+	}
+	token := sign("a")
+	for range 3 {
+		if _, err := v.Authenticate(t.Context(), token); !errors.Is(err, kv.ErrUnavailable) {
+			t.Fatalf("without keys: %v", err)
 		}
-		s.err, s.keys = nil, nil
-	})
+	}
+	if n := s.asked.Load(); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+	wall.forward(6 * time.Second)
+	s.err, s.keys = nil, []access.PublicKey{{ID: "k1", Key: public(seeded(1))}}
+	if _, err := v.Authenticate(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	s.err = errAway
+	wall.forward(5 * time.Minute)
+	for _, still := range []string{token, sign("b")} {
+		if _, err := v.Authenticate(t.Context(), still); err != nil {
+			t.Errorf("while the source is away: %v", err)
+		}
+	}
+	s.err, s.keys = nil, nil
 }
 
 func TestEnded_ForgetsByItself(t *testing.T) {

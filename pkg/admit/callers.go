@@ -21,7 +21,7 @@ type CallerLimits struct {
 	// Address is what may come from one network, before it is known who calls.
 	Address Rate
 	// SignIn is how often a network may begin sessions or ask for codes. Each
-	// costs a slow hash or a message.
+	// costs a slow hash or a message. Going on with a session is not counted.
 	SignIn Rate
 	// Guess is how often what a network says where no account is asked for may be
 	// wrong. Who is right is not charged: a hall full of people behind one address
@@ -37,7 +37,7 @@ type CallerLimits struct {
 func DefaultCallerLimits() CallerLimits {
 	return CallerLimits{
 		Person: Rate{50, 500}, Costly: Rate{0.2, 20}, Address: Rate{200, 2000},
-		SignIn: Rate{1, 100}, Guess: Rate{0.1, 50},
+		SignIn: Rate{5, 300}, Guess: Rate{0.2, 100},
 	}
 }
 

@@ -42,7 +42,9 @@ type network struct {
 // origin is where a call came from.
 type origin struct {
 	// direct: nobody of linli stands between the caller and this door.
-	direct           bool
+	direct bool
+	// inner: a service asks another, for a call that was let in.
+	inner            bool
 	address, program string
 }
 
@@ -51,7 +53,7 @@ type origin struct {
 func (n network) originOf(ctx context.Context, info callInfo) origin {
 	md, _ := metadata.FromIncomingContext(ctx)
 	if !info.network {
-		return origin{address: header(md, HeaderAddress), program: clipped(header(md, HeaderProgram))}
+		return origin{address: header(md, HeaderAddress), program: clipped(header(md, HeaderProgram)), inner: header(md, headerInner) != ""}
 	}
 	o := origin{direct: true, address: peerAddress(ctx), program: clipped(header(md, headerUserAgent))}
 	if !n.parts {
@@ -62,7 +64,7 @@ func (n network) originOf(ctx context.Context, info callInfo) origin {
 			return o
 		}
 	}
-	o.direct = false
+	o.direct, o.inner = false, header(md, headerInner) != ""
 	if told := header(md, HeaderAddress); told != "" {
 		o.address, o.program = told, clipped(header(md, HeaderProgram))
 	}

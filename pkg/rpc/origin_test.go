@@ -364,6 +364,20 @@ func TestDoor_CallsOftenerThanItsLimits(t *testing.T) {
 	}); n != 3 {
 		t.Errorf("%d sign-ins", n)
 	}
+	// A service that asks another is not charged again, and saying so does not help
+	// a stranger.
+	if n, _ = taken(func() error {
+		_, err := registryv1.NewRegistryServiceClient(rpc.Inner(s.server.Conn())).GetMember(as(adminToken(), rpc.HeaderAddress, "203.0.113.5"), &registryv1.GetMemberRequest{Id: "m"})
+		return err
+	}); n != 10 {
+		t.Errorf("%d inner calls", n)
+	}
+	if n, _ = taken(func() error {
+		_, err := registryv1.NewRegistryServiceClient(rpc.Inner(conn)).GetMember(as(adminToken()), &registryv1.GetMemberRequest{Id: "m"})
+		return err
+	}); n != 0 {
+		t.Errorf("%d calls of a stranger who says that they are inner", n)
+	}
 	// Spoofed: it is the same address all the same.
 	now = now.Add(10 * time.Second)
 	if n, _ = taken(func() error {

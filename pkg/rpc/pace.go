@@ -30,7 +30,7 @@ func paced(limits *admit.Callers, table rules, n network) elementFunc {
 		if from.direct {
 			wait = AddressMay(limits, from.address, option)
 		}
-		if wait == 0 {
+		if wait == 0 && !from.inner {
 			wait = limits.Person(call.Person, from.address, option.GetCostly())
 		}
 		if wait > 0 {
@@ -46,11 +46,13 @@ func paced(limits *admit.Callers, table rules, n network) elementFunc {
 
 // NeedsNobody says whether a method asks for no account: what opens it is in the
 // request, and may be guessed.
-func NeedsNobody(a *typev1.Access) bool { return a.GetOpen() || a.GetAnonymous() }
+func NeedsNobody(a *typev1.Access) bool {
+	return (a.GetOpen() || a.GetAnonymous()) && !a.GetUnguessable()
+}
 
 // AddressMay charges a call of a method from an address, and answers 0 or how
 // long to wait. A method that needs nobody and changes something begins a
-// session, sends a code or takes a vote.
+// session or sends a code.
 func AddressMay(limits *admit.Callers, address string, a *typev1.Access) time.Duration {
 	if wait := limits.Address(address); wait > 0 {
 		return wait

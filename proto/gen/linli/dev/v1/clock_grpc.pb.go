@@ -30,15 +30,16 @@ const (
 //
 // Moves the civil clock of a development folder. Absent without --dev.
 type ClockServiceClient interface {
-	// GetClock answers where the civil clock stands. Anybody with a token.
+	// GetClock answers where the civil clock stands. Anybody.
 	GetClock(ctx context.Context, in *GetClockRequest, opts ...grpc.CallOption) (*GetClockResponse, error)
 	// AdvanceClock lets everything announced so far arrive, then moves the civil
-	// clock forward in every service. System administrator.
+	// clock forward in every service. Anybody: whoever reaches a server of --dev is
+	// on its machine.
 	// FAILED_PRECONDITION CLOCK_NOT_MOVABLE: the folder was made without --clock.
 	// INVALID_ARGUMENT CLOCK_BACKWARDS: before the present of the clock.
 	AdvanceClock(ctx context.Context, in *AdvanceClockRequest, opts ...grpc.CallOption) (*AdvanceClockResponse, error)
 	// Drain waits until every event committed so far has had its effects in all
-	// services. Anybody with a token.
+	// services. Anybody.
 	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*DrainResponse, error)
 }
 
@@ -86,15 +87,16 @@ func (c *clockServiceClient) Drain(ctx context.Context, in *DrainRequest, opts .
 //
 // Moves the civil clock of a development folder. Absent without --dev.
 type ClockServiceServer interface {
-	// GetClock answers where the civil clock stands. Anybody with a token.
+	// GetClock answers where the civil clock stands. Anybody.
 	GetClock(context.Context, *GetClockRequest) (*GetClockResponse, error)
 	// AdvanceClock lets everything announced so far arrive, then moves the civil
-	// clock forward in every service. System administrator.
+	// clock forward in every service. Anybody: whoever reaches a server of --dev is
+	// on its machine.
 	// FAILED_PRECONDITION CLOCK_NOT_MOVABLE: the folder was made without --clock.
 	// INVALID_ARGUMENT CLOCK_BACKWARDS: before the present of the clock.
 	AdvanceClock(context.Context, *AdvanceClockRequest) (*AdvanceClockResponse, error)
 	// Drain waits until every event committed so far has had its effects in all
-	// services. Anybody with a token.
+	// services. Anybody.
 	Drain(context.Context, *DrainRequest) (*DrainResponse, error)
 	mustEmbedUnimplementedClockServiceServer()
 }

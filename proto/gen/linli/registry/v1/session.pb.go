@@ -2003,15 +2003,15 @@ const file_linli_registry_v1_session_proto_rawDesc = "" +
 	"\x17SIGN_IN_METHOD_PASSWORD\x10\x01\x12\x17\n" +
 	"\x13SIGN_IN_METHOD_CODE\x10\x02\x12\x18\n" +
 	"\x14SIGN_IN_METHOD_PHONE\x10\x03\x12\x1b\n" +
-	"\x17SIGN_IN_METHOD_PROVIDER\x10\x042\xa9\x12\n" +
+	"\x17SIGN_IN_METHOD_PROVIDER\x10\x042\xad\x12\n" +
 	"\x0eSessionService\x12\x80\x01\n" +
 	"\x06SignIn\x12 .linli.registry.v1.SignInRequest\x1a!.linli.registry.v1.SignInResponse\"1\xea\xdb\x18\x06\x10\x04(\x018\x01\x82\xd3\xe4\x93\x02!:\x01*b\asession\"\x13/v1/sessions:signIn\x12\x94\x01\n" +
 	"\rEnterWithCode\x12'.linli.registry.v1.EnterWithCodeRequest\x1a(.linli.registry.v1.EnterWithCodeResponse\"0\xea\xdb\x18\x06\x10\x04(\x018\x01\x82\xd3\xe4\x93\x02 :\x01*b\asession\"\x12/v1/sessions:enter\x12\x8e\x01\n" +
 	"\rSendPhoneCode\x12'.linli.registry.v1.SendPhoneCodeRequest\x1a(.linli.registry.v1.SendPhoneCodeResponse\"*\xea\xdb\x18\x06\x10\x04(\x018\x01\x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/v1/sessions:sendCode\x12\x97\x01\n" +
 	"\x0eEnterWithPhone\x12(.linli.registry.v1.EnterWithPhoneRequest\x1a).linli.registry.v1.EnterWithPhoneResponse\"0\xea\xdb\x18\x06\x10\x04(\x018\x01\x82\xd3\xe4\x93\x02 :\x01*b\asession\"\x12/v1/sessions:phone\x12\x93\x01\n" +
 	"\rBeginProvider\x12'.linli.registry.v1.BeginProviderRequest\x1a(.linli.registry.v1.BeginProviderResponse\"/\xea\xdb\x18\x06\x10\x04(\x018\x01\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/v1/sessions:beginProvider\x12\xa3\x01\n" +
-	"\x11EnterWithProvider\x12+.linli.registry.v1.EnterWithProviderRequest\x1a,.linli.registry.v1.EnterWithProviderResponse\"3\xea\xdb\x18\x06\x10\x04(\x018\x01\x82\xd3\xe4\x93\x02#:\x01*b\asession\"\x15/v1/sessions:provider\x12\x84\x01\n" +
-	"\aRefresh\x12!.linli.registry.v1.RefreshRequest\x1a\".linli.registry.v1.RefreshResponse\"2\xea\xdb\x18\x06\x10\x04(\x018\x01\x82\xd3\xe4\x93\x02\":\x01*b\asession\"\x14/v1/sessions:refresh\x12\x8b\x01\n" +
+	"\x11EnterWithProvider\x12+.linli.registry.v1.EnterWithProviderRequest\x1a,.linli.registry.v1.EnterWithProviderResponse\"3\xea\xdb\x18\x06\x10\x04(\x018\x01\x82\xd3\xe4\x93\x02#:\x01*b\asession\"\x15/v1/sessions:provider\x12\x86\x01\n" +
+	"\aRefresh\x12!.linli.registry.v1.RefreshRequest\x1a\".linli.registry.v1.RefreshResponse\"4\xea\xdb\x18\b\x10\x04(\x018\x01`\x01\x82\xd3\xe4\x93\x02\":\x01*b\asession\"\x14/v1/sessions:refresh\x12\x8b\x01\n" +
 	"\aSignOut\x12!.linli.registry.v1.SignOutRequest\x1a\".linli.registry.v1.SignOutResponse\"9\xea\xdb\x18\x16\x10\x03(\x01J\bpasswordJ\x06factor\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/sessions:signOut\x12\x84\x01\n" +
 	"\x0eListMySessions\x12(.linli.registry.v1.ListMySessionsRequest\x1a).linli.registry.v1.ListMySessionsResponse\"\x1d\xea\xdb\x18\x02\x10\x03\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/me/sessions\x12\x86\x01\n" +
 	"\n" +
@@ -2021,9 +2021,9 @@ const file_linli_registry_v1_session_proto_rawDesc = "" +
 	"/v1/me:act\x12\xa2\x01\n" +
 	"\x0eChangePassword\x12(.linli.registry.v1.ChangePasswordRequest\x1a).linli.registry.v1.ChangePasswordResponse\";\xea\xdb\x18\x0e\x10\x03(\x01J\bpassword\x82\xd3\xe4\x93\x02#:\x01*b\asession\"\x15/v1/me:changePassword\x12\xa4\x01\n" +
 	"\x11BeginSecondFactor\x12+.linli.registry.v1.BeginSecondFactorRequest\x1a,.linli.registry.v1.BeginSecondFactorResponse\"4\xea\xdb\x18\f\x10\x03(\x01J\x06factor\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/v1/me/secondFactor:begin\x12\xac\x01\n" +
-	"\x13ConfirmSecondFactor\x12-.linli.registry.v1.ConfirmSecondFactorRequest\x1a..linli.registry.v1.ConfirmSecondFactorResponse\"6\xea\xdb\x18\f\x10\x03(\x01J\x06factor\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/v1/me/secondFactor:confirm\x12\x93\x01\n" +
-	"\aGetKeys\x12!.linli.registry.v1.GetKeysRequest\x1a\".linli.registry.v1.GetKeysResponse\"A\xea\xdb\x18-\x10\x048\x01R\agatewayR\brequestsR\bprojectsR\n" +
-	"evaluation\x82\xd3\xe4\x93\x02\n" +
+	"\x13ConfirmSecondFactor\x12-.linli.registry.v1.ConfirmSecondFactorRequest\x1a..linli.registry.v1.ConfirmSecondFactorResponse\"6\xea\xdb\x18\f\x10\x03(\x01J\x06factor\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/v1/me/secondFactor:confirm\x12\x95\x01\n" +
+	"\aGetKeys\x12!.linli.registry.v1.GetKeysRequest\x1a\".linli.registry.v1.GetKeysResponse\"C\xea\xdb\x18/\x10\x048\x01R\agatewayR\brequestsR\bprojectsR\n" +
+	"evaluation`\x01\x82\xd3\xe4\x93\x02\n" +
 	"\x12\b/v1/keysB\xd2\x01\n" +
 	"\x15com.linli.registry.v1B\fSessionProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/registry/v1;registryv1\xa2\x02\x03LRX\xaa\x02\x11Linli.Registry.V1\xca\x02\x11Linli\\Registry\\V1\xe2\x02\x1dLinli\\Registry\\V1\\GPBMetadata\xea\x02\x13Linli::Registry::V1b\x06proto3"
 

@@ -2391,9 +2391,9 @@ const file_linli_requests_v1_circle_proto_rawDesc = "" +
 	"\x11OWNER_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fOWNER_COMMUNITY\x10\x01\x12\x10\n" +
 	"\fOWNER_STREET\x10\x02\x12\x14\n" +
-	"\x10OWNER_DEPARTMENT\x10\x032\xe4\f\n" +
-	"\rCircleService\x12\x94\x01\n" +
-	"\aGetForm\x12!.linli.requests.v1.GetFormRequest\x1a\".linli.requests.v1.GetFormResponse\"B\xea\xdb\x18\x04\x10\x048\x01\x82\xd3\xe4\x93\x024b\x04form\x12,/v1/organizations/{community_id}/circle/form\x12\x9a\x01\n" +
+	"\x10OWNER_DEPARTMENT\x10\x032\xe6\f\n" +
+	"\rCircleService\x12\x96\x01\n" +
+	"\aGetForm\x12!.linli.requests.v1.GetFormRequest\x1a\".linli.requests.v1.GetFormResponse\"D\xea\xdb\x18\x06\x10\x048\x01`\x01\x82\xd3\xe4\x93\x024b\x04form\x12,/v1/organizations/{community_id}/circle/form\x12\x9a\x01\n" +
 	"\x0ePreviewRequest\x12(.linli.requests.v1.PreviewRequestRequest\x1a).linli.requests.v1.PreviewRequestResponse\"3\xea\xdb\x18\a\n" +
 	"\x03\n" +
 	"\t\x04\x10\x03\x82\xd3\xe4\x93\x02\":\x01*b\apreview\"\x14/v1/requests:preview\x12\xad\x01\n" +

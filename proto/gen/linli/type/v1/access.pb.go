@@ -224,7 +224,10 @@ type Access struct {
 	// none named = the gateway alone. Looked at where parts talk over TLS.
 	Callers []string `protobuf:"bytes,10,rep,name=callers,proto3" json:"callers,omitempty"`
 	// It costs many times a usual call: a person may call it less often.
-	Costly        bool `protobuf:"varint,11,opt,name=costly,proto3" json:"costly,omitempty"`
+	Costly bool `protobuf:"varint,11,opt,name=costly,proto3" json:"costly,omitempty"`
+	// Of an open method: what opens it cannot be guessed, or there is nothing to
+	// guess. Being wrong is not charged to the caller's address.
+	Unguessable   bool `protobuf:"varint,12,opt,name=unguessable,proto3" json:"unguessable,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -336,6 +339,13 @@ func (x *Access) GetCostly() bool {
 	return false
 }
 
+func (x *Access) GetUnguessable() bool {
+	if x != nil {
+		return x.Unguessable
+	}
+	return false
+}
+
 var file_linli_type_v1_access_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
@@ -359,7 +369,7 @@ var File_linli_type_v1_access_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_access_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/access.proto\x12\rlinli.type.v1\x1a google/protobuf/descriptor.proto\"\xc2\x02\n" +
+	"\x1alinli/type/v1/access.proto\x12\rlinli.type.v1\x1a google/protobuf/descriptor.proto\"\xe4\x02\n" +
 	"\x06Access\x12)\n" +
 	"\x05roles\x18\x01 \x03(\x0e2\x13.linli.type.v1.RoleR\x05roles\x12.\n" +
 	"\x05scope\x18\x02 \x01(\x0e2\x18.linli.type.v1.ScopeKindR\x05scope\x12\x14\n" +
@@ -372,7 +382,8 @@ const file_linli_type_v1_access_proto_rawDesc = "" +
 	"\x06limits\x18\t \x03(\tR\x06limits\x12\x18\n" +
 	"\acallers\x18\n" +
 	" \x03(\tR\acallers\x12\x16\n" +
-	"\x06costly\x18\v \x01(\bR\x06costly*\x80\x03\n" +
+	"\x06costly\x18\v \x01(\bR\x06costly\x12 \n" +
+	"\vunguessable\x18\f \x01(\bR\vunguessable*\x80\x03\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ROLE_CITY_OFFICER\x10\x01\x12\x19\n" +

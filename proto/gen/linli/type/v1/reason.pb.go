@@ -56,7 +56,7 @@ const (
 	Reason_REASON_ROLE_NOT_ALLOWED Reason = 21
 	// The organization lies outside the caller's grants.
 	Reason_REASON_OUTSIDE_SCOPE Reason = 22
-	// A development token, and the server runs without --dev.
+	// No longer given: there are no development tokens any more.
 	Reason_REASON_DEVELOPMENT_TOKEN Reason = 23
 	// The method has no access rule or is not served here.
 	Reason_REASON_METHOD_CLOSED Reason = 24
