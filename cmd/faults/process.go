@@ -26,9 +26,12 @@ type launcher struct {
 	env     []string
 }
 
+// writtenTokens has the command take the tokens that this program writes.
+const writtenTokens = "LINLI_WRITTEN_TOKENS=yes"
+
 // shipped is the built command in one process.
 func shipped(binary string) launcher {
-	return launcher{command: []string{binary, "serve", "--dev", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--log", "warn", "--data"}}
+	return launcher{env: []string{writtenTokens}, command: []string{binary, "serve", "--dev", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--log", "warn", "--data"}}
 }
 
 // childVariable makes this program, or its test, a house.

@@ -53,10 +53,10 @@ func (s *six) part(role string) launcher {
 		for _, service := range serviceNames() {
 			args = append(args, "--"+service, s.address[service])
 		}
-	case "evaluation":
+	case "requests", "projects", "evaluation":
 		args = append(args, "--registry", s.address["registry"])
 	}
-	return launcher{command: append(args, "--data")}
+	return launcher{command: append(args, "--data"), env: []string{writtenTokens}}
 }
 
 // parts are the processes of a world of six.

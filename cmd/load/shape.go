@@ -121,7 +121,7 @@ func (s *shape) start(ctx context.Context, folder string) error {
 		return err
 	}
 	s.up, s.folder = true, folder
-	_, err = run(ctx, s.c.dir, nil, []string{"LINLI=" + linli, "LINLI_PORTS=" + strconv.Itoa(s.port)}, s.script(), "start", "--dev", folder)
+	_, err = run(ctx, s.c.dir, nil, []string{"LINLI_WRITTEN_TOKENS=yes", "LINLI=" + linli, "LINLI_PORTS=" + strconv.Itoa(s.port)}, s.script(), "start", "--dev", folder)
 	return err
 }
 
