@@ -34,8 +34,9 @@ run-six: build ## build and start linli as six processes, data in ./var/six (or 
 
 demo-six: build ## the demo on six processes, in a new folder
 	@d=$$(mktemp -d); trap 'deploy/six.sh stop $$d; rm -rf $$d' EXIT; \
-	LINLI_PORTS=$${LINLI_PORTS:-20000} deploy/six.sh start --dev --clock 2013-01-01 $$d; \
-	bin/linli demo --data $$d/demo --address 127.0.0.1:$${LINLI_PORTS:-20000}
+	ports=$${LINLI_PORTS:-20000}; codes=127.0.0.1:$$((ports + 12)); \
+	LINLI_PORTS=$$ports LINLI_SMS=http://$$codes/ deploy/six.sh start --dev --clock 2013-01-01 $$d; \
+	bin/linli demo --data $$d/demo --address 127.0.0.1:$$ports --phones $$codes --code $$(grep -o '/first#[^ ]*' $$d/registry/out | cut -d'#' -f2)
 
 demo: build ## live through a district's 2013 and compare it with the records
 	bin/linli demo

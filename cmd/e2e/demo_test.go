@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/linli-project/linli/cmd/golden"
+	"github.com/linli-project/linli/cmd/signin"
 )
 
 // TestDemo_KilledInTheMiddleGoesOnToTheEnd is the whole district: the demo and
@@ -73,8 +75,15 @@ func TestDemo_KilledInTheMiddleGoesOnToTheEnd(t *testing.T) {
 // of it is that of one.
 func TestDemo_SixProcessesSayTheSame(t *testing.T) {
 	folder := t.TempDir()
+	codes := fmt.Sprintf("127.0.0.1:%d", freePorts(t, 1))
+	t.Setenv("LINLI_SMS", "http://"+codes+"/") // of the demo, not of this test
 	s := startShape(t, six, filepath.Join(folder, "six"), "--clock", "2013-01-01")
-	out, err := exec.Command(binary, "demo", "--data", filepath.Join(folder, "demo"), "--address", strings.TrimPrefix(s.base, "http://")).CombinedOutput()
+	code, err := signin.CodeInFile(filepath.Join(s.data, "registry", "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(binary, "demo", "--data", filepath.Join(folder, "demo"), "--address", strings.TrimPrefix(s.base, "http://"),
+		"--code", code, "--phones", codes).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

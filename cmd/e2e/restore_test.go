@@ -90,9 +90,10 @@ func TestBackup_SaysInOneLineWhatWouldBeRight(t *testing.T) {
 	}
 	fails(t, "a file that is there", "there already", "backup", "--data", b.folder, "--to", b.file, "--recipients", b.public)
 	fails(t, "no public keys", "no public keys", at("--data", b.folder, "--recipients", b.master)...)
+	fails(t, "no token", "LINLI_TOKEN", at()...)
+	t.Setenv("LINLI_TOKEN", "none")
 	fails(t, "nobody there", "nobody answers gRPC at 127.0.0.1:1;", at("--grpc", "127.0.0.1:1")...)
 	fails(t, "an address of the web", "host:port without http://", at("--grpc", "http://127.0.0.1:8080")...)
-	fails(t, "no token", "LINLI_TOKEN", at()...)
 	fails(t, "no data", "holds no data", at("--data", t.TempDir())...)
 	s := serve(t, b.folder)
 	fails(t, "a folder in use", "in use by another linli", at("--data", b.folder)...)
@@ -171,7 +172,8 @@ func TestBackup_KilledInTheMiddleLeavesNoBackup(t *testing.T) {
 	}
 	defer func() { _ = silent.Close() }()
 	file := filepath.Join(t.TempDir(), "b.linli")
-	cmd := exec.Command(binary, "backup", "--dev", "--grpc", silent.Addr().String(), "--to", file, "--recipients", b.public)
+	t.Setenv("LINLI_TOKEN", "none")
+	cmd := exec.Command(binary, "backup", "--grpc", silent.Addr().String(), "--to", file, "--recipients", b.public)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

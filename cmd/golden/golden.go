@@ -15,7 +15,8 @@
 // answer holds its text: what a job does is seen a moment later. Other lines of
 // the head are headers. What
 // was named in an answer is used under the name it has in the transcript: the
-// first member is {mem#1}.
+// first member is {mem#1}. {who wang committee_staff=/1/11/} in a body is the id of
+// that person.
 package golden
 
 import (
@@ -26,6 +27,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -153,10 +155,11 @@ type answered struct {
 }
 
 func (p *Player) once(ctx context.Context, c call) (a answered, err error) {
-	body, err1 := p.seen.fill(c.body)
+	body, err0 := p.fillPeople(ctx, c.body)
+	body, err1 := p.seen.fill(body)
 	path, err2 := p.seen.fill(c.path)
 	who, err3 := p.seen.fill(c.who)
-	if err := errors.Join(err1, err2, err3); err != nil {
+	if err := errors.Join(err0, err1, err2, err3); err != nil {
 		return a, err
 	}
 	req, err := http.NewRequestWithContext(ctx, c.method, p.base+path, strings.NewReader(body))
@@ -184,13 +187,40 @@ func (p *Player) once(ctx context.Context, c call) (a answered, err error) {
 }
 
 func (p *Player) token(ctx context.Context, who string) (string, error) {
+	person, err := personOf(who)
+	if err != nil {
+		return "", err
+	}
+	return p.desk.Token(ctx, person)
+}
+
+// personOf reads "wang committee_staff=/1/11/".
+func personOf(who string) (signin.Person, error) {
 	name, grant, _ := strings.Cut(who, " ")
 	word, path, _ := strings.Cut(grant, "=")
 	role, ok := access.RoleOf(word)
 	if !ok || !scope.Path(path).Valid() {
-		return "", fmt.Errorf("%q is no grant", grant)
+		return signin.Person{}, fmt.Errorf("%q is no grant", grant)
 	}
-	return p.desk.Token(ctx, signin.Person{Role: role, Name: name, Organization: scope.Path(path).ID()})
+	return signin.Person{Role: role, Name: name, Organization: scope.Path(path).ID()}, nil
+}
+
+var peoplePattern = regexp.MustCompile(`\{who ([^}]+)\}`)
+
+// fillPeople puts the id of a person in the place of "{who wang committee_staff=/1/11/}".
+func (p *Player) fillPeople(ctx context.Context, text string) (string, error) {
+	var problems []error
+	out := peoplePattern.ReplaceAllStringFunc(text, func(m string) string {
+		person, err := personOf(peoplePattern.FindStringSubmatch(m)[1])
+		if err != nil {
+			problems = append(problems, err)
+			return m
+		}
+		id, err := p.desk.PersonID(ctx, person)
+		problems = append(problems, err)
+		return id
+	})
+	return out, errors.Join(problems...)
 }
 
 // tell writes an answer for the transcript: JSON in one order and shape, with

@@ -20,12 +20,18 @@ type account struct {
 	Password string `json:"password"`
 	// First says that the password is the first one, which must be changed.
 	First bool `json:"first,omitempty"`
-	// Recovery codes that are left, of a second factor.
-	Recovery []string `json:"recovery,omitempty"`
+	// Next is the password that it is being changed to.
+	Next string `json:"next,omitempty"`
+	// Secret of the second factor, the one that is being set up, and the recovery
+	// codes that are left.
 	Secret   string   `json:"secret,omitempty"`
+	Pending  string   `json:"pending,omitempty"`
+	Recovery []string `json:"recovery,omitempty"`
 }
 
-// enterAccount signs somebody in whose account may have to be made.
+// enterAccount signs somebody in whose account may have to be made. What is
+// about to change is kept before it is sent: a program that was broken off in
+// between does not know whether it did.
 func (d *Desk) enterAccount(ctx context.Context, p Person) (got answer, err error) {
 	a, known := d.account(p)
 	if !known {
@@ -33,23 +39,12 @@ func (d *Desk) enterAccount(ctx context.Context, p Person) (got answer, err erro
 			return got, err
 		}
 	}
-	sent := map[string]any{"login": a.Login, "password": a.Password}
-	if a.Secret != "" {
-		if sent["secondFactor"], err = d.factor(p, &a); err != nil {
-			return got, err
-		}
-	}
-	if err := d.call(ctx, "", "/v1/sessions:signIn", sent, &got); err != nil {
+	got, err = d.signIn(ctx, p, &a)
+	if err != nil {
 		return got, err
 	}
-	if got.MustChangePassword || a.First {
-		next := newPassword()
-		change := map[string]any{"oldPassword": a.Password, "newPassword": next}
-		if err := d.call(ctx, got.AccessToken, "/v1/me:changePassword", change, &got); err != nil {
-			return got, err
-		}
-		a.Password, a.First = next, false
-		if err := d.keep(p, a); err != nil {
+	if a.First {
+		if got, err = d.changePassword(ctx, p, &a, got); err != nil {
 			return got, err
 		}
 	}
@@ -57,6 +52,42 @@ func (d *Desk) enterAccount(ctx context.Context, p Person) (got answer, err erro
 		return d.setFactor(ctx, p, a, got)
 	}
 	return got, nil
+}
+
+// signIn tries what is known to hold, then what was about to.
+func (d *Desk) signIn(ctx context.Context, p Person, a *account) (got answer, err error) {
+	sent := map[string]any{"login": a.Login, "password": a.Password}
+	if a.Secret != "" {
+		if sent["secondFactor"], err = d.factor(p, a); err != nil {
+			return got, err
+		}
+	}
+	err = d.call(ctx, "", "/v1/sessions:signIn", sent, &got)
+	switch {
+	case isRefused(err, "NOT_SIGNED_IN") && a.Next != "":
+		a.Password, a.Next, a.First = a.Next, "", false
+	case isRefused(err, "SECOND_FACTOR_WANTED") && a.Secret == "" && a.Pending != "":
+		a.Secret, a.Pending = a.Pending, ""
+	default:
+		return got, err
+	}
+	if err := d.keep(p, *a); err != nil {
+		return got, err
+	}
+	return d.signIn(ctx, p, a)
+}
+
+func (d *Desk) changePassword(ctx context.Context, p Person, a *account, now answer) (answer, error) {
+	a.Next = newPassword()
+	if err := d.keep(p, *a); err != nil {
+		return now, err
+	}
+	err := d.call(ctx, now.AccessToken, "/v1/me:changePassword", map[string]any{"oldPassword": a.Password, "newPassword": a.Next}, &now)
+	if err != nil {
+		return now, err
+	}
+	a.Password, a.Next, a.First = a.Next, "", false
+	return now, d.keep(p, *a)
 }
 
 // factor answers a recovery code if one is left, since a program signs in again
@@ -67,12 +98,20 @@ func (d *Desk) factor(p Person, a *account) (string, error) {
 		a.Recovery = a.Recovery[:n-1]
 		return code, d.keep(p, *a)
 	}
-	return totp.GenerateCode(a.Secret, d.wall.Now())
+	code, err := totp.GenerateCode(a.Secret, d.wall.Now())
+	if err != nil {
+		return "", fmt.Errorf("compute a code: %w", err)
+	}
+	return code, nil
 }
 
 func (d *Desk) setFactor(ctx context.Context, p Person, a account, now answer) (answer, error) {
 	var begun struct{ Secret string }
 	if err := d.call(ctx, now.AccessToken, "/v1/me/secondFactor:begin", map[string]any{"password": a.Password}, &begun); err != nil {
+		return now, err
+	}
+	a.Pending = begun.Secret
+	if err := d.keep(p, a); err != nil {
 		return now, err
 	}
 	code, err := totp.GenerateCode(begun.Secret, d.wall.Now())
@@ -86,7 +125,7 @@ func (d *Desk) setFactor(ctx context.Context, p Person, a account, now answer) (
 	if err := d.call(ctx, now.AccessToken, "/v1/me/secondFactor:confirm", map[string]any{"code": code}, &done); err != nil {
 		return now, err
 	}
-	a.Secret, a.Recovery = begun.Secret, done.RecoveryCodes
+	a.Secret, a.Pending, a.Recovery = begun.Secret, "", done.RecoveryCodes
 	return done.Session, d.keep(p, a)
 }
 
@@ -105,7 +144,7 @@ func (d *Desk) makeAccount(ctx context.Context, p Person) (a account, err error)
 	}
 	var made struct{ FirstPassword string }
 	err = d.call(ctx, admin, "/v1/accounts", map[string]any{
-		"login": login, "displayName": p.Name,
+		"login": login, "displayName": "desk " + p.Name,
 		"grants": []any{map[string]any{"role": "ROLE_" + strings.ToUpper(access.RoleName(p.Role)), "organizationId": p.Organization}},
 	}, &made)
 	if err != nil {
