@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/linli-project/linli/cmd/signin"
 )
 
 const (
@@ -32,6 +35,7 @@ type child struct {
 	cmd     *exec.Cmd
 	input   io.Closer
 	address string        // of REST
+	code    string        // of the first link, if it printed one
 	ended   chan struct{} // closed when it has ended
 	err     error         // how; to be read after ended
 }
@@ -94,7 +98,7 @@ func tryChild(folder string, clock time.Time) (*child, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the server: %w", err), log.Close())
 	}
-	c.address = listensAt(out)
+	c.address, c.code = listensAt(out)
 	go func() {
 		_, _ = io.Copy(io.Discard, out)
 		c.err = errors.Join(c.cmd.Wait(), log.Close())
@@ -108,17 +112,18 @@ func tryChild(folder string, clock time.Time) (*child, error) {
 }
 
 // listensAt reads what a server says of its places; empty when it ended before.
-func listensAt(out io.Reader) (address string) {
+func listensAt(out io.Reader) (address, code string) {
 	place := regexp.MustCompile(`REST\s+http://(\S+)/v1`)
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if m := place.FindStringSubmatch(lines.Text()); m != nil {
 			address = m[1]
 		}
+		code = cmp.Or(signin.CodeIn(lines.Text()), code)
 		if strings.HasPrefix(lines.Text(), "Ctrl-C") {
-			return address
+			return address, code
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // stop ends the child in order.

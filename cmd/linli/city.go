@@ -10,11 +10,18 @@ import (
 
 	"github.com/linli-project/linli/cmd/demo"
 	"github.com/linli-project/linli/cmd/figures"
+	"github.com/linli-project/linli/cmd/signin"
 )
 
 // runCity is the demo of a whole city, with a server of its own process: so its
 // memory is its own, and either of the two can be killed.
 func runCity(ctx context.Context, f demoFlags, folder string, out io.Writer) (err error) {
+	phones, err := signin.OpenPhones(f.phones) // nobody of the city enters by phone
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, phones.Close()) }()
+	people := f.people(folder, phones)
 	conf := demo.CityConfig{Address: f.address, Notes: folder, Workplaces: f.workplaces, Out: out}
 	if f.address != "" {
 		fmt.Fprintf(out, "linli demo of a city: with the server on http://%s, notes in %s\n", f.address, folder)
@@ -24,8 +31,12 @@ func runCity(ctx context.Context, f demoFlags, folder string, out io.Writer) (er
 			return failed
 		}
 		defer func() { err = errors.Join(err, server.stop()) }()
-		ctx, conf.Address, conf.Server = server.while(ctx), server.address, server.cmd.Process.Pid
+		ctx, conf.Address, conf.Server, people.Code = server.while(ctx), server.address, server.cmd.Process.Pid, server.code
 		fmt.Fprintf(out, "linli demo of a city: server on http://%s (process %d), data and log in %s\n", conf.Address, conf.Server, folder)
+	}
+	people.Address = conf.Address
+	if conf.Desk, err = signin.NewDesk(people); err != nil {
+		return err
 	}
 	began := time.Now()
 	conf.Progress = func(step string) { fmt.Fprintf(out, "  %6s  %s\n", time.Since(began).Round(time.Second), step) }

@@ -12,8 +12,6 @@ import (
 // kept is what a desk knows of the people it made.
 type kept struct {
 	Accounts map[string]account `json:"accounts"` // by key of a person
-	// Codes of members, by their ids.
-	Codes map[string]string `json:"codes"`
 	// People are the ids of persons, by their keys.
 	People map[string]string `json:"people"`
 	// Logins is how many were given.
@@ -21,34 +19,53 @@ type kept struct {
 }
 
 func readKept(file string) (k kept, err error) {
-	k = kept{Accounts: map[string]account{}, Codes: map[string]string{}, People: map[string]string{}}
+	k = kept{Accounts: map[string]account{}, People: map[string]string{}}
+	return k, readJSON(file, &k)
+}
+
+// codes of members, by their ids, lie in a file of their own: they are many, and
+// written once.
+func readCodes(file string) (codes map[string]string, err error) {
+	codes = map[string]string{}
+	return codes, readJSON(codesFile(file), &codes)
+}
+
+func codesFile(file string) string {
 	if file == "" {
-		return k, nil
+		return ""
+	}
+	return file + ".codes"
+}
+
+func readJSON(file string, into any) error {
+	if file == "" {
+		return nil
 	}
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return k, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &k)
-	}
-	if err != nil {
-		return k, fmt.Errorf("read who signs in how: %w", err)
-	}
-	return k, nil
-}
-
-// write keeps all of it; the file is whole at any moment.
-func (d *Desk) write() error {
-	if d.config.File == "" {
 		return nil
 	}
-	text, err := json.Marshal(d.kept)
+	if err == nil {
+		err = json.Unmarshal(text, into)
+	}
+	if err != nil {
+		return fmt.Errorf("read who signs in how: %w", err)
+	}
+	return nil
+}
+
+func (d *Desk) write() error { return writeJSON(d.config.File, d.kept) }
+
+// writeJSON keeps a value; the file is whole at any moment.
+func writeJSON(file string, value any) error {
+	if file == "" {
+		return nil
+	}
+	text, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("keep who signs in how: %w", err)
 	}
-	next := d.config.File + ".next"
-	if err := errors.Join(os.WriteFile(next, text, 0o600), os.Rename(next, d.config.File)); err != nil {
+	if err := errors.Join(os.WriteFile(file+".next", text, 0o600), os.Rename(file+".next", file)); err != nil {
 		return fmt.Errorf("keep who signs in how: %w", err)
 	}
 	return nil
@@ -78,7 +95,7 @@ func (d *Desk) keepPerson(p Person, id string) error {
 func (d *Desk) memberCode(id string) (string, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	code, ok := d.kept.Codes[id]
+	code, ok := d.codes[id]
 	return code, ok
 }
 
@@ -90,9 +107,9 @@ func (d *Desk) keepCodes(lines [][]string) error {
 		if len(line) < 4 {
 			return fmt.Errorf("an invitation of %d columns", len(line))
 		}
-		d.kept.Codes[line[0]] = line[3]
+		d.codes[line[0]] = line[3]
 	}
-	return d.write()
+	return writeJSON(codesFile(d.config.File), d.codes)
 }
 
 // nextLogin answers a login that no desk gave before: the number is kept before

@@ -65,6 +65,7 @@ type Desk struct {
 
 	mu       sync.Mutex
 	kept     kept
+	codes    map[string]string   // of members, by their ids
 	sessions map[string]*session // by key of a person
 	invite   sync.Mutex          // one invitation of many at a time
 }
@@ -84,7 +85,10 @@ func NewDesk(c Config) (*Desk, error) {
 	}
 	d := &Desk{config: c, wall: clock.Wall(), sessions: map[string]*session{}}
 	var err error
-	d.kept, err = readKept(c.File)
+	if d.kept, err = readKept(c.File); err != nil {
+		return nil, err
+	}
+	d.codes, err = readCodes(c.File)
 	return d, err
 }
 
