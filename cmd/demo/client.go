@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -90,6 +91,13 @@ const mostBusy = 30
 func (c *client) send(ctx context.Context, w who, method, path, key, contentType string, body []byte) ([]byte, error) {
 	for tries := 1; ; tries++ {
 		text, after, err := c.once(ctx, w, method, path, key, contentType, body)
+		var no *refused
+		if errors.As(err, &no) && no.Reason == "STRONG_SESSION_WANTED" {
+			if err := c.desk.Strengthen(ctx, w); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if after == 0 || tries == mostBusy {
 			return text, err
 		}

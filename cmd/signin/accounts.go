@@ -48,10 +48,32 @@ func (d *Desk) enterAccount(ctx context.Context, p Person) (got answer, err erro
 			return got, err
 		}
 	}
-	if a.Secret == "" { // administrators must have one, and whoever exports
+	if got.MustSetSecondFactor {
 		return d.setFactor(ctx, p, a, got)
 	}
 	return got, nil
+}
+
+// Strengthen sets a second factor up for somebody who may do without, and has
+// shown it then: exports ask for it.
+func (d *Desk) Strengthen(ctx context.Context, p Person) error {
+	token, err := d.Token(ctx, p)
+	if err != nil {
+		return err
+	}
+	s := d.session(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, known := d.account(p)
+	if !known || a.Secret != "" {
+		return fmt.Errorf("%s has no way to a stronger session", p.key())
+	}
+	got, err := d.setFactor(ctx, p, a, answer{AccessToken: token})
+	if err != nil {
+		return err
+	}
+	s.take(got)
+	return d.keepToken(p, got)
 }
 
 // signIn tries what is known to hold, then what was about to.

@@ -1,26 +1,66 @@
 package signin
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 )
+
+// line is one thing that a desk keeps about a person, by the person's key; the
+// last one counts.
+type line struct {
+	Key     string   `json:"key,omitempty"`
+	Account *account `json:"account,omitempty"`
+	Person  string   `json:"person,omitempty"`
+	// Token holds until Until: a program that is started again goes on with it, as
+	// an authenticator has no second code so soon.
+	Token string    `json:"token,omitempty"`
+	Until time.Time `json:"until,omitzero"`
+	// Logins is how many were given.
+	Logins int `json:"logins,omitempty"`
+}
 
 // kept is what a desk knows of the people it made.
 type kept struct {
-	Accounts map[string]account `json:"accounts"` // by key of a person
-	// People are the ids of persons, by their keys.
-	People map[string]string `json:"people"`
-	// Logins is how many were given.
-	Logins int `json:"logins"`
+	accounts map[string]account
+	people   map[string]string // ids, by key
+	tokens   map[string]line
+	logins   int
+}
+
+func (k *kept) take(l line) {
+	switch {
+	case l.Account != nil:
+		k.accounts[l.Key] = *l.Account
+	case l.Person != "":
+		k.people[l.Key] = l.Person
+	case l.Token != "":
+		k.tokens[l.Key] = l
+	}
+	k.logins = max(k.logins, l.Logins)
 }
 
 func readKept(file string) (k kept, err error) {
-	k = kept{Accounts: map[string]account{}, People: map[string]string{}}
-	return k, readJSON(file, &k)
+	k = kept{accounts: map[string]account{}, people: map[string]string{}, tokens: map[string]line{}}
+	if file == "" {
+		return k, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return k, fmt.Errorf("read who signs in how: %w", err)
+	}
+	for one := range bytes.Lines(text) {
+		var l line
+		if json.Unmarshal(one, &l) == nil { // the last one may be torn
+			k.take(l)
+		}
+	}
+	return k, nil
 }
 
 // codes of members, by their ids, lie in a file of their own: they are many, and
@@ -54,7 +94,26 @@ func readJSON(file string, into any) error {
 	return nil
 }
 
-func (d *Desk) write() error { return writeJSON(d.config.File, d.kept) }
+// note adds one line to the file, so that thousands of people cost a line each.
+func (d *Desk) note(l line) error {
+	d.kept.take(l)
+	if d.config.File == "" {
+		return nil
+	}
+	text, err := json.Marshal(l)
+	if err != nil {
+		return fmt.Errorf("keep who signs in how: %w", err)
+	}
+	f, err := os.OpenFile(d.config.File, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("keep who signs in how: %w", err)
+	}
+	_, err = f.Write(append(text, '\n'))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("keep who signs in how: %w", err)
+	}
+	return nil
+}
 
 // writeJSON keeps a value; the file is whole at any moment.
 func writeJSON(file string, value any) error {
@@ -74,22 +133,20 @@ func writeJSON(file string, value any) error {
 func (d *Desk) account(p Person) (account, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	a, ok := d.kept.Accounts[p.key()]
+	a, ok := d.kept.accounts[p.key()]
 	return a, ok
 }
 
 func (d *Desk) keep(p Person, a account) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.kept.Accounts[p.key()] = a
-	return d.write()
+	return d.note(line{Key: p.key(), Account: &a})
 }
 
 func (d *Desk) keepPerson(p Person, id string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.kept.People[p.key()] = id
-	return d.write()
+	return d.note(line{Key: p.key(), Person: id})
 }
 
 func (d *Desk) memberCode(id string) (string, bool) {
@@ -112,13 +169,27 @@ func (d *Desk) keepCodes(lines [][]string) error {
 	return writeJSON(codesFile(d.config.File), d.codes)
 }
 
+// held answers a token that an earlier run was given.
+func (d *Desk) held(p Person) (token string, until time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l := d.kept.tokens[p.key()]
+	return l.Token, l.Until
+}
+
+func (d *Desk) keepToken(p Person, a answer) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.note(line{Key: p.key(), Token: a.AccessToken, Until: a.AccessExpiresAt})
+}
+
 // nextLogin answers a login that no desk gave before: the number is kept before
 // it is used.
 func (d *Desk) nextLogin() (string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.kept.Logins++
-	return fmt.Sprintf("desk-%d-%s", d.kept.Logins, mark()), d.write()
+	n := d.kept.logins + 1
+	return fmt.Sprintf("desk-%d-%s", n, mark()), d.note(line{Logins: n})
 }
 
 // mark keeps the logins of two desks apart.

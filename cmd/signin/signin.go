@@ -104,6 +104,9 @@ func (d *Desk) Token(ctx context.Context, p Person) (string, error) {
 	s := d.session(p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.access == "" {
+		s.access, s.expires = d.held(p)
+	}
 	if s.access != "" && d.wall.Now().Add(renewBefore).Before(s.expires) {
 		return s.access, nil
 	}
@@ -123,13 +126,16 @@ func (d *Desk) Token(ctx context.Context, p Person) (string, error) {
 		return "", fmt.Errorf("sign in %s: %w", p.key(), err)
 	}
 	s.take(got)
-	return s.access, nil
+	if p.Role == typev1.Role_ROLE_MEMBER || p.Role == typev1.Role_ROLE_RESIDENT {
+		return s.access, nil // they enter again
+	}
+	return s.access, d.keepToken(p, got)
 }
 
 // PersonID answers the id that names a person in rows.
 func (d *Desk) PersonID(ctx context.Context, p Person) (string, error) {
 	d.mu.Lock()
-	id, known := d.kept.People[p.key()]
+	id, known := d.kept.people[p.key()]
 	d.mu.Unlock()
 	if known {
 		return id, nil
