@@ -26,7 +26,7 @@ const (
 	tablePending      uint16 = 1 // outbox: not yet acknowledged by the broker
 	tableSent         uint16 = 2 // outbox: by day, kept 30 days
 	tableInbox        uint16 = 3 // marks of events that were applied
-	tableAudit        uint16 = 4
+	tableAudit        uint16 = 4 // lines that have no place in the log yet
 	tableRemembered   uint16 = 5 // first answers, by day
 	tableParked       uint16 = 7
 	tableMeta         uint16 = 8
@@ -34,6 +34,9 @@ const (
 	TableMember       uint16 = 10 // copies of members, pkg/copies; its indexes are 11 and 12
 
 	TablePolicy uint16 = 13 // copies of policies, pkg/copies
+
+	tableAuditLog   uint16 = 14 // lines by their number in the log
+	tableAuditHeads uint16 = 15 // what proves the log: heads, key, nodes; also what points into it
 
 	FirstServiceTable uint16 = 16
 )
@@ -59,10 +62,13 @@ type Store struct {
 	db          kv.DB
 	keyring     *seal.Keyring
 	replies     *seal.Box
+	audit       *seal.Box // addresses of audit lines
+	signers     *seal.Box // the key that signs the heads of the audit log
 	civil, wall clock.Clock
 	ids         ids.Source
 	log         *slog.Logger
 	emitted     chan struct{}
+	lined       chan struct{}
 }
 
 // Open makes the store over its database and opens its data key, or makes one
@@ -73,8 +79,9 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, fmt.Errorf("open store of %s: %w", c.Service, err)
 	}
 	return &Store{
-		service: c.Service, master: c.Master.Fingerprint(), db: c.DB, keyring: k, replies: k.Box("remembered reply"), civil: c.Civil, wall: c.Wall,
-		ids: c.IDs, log: c.Log, emitted: make(chan struct{}, 1),
+		service: c.Service, master: c.Master.Fingerprint(), db: c.DB, keyring: k, replies: k.Box("remembered reply"), audit: k.Box("audit address"),
+		signers: k.Box("signer of audit heads"), civil: c.Civil, wall: c.Wall,
+		ids: c.IDs, log: c.Log, emitted: make(chan struct{}, 1), lined: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -119,6 +126,9 @@ func (s *Store) DB() kv.DB { return s.db }
 // Emitted is signalled after a commit that emitted events.
 func (s *Store) Emitted() <-chan struct{} { return s.emitted }
 
+// Lined is signalled after a commit that wrote audit lines.
+func (s *Store) Lined() <-chan struct{} { return s.lined }
+
 // Close closes the database.
 func (s *Store) Close() error { return s.db.Close() }
 
@@ -135,9 +145,8 @@ type Tx struct {
 	wall      time.Time // taken once, before the closure
 	civil     time.Time
 	events    int
-	rows      []string
-	reason    string
-	outcome   string
+	lines     int    // of the audit
+	line      Record // what was said for the audit line
 	said      bool   // Audit was called
 	audited   bool   // the first commit of a repeated call was
 	requestID []byte // digest of the request, when there is one
@@ -151,23 +160,36 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 
 func (s *Store) update(ctx context.Context, digest []byte, fn func(*Tx) error) error {
 	base, wall, civil, call := s.ids("cmt"), s.wall.Now(), s.civil.Now(), access.From(ctx)
-	emitted := false
+	emitted, lined := false, false
 	err := s.db.Update(ctx, func(raw kv.Tx) error {
 		tx := &Tx{Tx: raw, store: s, call: call, base: base, wall: wall, civil: civil, requestID: digest}
 		if err := fn(tx); err != nil {
 			return err
 		}
 		emitted = tx.events > 0
-		return tx.writeAudit()
+		if err := tx.writeAudit(); err != nil {
+			return err
+		}
+		lined = tx.lines > 0
+		return nil
 	})
 	// A commit of unknown outcome may have happened: the relay had better look.
-	if emitted && (err == nil || errors.Is(err, kv.ErrUnknownOutcome)) {
-		select {
-		case s.emitted <- struct{}{}:
-		default:
-		}
+	if err == nil || errors.Is(err, kv.ErrUnknownOutcome) {
+		signal(s.emitted, emitted)
+		signal(s.lined, lined)
 	}
 	return err
+}
+
+// signal tells a channel of one place, unless it was told before.
+func signal(to chan struct{}, happened bool) {
+	if !happened {
+		return
+	}
+	select {
+	case to <- struct{}{}:
+	default:
+	}
 }
 
 // Do is the shape of a mutating method. It looks the call's idempotency key
