@@ -10,6 +10,7 @@ import (
 
 	devv1 "github.com/linli-project/linli/proto/gen/linli/dev/v1"
 	evaluationv1 "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
+	opsv1 "github.com/linli-project/linli/proto/gen/linli/ops/v1"
 	projectsv1 "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	requestsv1 "github.com/linli-project/linli/proto/gen/linli/requests/v1"
@@ -34,6 +35,7 @@ func services(dev bool) []mounted {
 		out = developmentServices()
 	}
 	return append(out,
+		mount(opsv1.AuditService_ServiceDesc.ServiceName, opsv1.NewAuditServiceClient, opsv1.RegisterAuditServiceHandlerClient),
 		mount(registryv1.RegistryService_ServiceDesc.ServiceName, registryv1.NewRegistryServiceClient, registryv1.RegisterRegistryServiceHandlerClient),
 		mount(registryv1.PolicyService_ServiceDesc.ServiceName, registryv1.NewPolicyServiceClient, registryv1.RegisterPolicyServiceHandlerClient),
 		mount(registryv1.InboxService_ServiceDesc.ServiceName, registryv1.NewInboxServiceClient, registryv1.RegisterInboxServiceHandlerClient),

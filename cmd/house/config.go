@@ -90,6 +90,9 @@ type Config struct {
 	// SMTP is where messages are mailed through, see mail.New; empty = no mail
 	// goes out. MailFrom is the sender.
 	SMTP, MailFrom string
+	// AuditDays is how long lines of the audit are kept; 0 keeps them all, fewer
+	// than store.LeastAuditDays are refused.
+	AuditDays int
 	// Limits of what is taken on at once; zero = admit.Defaults of this machine.
 	Limits admit.Limits
 	Log    *slog.Logger

@@ -36,6 +36,7 @@ type House struct {
 	peers    map[string]*rpc.Connection
 	watch    *watch.Service
 	delivery *delivery
+	refusals []*store.Refusals // by store; made with the door
 	server   *rpc.Server
 	metrics  *prometheus.Registry
 	handler  http.Handler

@@ -141,6 +141,9 @@ func (h *House) router(own ...string) *rpc.Router {
 	for _, name := range own {
 		routes[protoPackage(name)] = h.server.Conn()
 	}
+	if h.config.Role == Gateway {
+		routes[protoPackage("ops")] = h.auditRoutes()
+	}
 	return rpc.NewRouter(routes)
 }
 
@@ -182,12 +185,16 @@ func (h *House) buildDoor(context.Context) error {
 		if err != nil {
 			return err
 		}
-		all = append(all, parked)
+		audit, err := h.auditService()
+		if err != nil {
+			return err
+		}
+		all = append(all, parked, audit)
 	}
 	var err error
 	h.server, err = rpc.NewServer(rpc.Config{
 		Services: all, Authenticator: authenticator, Log: h.config.Log, Metrics: h.metrics,
-		Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev, TLS: h.tlsServer, Gates: h.gates(),
+		Recorders: h.recorders(), Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev, TLS: h.tlsServer, Gates: h.gates(),
 	})
 	if err != nil {
 		return fmt.Errorf("build the door: %w", err)
@@ -205,6 +212,11 @@ func (h *House) startDelivery(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	audit, err := h.auditJobs()
+	if err != nil {
+		return err
+	}
+	d.jobs = append(d.jobs, audit...)
 	h.delivery = d
 	h.inBackground(ctx, "delivery", d.run)
 	return nil

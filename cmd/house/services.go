@@ -99,7 +99,7 @@ func newDelivery(ctx context.Context, b *events.Broker, stores []*store.Store, a
 	d, log := &delivery{}, c.Log
 	for i, s := range stores {
 		d.relays = append(d.relays, events.NewRelay(s, b, log))
-		reactions, err := events.NewConsumers(ctx, s, b, log, c.Faults.reactions(s.Service(), all[i].Reactions())...)
+		reactions, err := events.NewConsumers(ctx, s, b, log, withWitness(s.Service(), c.Faults.reactions(s.Service(), all[i].Reactions()))...)
 		if err != nil {
 			return nil, err
 		}

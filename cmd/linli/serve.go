@@ -130,6 +130,9 @@ func (f serveFlags) config() (house.Config, error) {
 	if c.Limits, err = parseLimits(f.limits); err != nil {
 		return c, err
 	}
+	if c.AuditDays, err = auditDays(); err != nil {
+		return c, err
+	}
 	c.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	if f.clock != "" {
 		at, err := time.Parse(time.DateOnly+" -0700", f.clock+" +0800")

@@ -44,15 +44,11 @@ func (s *Store) verifyAudit(r kv.Reader, held []HeldHead) (AuditReport, error) {
 	if err != nil {
 		return AuditReport{}, err
 	}
-	keys, _, err := s.auditKeys(r)
+	b, err := s.BeginAuditLog(r)
 	if err != nil {
 		return AuditReport{}, err
 	}
-	hashes, err := removedRange(r, log.GetFirst())
-	if err != nil {
-		return AuditReport{}, err
-	}
-	v := NewAuditVerifier(s.service, keys.verifier, log.GetFirst(), hashes, log.GetRemovedHeadDigest())
+	v := NewAuditVerifier(s.service, b.Verifier, b.First, b.Hashes, b.Removed)
 	for _, h := range held {
 		if h.Service == s.service {
 			v.Expect(h.Note, h.Holder)
@@ -60,7 +56,7 @@ func (s *Store) verifyAudit(r kv.Reader, held []HeldHead) (AuditReport, error) {
 	}
 	c := &logCheck{reader: r, verifier: v}
 	v.node = c.node
-	if err := walkLog(r, v.begun, c.line, v.Head); err != nil {
+	if err := WalkAuditLog(r, AuditPlace{Line: v.begun}, c.line, func(_ uint64, signed string) error { v.Head(signed); return nil }); err != nil {
 		return AuditReport{}, err
 	}
 	if err := c.rest(log); err != nil {
@@ -69,25 +65,49 @@ func (s *Store) verifyAudit(r kv.Reader, held []HeldHead) (AuditReport, error) {
 	return v.End(), c.err
 }
 
-// walkLog goes over lines and heads in order: each head after the lines that it
-// is over.
-func walkLog(r kv.Reader, first uint64, line func(uint64, []byte), head func(string)) error {
-	at := first
+// AuditLogBegin is where a log begins: what NewAuditVerifier takes.
+type AuditLogBegin struct {
+	First    uint64
+	Hashes   [][]byte
+	Removed  []byte // digest of the newest head that was removed
+	Verifier string
+}
+
+// BeginAuditLog answers where the log begins.
+func (s *Store) BeginAuditLog(r kv.Reader) (b AuditLogBegin, err error) {
+	log, err := auditLog(r)
+	if err != nil {
+		return b, err
+	}
+	keys, _, err := s.auditKeys(r)
+	if err != nil {
+		return b, err
+	}
+	b = AuditLogBegin{First: log.GetFirst(), Removed: log.GetRemovedHeadDigest(), Verifier: keys.verifier}
+	b.Hashes, err = removedRange(r, b.First)
+	return b, err
+}
+
+// AuditPlace is where a walk goes on: at a line, and at the heads over at least
+// so many lines.
+type AuditPlace struct{ Line, Head uint64 }
+
+// WalkAuditLog goes over lines and heads in order from a place on: each head
+// after the lines that it is over.
+func WalkAuditLog(r kv.Reader, from AuditPlace, line func(uint64, []byte) error, head func(size uint64, signed string) error) error {
+	at := from.Line
 	lines := func(to []byte) error {
 		rng := kv.Range{From: logKey(at), To: to}
 		return Walk(r, rng, func(it kv.Item) error {
 			at = indexOf(it.Key) + 1
-			line(at-1, it.Value)
-			return nil
+			return line(at-1, it.Value)
 		})
 	}
-	heads := headPrefix()
-	err := Walk(r, kv.Range{From: heads, To: heads.End()}, func(it kv.Item) error {
+	err := Walk(r, kv.Range{From: headKey(from.Head), To: headPrefix().End()}, func(it kv.Item) error {
 		if err := lines(logKey(max(at, indexOf(it.Key)))); err != nil {
 			return err
 		}
-		head(string(it.Value))
-		return nil
+		return head(indexOf(it.Key), string(it.Value))
 	})
 	if err != nil {
 		return err
@@ -113,11 +133,11 @@ func (c *logCheck) node(id compact.NodeID, hash []byte) {
 	}
 }
 
-func (c *logCheck) line(index uint64, value []byte) {
+func (c *logCheck) line(index uint64, value []byte) error {
 	c.verifier.Line(index, value)
 	row, err := auditRowOf(value)
 	if err != nil {
-		return // the verifier has told
+		return nil // the verifier has told
 	}
 	for i, person := range row.GetSubjects() {
 		if slices.Contains(row.GetSubjects()[:i], person) {
@@ -130,6 +150,7 @@ func (c *logCheck) line(index uint64, value []byte) {
 			c.verifier.problem("line %d is not among the readings of one of its persons", index)
 		}
 	}
+	return nil
 }
 
 // rest looks at what the walk did not meet: the state, hashes of lines that were

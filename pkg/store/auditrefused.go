@@ -24,16 +24,6 @@ const (
 	refusalsFlushed = 5 * time.Second // what is left at the end may take so long
 )
 
-// Refusal is a call that was refused.
-type Refusal struct {
-	Call access.Call
-	// Reason of the refusal: "ROLE_NOT_ALLOWED".
-	Reason string
-	// Row that was asked for, by its id; empty when none was, or when what was
-	// asked for is no id.
-	Row string
-}
-
 // Refusals writes refused calls into the audit of a store, in commits of their
 // own, so that nobody waits for them. It is made by NewRefusals and safe for
 // concurrent use.
@@ -45,12 +35,12 @@ type Refusals struct {
 	waiting []refused
 	known   *rate.Limiter
 	nobody  *rate.Limiter
-	// uncounted are those beyond the measure: with an account, and without.
+	// beyond counts those over the measure: with an account, and without.
 	beyond [2]uint64
 }
 
 type refused struct {
-	Refusal
+	access.Refusal
 	at time.Time
 }
 
@@ -63,7 +53,7 @@ func NewRefusals(s *Store) *Refusals {
 }
 
 // Refused takes a refusal. It never waits.
-func (r *Refusals) Refused(f Refusal) {
+func (r *Refusals) Refused(f access.Refusal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	at := r.store.wall.Now()

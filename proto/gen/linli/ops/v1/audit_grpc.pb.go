@@ -33,7 +33,8 @@ const (
 //
 // The audit of each service: who did what, and the log that proves that nothing
 // in it was changed. Each call asks one service, `registry`, `requests`,
-// `projects` or `evaluation`, and is itself a line in the audit of that service.
+// `projects` or `evaluation`; one of the audit administrator is itself a line in
+// the audit of that service.
 type AuditServiceClient interface {
 	// ListAuditLines answers one page, the newest line first. A page may hold
 	// fewer lines than asked for, or none, and go on all the same: it ends when
@@ -151,7 +152,8 @@ type AuditService_ReadAuditLogClient = grpc.ServerStreamingClient[ReadAuditLogRe
 //
 // The audit of each service: who did what, and the log that proves that nothing
 // in it was changed. Each call asks one service, `registry`, `requests`,
-// `projects` or `evaluation`, and is itself a line in the audit of that service.
+// `projects` or `evaluation`; one of the audit administrator is itself a line in
+// the audit of that service.
 type AuditServiceServer interface {
 	// ListAuditLines answers one page, the newest line first. A page may hold
 	// fewer lines than asked for, or none, and go on all the same: it ends when

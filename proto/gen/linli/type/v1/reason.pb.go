@@ -544,6 +544,9 @@ const (
 	Reason_REASON_BACKUP_STEP Reason = 1972
 	// The body came too slowly, or stopped.
 	Reason_REASON_BODY_TOO_SLOW Reason = 1950
+	// A head of the audit log of `service` is not signed with the key that its
+	// first one was signed with.
+	Reason_REASON_HEAD_NOT_SIGNED Reason = 2350
 )
 
 // Enum value maps for Reason.
@@ -805,6 +808,7 @@ var (
 		1971: "REASON_BACKUP_UNDER_WAY",
 		1972: "REASON_BACKUP_STEP",
 		1950: "REASON_BODY_TOO_SLOW",
+		2350: "REASON_HEAD_NOT_SIGNED",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":               0,
@@ -1063,6 +1067,7 @@ var (
 		"REASON_BACKUP_UNDER_WAY":          1971,
 		"REASON_BACKUP_STEP":               1972,
 		"REASON_BODY_TOO_SLOW":             1950,
+		"REASON_HEAD_NOT_SIGNED":           2350,
 	}
 )
 
@@ -1097,7 +1102,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xb1;\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xce;\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1369,7 +1374,8 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x13REASON_HOLD_EXPIRED\x10\xb2\x0f\x12\x1c\n" +
 	"\x17REASON_BACKUP_UNDER_WAY\x10\xb3\x0f\x12\x17\n" +
 	"\x12REASON_BACKUP_STEP\x10\xb4\x0f\x12\x19\n" +
-	"\x14REASON_BODY_TOO_SLOW\x10\x9e\x0fB\xb5\x01\n" +
+	"\x14REASON_BODY_TOO_SLOW\x10\x9e\x0f\x12\x1b\n" +
+	"\x16REASON_HEAD_NOT_SIGNED\x10\xae\x12B\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
