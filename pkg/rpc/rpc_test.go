@@ -140,7 +140,7 @@ func refused(t *testing.T, what string, err error, code codes.Code, reason strin
 }
 
 func TestChain_Order(t *testing.T) {
-	want := []string{"call id", "admit", "observe", "status", "recover", "deadline", "authenticate", "authorize", "validate"}
+	want := []string{"call id", "admit", "observe", "record", "status", "recover", "deadline", "authenticate", "known", "authorize", "validate"}
 	if got := rpc.ChainOrder(); !reflect.DeepEqual(got, want) {
 		t.Errorf("the order is %q", got)
 	}

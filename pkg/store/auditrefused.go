@@ -78,11 +78,13 @@ func (r *Refusals) Run(ctx context.Context) error {
 		select {
 		case <-r.came:
 		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), refusalsFlushed)
 			defer cancel()
 			return errors.Join(ctx.Err(), r.Flush(last))
 		}
-		if err := r.Flush(ctx); err != nil && ctx.Err() == nil {
+		if err := r.Flush(context.WithoutCancel(ctx)); err != nil {
 			r.store.log.LogAttrs(ctx, slog.LevelError, "refusals could not be written into the audit", slog.String("error", err.Error()))
 		}
 		pause.Reset(SequenceEvery)
