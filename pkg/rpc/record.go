@@ -30,7 +30,7 @@ func record(to map[string]Recorder, table rules) elementFunc {
 		if err == nil || !isRefusal(status.Code(err)) {
 			return reply, err
 		}
-		if r := recorderOf(to, table[info.method]); r != nil {
+		if r := recorderOf(to, table[info.method], req); r != nil {
 			r.Refused(access.Refusal{Call: grantFor(who.call, table[info.method]), Reason: reasonOf(err), Row: rowOf(err)})
 		}
 		return reply, err
@@ -55,11 +55,16 @@ func isRefusal(c codes.Code) bool {
 	return false
 }
 
-// recorderOf answers that of the method's service; what belongs to none of them
-// goes to the one without a name.
-func recorderOf(to map[string]Recorder, m methodRule) Recorder {
+// recorderOf answers that of the method's service, or of the one that the request
+// names; what belongs to none of them goes to the one without a name.
+func recorderOf(to map[string]Recorder, m methodRule, req any) Recorder {
 	if m.service != nil {
 		if r, ok := to[m.service.Name()]; ok {
+			return r
+		}
+	}
+	if asks, ok := req.(interface{ GetService() string }); ok {
+		if r, ok := to[asks.GetService()]; ok {
 			return r
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -52,7 +53,11 @@ const MostSubjects = 500
 func (tx *Tx) Audit(r Record) {
 	tx.said = true
 	tx.line.Rows = append(tx.line.Rows, r.Rows...)
-	tx.line.Subjects = append(tx.line.Subjects, r.Subjects...)
+	for _, person := range r.Subjects {
+		if person != "" && !slices.Contains(tx.line.Subjects, person) {
+			tx.line.Subjects = append(tx.line.Subjects, person)
+		}
+	}
 	tx.line.Reason = cmp.Or(r.Reason, tx.line.Reason)
 	tx.line.Outcome = cmp.Or(r.Outcome, tx.line.Outcome)
 	tx.line.Person = cmp.Or(r.Person, tx.line.Person)
@@ -188,6 +193,23 @@ func AuditRows(r kv.Reader, limit int) ([]*typev1.AuditRow, error) {
 		}
 	}
 	return rows, nil
+}
+
+// EachAuditRow calls fn with every audit line, in the order of AuditRows.
+func EachAuditRow(r kv.Reader, fn func(*typev1.AuditRow)) error {
+	for _, prefix := range []key.Key{key.New(tableAuditLog), key.New(tableAudit)} {
+		err := Walk(r, kv.Range{From: prefix, To: prefix.End()}, func(it kv.Item) error {
+			row, err := auditRowOf(it.Value)
+			if err == nil {
+				fn(row)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func auditRowOf(value []byte) (*typev1.AuditRow, error) {

@@ -53,6 +53,7 @@ type House struct {
 	stores    map[string]*store.Store
 	services  []Service
 	server    *rpc.Server
+	door      *audited
 	relays    []*events.Relay
 	consumers []*events.Consumers
 }
@@ -128,6 +129,7 @@ func (h *House) Start(services ...Service) {
 	if err != nil {
 		h.t.Fatalf("make the door: %v", err)
 	}
+	h.door = newAudited(h.server.Conn())
 	ctx, stop := context.WithCancel(context.Background())
 	g, ctx := errgroup.WithContext(ctx)
 	for _, s := range h.stores {
@@ -151,6 +153,7 @@ func (h *House) Start(services ...Service) {
 	}
 	h.t.Cleanup(func() {
 		h.check()
+		h.checkAudit()
 		stop()
 		if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 			h.t.Errorf("delivery ended: %v", err)
@@ -184,7 +187,7 @@ func (h *House) check() {
 }
 
 // Conn is the door.
-func (h *House) Conn() grpc.ClientConnInterface { return h.server.Conn() }
+func (h *House) Conn() grpc.ClientConnInterface { return h.door }
 
 // LateConn is the door for services that call others: it may be taken before
 // Start.

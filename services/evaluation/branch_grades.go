@@ -291,7 +291,7 @@ func (s branches) RevealGradeTexts(ctx context.Context, req *pb.RevealGradeTexts
 			return nil, err
 		}
 		texts, err := s.gradeTexts(row.Value)
-		tx.Audit(store.Record{Rows: []string{req.GetCycleId(), req.GetMemberId()}, Reason: req.GetReason(), Outcome: "revealed"})
+		tx.Audit(store.Record{Rows: []string{req.GetCycleId(), req.GetMemberId()}, Subjects: []string{req.GetMemberId()}, Reason: req.GetReason(), Outcome: "revealed"})
 		return &pb.RevealGradeTextsResponse{Texts: texts}, err
 	})
 }

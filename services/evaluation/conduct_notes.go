@@ -143,7 +143,7 @@ func (s conducts) RevealConductNote(ctx context.Context, req *pb.RevealConductNo
 			return nil, err
 		}
 		texts, err := s.noteTexts(row.Value)
-		tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
+		tx.Audit(store.Record{Rows: []string{req.GetId()}, Subjects: []string{row.Value.GetNote().GetMemberId()}, Reason: req.GetReason(), Outcome: "revealed"})
 		return &pb.RevealConductNoteResponse{Texts: texts}, err
 	})
 }

@@ -143,7 +143,7 @@ func (s campaigns) RevealExclusionNote(ctx context.Context, req *pb.RevealExclus
 		if err != nil {
 			return err
 		}
-		tx.Audit(store.Record{Rows: []string{req.GetCampaignId(), req.GetMemberId()}, Reason: req.GetReason(), Outcome: "revealed"})
+		tx.Audit(store.Record{Rows: []string{req.GetCampaignId(), req.GetMemberId()}, Subjects: []string{req.GetMemberId()}, Reason: req.GetReason(), Outcome: "revealed"})
 		if !row.Value.GetExclusion().GetHasNote() {
 			reply.Note = ""
 			return nil

@@ -107,7 +107,7 @@ func (a aid) list(tx *store.Tx, rd reading, row *pb.HardshipCaseRow) error {
 		CommunityPath: row.GetCommunityPath(),
 		SealedReason:  a.store.Keyring().Box(hardshipBox).Seal([]byte(rd.reason), rd.id, sealedReason),
 	})
-	tx.Audit(store.Record{Rows: []string{row.GetHardshipCase().GetId(), rd.id}, Reason: rd.reason, Outcome: "revealed"})
+	tx.Audit(store.Record{Rows: []string{row.GetHardshipCase().GetId(), rd.id}, Subjects: []string{row.GetAuthor()}, Reason: rd.reason, Outcome: "revealed"})
 	return err
 }
 

@@ -139,7 +139,7 @@ func (s handling) ReadMessages(ctx context.Context, req *pb.ReadMessagesRequest)
 			out.Messages = append(out.Messages, messageProto(row.Value, m.Value, string(text)))
 		}
 		if fromOffice {
-			tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
+			tx.Audit(store.Record{Rows: []string{req.GetId()}, Subjects: []string{row.Value.GetRequest().GetAuthor()}, Reason: req.GetReason(), Outcome: "revealed"})
 		}
 		return nil
 	})

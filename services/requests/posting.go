@@ -218,7 +218,7 @@ func (s *Service) RevealRequestText(ctx context.Context, req *pb.RevealRequestTe
 		if err != nil {
 			return err
 		}
-		tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
+		tx.Audit(store.Record{Rows: []string{req.GetId()}, Subjects: []string{row.Value.GetRequest().GetAuthor()}, Reason: req.GetReason(), Outcome: "revealed"})
 		out.Text = string(text)
 		return nil
 	})
