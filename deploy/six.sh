@@ -21,7 +21,7 @@ roles=(broker registry requests projects evaluation gateway)
 stopping=(gateway evaluation projects requests registry broker)
 # What of the environment belongs to a shape; the files are kept with whole paths.
 files=(LINLI_MASTER_KEY_FILE LINLI_BROKER_KEY_FILE LINLI_TLS_CERT_FILE LINLI_TLS_KEY_FILE LINLI_TLS_CA_FILE)
-others=(LINLI_SMTP LINLI_MAIL_FROM LINLI_LIMITS)
+others=(LINLI_SMTP LINLI_MAIL_FROM LINLI_LIMITS LINLI_AUDIT_DAYS)
 
 die() {
   echo "six.sh: $*" >&2

@@ -164,7 +164,7 @@ func (tx *Tx) appendRemoval(log *typev1.AuditLogRow, days int, keys auditKeys) e
 	if err != nil {
 		return fmt.Errorf("encode audit line: %w", err)
 	}
-	if err := tx.appendToLog(log, value); err != nil {
+	if err := tx.appendToLog(log, logLine{value: value}); err != nil {
 		return err
 	}
 	_, err = tx.signHead(log, keys)

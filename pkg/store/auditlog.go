@@ -128,26 +128,32 @@ func (s *Store) sequenceSlice(ctx context.Context, keys auditKeys) (n int, more 
 	return n, more, err
 }
 
+// logLine is a line on its way into the log.
+type logLine struct {
+	value    []byte
+	subjects []string
+}
+
 // appendLines moves lines that waited to the end of the log, as many as fit into
 // the commit, and answers how many.
 func (tx *Tx) appendLines(log *typev1.AuditLogRow, items []kv.Item) (n int, err error) {
-	var values [][]byte
+	var lines []logLine
 	writes := 0
 	for _, it := range items {
 		row, err := auditRowOf(it.Value)
 		if err != nil {
 			return 0, err
 		}
-		if writes += 2 + len(row.GetSubjects()); writes > sequencedWrites && len(values) > 0 {
+		if writes += 2 + len(row.GetSubjects()); writes > sequencedWrites && len(lines) > 0 {
 			break
 		}
 		tx.Delete(it.Key)
-		values = append(values, it.Value)
+		lines = append(lines, logLine{it.Value, row.GetSubjects()})
 	}
-	return len(values), tx.appendToLog(log, values...)
+	return len(lines), tx.appendToLog(log, lines...)
 }
 
-func (tx *Tx) appendToLog(log *typev1.AuditLogRow, values ...[]byte) error {
+func (tx *Tx) appendToLog(log *typev1.AuditLogRow, lines ...logLine) error {
 	tree, err := newRange(log.GetSize(), log.GetHashes())
 	if err != nil {
 		return fmt.Errorf("%w: audit log: %w", kv.ErrCorrupt, err)
@@ -157,16 +163,12 @@ func (tx *Tx) appendToLog(log *typev1.AuditLogRow, values ...[]byte) error {
 			tx.Create(nodeKey(id), hash)
 		}
 	}
-	for _, value := range values {
-		row, err := auditRowOf(value)
-		if err != nil {
-			return err
-		}
-		for _, person := range row.GetSubjects() {
+	for _, l := range lines {
+		for _, person := range l.subjects {
 			tx.Put(readingsOf(person).Uint(tree.End()), nil)
 		}
-		tx.Create(logKey(tree.End()), value)
-		if err := tree.Append(treeHasher.HashLeaf(value), keep); err != nil {
+		tx.Create(logKey(tree.End()), l.value)
+		if err := tree.Append(treeHasher.HashLeaf(l.value), keep); err != nil {
 			return fmt.Errorf("append to the audit log: %w", err)
 		}
 	}
