@@ -301,13 +301,13 @@ func TestSequencer_SignsOnceASecondAndRestsWhenThereIsNothing(t *testing.T) {
 			if got := size(); got != want-3 {
 				t.Errorf("at once a head is over %d lines", got)
 			}
-			time.Sleep(store.SequenceEvery + time.Millisecond) // of the test's own clock
+			<-time.After(store.SequenceEvery + time.Millisecond) // of the bubble's clock
 			synctest.Wait()
 			if got := size(); got != want {
 				t.Errorf("a second later the head is over %d lines, want %d", got, want)
 			}
 		}
-		time.Sleep(24 * time.Hour)
+		<-time.After(24 * time.Hour)
 		stop()
 		if err := <-ended; err == nil {
 			t.Error("it ended by itself")

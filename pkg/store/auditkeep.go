@@ -17,7 +17,7 @@ import (
 	"github.com/linli-project/linli/pkg/kv"
 )
 
-// ErrKeptTooShort: the audit is kept for LeastAuditDays at the very least.
+// ErrKeptTooShort says that the audit would be kept for less than LeastAuditDays.
 var ErrKeptTooShort = errors.New("store: the audit would be kept too short")
 
 // RemoveOldAudit removes lines of the log that are older than so many days of

@@ -14,8 +14,8 @@ import (
 	"github.com/linli-project/linli/pkg/kv/key"
 )
 
-// ErrNoProof: the log is smaller than was asked for, or lines that the proof
-// would need were removed, their time being over.
+// ErrNoProof says that the log is smaller than was asked for, or that lines which
+// the proof would need were removed, their time being over.
 var ErrNoProof = errors.New("store: the audit log does not prove this")
 
 func logEnd() []byte { return key.New(tableAuditLog).End() }
