@@ -149,7 +149,7 @@ func (s *Store) makeAuditKeys(ctx context.Context) (auditKeys, error) {
 	if err != nil {
 		return auditKeys{}, fmt.Errorf("make the key of the audit log: %w", err)
 	}
-	row, err := proto.Marshal(&typev1.AuditKeyRow{SealedSigner: s.signers.Seal([]byte(signer), s.service), Verifier: verifier})
+	row, err := proto.Marshal(&typev1.AuditKeyRow{SealedSigner: s.signers.Seal([]byte(signer), s.service, verifier), Verifier: verifier})
 	if err != nil {
 		return auditKeys{}, fmt.Errorf("encode the key of the audit log: %w", err)
 	}
@@ -180,30 +180,19 @@ func (s *Store) auditKeys(r kv.Reader) (auditKeys, bool, error) {
 }
 
 // openAuditKeys opens the sealed key. The verifier beside it is for those who
-// cannot, and must be its own.
+// cannot; it was sealed with the key, so another one opens nothing.
 func (s *Store) openAuditKeys(value []byte) (auditKeys, error) {
 	var row typev1.AuditKeyRow
 	if err := proto.Unmarshal(value, &row); err != nil {
 		return auditKeys{}, fmt.Errorf("%w: key of the audit log: %w", kv.ErrCorrupt, err)
 	}
-	text, err := s.signers.Open(row.GetSealedSigner(), s.service)
+	text, err := s.signers.Open(row.GetSealedSigner(), s.service, row.GetVerifier())
 	if err != nil {
 		return auditKeys{}, fmt.Errorf("%w: key of the audit log: %w", kv.ErrCorrupt, err)
 	}
 	signer, err := note.NewSigner(string(text))
 	if err != nil {
 		return auditKeys{}, fmt.Errorf("%w: key of the audit log: %w", kv.ErrCorrupt, err)
-	}
-	probe, err := note.Sign(&note.Note{Text: headOrigin + "\n"}, signer)
-	if err != nil {
-		return auditKeys{}, fmt.Errorf("try the key of the audit log: %w", err)
-	}
-	v, err := note.NewVerifier(row.GetVerifier())
-	if err == nil {
-		_, err = note.Open(probe, note.VerifierList(v))
-	}
-	if err != nil {
-		return auditKeys{}, fmt.Errorf("%w: the verifier beside the key of the audit log is another's: %w", kv.ErrCorrupt, err)
 	}
 	return auditKeys{signer: signer, verifier: row.GetVerifier()}, nil
 }
