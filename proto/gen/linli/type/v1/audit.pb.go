@@ -231,7 +231,9 @@ func (x *AuditWitnessRow) GetSize() uint64 {
 	return 0
 }
 
-// A head was signed. Another service keeps it, so that lines that were removed
+// A head was signed: linli.registry.audit_head.signed.v1,
+// linli.requests.audit_head.signed.v1, linli.projects.audit_head.signed.v1,
+// linli.evaluation.audit_head.signed.v1. Another service keeps it, so that lines that were removed
 // together with the heads over them are missed.
 type AuditHeadSigned struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
