@@ -17,6 +17,7 @@ import (
 	"github.com/linli-project/linli/pkg/kv/key"
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/pkg/seal"
 )
 
 // Row is a stored message with its revision, a counter from 1.
@@ -58,7 +59,10 @@ type Spec[T proto.Message] struct {
 	// row, whatever this says.
 	Paths func(T) []scope.Path
 	// Owners answers the persons whose own the row is; nil for none.
-	Owners  func(T) []string
+	Owners func(T) []string
+	// Sealed answers every sealed value of the row, and how it was sealed; nil
+	// for a table that has none. It goes by what the row holds besides.
+	Sealed  func(T) []seal.Slot
 	Indexes []Index[T]
 }
 
