@@ -66,6 +66,7 @@ func (tx *Tx) writeAudit() error {
 	if row.Outcome == "" {
 		row.Outcome = "done"
 	}
+	tx.keepReason(row)
 	value, err := proto.Marshal(row)
 	if err != nil {
 		return fmt.Errorf("encode audit line: %w", err)

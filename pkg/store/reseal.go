@@ -66,8 +66,10 @@ func (tx *Tx) reseal(sealed []table.Sealer) (*typev1.ResealRow, error) {
 	}
 	if i := slices.IndexFunc(sealed, func(t table.Sealer) bool { return uint32(t.Numbers()[0]) >= row.GetTable() }); i >= 0 {
 		err = tx.resealTable(row, sealed, i)
-	} else if err = tx.keptReplies(row); err == nil {
-		err = tx.endPass(row, keys)
+	} else if err = tx.resealReasons(row); err == nil && row.GetAt() == nil {
+		if err = tx.keptReplies(row); err == nil {
+			err = tx.endPass(row, keys)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -158,3 +160,39 @@ func (tx *Tx) endPass(row *typev1.ResealRow, keys *typev1.KeysRow) error {
 	}
 	return tx.putKeys(next)
 }
+
+// reasonsTable stands for the reasons of audit lines behind every table there is.
+const reasonsTable = 1 << 16
+
+// resealReasons does one slice of the reasons of audit lines.
+func (tx *Tx) resealReasons(row *typev1.ResealRow) error {
+	prefix := reasonsKey()
+	if row.GetTable() != reasonsTable {
+		row.Table, row.At = reasonsTable, prefix
+	}
+	items, err := tx.Scan(kv.Range{From: row.GetAt(), To: prefix.End(), Limit: resealReasonsAtOnce})
+	if err != nil {
+		return fmt.Errorf("read reasons: %w", err)
+	}
+	for _, it := range items {
+		line, _, err := key.TakeString(it.Key[len(prefix):])
+		if err != nil {
+			return fmt.Errorf("%w: reason of an audit line: %w", kv.ErrCorrupt, err)
+		}
+		done, err := tx.store.keyring.Reseal(seal.InBox(reasonBox, &it.Value, line))
+		if err != nil {
+			return fmt.Errorf("%w: reason of an audit line: %w", kv.ErrCorrupt, err)
+		}
+		if done {
+			tx.Put(it.Key, it.Value)
+			row.Resealed++
+		}
+	}
+	row.At = nil
+	if len(items) == resealReasonsAtOnce {
+		row.At = append(bytes.Clone(items[len(items)-1].Key), 0)
+	}
+	return nil
+}
+
+const resealReasonsAtOnce = 100

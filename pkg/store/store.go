@@ -4,6 +4,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,9 @@ type Config struct {
 	// Profile is that of the keys of a new store; unset, AES. A store that has
 	// keys keeps theirs.
 	Profile seal.Profile
+	// Reveals is how many sealed facts one person opens in an hour; unset,
+	// DefaultReveals.
+	Reveals int
 	// Civil dates what happens to people, Wall what the house does.
 	Civil, Wall clock.Clock
 	IDs         ids.Source
@@ -61,6 +65,8 @@ type Store struct {
 	keyring     *seal.Keyring
 	keys        *keys
 	replies     *seal.Box
+	reasons     *seal.Box
+	reveals     int // in an hour
 	civil, wall clock.Clock
 	ids         ids.Source
 	log         *slog.Logger
@@ -75,7 +81,8 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, fmt.Errorf("open store of %s: %w", c.Service, err)
 	}
 	return &Store{
-		service: c.Service, db: c.DB, keyring: ring, keys: keys, replies: ring.Box("remembered reply"), civil: c.Civil, wall: c.Wall,
+		service: c.Service, db: c.DB, keyring: ring, keys: keys, replies: ring.Box("remembered reply"),
+		reasons: ring.Box(reasonBox), reveals: cmp.Or(c.Reveals, DefaultReveals), civil: c.Civil, wall: c.Wall,
 		ids: c.IDs, log: c.Log, emitted: make(chan struct{}, 1),
 	}, nil
 }

@@ -295,7 +295,9 @@ func (s branches) RevealGradeTexts(ctx context.Context, req *pb.RevealGradeTexts
 			return nil, err
 		}
 		texts, err := s.gradeTexts(row.Value)
-		tx.Audit(store.Record{Rows: []string{req.GetCycleId(), req.GetMemberId()}, Reason: req.GetReason(), Outcome: "revealed"})
-		return &pb.RevealGradeTextsResponse{Texts: texts}, err
+		if err != nil {
+			return nil, err
+		}
+		return &pb.RevealGradeTextsResponse{Texts: texts}, tx.Reveal(req.GetReason(), req.GetCycleId(), req.GetMemberId())
 	})
 }

@@ -140,8 +140,7 @@ func (s *Service) RevealHonorObjection(ctx context.Context, req *pb.RevealHonorO
 		if err != nil {
 			return nil, err
 		}
-		tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
-		return &pb.RevealHonorObjectionResponse{Text: string(text)}, nil
+		return &pb.RevealHonorObjectionResponse{Text: string(text)}, tx.Reveal(req.GetReason(), req.GetId())
 	})
 }
 

@@ -264,6 +264,7 @@ func TestExclusion_TheNoteIsSealed(t *testing.T) {
 	readings := 0
 	must(t, h.store.View(t.Context(), func(r kv.Reader) error {
 		rows, err := store.AuditRows(r, 1000)
+		must(t, h.store.OpenReasons(r, rows))
 		for _, a := range rows {
 			if a.GetOutcome() == "revealed" && a.GetReason() == "审批" && a.GetPerson() == "district" {
 				readings++

@@ -84,6 +84,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterPolicyServiceServer(r, policies{Service: s})
 	pb.RegisterInboxServiceServer(r, inbox{Service: s})
 	pb.RegisterCampaignServiceServer(r, campaigns{Service: s})
+	pb.RegisterMemberFactsServiceServer(r, memberFacts{Service: s})
 }
 
 // OrganizationPath answers where an organization stands, for the door.

@@ -139,6 +139,9 @@ func (s handling) ReadMessages(ctx context.Context, req *pb.ReadMessagesRequest)
 			out.Messages = append(out.Messages, messageProto(row.Value, m.Value, string(text)))
 		}
 		if fromOffice {
+			if row.Value.GetRequest().GetTextSealed() {
+				return tx.Reveal(req.GetReason(), req.GetId())
+			}
 			tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
 		}
 		return nil
