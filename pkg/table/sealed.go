@@ -21,7 +21,7 @@ type Sealer interface {
 	Name() string
 	// Numbers answers the table's number first.
 	Numbers() []uint16
-	// HasSealed says whether the declaration names sealed values.
+	// HasSealed says whether rows have sealed values or texts.
 	HasSealed() bool
 	// Reseal seals the values of some rows under the newest data key. It begins
 	// at a key, or at the first row if at is nil.
@@ -52,8 +52,8 @@ func Sealers(tables []Checker) []Sealer {
 	return out
 }
 
-// HasSealed says whether the declaration names sealed values.
-func (t *Table[T]) HasSealed() bool { return t.spec.Sealed != nil }
+// HasSealed says whether rows have sealed values or texts.
+func (t *Table[T]) HasSealed() bool { return t.spec.Sealed != nil || t.personal != nil }
 
 // Filled answers a new row after fill, with its sealed values: for a check that
 // the declaration names each.
@@ -87,7 +87,7 @@ func (t *Table[T]) Reseal(tx kv.Tx, k *seal.Keyring, at []byte) (Resealed, error
 		if err != nil {
 			return out, fmt.Errorf("read %s: %w", t.spec.Name, err)
 		}
-		n, err := out.row(k, t.spec.Sealed(row.Value))
+		n, err := t.resealRow(k, row.Value, it.Key[len(prefix):], &out)
 		if err != nil {
 			return out, fmt.Errorf("%s: %w", t.spec.Name, err)
 		}
@@ -101,6 +101,19 @@ func (t *Table[T]) Reseal(tx kv.Tx, k *seal.Keyring, at []byte) (Resealed, error
 		tx.Put(it.Key, value)
 	}
 	return out, nil
+}
+
+// resealRow seals the values and the texts of a row anew and answers how many it
+// had to.
+func (t *Table[T]) resealRow(k *seal.Keyring, v T, parts key.Key, out *Resealed) (n int, err error) {
+	if t.spec.Sealed != nil {
+		if n, err = out.row(k, t.spec.Sealed(v)); err != nil {
+			return n, err
+		}
+	}
+	texts, err := t.resealTexts(v, parts)
+	out.Resealed += texts
+	return n + texts, err
 }
 
 // row seals the values of one row anew and answers how many it had to.
