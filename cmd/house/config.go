@@ -89,6 +89,9 @@ type Config struct {
 	MasterKeyFile string
 	// Sealing is the profile of the keys of new stores, "aes" or "sm"; empty = aes.
 	Sealing string
+	// Reveals is how many sealed facts one person opens in an hour of one service;
+	// 0 = store.DefaultReveals.
+	Reveals int
 	// SMTP is where messages are mailed through, see mail.New; empty = no mail
 	// goes out. MailFrom is the sender.
 	SMTP, MailFrom string

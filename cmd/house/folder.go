@@ -180,7 +180,7 @@ func (f folder) openStore(ctx context.Context, service string, master seal.Provi
 		return nil, errors.Join(err, engine.Close())
 	}
 	s, err := store.Open(ctx, store.Config{
-		Service: service, DB: kv.New(c.Faults.engine(service, engine), kv.Options{}), Master: master, Profile: profile,
+		Service: service, DB: kv.New(c.Faults.engine(service, engine), kv.Options{}), Master: master, Profile: profile, Reveals: c.Reveals,
 		Civil: civil, Wall: wall, IDs: ids.New, Log: c.Log.With("service", service),
 	})
 	if err != nil {
