@@ -25,8 +25,9 @@ func revealsOf(day string) key.Key { return key.New(tableMeta).String("reveals")
 // before it answers: it leaves an audit line, and counts. REVEAL_LIMIT when the
 // caller has opened as many in this hour as one person may; the count is kept in
 // the store, so that a restart begins no new hour.
-func (tx *Tx) Reveal(reason string, rows ...string) error {
-	tx.Audit(Record{Rows: rows, Reason: reason, Outcome: "revealed"})
+func (tx *Tx) Reveal(r Record) error {
+	r.Outcome = "revealed"
+	tx.Audit(r)
 	if tx.call.Person == "" {
 		return nil // a job; it answers nobody
 	}

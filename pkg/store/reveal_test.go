@@ -26,7 +26,7 @@ func (f fixture) reveal(person string) (said string) {
 	ctx := access.NewContext(context.Background(), access.Call{
 		Caller: access.Caller{Person: person}, Method: "/reveal", Rule: &typev1.Access{Mutates: true}, ID: "call_1",
 	})
-	err := f.Update(ctx, func(tx *store.Tx) error { return tx.Reveal(why, "req_1") })
+	err := f.Update(ctx, func(tx *store.Tx) error { return tx.Reveal(store.Record{Rows: []string{"req_1"}, Reason: why}) })
 	var refused *rule.Error
 	switch {
 	case err == nil:

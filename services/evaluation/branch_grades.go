@@ -298,6 +298,6 @@ func (s branches) RevealGradeTexts(ctx context.Context, req *pb.RevealGradeTexts
 		if err != nil {
 			return nil, err
 		}
-		return &pb.RevealGradeTextsResponse{Texts: texts}, tx.Reveal(req.GetReason(), req.GetCycleId(), req.GetMemberId())
+		return &pb.RevealGradeTextsResponse{Texts: texts}, tx.Reveal(store.Record{Rows: []string{req.GetCycleId(), req.GetMemberId()}, Reason: req.GetReason()})
 	})
 }

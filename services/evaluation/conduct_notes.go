@@ -146,7 +146,7 @@ func (s conducts) RevealConductNote(ctx context.Context, req *pb.RevealConductNo
 		if err != nil {
 			return nil, err
 		}
-		return &pb.RevealConductNoteResponse{Texts: texts}, tx.Reveal(req.GetReason(), req.GetId())
+		return &pb.RevealConductNoteResponse{Texts: texts}, tx.Reveal(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason()})
 	})
 }
 

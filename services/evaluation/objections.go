@@ -140,7 +140,7 @@ func (s *Service) RevealHonorObjection(ctx context.Context, req *pb.RevealHonorO
 		if err != nil {
 			return nil, err
 		}
-		return &pb.RevealHonorObjectionResponse{Text: string(text)}, tx.Reveal(req.GetReason(), req.GetId())
+		return &pb.RevealHonorObjectionResponse{Text: string(text)}, tx.Reveal(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason()})
 	})
 }
 

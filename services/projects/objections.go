@@ -150,7 +150,7 @@ func (s notices) RevealSelectionObjection(ctx context.Context, req *pb.RevealSel
 		if out.Text, err = s.open(row.Value.GetSealedText(), req.GetId(), "text"); err != nil {
 			return nil, err
 		}
-		if err := tx.Reveal(req.GetReason(), req.GetId()); err != nil {
+		if err := tx.Reveal(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason()}); err != nil {
 			return nil, err
 		}
 		out.Answer, err = s.open(row.Value.GetSealedAnswer(), req.GetId(), "answer")

@@ -143,7 +143,7 @@ func (s campaigns) RevealExclusionNote(ctx context.Context, req *pb.RevealExclus
 		if err != nil {
 			return err
 		}
-		if err := tx.Reveal(req.GetReason(), req.GetCampaignId(), req.GetMemberId()); err != nil {
+		if err := tx.Reveal(store.Record{Rows: []string{req.GetCampaignId(), req.GetMemberId()}, Reason: req.GetReason()}); err != nil {
 			return err
 		}
 		if !row.Value.GetExclusion().GetHasNote() {

@@ -34,7 +34,7 @@ func (s memberFacts) RevealMemberFacts(ctx context.Context, req *pb.RevealMember
 		if reply, err = s.openFacts(row.Value, offices.Covers(scope.Path(row.Value.GetHomePath()))); err != nil {
 			return err
 		}
-		return tx.Reveal(req.GetReason(), req.GetId())
+		return tx.Reveal(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason()})
 	})
 	if err != nil {
 		return nil, err

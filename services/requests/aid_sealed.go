@@ -110,7 +110,7 @@ func (a aid) list(tx *store.Tx, rd reading, row *pb.HardshipCaseRow) error {
 	if err != nil {
 		return err
 	}
-	return tx.Reveal(rd.reason, row.GetHardshipCase().GetId(), rd.id)
+	return tx.Reveal(store.Record{Rows: []string{row.GetHardshipCase().GetId(), rd.id}, Reason: rd.reason})
 }
 
 // RevealHardshipFacts opens the facts, with a reason. The answer is remembered

@@ -140,7 +140,7 @@ func (s handling) ReadMessages(ctx context.Context, req *pb.ReadMessagesRequest)
 		}
 		if fromOffice {
 			if row.Value.GetRequest().GetTextSealed() {
-				return tx.Reveal(req.GetReason(), req.GetId())
+				return tx.Reveal(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason()})
 			}
 			tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
 		}

@@ -219,7 +219,7 @@ func (s *Service) RevealRequestText(ctx context.Context, req *pb.RevealRequestTe
 			return err
 		}
 		out.Text = string(text)
-		return tx.Reveal(req.GetReason(), req.GetId())
+		return tx.Reveal(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason()})
 	})
 	if err != nil {
 		return nil, err

@@ -92,7 +92,7 @@ func (s providers) RevealProviderContact(ctx context.Context, req *pb.RevealProv
 			return err
 		}
 		out.Contact = string(contact)
-		return tx.Reveal(req.GetReason(), req.GetId())
+		return tx.Reveal(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason()})
 	})
 	if err != nil {
 		return nil, err
