@@ -27,7 +27,11 @@ func (s *server) everyMethod(t *testing.T, c *canaries) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	t.Cleanup(func() {
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	called, answered := 0, map[codes.Code]int{}
 	everybody := everyRole(t)
 	eachMethod(func(m protoreflect.MethodDescriptor) {

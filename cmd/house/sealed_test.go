@@ -2,7 +2,6 @@ package house
 
 import (
 	"bytes"
-	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -62,7 +61,7 @@ type sealer interface {
 // declaration of its table, or it is no sealed one. A field that is forgotten
 // would be lost with the key that sealed it.
 func TestTables_EverySealedValueIsSealedAnew(t *testing.T) {
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	h := newTestStores(t, log)
 	seen := map[string]bool{}
 	plain := plainBytes()

@@ -127,7 +127,7 @@ func (f *keysFlags) run(do func(context.Context, keysFlags, []keysServer, []stri
 			if err != nil {
 				return fmt.Errorf("--grpc %s: %w", address, err)
 			}
-			defer conn.Close()
+			defer func() { err = errors.Join(err, conn.Close()) }()
 			servers = append(servers, keysServer{address, pb.NewKeysServiceClient(conn)})
 		}
 		ctx = metadata.NewOutgoingContext(ctx, metadata.Pairs(rpc.HeaderAuthorization, "Bearer "+token, rpc.HeaderLanguage, texts.English))
