@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,7 +14,11 @@ import (
 // keysOf runs `linli keys` on a server.
 func (s *server) keysOf(t *testing.T, folder string, args ...string) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), binary, append([]string{"keys", "--grpc", s.grpc, "--file", filepath.Join(folder, "master.key")}, args...)...)
+	all := []string{"keys", "--file", filepath.Join(folder, "master.key")}
+	for _, address := range strings.Fields(s.grpc) {
+		all = append(all, "--grpc", address)
+	}
+	cmd := exec.CommandContext(t.Context(), binary, append(all, args...)...)
 	cmd.Env = append(cmd.Environ(), "LINLI_TOKEN="+token(t, "--person", "per_keys", "--grant", "security_admin=/"))
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -114,4 +119,48 @@ func (s *server) mustKeys(t *testing.T, folder string, args ...string) string {
 		t.Fatalf("linli keys %s: %v %s", strings.Join(args, " "), err, out)
 	}
 	return out
+}
+
+// TestKeys_RotateInSixProcesses: each service has keys of its own, and one is
+// killed while it takes new ones.
+func TestKeys_RotateInSixProcesses(t *testing.T) {
+	s := startShape(t, six, filepath.Join(t.TempDir(), "six"), "--clock", golden.Clock)
+	for _, line := range strings.Split(s.mustScript(t, "status", s.data), "\n") {
+		if m := regexp.MustCompile(`^(registry|requests|projects|evaluation) .* grpc (\S+)`).FindStringSubmatch(line); m != nil {
+			s.grpc += " " + m[2]
+		}
+	}
+	admin := token(t, "--person", "admin", "--grant", "system_admin=/")
+	places := "编码,名称,类别,上级编码,亮身份\n430100,长沙市,city,,是\n430101,天心区,district,430100,是\n430101002,青园街道,street,430101,是\n" +
+		"430101002001,芙蓉南路社区,community,430101002,是\nW00001,区图书馆党支部,workplace,430101,是\n"
+	if code, body := s.do(t, "POST", "/v1/organizations:import", admin, "text/csv", places); code != 200 {
+		t.Fatalf("%d %s", code, body)
+	}
+	_, id := s.member(t)
+	old := strings.Fields(strings.Split(s.mustKeys(t, s.data, "show"), "\n")[1])[4]
+	s.mustKeys(t, s.data, "add")
+	rotated := make(chan string)
+	go func() {
+		out, err := s.keysOf(t, s.data, "rotate", "data")
+		rotated <- fmt.Sprint(out, err)
+	}()
+	s.kill(t, "requests")
+	<-rotated // whatever came of it
+	s.restart(t, "requests")
+	if said := s.mustKeys(t, s.data, "rotate", "master"); strings.Contains(said, old) || strings.Count(said, "index") != 4 {
+		t.Errorf("after rotate master:\n%s", said)
+	}
+	s.mustKeys(t, s.data, "rotate", "data", "--profile", "sm")
+	s.mustKeys(t, s.data, "remove", old)
+	for _, role := range []string{"registry", "requests", "projects", "evaluation"} {
+		s.kill(t, role)
+		s.restart(t, role)
+	}
+	s.until(t, 200, "GET", "/v1/organizations/W00001", admin, "", "")
+	s.revealed(t, id)
+	if did, again := s.member(t); again != id || !strings.Contains(did, `"unchanged":1`) {
+		t.Errorf("the same roster: %s", did)
+	}
+	s.stop(t)
+	s.fsck(t)
 }
