@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/linli-project/linli/pkg/admit"
 	"github.com/linli-project/linli/pkg/clock"
 )
@@ -31,9 +29,9 @@ const (
 	// readAhead is how much of a body is taken in before the call enters a gate:
 	// all of a usual one, the beginning of a file.
 	readAhead = 256 << 10
-	// refusedBody is the most that is read of the body of a refused call, so that
+	// leftBody is the most that is read of the body of a refused call, so that
 	// the connection can go on. A larger one closes it.
-	refusedBody = 64 << 10
+	leftBody = 64 << 10
 	// refusedPatience is how long the body of a refused call is waited for.
 	refusedPatience = time.Second
 	// An answer up to smallAnswer stays in the server's own buffer until its call
@@ -43,13 +41,14 @@ const (
 	answerShare = 512 << 10
 )
 
-func newAdmission(l admit.Limits, wall clock.Clock, r prometheus.Registerer, next http.Handler) *admission {
+func newAdmission(c Config, next http.Handler) *admission {
+	l := c.Limits
 	if l == (admit.Limits{}) {
 		l = admit.Defaults(runtime.GOMAXPROCS(0))
 	}
-	a := &admission{next: next, gates: admit.NewGates(l, wall), bytes: admit.NewBudget(l.Bytes), wall: wall, refusal: newRefusals()}
-	if r != nil {
-		r.MustRegister(a.gates.Collector("gateway"))
+	a := &admission{next: next, gates: admit.NewGates(l, c.Wall).Behind(c.Knock), bytes: admit.NewBudget(l.Bytes), wall: c.Wall, refusal: newRefusals()}
+	if c.Meter != nil {
+		c.Meter.MustRegister(a.gates.Collector("gateway"))
 	}
 	return a
 }
@@ -75,14 +74,13 @@ func classOf(r *http.Request) admit.Class {
 func (a *admission) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	class := classOf(r)
 	gate := a.gates[class]
-	out := &answer{ResponseWriter: w, control: http.NewResponseController(w), clock: waiting{wall: a.wall}, bytes: a.bytes}
-	switch {
-	case gate == nil:
-		a.next.ServeHTTP(out, r)
+	if gate != nil && gate.Refuses() {
+		a.refuse(w, r)
 		return
-	case gate.Crowded():
-		gate.Refuse()
-		a.refuse(out, r)
+	}
+	out := &answer{ResponseWriter: w, control: http.NewResponseController(w), clock: waiting{wall: a.wall}, bytes: a.bytes}
+	if gate == nil {
+		a.next.ServeHTTP(out, r)
 		return
 	}
 	held, ok := a.receive(out, r)
@@ -150,13 +148,15 @@ type continued struct {
 // refuse answers that there is no room, in the caller's language. The
 // connection is kept, unless what is left of the body would have to be waited
 // for.
-func (a *admission) refuse(w *answer, r *http.Request) {
+func (a *admission) refuse(w http.ResponseWriter, r *http.Request) {
+	control, now := http.NewResponseController(w), a.wall.Now()
+	// Deadlines fail only where there is no connection, in a test.
+	_ = control.SetWriteDeadline(now.Add(patience))
 	switch n := r.ContentLength; {
-	case n < 0 || n > refusedBody:
+	case n < 0 || n > leftBody:
 		w.Header().Set("Connection", "close")
 	case n > 0:
-		// Fails only where there is no connection, in a test.
-		_ = w.control.SetReadDeadline(a.wall.Now().Add(refusedPatience))
+		_ = control.SetReadDeadline(now.Add(refusedPatience))
 	}
 	a.refusal.write(w, r)
 }

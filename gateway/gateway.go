@@ -41,7 +41,9 @@ type Config struct {
 	// Limits of what is taken on at once, zero for the defaults; what is refused
 	// is counted in Meter, if there is one.
 	Limits admit.Limits
-	Meter  prometheus.Registerer
+	// Knock is the process's, nil for none.
+	Knock *admit.Knock
+	Meter prometheus.Registerer
 	// Wall is the house's clock, for deadlines of reads and writes.
 	Wall clock.Clock
 	Log  *slog.Logger
@@ -77,7 +79,7 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, problem{Status: http.StatusNotFound, Reason: "METHOD_CLOSED"})
 	})
-	return hardened(newAdmission(c.Limits, c.Wall, c.Meter, compressed(mux))), nil
+	return hardened(newAdmission(c, compressed(mux))), nil
 }
 
 // Health is what a process without REST answers over HTTP: /healthz, whether

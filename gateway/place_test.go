@@ -36,7 +36,7 @@ func newPlace(t *testing.T, wall clock.Clock, handler http.HandlerFunc) *place {
 	t.Helper()
 	l := admit.Limits{Reads: 1, Writes: 1, Bulk: 1, Streams: 1, Wait: 10 * time.Millisecond, Bytes: 8 << 20, Connections: 10}
 	p := &place{}
-	a := newAdmission(l, wall, nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	a := newAdmission(Config{Limits: l, Wall: wall}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.served.Add(1)
 		handler(w, r)
 	}))

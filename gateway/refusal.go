@@ -12,8 +12,16 @@ import (
 // refusals are the answers to calls that were not let in, made beforehand:
 // under pressure most answers are this one.
 type refusals struct {
-	bodies map[string][]byte // by language
+	bodies map[string]readyBody // by language
 	count  *atomic.Uint64
+	// Values of headers, shared by all answers and changed by none.
+	problem []string
+	after   [spreadSeconds][]string
+}
+
+type readyBody struct {
+	text   []byte
+	length []string
 }
 
 // spreadSeconds: callers are told to come again after one to so many seconds in
@@ -21,7 +29,10 @@ type refusals struct {
 const spreadSeconds = 3
 
 func newRefusals() refusals {
-	out := refusals{bodies: map[string][]byte{}, count: &atomic.Uint64{}}
+	out := refusals{bodies: map[string]readyBody{}, count: &atomic.Uint64{}, problem: []string{"application/problem+json"}}
+	for i := range out.after {
+		out.after[i] = []string{strconv.Itoa(1 + i)}
+	}
 	for _, language := range []string{texts.Chinese, texts.English} {
 		const reason, status = "OVERLOADED", http.StatusTooManyRequests
 		body, err := json.Marshal(problemBody{
@@ -31,17 +42,19 @@ func newRefusals() refusals {
 		if err != nil {
 			panic("gateway: strings do not encode: " + err.Error())
 		}
-		out.bodies[language] = append(body, '\n')
+		body = append(body, '\n')
+		out.bodies[language] = readyBody{body, []string{strconv.Itoa(len(body))}}
 	}
 	return out
 }
 
+// write answers a call, with nothing that has to be made for it.
 func (f refusals) write(w http.ResponseWriter, r *http.Request) {
 	body := f.bodies[texts.Language(r.Header.Get("Accept-Language"))]
 	h := w.Header()
-	h.Set("Retry-After", strconv.FormatUint(1+f.count.Add(1)%spreadSeconds, 10))
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h["Retry-After"] = f.after[f.count.Add(1)%spreadSeconds]
+	h["Content-Type"] = f.problem
+	h["Content-Length"] = body.length
 	w.WriteHeader(http.StatusTooManyRequests)
-	_, _ = w.Write(body) // the caller is gone when this fails
+	_, _ = w.Write(body.text) // the caller is gone when this fails
 }

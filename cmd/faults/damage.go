@@ -124,7 +124,33 @@ func tornStream(ctx context.Context, w *world) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tear the stream: %w", err)
 	}
+	if err := w.noteTorn(ctx); err != nil {
+		return nil, err
+	}
 	return nil, w.up(w.linli)
+}
+
+// noteTorn keeps which events the tear took, as a broker over a copy sees it:
+// linli is to meet the files as they are.
+func (w *world) noteTorn(ctx context.Context) error {
+	copied, err := os.MkdirTemp(filepath.Dir(w.folder), "copy-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(copied) }() // a copy nobody needs
+	if err := copyFolder(w.folder, filepath.Join(copied, "var")); err != nil {
+		return err
+	}
+	streams, err := compareStreams(ctx, filepath.Join(copied, "var"))
+	if err != nil {
+		return fmt.Errorf("look at the torn stream: %w", err)
+	}
+	for _, s := range streams {
+		for id := range s.absent {
+			w.torn[id] = true
+		}
+	}
+	return nil
 }
 
 // flipped flips bits in a copy of the folder: fsck finds each, or it does no

@@ -29,6 +29,7 @@ type world struct {
 	random   *rand.Rand
 	disk     *disk // that the folder is on; nil = none of its own
 	measured measured
+	torn     map[string]bool // events that torn streams lost
 
 	parts *parts // of linli in six processes; nil in one
 
@@ -71,7 +72,7 @@ func newWorld(ctx context.Context, c worldConfig) (*world, error) {
 		folder: c.folder, binary: c.binary, linli: shipped(c.binary), house: house, place: p, disk: c.disk,
 		load:     &load{client: newClient(p), ledger: &ledger{}, prefix: fmt.Sprintf("s%d-", c.seed), cheat: c.cheat},
 		random:   rand.New(rand.NewPCG(c.seed, 1)),
-		measured: measured{outages: map[string][]time.Duration{}},
+		measured: measured{outages: map[string][]time.Duration{}}, torn: map[string]bool{},
 	}
 	first := w.linli
 	if c.tampered || len(c.cheats) > 0 {

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/linli-project/linli/pkg/admit"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/rpc"
@@ -36,6 +37,8 @@ type House struct {
 	peers    map[string]*rpc.Connection
 	watch    *watch.Service
 	delivery *delivery
+	gates    admit.Gates
+	knock    *admit.Knock
 	server   *rpc.Server
 	metrics  *prometheus.Registry
 	handler  http.Handler
@@ -66,19 +69,20 @@ func (r Role) steps() []step {
 	case Whole:
 		return []step{
 			(*House).findPorts, (*House).openFolder, (*House).openStores, (*House).startBroker, (*House).buildServices, (*House).migrate, (*House).openWatch,
-			(*House).buildDoor, (*House).buildGateway, (*House).startDelivery, (*House).listen,
+			(*House).buildGates, (*House).buildDoor, (*House).buildGateway, (*House).startDelivery, (*House).listen,
 		}
 	case Broker:
 		return []step{(*House).findPorts, (*House).openFolder, (*House).startBroker, (*House).buildHealth, (*House).listen}
 	case Gateway:
 		return []step{
 			(*House).findPorts, (*House).openFolder, (*House).connectBroker, (*House).dialPeers, (*House).openWatch,
-			(*House).buildDoor, (*House).buildGateway, (*House).keepClocks, (*House).listen,
+			(*House).buildGates, (*House).buildDoor, (*House).buildGateway, (*House).keepClocks, (*House).listen,
 		}
 	}
 	return []step{
 		(*House).findPorts, (*House).openFolder, (*House).openStores, (*House).connectBroker, (*House).dialPeers,
-		(*House).buildServices, (*House).migrate, (*House).buildDoor, (*House).buildHealth, (*House).startDelivery, (*House).listen,
+		(*House).buildServices, (*House).migrate, (*House).buildGates, (*House).buildDoor,
+		(*House).buildHealth, (*House).startDelivery, (*House).listen,
 	}
 }
 

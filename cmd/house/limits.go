@@ -1,6 +1,7 @@
 package house
 
 import (
+	"context"
 	"runtime"
 
 	"github.com/linli-project/linli/pkg/admit"
@@ -15,9 +16,15 @@ func (h *House) limits() admit.Limits {
 	return admit.Defaults(runtime.GOMAXPROCS(0))
 }
 
-// gates stand before the calls that reach the door over the network.
-func (h *House) gates() admit.Gates {
-	gates := admit.NewGates(h.limits(), clock.Wall())
-	h.metrics.MustRegister(gates.Collector("door"))
-	return gates
+// buildGates makes what stands before the calls that reach the door over the
+// network, and the knock by which the process knows how long calls wait.
+func (h *House) buildGates(context.Context) error {
+	var err error
+	if h.knock, err = admit.NewKnock(h.limits(), clock.Wall()); err != nil {
+		return err
+	}
+	h.onClose("the knock", func(context.Context) error { return h.knock.Close() })
+	h.gates = admit.NewGates(h.limits(), clock.Wall()).Behind(h.knock)
+	h.metrics.MustRegister(h.gates.Collector("door"), h.knock.Collector())
+	return nil
 }

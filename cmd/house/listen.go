@@ -22,7 +22,7 @@ func (h *House) buildGateway(context.Context) error {
 	}
 	var err error
 	h.handler, err = gateway.New(gateway.Config{
-		Conn: conn, Dev: h.config.Dev, Ready: h.ready.Load, Limits: h.limits(), Meter: h.metrics,
+		Conn: conn, Dev: h.config.Dev, Ready: h.ready.Load, Limits: h.limits(), Knock: h.knock, Meter: h.metrics,
 		Metrics: h.metricsHandler(), Wall: clock.Wall(), Log: h.config.Log,
 	})
 	if err != nil {

@@ -188,7 +188,7 @@ func (h *House) buildDoor(context.Context) error {
 	var err error
 	h.server, err = rpc.NewServer(rpc.Config{
 		Services: all, Authenticator: authenticator, Log: h.config.Log, Metrics: h.metrics,
-		Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev, TLS: h.tlsServer, Gates: h.gates(),
+		Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev, TLS: h.tlsServer, Gates: h.gates,
 	})
 	if err != nil {
 		return fmt.Errorf("build the door: %w", err)

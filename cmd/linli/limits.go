@@ -14,7 +14,7 @@ import (
 func limitsFlag(c *cobra.Command, into *string) {
 	c.Flags().StringVar(into, "limits", os.Getenv("LINLI_LIMITS"),
 		"what is taken on at once, where it is not to be the default for this machine: "+
-			"reads=8,writes=64,bulk=4,streams=4000,queue=256,wait=500ms,megabytes=64,connections=12000 (LINLI_LIMITS)")
+			"reads=8,writes=64,bulk=4,streams=4000,queue=256,wait=500ms,delay=100ms,megabytes=64,connections=12000 (LINLI_LIMITS)")
 }
 
 func parseLimits(text string) (admit.Limits, error) {

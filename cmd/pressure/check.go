@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // missing answers how many of the ids that were acknowledged are not there.
@@ -20,9 +21,8 @@ func (l *load) missing(ids []string) (int, error) {
 				return
 			}
 			defer func() { _ = w.conn.Close() }()
-			buf := make([]byte, 8<<10)
 			for i := next.Add(1) - 1; i < int64(len(ids)); i = next.Add(1) - 1 {
-				r, err := w.call(getRequest(ids[i]), buf)
+				r, err := w.admitted(getRequest(ids[i]))
 				switch {
 				case err != nil:
 					problems <- fmt.Errorf("read %s: %w", ids[i], err)
@@ -42,5 +42,18 @@ func (l *load) missing(ids []string) (int, error) {
 		return 0, err
 	default:
 		return int(absent.Load()), nil
+	}
+}
+
+// admitted makes a call, and comes again a second later as long as it is
+// refused: after pressure a moment passes until everybody is let in.
+func (w *wire) admitted(message []byte) (reply, error) {
+	const attempts = 5
+	for attempt := 1; ; attempt++ {
+		r, err := w.call(message)
+		if err != nil || r.status != 429 || attempt == attempts {
+			return r, err
+		}
+		<-time.After(time.Second)
 	}
 }

@@ -38,14 +38,13 @@ func idle(address string, n int) (func(), error) {
 		}
 	}
 	message := request("GET", "/healthz", "", "")
-	buf := make([]byte, 64)
 	for range n {
 		w, err := dial(address)
 		if err != nil {
 			return end, err
 		}
 		wires = append(wires, w)
-		if r, err := w.call(message, buf); err != nil || r.status != 200 {
+		if r, err := w.call(message); err != nil || r.status != 200 {
 			return end, errors.Join(fmt.Errorf("health answered %d", r.status), err)
 		}
 	}

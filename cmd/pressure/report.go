@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/linli-project/linli/cmd/figures"
-	"github.com/linli-project/linli/pkg/clock"
 )
 
 const (
@@ -69,7 +68,7 @@ func measure(ctx context.Context, o options, out io.Writer) (r *result, err erro
 }
 
 func (r *result) against(ctx context.Context, s *server, o options, out io.Writer) error {
-	l := &load{address: s.address, create: createRequest(), wall: clock.Wall()}
+	l := newLoad(s.address)
 	r.idleMemory = s.memory()
 	if err := l.seed(); err != nil {
 		return err
@@ -230,8 +229,9 @@ func (r *result) rows(o options) []figures.Row {
 	sent := row(times+": sent", r.sent(), "calls/s")
 	sent.Note = fmt.Sprintf("of %d times that were to be offered", o.times)
 	rows := []figures.Row{
-		row("sustainable: 64 connections, four gets to a create", r.sustainable.rate(), "calls/s"),
+		row("sustainable: 64 connections", r.sustainable.rate(), "calls/s"),
 		sent,
+		row(times+": late in sending, p99", at(p.late, 0.99), "ms"),
 		row(times+": admitted", p.rate(), "calls/s"),
 		row(times+": admitted, p50", at(p.admitted, 0.5), "ms"),
 		below(row(times+": admitted, p99", at(p.admitted, 0.99), "ms"), admittedLimit),
@@ -263,10 +263,11 @@ func (r *result) figures(o options) figures.Run {
 	}
 	return figures.Run{
 		Name: "pressure", Page: "reliability", Section: "Pressure", Command: o.command, Rows: r.rows(o),
-		Note: fmt.Sprintf("Calls come at their time whatever becomes of those before, over %d connections, for %s; one that finds no connection "+
+		Note: fmt.Sprintf("The mix is a clerk's: %s. Sustainable is what 64 connections get through that call as fast as they are answered. "+
+			"Under pressure calls come at their time whatever becomes of those before, over %d connections, for %s; one that finds no connection "+
 			"free is not sent. To be offered were %d times the sustainable load, sent were %.1f times: with so much the rows are marked. "+
-			"Times are from sending to the whole answer. %s; fsck found %s.",
-			o.connections, o.seconds, o.times, r.times(), where, fsckWords(r.fsck)),
+			"Times are from when a call was due to the whole answer, so what the client is late is in them. %s; fsck found %s.",
+			mixWords, o.connections, o.seconds, o.times, r.times(), where, fsckWords(r.fsck)),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/linli-project/linli/pkg/clock"
@@ -32,8 +33,10 @@ type Size struct {
 // so many before it that it would not have its turn within Wait, at the pace
 // of the last ones, is refused at once. It is safe for concurrent use.
 type Gate struct {
-	size Size
-	wall clock.Clock
+	size  Size
+	wall  clock.Clock
+	knock *Knock // nil: what waits before the gate is not looked at
+	late  atomic.Uint64
 
 	mu     sync.Mutex
 	under  int
@@ -51,6 +54,8 @@ type Counts struct {
 	Under, Waiting int
 	// Admitted, Refused and Gone (the caller went while it waited).
 	Admitted, Refused, Gone uint64
+	// Late were refused for the delay that the process's knock found.
+	Late uint64
 }
 
 // waiter is a call in the queue. turn has room for the one word it is told, so
@@ -134,19 +139,21 @@ func (g *Gate) Leave() {
 	first.Value.(*waiter).turn <- struct{}{}
 }
 
-// Crowded says whether Enter would refuse now. It is for those who would
-// spend something before they ask.
-func (g *Gate) Crowded() bool {
+// Refuses says whether a call is sent away before anything is spent on it: where
+// Enter would refuse now, or where too many stand before the gate. It counts
+// such a call as refused.
+func (g *Gate) Refuses() bool {
+	if g.knock.refuses() {
+		g.late.Add(1)
+		return true
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.under >= g.size.Under && g.crowded()
-}
-
-// Refuse counts a call that was sent away because of Crowded.
-func (g *Gate) Refuse() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	if g.under < g.size.Under || !g.crowded() {
+		return false
+	}
 	g.counts.Refused++
+	return true
 }
 
 // crowded says whether the queue has no place that would be served in time. As
@@ -165,7 +172,7 @@ func (g *Gate) Counts() Counts {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	c := g.counts
-	c.Under, c.Waiting = g.under, g.queue.Len()
+	c.Under, c.Waiting, c.Late = g.under, g.queue.Len(), g.late.Load()
 	return c
 }
 

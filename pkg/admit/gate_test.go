@@ -82,7 +82,7 @@ func TestGate_LetsInRefusesAndHandsOverInOrder(t *testing.T) {
 		p.expectWaiting(c)
 		p.expectWaiting(d)
 		p.expect(e, "one more than the queue holds", admit.ErrBusy)
-		if !p.gate.Crowded() {
+		if !p.gate.Refuses() {
 			t.Error("a full queue is not crowded")
 		}
 		p.gate.Leave()
@@ -99,7 +99,7 @@ func TestGate_LetsInRefusesAndHandsOverInOrder(t *testing.T) {
 		p.expect(f, "after its patience", admit.ErrBusy)
 		p.gate.Leave()
 		p.gate.Leave()
-		want := admit.Counts{Admitted: 3, Refused: 2, Gone: 1}
+		want := admit.Counts{Admitted: 3, Refused: 3, Gone: 1}
 		if got := p.gate.Counts(); got != want {
 			t.Errorf("counts %+v", got)
 		}

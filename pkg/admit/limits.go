@@ -32,6 +32,9 @@ type Limits struct {
 	// Queue is how many calls of each kind may wait, Wait for how long.
 	Queue int
 	Wait  time.Duration
+	// Delay is the longest that more than Queue calls may wait before anybody looks
+	// at them, for longer than a moment.
+	Delay time.Duration
 	// Bytes of bodies and answers that are held in memory.
 	Bytes int64
 	// Connections that may be open; the longest idle one makes room.
@@ -47,7 +50,7 @@ func Defaults(cores int) Limits {
 	cores = max(cores, 1)
 	return Limits{
 		Reads: 4 * cores, Writes: 32 * cores, Bulk: 2 * cores, Streams: 4000,
-		Queue: 256, Wait: 500 * time.Millisecond, Bytes: 64 << 20, Connections: 12_000,
+		Queue: 256, Wait: 500 * time.Millisecond, Delay: 100 * time.Millisecond, Bytes: 64 << 20, Connections: 12_000,
 	}
 }
 
@@ -90,13 +93,22 @@ func (l *Limits) set(name, value string) (err error) {
 		number(&n)
 		l.Bytes = int64(n) << 20
 	case "wait":
-		if l.Wait, err = time.ParseDuration(value); err == nil && l.Wait <= 0 {
-			err = errors.New("longer than nothing")
-		}
+		l.Wait, err = longer(value)
+	case "delay":
+		l.Delay, err = longer(value)
 	default:
-		err = errors.New("reads, writes, bulk, streams, queue, wait, megabytes or connections")
+		err = errors.New("reads, writes, bulk, streams, queue, wait, delay, megabytes or connections")
 	}
 	return err
+}
+
+// longer reads a time longer than nothing.
+func longer(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err == nil && d <= 0 {
+		err = errors.New("longer than nothing")
+	}
+	return d, err
 }
 
 // bulkPatience is how much longer bulk work waits for its turn than a call.
@@ -117,4 +129,15 @@ func NewGates(l Limits, wall clock.Clock) Gates {
 		// not waited for.
 		Bulk: gate(l.Bulk, l.Queue, bulkPatience*l.Wait), Stream: gate(l.Streams, 0, l.Wait),
 	}
+}
+
+// Behind has the gates refuse calls by what a process's knock finds, too. Calls of
+// one service to another are not: they belong to a call that was let in.
+func (g Gates) Behind(k *Knock) Gates {
+	for class, gate := range g {
+		if class != Inner {
+			gate.knock = k
+		}
+	}
+	return g
 }

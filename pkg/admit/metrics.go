@@ -11,13 +11,13 @@ type collector struct {
 
 // Collector is the gates' metrics; at says where they stand: "gateway", "door".
 func (g Gates) Collector(at string) prometheus.Collector {
-	describe := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc(name, help, []string{"class"}, prometheus.Labels{"at": at})
+	describe := func(name, help string, more ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, append([]string{"class"}, more...), prometheus.Labels{"at": at})
 	}
 	return &collector{at, g,
 		describe("linli_admitted_under_way", "Calls that were let in and are under way."),
 		describe("linli_admission_waiting", "Calls that wait to be let in."),
-		describe("linli_refused_total", "Calls that were refused because too much was under way.")}
+		describe("linli_refused_total", "Calls that were refused because too much was under way (queue) or stood before the gate (delay).", "why")}
 }
 
 // Describe is of prometheus.Collector.
@@ -29,6 +29,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		n := gate.Counts()
 		out <- prometheus.MustNewConstMetric(c.under, prometheus.GaugeValue, float64(n.Under), string(class))
 		out <- prometheus.MustNewConstMetric(c.waiting, prometheus.GaugeValue, float64(n.Waiting), string(class))
-		out <- prometheus.MustNewConstMetric(c.refusals, prometheus.CounterValue, float64(n.Refused), string(class))
+		out <- prometheus.MustNewConstMetric(c.refusals, prometheus.CounterValue, float64(n.Refused), string(class), "queue")
+		out <- prometheus.MustNewConstMetric(c.refusals, prometheus.CounterValue, float64(n.Late), string(class), "delay")
 	}
 }

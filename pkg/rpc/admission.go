@@ -64,10 +64,9 @@ func networkLimits(gates admit.Gates, table rules) []grpc.ServerOption {
 	}
 	return append(options, grpc.InTapHandle(func(ctx context.Context, info *tap.Info) (context.Context, error) {
 		gate := gates[table.classOf(info.FullMethodName, info.Header)]
-		if gate == nil || !gate.Crowded() {
+		if gate == nil || !gate.Refuses() {
 			return ctx, nil
 		}
-		gate.Refuse()
 		return ctx, busy(texts.Language(header(info.Header, HeaderLanguage)))
 	}))
 }
