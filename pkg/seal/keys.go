@@ -194,6 +194,7 @@ func Unlock(ctx context.Context, p Provider, keys *typev1.KeysRow) (*Keyring, er
 	}
 	profile := profileOf(row)
 	k := &Keyring{blind: newMACs(profile, index[:hashKeyBytes]), digests: newMACs(profile, index[hashKeyBytes:])}
+	k.lasting = newDataKey(0, profile, profile.derive(index, "linli lasting", keyBytes))
 	return k, k.Use(ctx, p, keys)
 }
 

@@ -207,3 +207,40 @@ func TestMasterFile_HoldsSeveralKeys(t *testing.T) {
 		t.Errorf("left lying about: %v, %v", left, err)
 	}
 }
+
+// TestLasting_OpensAfterEveryDataKeyWent, for its own purpose and place.
+func TestLasting_OpensAfterEveryDataKeyWent(t *testing.T) {
+	ctx, master := t.Context(), seal.MasterKey{1}
+	keys, err := seal.MakeKeys(ctx, master, seal.SM, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := seal.Unlock(ctx, master, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := k.Lasting("audit address").Seal([]byte("203.0.113.7"), "line 1")
+	if keys, err = seal.WithDataKey(ctx, master, keys, seal.AES, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	keys = seal.WithoutBefore(keys, 2)
+	if k, err = seal.Unlock(ctx, master, keys); err != nil {
+		t.Fatal(err)
+	}
+	if plain, err := k.Lasting("audit address").Open(sealed, "line 1"); err != nil || string(plain) != "203.0.113.7" {
+		t.Errorf("%q, %v", plain, err)
+	}
+	for name, open := range map[string]func() ([]byte, error){
+		"another purpose": func() ([]byte, error) { return k.Lasting("blob").Open(sealed, "line 1") },
+		"another place":   func() ([]byte, error) { return k.Lasting("audit address").Open(sealed, "line 2") },
+		"a box":           func() ([]byte, error) { return k.Box("audit address").Open(sealed, "line 1") },
+		"nothing":         func() ([]byte, error) { return k.Lasting("audit address").Open(nil, "line 1") },
+		"what a box sealed": func() ([]byte, error) {
+			return k.Lasting("audit address").Open(k.Box("audit address").Seal([]byte("x"), "line 1"), "line 1")
+		},
+	} {
+		if _, err := open(); !errors.Is(err, seal.ErrSealed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -30,7 +30,9 @@ const (
 	// formatVersioned: the byte, the version of the data key as a uvarint, the
 	// nonce, the ciphertext.
 	formatVersioned = 2
-	blindBytes      = 16
+	// formatLasting: the byte, the nonce, the ciphertext, under the index key.
+	formatLasting = 3
+	blindBytes    = 16
 )
 
 // ErrSealed says that the bytes were not sealed by this keyring for this place, were
@@ -41,6 +43,7 @@ var ErrSealed = errors.New("seal: does not open")
 // while its keys change.
 type Keyring struct {
 	state   atomic.Pointer[dataKeys]
+	lasting *dataKey // comes of the index key
 	blind   *macs
 	digests *macs
 }
@@ -166,6 +169,7 @@ func keyedHash(m *macs, purpose string, value []string) []byte {
 // use, also while the keys of its keyring change.
 type Box struct {
 	keyring *Keyring
+	lasting bool
 	purpose string
 	newest  atomic.Pointer[boxKey]
 }
@@ -182,6 +186,16 @@ func (k *Keyring) Box(purpose string) *Box {
 	return b
 }
 
+// Lasting answers the box of a purpose whose key stays when data keys change.
+// It is for what cannot be sealed anew, because it must stay what it was written
+// as (a line of the audit) or lies outside the store (a file); everything else
+// belongs into Seal or Box, and into the declaration of its table.
+func (k *Keyring) Lasting(purpose string) *Box {
+	b := &Box{keyring: k, purpose: purpose, lasting: true}
+	b.key(k.lasting)
+	return b
+}
+
 // key derives the box's key of a data key; the one used last is kept.
 func (b *Box) key(d *dataKey) cipher.AEAD {
 	if last := b.newest.Load(); last != nil && last.of == d {
@@ -195,12 +209,21 @@ func (b *Box) key(d *dataKey) cipher.AEAD {
 // Seal encrypts plain for one place. Unlike a field, an empty plain is sealed
 // as well.
 func (b *Box) Seal(plain []byte, place ...string) []byte {
+	if b.lasting {
+		return sealWith(b.key(b.keyring.lasting), []byte{formatLasting}, plain, aad(place))
+	}
 	d := b.keyring.state.Load().newest
 	return d.seal(b.key(d), plain, place)
 }
 
 // Open decrypts what this box sealed for the same place, else answers ErrSealed.
 func (b *Box) Open(sealed []byte, place ...string) ([]byte, error) {
+	if b.lasting {
+		if len(sealed) == 0 || sealed[0] != formatLasting {
+			return nil, ErrSealed
+		}
+		return openWith(b.key(b.keyring.lasting), sealed[1:], aad(place))
+	}
 	d, rest, err := b.keyring.state.Load().of(sealed)
 	if err != nil {
 		return nil, err
