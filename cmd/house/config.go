@@ -85,8 +85,13 @@ type Config struct {
 	// Clock is where the civil clock stands when the folder is made; zero
 	// follows the wall clock.
 	Clock time.Time
-	// MasterKeyFile holds the master key; empty with Dev = in the folder.
+	// MasterKeyFile holds the master keys; empty with Dev = in the folder.
 	MasterKeyFile string
+	// Sealing is the profile of the keys of new stores, "aes" or "sm"; empty = aes.
+	Sealing string
+	// Reveals is how many sealed facts one person opens in an hour of one service;
+	// 0 = store.DefaultReveals.
+	Reveals int
 	// SMTP is where messages are mailed through, see mail.New; empty = no mail
 	// goes out. MailFrom is the sender.
 	SMTP, MailFrom string

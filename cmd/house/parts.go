@@ -13,6 +13,7 @@ import (
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/ids"
+	"github.com/linli-project/linli/pkg/keys"
 	"github.com/linli-project/linli/pkg/rpc"
 	"github.com/linli-project/linli/pkg/watch"
 )
@@ -31,7 +32,7 @@ func (h *House) openFolder(context.Context) error {
 }
 
 func (h *House) openStores(ctx context.Context) error {
-	master, err := h.folder.master(h.config.MasterKeyFile, h.config.Dev, h.config.Log)
+	master, err := h.folder.master(ctx, h.config)
 	if err != nil {
 		return err
 	}
@@ -189,7 +190,7 @@ func (h *House) buildDoor(context.Context) error {
 		if err != nil {
 			return err
 		}
-		all = append(all, parked, audit)
+		all = append(all, parked, audit, keys.New(h.stores))
 	}
 	var err error
 	h.server, err = rpc.NewServer(rpc.Config{

@@ -104,7 +104,7 @@ func newDelivery(ctx context.Context, b *events.Broker, stores []*store.Store, a
 			return nil, err
 		}
 		d.consumers = append(d.consumers, reactions)
-		d.jobs = append(append(d.jobs, all[i].Jobs()...), sweeper(s, log))
+		d.jobs = append(append(d.jobs, all[i].Jobs()...), sweeper(s, log), resealer(s, all[i].Tables(), log))
 	}
 	return d, nil
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -109,8 +110,14 @@ func tlsFiles() house.TLS {
 func (f serveFlags) config() (house.Config, error) {
 	c := house.Config{
 		Role: f.role, Data: f.data, HTTP: f.http, GRPC: f.grpc, Broker: f.broker, Peers: map[string]string{},
-		Dev: f.dev, MasterKeyFile: os.Getenv("LINLI_MASTER_KEY_FILE"), BrokerKeyFile: os.Getenv("LINLI_BROKER_KEY_FILE"),
+		Dev: f.dev, MasterKeyFile: os.Getenv("LINLI_MASTER_KEY_FILE"), Sealing: os.Getenv("LINLI_SEALING"), BrokerKeyFile: os.Getenv("LINLI_BROKER_KEY_FILE"),
 		SMTP: os.Getenv("LINLI_SMTP"), MailFrom: os.Getenv("LINLI_MAIL_FROM"),
+	}
+	if most := os.Getenv("LINLI_REVEALS_PER_HOUR"); most != "" {
+		var err error
+		if c.Reveals, err = strconv.Atoi(most); err != nil || c.Reveals < 1 {
+			return c, fmt.Errorf("LINLI_REVEALS_PER_HOUR=%s: a number from 1", most)
+		}
 	}
 	if f.role != house.Whole {
 		c.TLS = tlsFiles()

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/ops/v1"
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/kv"
@@ -109,10 +110,16 @@ func (s *Service) ListAuditLines(ctx context.Context, req *pb.ListAuditLinesRequ
 	reply := &pb.ListAuditLinesResponse{}
 	err = p.store.View(ctx, func(r kv.Reader) error {
 		lines, next, err := store.AuditLines(r, filter, before, pageSize(req.GetPageSize()))
+		if err == nil {
+			err = p.openReasons(r, lines)
+		}
+		if err != nil {
+			return err
+		}
 		for _, l := range lines {
 			reply.Lines = append(reply.Lines, p.toProto(l))
 		}
-		if err == nil && next > 0 {
+		if next > 0 {
 			reply.NextPageToken, err = p.token(ctx, asked, next)
 		}
 		return err
@@ -134,6 +141,12 @@ func (s *Service) ListMyReadings(ctx context.Context, req *pb.ListMyReadingsRequ
 	reply := &pb.ListMyReadingsResponse{}
 	err = p.store.View(ctx, func(r kv.Reader) error {
 		lines, next, err := store.Readings(r, access.From(ctx).Person, before, pageSize(req.GetPageSize()))
+		if err == nil {
+			err = p.openReasons(r, lines)
+		}
+		if err != nil {
+			return err
+		}
 		for _, l := range lines {
 			row := l.Row
 			reply.Readings = append(reply.Readings, &pb.Reading{
@@ -141,12 +154,21 @@ func (s *Service) ListMyReadings(ctx context.Context, req *pb.ListMyReadingsRequ
 				Rows: row.GetRows(), Reason: row.GetReason(), Outcome: row.GetOutcome(),
 			})
 		}
-		if err == nil && next > 0 {
+		if next > 0 {
 			reply.NextPageToken, err = p.token(ctx, asked, next)
 		}
 		return err
 	})
 	return reply, err
+}
+
+// openReasons puts the reasons of lines where they were written.
+func (p part) openReasons(r kv.Reader, lines []store.IndexedLine) error {
+	rows := make([]*typev1.AuditRow, len(lines))
+	for i, l := range lines {
+		rows[i] = l.Row
+	}
+	return p.store.OpenReasons(r, rows)
 }
 
 func pageSize(asked int32) int {

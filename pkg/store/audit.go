@@ -90,6 +90,7 @@ func (tx *Tx) writeAudit() error {
 }
 
 func (tx *Tx) createAudit(row *typev1.AuditRow) error {
+	tx.keepReason(row)
 	value, err := proto.Marshal(row)
 	if err != nil {
 		return fmt.Errorf("encode audit line: %w", err)

@@ -102,6 +102,9 @@ func (s *Store) removeBlock(ctx context.Context, before time.Time, days int, key
 		for i, row := range rows {
 			at := log.GetFirst() + uint64(i)
 			tx.Delete(logKey(at))
+			if len(row.GetReasonDigest()) > 0 {
+				tx.Delete(reasonKey(row.GetId()))
+			}
 			removed = append(removed, IndexedLine{at, row})
 		}
 		if err := tx.removeHeads(log, log.GetFirst()+blockLines); err != nil {
@@ -154,7 +157,8 @@ func (tx *Tx) removeHeads(log *typev1.AuditLogRow, first uint64) error {
 }
 
 // appendRemoval writes the line about a removal straight into the log, with a
-// head over it: from this commit on the log says where it begins.
+// head over it: from this commit on the log says where it begins. Its reason names
+// nobody and stays in it, for those who read the log alone.
 func (tx *Tx) appendRemoval(log *typev1.AuditLogRow, days int, keys auditKeys) error {
 	row := tx.store.auditRow(tx.base, tx.wall, access.Call{}, Record{
 		Rows:   []string{"audit/" + strconv.FormatUint(log.GetFirst()-blockLines, 10) + "-" + strconv.FormatUint(log.GetFirst()-1, 10)},

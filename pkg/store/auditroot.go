@@ -87,6 +87,3 @@ const walkPage = 200
 
 // Hold lets commits of this store wait until release is called, see kv.DB.
 func (s *Store) Hold(ctx context.Context) (release func(), err error) { return s.db.Hold(ctx) }
-
-// MasterKey is the fingerprint of the key that the store was opened with.
-func (s *Store) MasterKey() string { return s.master }

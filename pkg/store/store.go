@@ -4,6 +4,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +17,6 @@ import (
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/kv"
-	"github.com/linli-project/linli/pkg/kv/key"
 	"github.com/linli-project/linli/pkg/seal"
 )
 
@@ -47,8 +47,14 @@ type Config struct {
 	Service string
 	// DB is owned by the store: Close closes it.
 	DB kv.DB
-	// Master wraps the service's data key, which lies in the store.
-	Master seal.MasterKey
+	// Master wraps the service's keys, which lie in the store.
+	Master seal.Provider
+	// Profile is that of the keys of a new store; unset, AES. A store that has
+	// keys keeps theirs.
+	Profile seal.Profile
+	// Reveals is how many sealed facts one person opens in an hour; unset,
+	// DefaultReveals.
+	Reveals int
 	// Civil dates what happens to people, Wall what the house does.
 	Civil, Wall clock.Clock
 	IDs         ids.Source
@@ -58,12 +64,14 @@ type Config struct {
 // Store is safe for concurrent use.
 type Store struct {
 	service     string
-	master      string // fingerprint
 	db          kv.DB
 	keyring     *seal.Keyring
+	keys        *keys
 	replies     *seal.Box
-	audit       *seal.Box // addresses of audit lines
+	audit       *seal.Box // addresses of audit lines; they stay as they were written
 	signers     *seal.Box // the key that signs the heads of the audit log
+	reasons     *seal.Box
+	reveals     int // in an hour
 	civil, wall clock.Clock
 	ids         ids.Source
 	log         *slog.Logger
@@ -74,38 +82,16 @@ type Store struct {
 // Open makes the store over its database and opens its data key, or makes one
 // in a new database. A master key that does not fit is an error.
 func Open(ctx context.Context, c Config) (*Store, error) {
-	k, err := openKeyring(ctx, c.DB, c.Master)
+	keys, ring, err := openKeys(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("open store of %s: %w", c.Service, err)
 	}
 	return &Store{
-		service: c.Service, master: c.Master.Fingerprint(), db: c.DB, keyring: k, replies: k.Box("remembered reply"), audit: k.Box("audit address"),
-		signers: k.Box("signer of audit heads"), civil: c.Civil, wall: c.Wall,
+		service: c.Service, db: c.DB, keyring: ring, keys: keys, replies: ring.Box("remembered reply"),
+		audit: ring.Lasting("audit address"), signers: ring.Lasting("signer of audit heads"),
+		reasons: ring.Box(reasonBox), reveals: cmp.Or(c.Reveals, DefaultReveals), civil: c.Civil, wall: c.Wall,
 		ids: c.IDs, log: c.Log, emitted: make(chan struct{}, 1), lined: make(chan struct{}, 1),
 	}, nil
-}
-
-func openKeyring(ctx context.Context, db kv.DB, master seal.MasterKey) (*seal.Keyring, error) {
-	at := key.New(tableMeta).String("data key")
-	fresh, wrapped, err := seal.New(master)
-	if err != nil {
-		return nil, err
-	}
-	keyring := fresh
-	err = db.Update(ctx, func(tx kv.Tx) error {
-		stored, err := tx.Get(at)
-		if err != nil {
-			return err
-		}
-		if stored.Version == 0 {
-			keyring = fresh
-			tx.Create(at, wrapped)
-			return nil
-		}
-		keyring, err = seal.Open(master, stored.Value)
-		return err
-	})
-	return keyring, err
 }
 
 // Service answers the service's short name.

@@ -56,7 +56,7 @@ func (t *Table[T]) List(r kv.Reader, s scope.Scope, q Query) (Listing[T], error)
 	}
 	reading := skimming{Skim: q.Skim}
 	for _, it := range items {
-		row, err := decode[T](it.Value, &reading)
+		row, err := t.read(it, &reading)
 		if err != nil {
 			return out, fmt.Errorf("list %s: %w", t.spec.Name, err)
 		}

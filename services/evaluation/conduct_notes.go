@@ -143,8 +143,10 @@ func (s conducts) RevealConductNote(ctx context.Context, req *pb.RevealConductNo
 			return nil, err
 		}
 		texts, err := s.noteTexts(row.Value)
-		tx.Audit(store.Record{Rows: []string{req.GetId()}, Subjects: []string{row.Value.GetNote().GetMemberId()}, Reason: req.GetReason(), Outcome: "revealed"})
-		return &pb.RevealConductNoteResponse{Texts: texts}, err
+		if err != nil {
+			return nil, err
+		}
+		return &pb.RevealConductNoteResponse{Texts: texts}, tx.Reveal(store.Record{Rows: []string{req.GetId()}, Subjects: []string{row.Value.GetNote().GetMemberId()}, Reason: req.GetReason()})
 	})
 }
 

@@ -140,8 +140,7 @@ func (s *Service) RevealHonorObjection(ctx context.Context, req *pb.RevealHonorO
 		if err != nil {
 			return nil, err
 		}
-		tx.Audit(store.Record{Rows: []string{req.GetId()}, Subjects: []string{row.Value.GetMemberId()}, Reason: req.GetReason(), Outcome: "revealed"})
-		return &pb.RevealHonorObjectionResponse{Text: string(text)}, nil
+		return &pb.RevealHonorObjectionResponse{Text: string(text)}, tx.Reveal(store.Record{Rows: []string{req.GetId()}, Subjects: []string{row.Value.GetMemberId()}, Reason: req.GetReason()})
 	})
 }
 

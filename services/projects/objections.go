@@ -150,7 +150,9 @@ func (s notices) RevealSelectionObjection(ctx context.Context, req *pb.RevealSel
 		if out.Text, err = s.open(row.Value.GetSealedText(), req.GetId(), "text"); err != nil {
 			return nil, err
 		}
-		tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
+		if err := tx.Reveal(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason()}); err != nil {
+			return nil, err
+		}
 		out.Answer, err = s.open(row.Value.GetSealedAnswer(), req.GetId(), "answer")
 		return out, err
 	})

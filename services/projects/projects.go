@@ -50,10 +50,12 @@ func New(d Deps) (*Service, error) {
 	if d.Store == nil || d.IDs == nil || d.Log == nil {
 		return nil, errors.New("projects: a dependency is missing")
 	}
-	return &Service{
+	s := &Service{
 		store: d.Store, ids: d.IDs, log: d.Log, tables: newTables(), delivery: newDeliveryTables(),
 		organizations: copies.NewOrganizations(), policies: copies.NewPolicies(), pager: table.NewPager(d.Store.Keyring()),
-	}, nil
+	}
+	table.Seal(d.Store.Keyring(), s.Tables())
+	return s, nil
 }
 
 // Name is the service's short name.

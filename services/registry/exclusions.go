@@ -143,7 +143,9 @@ func (s campaigns) RevealExclusionNote(ctx context.Context, req *pb.RevealExclus
 		if err != nil {
 			return err
 		}
-		tx.Audit(store.Record{Rows: []string{req.GetCampaignId(), req.GetMemberId()}, Subjects: []string{req.GetMemberId()}, Reason: req.GetReason(), Outcome: "revealed"})
+		if err := tx.Reveal(store.Record{Rows: []string{req.GetCampaignId(), req.GetMemberId()}, Subjects: []string{req.GetMemberId()}, Reason: req.GetReason()}); err != nil {
+			return err
+		}
 		if !row.Value.GetExclusion().GetHasNote() {
 			reply.Note = ""
 			return nil

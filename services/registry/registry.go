@@ -66,13 +66,15 @@ func New(d Deps) (*Service, error) {
 	if d.Store == nil || d.IDs == nil || d.Log == nil {
 		return nil, errors.New("registry: store, ids and log are needed")
 	}
-	return &Service{
+	s := &Service{
 		store: d.Store, ids: d.IDs, log: d.Log, pager: table.NewPager(d.Store.Keyring()),
 		shanghai: clock.Shanghai(), tables: newTables(),
 		policyTables: newPolicyTables(), inboxTables: newInboxTables(),
 		campaignTables: newCampaignTables(),
 		mailer:         d.Mailer, outside: outside{own: d.OwnNetwork}, http: webhookClient(outside{own: d.OwnNetwork}),
-	}, nil
+	}
+	table.Seal(d.Store.Keyring(), s.Tables())
+	return s, nil
 }
 
 // Name is the service's short name.
@@ -84,6 +86,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterPolicyServiceServer(r, policies{Service: s})
 	pb.RegisterInboxServiceServer(r, inbox{Service: s})
 	pb.RegisterCampaignServiceServer(r, campaigns{Service: s})
+	pb.RegisterMemberFactsServiceServer(r, memberFacts{Service: s})
 }
 
 // OrganizationPath answers where an organization stands, for the door.

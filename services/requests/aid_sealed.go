@@ -107,8 +107,10 @@ func (a aid) list(tx *store.Tx, rd reading, row *pb.HardshipCaseRow) error {
 		CommunityPath: row.GetCommunityPath(),
 		SealedReason:  a.store.Keyring().Box(hardshipBox).Seal([]byte(rd.reason), rd.id, sealedReason),
 	})
-	tx.Audit(store.Record{Rows: []string{row.GetHardshipCase().GetId(), rd.id}, Subjects: []string{row.GetAuthor()}, Reason: rd.reason, Outcome: "revealed"})
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.Reveal(store.Record{Rows: []string{row.GetHardshipCase().GetId(), rd.id}, Subjects: []string{row.GetAuthor()}, Reason: rd.reason})
 }
 
 // RevealHardshipFacts opens the facts, with a reason. The answer is remembered

@@ -139,7 +139,11 @@ func (s handling) ReadMessages(ctx context.Context, req *pb.ReadMessagesRequest)
 			out.Messages = append(out.Messages, messageProto(row.Value, m.Value, string(text)))
 		}
 		if fromOffice {
-			tx.Audit(store.Record{Rows: []string{req.GetId()}, Subjects: []string{row.Value.GetRequest().GetAuthor()}, Reason: req.GetReason(), Outcome: "revealed"})
+			read := store.Record{Rows: []string{req.GetId()}, Subjects: []string{row.Value.GetRequest().GetAuthor()}, Reason: req.GetReason(), Outcome: "revealed"}
+			if row.Value.GetRequest().GetTextSealed() {
+				return tx.Reveal(read)
+			}
+			tx.Audit(read)
 		}
 		return nil
 	})

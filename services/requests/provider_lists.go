@@ -91,9 +91,8 @@ func (s providers) RevealProviderContact(ctx context.Context, req *pb.RevealProv
 		if err != nil {
 			return err
 		}
-		tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
 		out.Contact = string(contact)
-		return nil
+		return tx.Reveal(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason()})
 	})
 	if err != nil {
 		return nil, err

@@ -63,7 +63,7 @@ func New(d Deps) (*Service, error) {
 	if d.Store == nil || d.IDs == nil || d.Log == nil {
 		return nil, errors.New("requests: a dependency is missing")
 	}
-	return &Service{
+	s := &Service{
 		store: d.Store, ids: d.IDs, log: d.Log,
 		way: request.Machine(), tables: newTables(),
 		organizations: copies.NewOrganizations(), members: copies.NewMembers(),
@@ -72,7 +72,9 @@ func New(d Deps) (*Service, error) {
 		aidTables: newAidTables(), ladder: hardship.Machine(),
 		matchingTables: newMatchingTables(), offerWay: matching.Machine(),
 		providers: newProvidersTable(), providerWay: provider.Machine(),
-	}, nil
+	}
+	table.Seal(d.Store.Keyring(), s.Tables())
+	return s, nil
 }
 
 // Name is the service's short name.

@@ -3,6 +3,7 @@ package requests_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -377,7 +378,7 @@ func (h house) audit(t *testing.T) (rows []*typev1.AuditRow) {
 	t.Helper()
 	err := h.Store("requests").View(t.Context(), func(r kv.Reader) (err error) {
 		rows, err = store.AuditRows(r, 100)
-		return err
+		return errors.Join(err, h.Store("requests").OpenReasons(r, rows))
 	})
 	if err != nil || len(rows) == 0 {
 		t.Fatal(len(rows), err)

@@ -2317,7 +2317,7 @@ var File_linli_evaluation_v1_evaluation_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\n" +
-	"$linli/evaluation/v1/evaluation.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!linli/evaluation/v1/conduct.proto\x1a!linli/evaluation/v1/opinion.proto\x1a\x1alinli/type/v1/access.proto\"\xa7\x01\n" +
+	"$linli/evaluation/v1/evaluation.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!linli/evaluation/v1/conduct.proto\x1a!linli/evaluation/v1/opinion.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\xa7\x01\n" +
 	"\bEvidence\x12A\n" +
 	"\x04kind\x18\x01 \x01(\x0e2!.linli.evaluation.v1.EvidenceKindB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04kind\x120\n" +
@@ -2374,7 +2374,7 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"computedAt\x12=\n" +
 	"\fobject_until\x182 \x01(\v2\x1a.google.protobuf.TimestampR\vobjectUntil\x127\n" +
 	"\tclosed_at\x183 \x01(\v2\x1a.google.protobuf.TimestampR\bclosedAt\x12\x17\n" +
-	"\x04etag\x18\r \x01(\tB\x03\xe0A\x03R\x04etag\"\x86\x05\n" +
+	"\x04etag\x18\r \x01(\tB\x03\xe0A\x03R\x04etag\"\x8c\x05\n" +
 	"\x06Letter\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
 	"\bcycle_id\x18\x02 \x01(\tR\acycleId\x120\n" +
@@ -2391,13 +2391,13 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\amade_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x06madeAt\x12\x14\n" +
 	"\x05issue\x182 \x01(\x05R\x05issue\x127\n" +
 	"\tissued_at\x183 \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x12\x12\n" +
-	"\x04code\x184 \x01(\tR\x04code\x12\x1e\n" +
+	"\x04code\x184 \x01(\tR\x04code\x12$\n" +
 	"\n" +
-	"correction\x185 \x01(\tR\n" +
+	"correction\x185 \x01(\tB\x04\x80\xdd\x18\bR\n" +
 	"correction\x12\x1c\n" +
 	"\treminders\x186 \x01(\x05R\treminders\x129\n" +
 	"\n" +
-	"replied_at\x187 \x01(\v2\x1a.google.protobuf.TimestampR\trepliedAt\"\xb1\x02\n" +
+	"replied_at\x187 \x01(\v2\x1a.google.protobuf.TimestampR\trepliedAt\"\xb7\x02\n" +
 	"\n" +
 	"LetterLine\x12\x1b\n" +
 	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12!\n" +
@@ -2405,8 +2405,8 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\x05times\x18\x03 \x01(\x05R\x05times\x12\x14\n" +
 	"\x05cases\x18\x04 \x01(\x05R\x05cases\x12#\n" +
 	"\rquarter_hours\x18\x05 \x01(\x05R\fquarterHours\x126\n" +
-	"\aopinion\x182 \x01(\x0e2\x1c.linli.evaluation.v1.OpinionR\aopinion\x12!\n" +
-	"\fopinion_text\x183 \x01(\tR\vopinionText\x127\n" +
+	"\aopinion\x182 \x01(\x0e2\x1c.linli.evaluation.v1.OpinionR\aopinion\x12'\n" +
+	"\fopinion_text\x183 \x01(\tB\x04\x80\xdd\x18\bR\vopinionText\x127\n" +
 	"\x05notes\x184 \x03(\v2!.linli.evaluation.v1.StandingNoteR\x05notes\"\xd5\x01\n" +
 	"\x12ListEntriesRequest\x12,\n" +
 	"\fcommunity_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\x12?\n" +

@@ -877,11 +877,11 @@ var File_linli_projects_v1_check_proto protoreflect.FileDescriptor
 
 const file_linli_projects_v1_check_proto_rawDesc = "" +
 	"\n" +
-	"\x1dlinli/projects/v1/check.proto\x12\x11linli.projects.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/projects/v1/projects.proto\x1a\x1alinli/type/v1/access.proto\"\xc3\x01\n" +
+	"\x1dlinli/projects/v1/check.proto\x12\x11linli.projects.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/projects/v1/projects.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\xc9\x01\n" +
 	"\bConflict\x12%\n" +
 	"\x0eapplication_id\x18\x01 \x01(\tR\rapplicationId\x12\x1a\n" +
-	"\breviewer\x18\x02 \x01(\tR\breviewer\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1f\n" +
+	"\breviewer\x18\x02 \x01(\tR\breviewer\x12\x1c\n" +
+	"\x06reason\x18\x03 \x01(\tB\x04\x80\xdd\x18\bR\x06reason\x12\x1f\n" +
 	"\vdeclared_by\x18\x04 \x01(\tR\n" +
 	"declaredBy\x12;\n" +
 	"\vdeclared_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -928,11 +928,11 @@ const file_linli_projects_v1_check_proto_rawDesc = "" +
 	"\beligible\x18\x03 \x01(\bR\beligible\x12 \n" +
 	"\x06reason\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x06reason\"\\\n" +
 	"\x18JudgeEligibilityResponse\x12@\n" +
-	"\vapplication\x18\x01 \x01(\v2\x1e.linli.projects.v1.ApplicationR\vapplication\"\x99\x01\n" +
+	"\vapplication\x18\x01 \x01(\v2\x1e.linli.projects.v1.ApplicationR\vapplication\"\x9d\x01\n" +
 	"\x16DeclareConflictRequest\x123\n" +
 	"\x0eapplication_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\rapplicationId\x12#\n" +
-	"\breviewer\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\breviewer\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01R\x06reason\"R\n" +
+	"\breviewer\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\breviewer\x12)\n" +
+	"\x06reason\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01\x80\xdd\x18\bR\x06reason\"R\n" +
 	"\x17DeclareConflictResponse\x127\n" +
 	"\bconflict\x18\x01 \x01(\v2\x1b.linli.projects.v1.ConflictR\bconflict\"H\n" +
 	"\x14ListConflictsRequest\x120\n" +

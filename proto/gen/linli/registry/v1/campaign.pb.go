@@ -2733,7 +2733,7 @@ var File_linli_registry_v1_campaign_proto protoreflect.FileDescriptor
 
 const file_linli_registry_v1_campaign_proto_rawDesc = "" +
 	"\n" +
-	" linli/registry/v1/campaign.proto\x12\x11linli.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/registry/v1/registry.proto\x1a\x1alinli/type/v1/access.proto\"\x8b\x02\n" +
+	" linli/registry/v1/campaign.proto\x12\x11linli.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/registry/v1/registry.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\x8b\x02\n" +
 	"\bCampaign\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vdistrict_id\x18\x02 \x01(\tR\n" +
@@ -2828,15 +2828,15 @@ const file_linli_registry_v1_campaign_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"z\n" +
 	"\x15ListCampaignsResponse\x129\n" +
 	"\tcampaigns\x18\x01 \x03(\v2\x1b.linli.registry.v1.CampaignR\tcampaigns\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xfb\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xff\x01\n" +
 	"\x17ProposeExclusionRequest\x12-\n" +
 	"\vcampaign_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\n" +
 	"campaignId\x12)\n" +
 	"\tmember_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12I\n" +
 	"\x06reason\x18\x03 \x01(\x0e2\".linli.registry.v1.ExclusionReasonB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x06reason\x12\x1d\n" +
 	"\x05until\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18\n" +
-	"R\x05until\x12\x1c\n" +
-	"\x04note\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x04note\"V\n" +
+	"R\x05until\x12 \n" +
+	"\x04note\x18\x05 \x01(\tB\f\xbaH\x05r\x03\x18\xc8\x01\x80\xdd\x18\bR\x04note\"V\n" +
 	"\x18ProposeExclusionResponse\x12:\n" +
 	"\texclusion\x18\x01 \x01(\v2\x1c.linli.registry.v1.ExclusionR\texclusion\"\xa9\x01\n" +
 	"\x16DecideExclusionRequest\x12-\n" +
@@ -2846,14 +2846,14 @@ const file_linli_registry_v1_campaign_proto_rawDesc = "" +
 	"\aapprove\x18\x03 \x01(\bR\aapprove\x12\x1b\n" +
 	"\x04etag\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"U\n" +
 	"\x17DecideExclusionResponse\x12:\n" +
-	"\texclusion\x18\x01 \x01(\v2\x1c.linli.registry.v1.ExclusionR\texclusion\"\x9d\x01\n" +
+	"\texclusion\x18\x01 \x01(\v2\x1c.linli.registry.v1.ExclusionR\texclusion\"\xa1\x01\n" +
 	"\x1aRevealExclusionNoteRequest\x12-\n" +
 	"\vcampaign_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\n" +
 	"campaignId\x12)\n" +
-	"\tmember_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01R\x06reason\"1\n" +
-	"\x1bRevealExclusionNoteResponse\x12\x12\n" +
-	"\x04note\x18\x01 \x01(\tR\x04note\"\xc9\x01\n" +
+	"\tmember_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12)\n" +
+	"\x06reason\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01\x80\xdd\x18\tR\x06reason\"7\n" +
+	"\x1bRevealExclusionNoteResponse\x12\x18\n" +
+	"\x04note\x18\x01 \x01(\tB\x04\x80\xdd\x18\bR\x04note\"\xc9\x01\n" +
 	"\x15ListExclusionsRequest\x12*\n" +
 	"\vcampaign_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\n" +
 	"campaignId\x122\n" +
@@ -2902,11 +2902,11 @@ const file_linli_registry_v1_campaign_proto_rawDesc = "" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12/\n" +
 	"\fcommunity_id\x18\x03 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\"T\n" +
 	"\x18TransferReportInResponse\x128\n" +
-	"\treport_in\x18\x01 \x01(\v2\x1b.linli.registry.v1.ReportInR\breportIn\"v\n" +
+	"\treport_in\x18\x01 \x01(\v2\x1b.linli.registry.v1.ReportInR\breportIn\"z\n" +
 	"\x12EndReportInRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01R\x06reason\"O\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12)\n" +
+	"\x06reason\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01\x80\xdd\x18\bR\x06reason\"O\n" +
 	"\x13EndReportInResponse\x128\n" +
 	"\treport_in\x18\x01 \x01(\v2\x1b.linli.registry.v1.ReportInR\breportIn\"\xa4\x01\n" +
 	"\x13ListReceiptsRequest\x12;\n" +

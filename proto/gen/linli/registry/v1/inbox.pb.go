@@ -2038,7 +2038,7 @@ var File_linli_registry_v1_inbox_proto protoreflect.FileDescriptor
 
 const file_linli_registry_v1_inbox_proto_rawDesc = "" +
 	"\n" +
-	"\x1dlinli/registry/v1/inbox.proto\x12\x11linli.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xd4\x01\n" +
+	"\x1dlinli/registry/v1/inbox.proto\x12\x11linli.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\xd4\x01\n" +
 	"\aMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05topic\x18\x02 \x01(\tR\x05topic\x12\x14\n" +
@@ -2124,9 +2124,9 @@ const file_linli_registry_v1_inbox_proto_rawDesc = "" +
 	"\x14SetMailTopicsRequest\x12%\n" +
 	"\x03off\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\x10\xc8\x01\x18\x01\"\x06r\x04\x10\x01\x18@R\x03off\"M\n" +
 	"\x15SetMailTopicsResponse\x124\n" +
-	"\x06topics\x18\x01 \x03(\v2\x1c.linli.registry.v1.MailTopicR\x06topics\"3\n" +
-	"\x11SetContactRequest\x12\x1e\n" +
-	"\x05email\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xfe\x01R\x05email\"J\n" +
+	"\x06topics\x18\x01 \x03(\v2\x1c.linli.registry.v1.MailTopicR\x06topics\"7\n" +
+	"\x11SetContactRequest\x12\"\n" +
+	"\x05email\x18\x01 \x01(\tB\f\xbaH\x05r\x03\x18\xfe\x01\x80\xdd\x18\x05R\x05email\"J\n" +
 	"\x12SetContactResponse\x124\n" +
 	"\acontact\x18\x01 \x01(\v2\x1a.linli.registry.v1.ContactR\acontact\"\x13\n" +
 	"\x11GetContactRequest\"J\n" +
@@ -2134,10 +2134,10 @@ const file_linli_registry_v1_inbox_proto_rawDesc = "" +
 	"\acontact\x18\x01 \x01(\v2\x1a.linli.registry.v1.ContactR\acontact\"n\n" +
 	"\x14CreateWebhookRequest\x125\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18 R\x0eorganizationId\x12\x1f\n" +
-	"\x03url\x18\x02 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01\x18\x80\x04R\x03url\"e\n" +
+	"\x03url\x18\x02 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01\x18\x80\x04R\x03url\"k\n" +
 	"\x15CreateWebhookResponse\x124\n" +
-	"\awebhook\x18\x01 \x01(\v2\x1a.linli.registry.v1.WebhookR\awebhook\x12\x16\n" +
-	"\x06secret\x18\x02 \x01(\tR\x06secret\"I\n" +
+	"\awebhook\x18\x01 \x01(\v2\x1a.linli.registry.v1.WebhookR\awebhook\x12\x1c\n" +
+	"\x06secret\x18\x02 \x01(\tB\x04\x80\xdd\x18\vR\x06secret\"I\n" +
 	"\x13ListWebhooksRequest\x122\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x0eorganizationId\"N\n" +
 	"\x14ListWebhooksResponse\x126\n" +

@@ -2866,7 +2866,7 @@ var File_linli_registry_v1_registry_proto protoreflect.FileDescriptor
 
 const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\n" +
-	" linli/registry/v1/registry.proto\x12\x11linli.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xd8\x01\n" +
+	" linli/registry/v1/registry.proto\x12\x11linli.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\xd8\x01\n" +
 	"\fOrganization\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x127\n" +
@@ -2874,10 +2874,10 @@ const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\tparent_id\x18\x04 \x01(\tR\bparentId\x12\x17\n" +
 	"\x04path\x18\x05 \x01(\tB\x03\xe0A\x03R\x04path\x12\x1c\n" +
 	"\tdisplayed\x18\x06 \x01(\bR\tdisplayed\x12\x17\n" +
-	"\x04etag\x18\a \x01(\tB\x03\xe0A\x03R\x04etag\"\xe4\x03\n" +
+	"\x04etag\x18\a \x01(\tB\x03\xe0A\x03R\x04etag\"\xea\x03\n" +
 	"\x06Member\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\x12\x10\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\x04name\x18\x02 \x01(\tB\x04\x80\xdd\x18\x03R\x04name\x12\x10\n" +
 	"\x03sex\x18\x03 \x01(\tR\x03sex\x12(\n" +
 	"\x10masked_id_number\x18\x04 \x01(\tR\x0emaskedIdNumber\x12!\n" +
 	"\fmasked_phone\x18\x05 \x01(\tR\vmaskedPhone\x127\n" +
@@ -2890,7 +2890,7 @@ const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\bbuilding\x18\v \x01(\tR\bbuilding\x12 \n" +
 	"\vspecialties\x18\f \x03(\tR\vspecialties\x12\x1c\n" +
 	"\tinterests\x18\r \x03(\tR\tinterests\x12\x17\n" +
-	"\x04etag\x18\x0e \x01(\tB\x03\xe0A\x03R\x04etag\"\xdd\x04\n" +
+	"\x04etag\x18\x0e \x01(\tB\x03\xe0A\x03R\x04etag\"\xe9\x04\n" +
 	"\bReportIn\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tmember_id\x18\x02 \x01(\tR\bmemberId\x12!\n" +
@@ -2901,18 +2901,18 @@ const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\n" +
 	"decided_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tdecidedAt\x12\x1d\n" +
 	"\n" +
-	"decided_by\x18\b \x01(\tR\tdecidedBy\x12#\n" +
-	"\rreturn_reason\x18\t \x01(\tR\freturnReason\x129\n" +
-	"\ahistory\x182 \x03(\v2\x1f.linli.registry.v1.PastReportInR\ahistory\x12\x1d\n" +
+	"decided_by\x18\b \x01(\tR\tdecidedBy\x12)\n" +
+	"\rreturn_reason\x18\t \x01(\tB\x04\x80\xdd\x18\bR\freturnReason\x129\n" +
+	"\ahistory\x182 \x03(\v2\x1f.linli.registry.v1.PastReportInR\ahistory\x12#\n" +
 	"\n" +
-	"end_reason\x183 \x01(\tR\tendReason\x12\x1d\n" +
+	"end_reason\x183 \x01(\tB\x04\x80\xdd\x18\bR\tendReason\x12\x1d\n" +
 	"\n" +
 	"counted_on\x184 \x01(\tR\tcountedOn\x12G\n" +
 	"\tapplicant\x185 \x01(\v2$.linli.registry.v1.ReportInApplicantB\x03\xe0A\x03R\tapplicant\x12\x17\n" +
 	"\x04etag\x18\n" +
-	" \x01(\tB\x03\xe0A\x03R\x04etag\"\xf2\x01\n" +
-	"\x11ReportInApplicant\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x121\n" +
+	" \x01(\tB\x03\xe0A\x03R\x04etag\"\xf8\x01\n" +
+	"\x11ReportInApplicant\x12\x18\n" +
+	"\x04name\x18\x01 \x01(\tB\x04\x80\xdd\x18\x03R\x04name\x121\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1d.linli.registry.v1.MemberKindR\x04kind\x124\n" +
 	"\x16home_organization_name\x18\x03 \x01(\tR\x14homeOrganizationName\x12!\n" +
 	"\fcommunity_id\x18\x04 \x01(\tR\vcommunityId\x12\x1a\n" +
@@ -3012,11 +3012,11 @@ const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\x03ids\x18\x02 \x03(\tB\x18\xe0A\x02\xbaH\x12\x92\x01\x0f\b\x01\x10\xc8\x01\x18\x01\"\x06r\x04\x10\x01\x18@R\x03ids\"U\n" +
 	"\x17AcceptReportInsResponse\x12:\n" +
 	"\n" +
-	"report_ins\x18\x01 \x03(\v2\x1b.linli.registry.v1.ReportInR\treportIns\"y\n" +
+	"report_ins\x18\x01 \x03(\v2\x1b.linli.registry.v1.ReportInR\treportIns\"}\n" +
 	"\x15ReturnReportInRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01\x18\xf4\x03R\x06reason\"R\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12)\n" +
+	"\x06reason\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x01\x18\xf4\x03\x80\xdd\x18\bR\x06reason\"R\n" +
 	"\x16ReturnReportInResponse\x128\n" +
 	"\treport_in\x18\x01 \x01(\v2\x1b.linli.registry.v1.ReportInR\breportIn\"/\n" +
 	"\x12GetReportInRequest\x12\x19\n" +

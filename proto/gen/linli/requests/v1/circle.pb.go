@@ -2208,7 +2208,7 @@ var File_linli_requests_v1_circle_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_circle_proto_rawDesc = "" +
 	"\n" +
-	"\x1elinli/requests/v1/circle.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/requests/v1/requests.proto\x1a\x1alinli/type/v1/access.proto\"\xc7\x01\n" +
+	"\x1elinli/requests/v1/circle.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/requests/v1/requests.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\xc7\x01\n" +
 	"\x04Duty\x12\x1f\n" +
 	"\vdistrict_id\x18\x01 \x01(\tR\n" +
 	"districtId\x12\x1a\n" +
@@ -2254,14 +2254,14 @@ const file_linli_requests_v1_circle_proto_rawDesc = "" +
 	"\x06before\x18\x02 \x01(\x05H\x00R\x06before\x88\x01\x01\x12\x19\n" +
 	"\x05after\x18\x03 \x01(\x05H\x01R\x05after\x88\x01\x01B\t\n" +
 	"\a_beforeB\b\n" +
-	"\x06_after\"\xc3\x02\n" +
+	"\x06_after\"\xc7\x02\n" +
 	"\x15PreviewRequestRequest\x12/\n" +
 	"\fcommunity_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\x12A\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.linli.requests.v1.RequestKindB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04kind\x12L\n" +
 	"\n" +
 	"visibility\x18\x03 \x01(\x0e2\x1d.linli.requests.v1.VisibilityB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\n" +
-	"visibility\x12!\n" +
-	"\x04text\x18\x04 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01\x18\xd0\x0fR\x04text\x12#\n" +
+	"visibility\x12%\n" +
+	"\x04text\x18\x04 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x01\x18\xd0\x0f\x80\xdd\x18\bR\x04text\x12#\n" +
 	"\bbuilding\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18\x14R\bbuilding\x12 \n" +
 	"\fon_behalf_of\x18\x06 \x01(\bR\n" +
 	"onBehalfOf\"N\n" +

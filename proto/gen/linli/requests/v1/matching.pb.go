@@ -1760,10 +1760,10 @@ var File_linli_requests_v1_matching_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_matching_proto_rawDesc = "" +
 	"\n" +
-	" linli/requests/v1/matching.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xfa\x01\n" +
+	" linli/requests/v1/matching.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\xfe\x01\n" +
 	"\tSpecialty\x12 \n" +
-	"\x04name\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18\x14R\x04name\x12-\n" +
-	"\rqualification\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18<R\rqualification\x12O\n" +
+	"\x04name\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18\x14R\x04name\x121\n" +
+	"\rqualification\x18\x02 \x01(\tB\v\xbaH\x04r\x02\x18<\x80\xdd\x18\bR\rqualification\x12O\n" +
 	"\x0fqualified_until\x18\x03 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$R\x0equalifiedUntil\x12K\n" +
 	"\rinsured_until\x18\x04 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$R\finsuredUntil\"\x85\x01\n" +
 	"\bFreeTime\x12#\n" +

@@ -2344,7 +2344,7 @@ var File_linli_requests_v1_requests_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\n" +
-	" linli/requests/v1/requests.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xf7\r\n" +
+	" linli/requests/v1/requests.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\x89\x0e\n" +
 	"\aRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fcommunity_id\x18\x02 \x01(\tR\vcommunityId\x122\n" +
@@ -2379,14 +2379,14 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\x04etag\x18\x18 \x01(\tB\x03\xe0A\x03R\x04etag\x12\x12\n" +
 	"\x04code\x182 \x01(\tR\x04code\x121\n" +
 	"\x06due_at\x183 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12\x1b\n" +
-	"\tdays_left\x184 \x01(\x05R\bdaysLeft\x12!\n" +
-	"\fclock_reason\x185 \x01(\tR\vclockReason\x12#\n" +
+	"\tdays_left\x184 \x01(\x05R\bdaysLeft\x12'\n" +
+	"\fclock_reason\x185 \x01(\tB\x04\x80\xdd\x18\bR\vclockReason\x12#\n" +
 	"\roverdue_level\x186 \x01(\x05R\foverdueLevel\x12\x1e\n" +
 	"\n" +
 	"escalation\x187 \x01(\x05R\n" +
-	"escalation\x12\x16\n" +
-	"\x06reason\x188 \x01(\tR\x06reason\x12\x14\n" +
-	"\x05found\x189 \x01(\tR\x05found\x12;\n" +
+	"escalation\x12\x1c\n" +
+	"\x06reason\x188 \x01(\tB\x04\x80\xdd\x18\bR\x06reason\x12\x1a\n" +
+	"\x05found\x189 \x01(\tB\x04\x80\xdd\x18\bR\x05found\x12;\n" +
 	"\vverified_at\x18: \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"verifiedAt\x12\x1f\n" +
 	"\vmerged_into\x18; \x01(\tR\n" +
@@ -2458,12 +2458,12 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"\x7f\n" +
 	"\x16ListMyRequestsResponse\x12=\n" +
 	"\brequests\x18\x01 \x03(\v2!.linli.requests.v1.RequestSummaryR\brequests\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"_\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"c\n" +
 	"\x18RevealRequestTextRequest\x12\x1c\n" +
-	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12%\n" +
-	"\x06reason\x18\x02 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01R\x06reason\"/\n" +
-	"\x19RevealRequestTextResponse\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04text\"\x96\x01\n" +
+	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12)\n" +
+	"\x06reason\x18\x02 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01\x80\xdd\x18\tR\x06reason\"5\n" +
+	"\x19RevealRequestTextResponse\x12\x18\n" +
+	"\x04text\x18\x01 \x01(\tB\x04\x80\xdd\x18\bR\x04text\"\x96\x01\n" +
 	"\x13AdmitRequestRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12#\n" +

@@ -251,8 +251,11 @@ type AuditRow struct {
 	// Keyed hash of method and request: who holds the service's key can tell
 	// whether a request is the one, and nobody can try out what stood in it.
 	RequestDigest []byte `protobuf:"bytes,9,opt,name=request_digest,json=requestDigest,proto3" json:"request_digest,omitempty"`
-	// Reason given for reading a sealed fact.
+	// Reason given for reading a sealed fact. Stored lines have it in a sealed row
+	// beside them and its hash here; those of before had it here.
 	Reason string `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Keyed hash of the line's id and the reason.
+	ReasonDigest []byte `protobuf:"bytes,40,opt,name=reason_digest,json=reasonDigest,proto3" json:"reason_digest,omitempty"`
 	// "done", "revealed", "exported", "read", "signed in", "refused" …
 	Outcome string `protobuf:"bytes,11,opt,name=outcome,proto3" json:"outcome,omitempty"`
 	// Account and session of the token.
@@ -376,6 +379,13 @@ func (x *AuditRow) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *AuditRow) GetReasonDigest() []byte {
+	if x != nil {
+		return x.ReasonDigest
+	}
+	return nil
 }
 
 func (x *AuditRow) GetOutcome() string {
@@ -545,7 +555,7 @@ const file_linli_type_v1_event_proto_rawDesc = "" +
 	"\bconsumer\x18\x02 \x01(\tR\bconsumer\x12\x14\n" +
 	"\x05tries\x18\x03 \x01(\rR\x05tries\x12\x14\n" +
 	"\x05error\x18\x04 \x01(\tR\x05error\x127\n" +
-	"\tparked_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\bparkedAt\"\xd3\x04\n" +
+	"\tparked_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\bparkedAt\"\xf8\x04\n" +
 	"\bAuditRow\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x16\n" +
@@ -557,7 +567,8 @@ const file_linli_type_v1_event_proto_rawDesc = "" +
 	"\x04rows\x18\b \x03(\tR\x04rows\x12%\n" +
 	"\x0erequest_digest\x18\t \x01(\fR\rrequestDigest\x12\x16\n" +
 	"\x06reason\x18\n" +
-	" \x01(\tR\x06reason\x12\x18\n" +
+	" \x01(\tR\x06reason\x12#\n" +
+	"\rreason_digest\x18( \x01(\fR\freasonDigest\x12\x18\n" +
 	"\aoutcome\x18\v \x01(\tR\aoutcome\x12\x18\n" +
 	"\aaccount\x18\f \x01(\tR\aaccount\x12\x18\n" +
 	"\asession\x18\r \x01(\tR\asession\x12!\n" +

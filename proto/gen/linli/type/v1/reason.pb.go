@@ -544,6 +544,12 @@ const (
 	Reason_REASON_BACKUP_STEP Reason = 1972
 	// The body came too slowly, or stopped.
 	Reason_REASON_BODY_TOO_SLOW Reason = 1950
+	// `most` sealed facts an hour are opened by one person; that many were.
+	Reason_REASON_REVEAL_LIMIT Reason = 2250
+	// The master keys cannot be used at this moment.
+	Reason_REASON_MASTER_KEY_UNAVAILABLE Reason = 2251
+	// `service` has `versions` data keys, as many as it may have.
+	Reason_REASON_RESEALING Reason = 2252
 	// A head of the audit log of `service` is not signed with the key that its
 	// first one was signed with.
 	Reason_REASON_HEAD_NOT_SIGNED Reason = 2350
@@ -808,6 +814,9 @@ var (
 		1971: "REASON_BACKUP_UNDER_WAY",
 		1972: "REASON_BACKUP_STEP",
 		1950: "REASON_BODY_TOO_SLOW",
+		2250: "REASON_REVEAL_LIMIT",
+		2251: "REASON_MASTER_KEY_UNAVAILABLE",
+		2252: "REASON_RESEALING",
 		2350: "REASON_HEAD_NOT_SIGNED",
 	}
 	Reason_value = map[string]int32{
@@ -1067,6 +1076,9 @@ var (
 		"REASON_BACKUP_UNDER_WAY":          1971,
 		"REASON_BACKUP_STEP":               1972,
 		"REASON_BODY_TOO_SLOW":             1950,
+		"REASON_REVEAL_LIMIT":              2250,
+		"REASON_MASTER_KEY_UNAVAILABLE":    2251,
+		"REASON_RESEALING":                 2252,
 		"REASON_HEAD_NOT_SIGNED":           2350,
 	}
 )
@@ -1102,7 +1114,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xce;\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xa3<\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1374,7 +1386,10 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x13REASON_HOLD_EXPIRED\x10\xb2\x0f\x12\x1c\n" +
 	"\x17REASON_BACKUP_UNDER_WAY\x10\xb3\x0f\x12\x17\n" +
 	"\x12REASON_BACKUP_STEP\x10\xb4\x0f\x12\x19\n" +
-	"\x14REASON_BODY_TOO_SLOW\x10\x9e\x0f\x12\x1b\n" +
+	"\x14REASON_BODY_TOO_SLOW\x10\x9e\x0f\x12\x18\n" +
+	"\x13REASON_REVEAL_LIMIT\x10\xca\x11\x12\"\n" +
+	"\x1dREASON_MASTER_KEY_UNAVAILABLE\x10\xcb\x11\x12\x15\n" +
+	"\x10REASON_RESEALING\x10\xcc\x11\x12\x1b\n" +
 	"\x16REASON_HEAD_NOT_SIGNED\x10\xae\x12B\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
