@@ -90,6 +90,9 @@ type Config struct {
 	// SMTP is where messages are mailed through, see mail.New; empty = no mail
 	// goes out. MailFrom is the sender.
 	SMTP, MailFrom string
+	// Blobs is the object store of pictures and documents, "s3://bucket?…"; empty
+	// = a folder in Data.
+	Blobs string
 	// Limits of what is taken on at once; zero = admit.Defaults of this machine.
 	Limits admit.Limits
 	Log    *slog.Logger
@@ -115,6 +118,9 @@ func (c Config) Validate() error {
 	}
 	if !c.Clock.IsZero() && !c.Dev {
 		return errors.New("--clock needs --dev")
+	}
+	if err := c.validateBlobs(); err != nil {
+		return err
 	}
 	return c.validateOthers()
 }
