@@ -338,3 +338,25 @@ func TestPicture_OfANuisanceLeadsToNobody(t *testing.T) {
 		t.Errorf("%d events, %v", seen, err)
 	}
 }
+
+// TestPicture_OfACaseThatIsErasedGoes: whose consent is refused leaves no picture.
+func TestPicture_OfACaseThatIsErasedGoes(t *testing.T) {
+	h := newAidHouse(t)
+	id := h.post(h.resident("r1"), t, hardshipPost()).GetId()
+	p := h.added(h.resident("r1"), t, id, false)
+	c := h.open(h.staff(), t, id)
+	if _, err := h.aid.VisitHardshipCase(h.staff(), &pb.VisitHardshipCaseRequest{Id: c.GetId(), Facts: facts()}); err != nil {
+		t.Fatal(err)
+	}
+	if all := h.pictures(h.staff(), t, id); len(all) != 1 {
+		t.Errorf("before: %v", all)
+	}
+	if _, err := h.aid.RecordHardshipConsent(h.staff(), &pb.RecordHardshipConsentRequest{Id: c.GetId(), By: pb.ConsentBy_CONSENT_BY_GUARDIAN, Name: "百灵鸟"}); err != nil {
+		t.Fatal(err)
+	}
+	if all := h.pictures(h.staff(), t, id); len(all) != 0 {
+		t.Errorf("afterwards: %v", all)
+	}
+	_, _, err := h.fetch(t.Context(), t, p.GetAddresses().GetWhole())
+	refused(t, "its address", err, codes.NotFound, "NOT_FOUND")
+}
