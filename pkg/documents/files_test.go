@@ -141,3 +141,43 @@ func objectStream(catalog string, more ...string) []byte {
 	fmt.Fprintf(out, "startxref\n%d\n%%%%EOF\n", table)
 	return out.Bytes()
 }
+
+// zeros is what unpacks to so many megabytes of them: one, packed, again and
+// again. Packing them all would take longer than refusing them.
+func zeros(megabytes int) string {
+	var out bytes.Buffer
+	w := zlib.NewWriter(&out)
+	_, _ = w.Write(nil) // into memory
+	_ = w.Flush()
+	head := out.String()
+	out.Reset()
+	_, _ = w.Write(make([]byte, 1<<20))
+	_ = w.Flush()
+	return head + strings.Repeat(out.String(), megabytes)
+}
+
+// bomb is a document with a part that says that it unpacks to so much.
+func bomb(t testing.TB, unpacked uint64, packedBytes int) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	for name, text := range parts() {
+		f, err := w.Create(name)
+		if err == nil {
+			_, err = f.Write([]byte(text))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	content := []byte(zeros(8))[2:] // without the head that deflate alone does not have
+	content = content[:min(len(content), packedBytes)]
+	f, err := w.CreateRaw(&zip.FileHeader{Name: "word/media/image1.bmp", Method: zip.Deflate, UncompressedSize64: unpacked, CompressedSize64: uint64(packedBytes)})
+	if err == nil {
+		_, err = f.Write(append(content, make([]byte, packedBytes-len(content))...))
+	}
+	if err != nil || w.Close() != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
