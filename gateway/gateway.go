@@ -70,6 +70,7 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("GET /v1/ledgerExports/{id}/xlsx", files.ledgerExport(evaluationv1.LetterFormat_LETTER_FORMAT_XLSX))
 	mux.HandleFunc("GET /v1/calls/{id}/selection", files.selection)
 	mux.HandleFunc("GET /v1/applications/{id}/letter/xlsx", files.applicationLetter)
+	(&attached{conn: c.Conn, wall: c.Wall}).addTo(mux)
 	mux.Handle("GET /v1/changes", &changes{conn: c.Conn, log: c.Log, wall: c.Wall})
 	mux.Handle("GET /openapi.json", document)
 	mux.Handle("GET /docs/", pages())
@@ -108,7 +109,7 @@ func health(mux *http.ServeMux, ready func() bool, metrics http.Handler) {
 func compressed(next http.Handler) http.Handler {
 	packed := gzhttp.GzipHandler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/v1/changes" {
+		if r.URL.Path == "/v1/changes" || strings.HasPrefix(r.URL.Path, "/v1/blobs/") { // a part of a file is one of the file as it is
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -47,6 +47,8 @@ func services(dev bool) []mounted {
 		mount(requestsv1.AidService_ServiceDesc.ServiceName, requestsv1.NewAidServiceClient, requestsv1.RegisterAidServiceHandlerClient),
 		mount(requestsv1.MatchingService_ServiceDesc.ServiceName, requestsv1.NewMatchingServiceClient, requestsv1.RegisterMatchingServiceHandlerClient),
 		mount(requestsv1.ProviderService_ServiceDesc.ServiceName, requestsv1.NewProviderServiceClient, requestsv1.RegisterProviderServiceHandlerClient),
+		mount(requestsv1.AttachmentService_ServiceDesc.ServiceName, requestsv1.NewAttachmentServiceClient, requestsv1.RegisterAttachmentServiceHandlerClient),
+		mount(projectsv1.AttachmentService_ServiceDesc.ServiceName, projectsv1.NewAttachmentServiceClient, projectsv1.RegisterAttachmentServiceHandlerClient),
 		mount(projectsv1.ProjectsService_ServiceDesc.ServiceName, projectsv1.NewProjectsServiceClient, projectsv1.RegisterProjectsServiceHandlerClient),
 		mount(projectsv1.CheckService_ServiceDesc.ServiceName, projectsv1.NewCheckServiceClient, projectsv1.RegisterCheckServiceHandlerClient),
 		mount(projectsv1.NoticeService_ServiceDesc.ServiceName, projectsv1.NewNoticeServiceClient, projectsv1.RegisterNoticeServiceHandlerClient),

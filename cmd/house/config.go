@@ -98,6 +98,9 @@ type Config struct {
 	// AuditDays is how long lines of the audit are kept; 0 keeps them all, fewer
 	// than store.LeastAuditDays are refused.
 	AuditDays int
+	// Blobs is the object store of pictures and documents, "s3://bucket?…"; empty
+	// = a folder in Data.
+	Blobs string
 	// Limits of what is taken on at once; zero = admit.Defaults of this machine.
 	Limits admit.Limits
 	Log    *slog.Logger
@@ -123,6 +126,9 @@ func (c Config) Validate() error {
 	}
 	if !c.Clock.IsZero() && !c.Dev {
 		return errors.New("--clock needs --dev")
+	}
+	if err := c.validateBlobs(); err != nil {
+		return err
 	}
 	return c.validateOthers()
 }

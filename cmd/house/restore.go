@@ -103,6 +103,9 @@ func layOutForSix(whole folder) error {
 				return fmt.Errorf("lay out the folder of %s: %w", role, err)
 			}
 		}
+		if err := moveBlobs(whole, part, role.services()); err != nil {
+			return err
+		}
 		if err := copyCivil(whole, part); err != nil {
 			return err
 		}
@@ -226,6 +229,9 @@ func (c RestoreConfig) fill(ctx context.Context, in io.Reader, with []age.Identi
 		}
 	}
 	if r.Services, err = verifyRestored(ctx, f, c.House, r.Manifest); err != nil {
+		return r, err
+	}
+	if err := syncBlobs(f); err != nil {
 		return r, err
 	}
 	return r, syncFolder(f.path)

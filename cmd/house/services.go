@@ -63,9 +63,17 @@ func newService(s *store.Store, conn grpc.ClientConnInterface, c Config) (servic
 		}
 		return registry.New(registry.Deps{Store: s, IDs: ids.New, Log: log, Mailer: mailer, OwnNetwork: c.Dev})
 	case "requests":
-		return requests.New(requests.Deps{Store: s, IDs: ids.New, Log: log})
+		files, err := c.openBlobs(s.Service())
+		if err != nil {
+			return nil, err
+		}
+		return requests.New(requests.Deps{Store: s, IDs: ids.New, Log: log, Blobs: files})
 	case "projects":
-		return projects.New(projects.Deps{Store: s, IDs: ids.New, Log: log})
+		files, err := c.openBlobs(s.Service())
+		if err != nil {
+			return nil, err
+		}
+		return projects.New(projects.Deps{Store: s, IDs: ids.New, Log: log, Blobs: files})
 	case "evaluation":
 		return evaluation.New(evaluation.Deps{Store: s, IDs: ids.New, Log: log, Registry: registryv1.NewRegistryServiceClient(conn)})
 	}

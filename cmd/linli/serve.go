@@ -111,7 +111,7 @@ func (f serveFlags) config() (house.Config, error) {
 	c := house.Config{
 		Role: f.role, Data: f.data, HTTP: f.http, GRPC: f.grpc, Broker: f.broker, Peers: map[string]string{},
 		Dev: f.dev, MasterKeyFile: os.Getenv("LINLI_MASTER_KEY_FILE"), Sealing: os.Getenv("LINLI_SEALING"), BrokerKeyFile: os.Getenv("LINLI_BROKER_KEY_FILE"),
-		SMTP: os.Getenv("LINLI_SMTP"), MailFrom: os.Getenv("LINLI_MAIL_FROM"),
+		Blobs: os.Getenv("LINLI_BLOBS"), SMTP: os.Getenv("LINLI_SMTP"), MailFrom: os.Getenv("LINLI_MAIL_FROM"),
 	}
 	if most := os.Getenv("LINLI_REVEALS_PER_HOUR"); most != "" {
 		var err error

@@ -171,8 +171,8 @@ func (s *Service) SubmitApplication(ctx context.Context, req *pb.SubmitApplicati
 
 // ownApplication answers an application that the caller may change: one of the
 // own organization, not one that another applies for.
-func (s *Service) ownApplication(tx *store.Tx, c access.Call, id, etag string) (table.Row[*pb.ApplicationRow], error) {
-	row, err := s.application(tx, sight(c), id, etag)
+func (s *Service) ownApplication(r kv.Reader, c access.Call, id, etag string) (table.Row[*pb.ApplicationRow], error) {
+	row, err := s.application(r, sight(c), id, etag)
 	if err == nil && !sight(c).Covers(applicantSide(scope.Path(row.Value.GetApplicantPath()))) {
 		err = rule.New(rule.Denied, "NOT_THE_APPLICANT", "")
 	}

@@ -12,3 +12,7 @@ func objectionSealed(r *pb.SelectionObjectionRow) []seal.Slot {
 	id := r.GetObjection().GetId()
 	return []seal.Slot{seal.Field(&r.SealedText, sealedAs(id, "text")...), seal.Field(&r.SealedAnswer, sealedAs(id, "answer")...)}
 }
+
+func fileSealed(r *pb.AttachedFileRow) []seal.Slot {
+	return []seal.Slot{seal.Field(&r.SealedName, sealedFileName(r.GetId())...)}
+}

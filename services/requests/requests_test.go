@@ -46,7 +46,7 @@ func newHouse(t *testing.T, db kv.DB) house {
 	h := testkit.New(t)
 	st := h.StoreOn("requests", db)
 	h.Store("registry")
-	s, err := requests.New(requests.Deps{Store: st, IDs: ids.New, Log: h.Logger()})
+	s, err := requests.New(requests.Deps{Store: st, IDs: ids.New, Log: h.Logger(), Blobs: folderOfFiles(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
