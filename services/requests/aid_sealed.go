@@ -188,7 +188,7 @@ func (a aid) ListHardshipReadings(ctx context.Context, req *pb.ListHardshipReadi
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Filter: []string{req.GetCommunityId()}, Size: req.GetPageSize(), Token: req.GetPageToken(),
+			Method: call.Method, Person: call.Person, Filter: []string{req.GetCommunityId()}, Size: req.GetPageSize(), Token: req.GetPageToken(),
 			Scope: officesOf(call, typev1.Role_ROLE_COMMITTEE_STAFF, typev1.Role_ROLE_COMMUNITY_PARTY_STAFF),
 		}
 		q := table.Query{Index: byCommunity, Prefix: key.Key(nil).String(string(community))}

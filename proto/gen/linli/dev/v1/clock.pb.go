@@ -320,12 +320,12 @@ const file_linli_dev_v1_clock_proto_rawDesc = "" +
 	"\fDrainRequest\"G\n" +
 	"\rDrainResponse\x12\x1c\n" +
 	"\tpublished\x18\x01 \x01(\x04R\tpublished\x12\x18\n" +
-	"\areached\x18\x02 \x01(\x04R\areached2\xe8\x02\n" +
-	"\fClockService\x12h\n" +
-	"\bGetClock\x12\x1d.linli.dev.v1.GetClockRequest\x1a\x1e.linli.dev.v1.GetClockResponse\"\x1d\xea\xdb\x18\x04\x10\x04 \x01\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/dev/clock\x12\x82\x01\n" +
+	"\areached\x18\x02 \x01(\x04R\areached2\xec\x02\n" +
+	"\fClockService\x12j\n" +
+	"\bGetClock\x12\x1d.linli.dev.v1.GetClockRequest\x1a\x1e.linli.dev.v1.GetClockResponse\"\x1f\xea\xdb\x18\x06\x10\x04 \x01x\x01\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/dev/clock\x12\x82\x01\n" +
 	"\fAdvanceClock\x12!.linli.dev.v1.AdvanceClockRequest\x1a\".linli.dev.v1.AdvanceClockResponse\"+\xea\xdb\x18\a\n" +
-	"\x01\f\x10\x04 \x01\x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/v1/dev/clock:advance\x12i\n" +
-	"\x05Drain\x12\x1a.linli.dev.v1.DrainRequest\x1a\x1b.linli.dev.v1.DrainResponse\"'\xea\xdb\x18\x04\x10\x04 \x01\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/dev/events:drainB\xad\x01\n" +
+	"\x01\f\x10\x04 \x01\x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/v1/dev/clock:advance\x12k\n" +
+	"\x05Drain\x12\x1a.linli.dev.v1.DrainRequest\x1a\x1b.linli.dev.v1.DrainResponse\")\xea\xdb\x18\x06\x10\x04 \x01x\x01\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/dev/events:drainB\xad\x01\n" +
 	"\x10com.linli.dev.v1B\n" +
 	"ClockProtoP\x01Z;github.com/linli-project/linli/proto/gen/linli/dev/v1;devv1\xa2\x02\x03LDX\xaa\x02\fLinli.Dev.V1\xca\x02\fLinli\\Dev\\V1\xe2\x02\x18Linli\\Dev\\V1\\GPBMetadata\xea\x02\x0eLinli::Dev::V1b\x06proto3"
 

@@ -2810,41 +2810,40 @@ const file_linli_evaluation_v1_branch_proto_rawDesc = "" +
 	"\x1bEXCEPTION_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15EXCEPTION_STATE_ASKED\x10\x01\x12\x1d\n" +
 	"\x19EXCEPTION_STATE_CONSENTED\x10\x02\x12\x1b\n" +
-	"\x17EXCEPTION_STATE_REFUSED\x10\x032\xd3\x15\n" +
-	"\rBranchService\x12\xcd\x01\n" +
-	"\x0fOpenBranchCycle\x12+.linli.evaluation.v1.OpenBranchCycleRequest\x1a,.linli.evaluation.v1.OpenBranchCycleResponse\"_\xea\xdb\x18\x19\n" +
-	"\x02\a\x05\x10\x01\x1a\x0forganization_id(\x01\x82\xd3\xe4\x93\x02<:\x01*b\x05cycle\"0/v1/organizations/{organization_id}/branchCycles\x12\x9b\x01\n" +
-	"\x0eGetBranchCycle\x12*.linli.evaluation.v1.GetBranchCycleRequest\x1a+.linli.evaluation.v1.GetBranchCycleResponse\"0\xea\xdb\x18\b\n" +
-	"\x04\a\x05\x03\x02\x10\x02\x82\xd3\xe4\x93\x02\x1eb\x05cycle\x12\x15/v1/branchCycles/{id}\x12\xc6\x01\n" +
-	"\x10ListBranchCycles\x12,.linli.evaluation.v1.ListBranchCyclesRequest\x1a-.linli.evaluation.v1.ListBranchCyclesResponse\"U\xea\xdb\x18\x19\n" +
-	"\x04\a\x05\x03\x02\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x022\x120/v1/organizations/{organization_id}/branchCycles\x12\xb2\x01\n" +
-	"\x12ComputeBranchCycle\x12..linli.evaluation.v1.ComputeBranchCycleRequest\x1a/.linli.evaluation.v1.ComputeBranchCycleResponse\";\xea\xdb\x18\b\n" +
-	"\x02\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02):\x01*b\x05cycle\"\x1d/v1/branchCycles/{id}:compute\x12\xa7\x01\n" +
-	"\x10ListBranchGrades\x12,.linli.evaluation.v1.ListBranchGradesRequest\x1a-.linli.evaluation.v1.ListBranchGradesResponse\"6\xea\xdb\x18\b\n" +
-	"\x04\a\x05\x03\x02\x10\x02\x82\xd3\xe4\x93\x02$\x12\"/v1/branchCycles/{cycle_id}/grades\x12\xc0\x01\n" +
-	"\x0eSetMemberAside\x12*.linli.evaluation.v1.SetMemberAsideRequest\x1a+.linli.evaluation.v1.SetMemberAsideResponse\"U\xea\xdb\x18\b\n" +
-	"\x02\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02C:\x01*b\x05grade\"7/v1/branchCycles/{cycle_id}/grades/{member_id}:setAside\x12\xb5\x01\n" +
-	"\vDecideGrade\x12'.linli.evaluation.v1.DecideGradeRequest\x1a(.linli.evaluation.v1.DecideGradeResponse\"S\xea\xdb\x18\b\n" +
-	"\x02\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02A:\x01*b\x05grade\"5/v1/branchCycles/{cycle_id}/grades/{member_id}:decide\x12\xcc\x01\n" +
+	"\x17EXCEPTION_STATE_REFUSED\x10\x032\xdf\x15\n" +
+	"\rBranchService\x12\xce\x01\n" +
+	"\x0fOpenBranchCycle\x12+.linli.evaluation.v1.OpenBranchCycleRequest\x1a,.linli.evaluation.v1.OpenBranchCycleResponse\"`\xea\xdb\x18\x1a\n" +
+	"\x03\a\x05\x0f\x10\x01\x1a\x0forganization_id(\x01\x82\xd3\xe4\x93\x02<:\x01*b\x05cycle\"0/v1/organizations/{organization_id}/branchCycles\x12\x9c\x01\n" +
+	"\x0eGetBranchCycle\x12*.linli.evaluation.v1.GetBranchCycleRequest\x1a+.linli.evaluation.v1.GetBranchCycleResponse\"1\xea\xdb\x18\t\n" +
+	"\x05\a\x05\x03\x02\x0f\x10\x02\x82\xd3\xe4\x93\x02\x1eb\x05cycle\x12\x15/v1/branchCycles/{id}\x12\xc7\x01\n" +
+	"\x10ListBranchCycles\x12,.linli.evaluation.v1.ListBranchCyclesRequest\x1a-.linli.evaluation.v1.ListBranchCyclesResponse\"V\xea\xdb\x18\x1a\n" +
+	"\x05\a\x05\x03\x02\x0f\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x022\x120/v1/organizations/{organization_id}/branchCycles\x12\xb3\x01\n" +
+	"\x12ComputeBranchCycle\x12..linli.evaluation.v1.ComputeBranchCycleRequest\x1a/.linli.evaluation.v1.ComputeBranchCycleResponse\"<\xea\xdb\x18\t\n" +
+	"\x03\a\x05\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02):\x01*b\x05cycle\"\x1d/v1/branchCycles/{id}:compute\x12\xa8\x01\n" +
+	"\x10ListBranchGrades\x12,.linli.evaluation.v1.ListBranchGradesRequest\x1a-.linli.evaluation.v1.ListBranchGradesResponse\"7\xea\xdb\x18\t\n" +
+	"\x05\a\x05\x03\x02\x0f\x10\x02\x82\xd3\xe4\x93\x02$\x12\"/v1/branchCycles/{cycle_id}/grades\x12\xc1\x01\n" +
+	"\x0eSetMemberAside\x12*.linli.evaluation.v1.SetMemberAsideRequest\x1a+.linli.evaluation.v1.SetMemberAsideResponse\"V\xea\xdb\x18\t\n" +
+	"\x03\a\x05\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02C:\x01*b\x05grade\"7/v1/branchCycles/{cycle_id}/grades/{member_id}:setAside\x12\xb6\x01\n" +
+	"\vDecideGrade\x12'.linli.evaluation.v1.DecideGradeRequest\x1a(.linli.evaluation.v1.DecideGradeResponse\"T\xea\xdb\x18\t\n" +
+	"\x03\a\x05\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02A:\x01*b\x05grade\"5/v1/branchCycles/{cycle_id}/grades/{member_id}:decide\x12\xcc\x01\n" +
 	"\x0fAnswerException\x12+.linli.evaluation.v1.AnswerExceptionRequest\x1a,.linli.evaluation.v1.AnswerExceptionResponse\"^\xea\xdb\x18\n" +
 	"\n" +
-	"\x04\a\x05\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02J:\x01*b\x05grade\">/v1/branchCycles/{cycle_id}/grades/{member_id}:answerException\x12\xa9\x01\n" +
-	"\x10ShowBranchGrades\x12,.linli.evaluation.v1.ShowBranchGradesRequest\x1a-.linli.evaluation.v1.ShowBranchGradesResponse\"8\xea\xdb\x18\b\n" +
-	"\x02\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\x05cycle\"\x1a/v1/branchCycles/{id}:show\x12\x84\x01\n" +
+	"\x04\a\x05\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02J:\x01*b\x05grade\">/v1/branchCycles/{cycle_id}/grades/{member_id}:answerException\x12\xaa\x01\n" +
+	"\x10ShowBranchGrades\x12,.linli.evaluation.v1.ShowBranchGradesRequest\x1a-.linli.evaluation.v1.ShowBranchGradesResponse\"9\xea\xdb\x18\t\n" +
+	"\x03\a\x05\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\x05cycle\"\x1a/v1/branchCycles/{id}:show\x12\x84\x01\n" +
 	"\n" +
 	"GetMyGrade\x12&.linli.evaluation.v1.GetMyGradeRequest\x1a'.linli.evaluation.v1.GetMyGradeResponse\"%\xea\xdb\x18\x05\n" +
 	"\x01\t\x10\x03\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/me/grades/{year}\x12\xa0\x01\n" +
 	"\rObjectToGrade\x12).linli.evaluation.v1.ObjectToGradeRequest\x1a*.linli.evaluation.v1.ObjectToGradeResponse\"8\xea\xdb\x18\a\n" +
-	"\x01\t\x10\x03(\x01\x82\xd3\xe4\x93\x02':\x01*b\x05grade\"\x1b/v1/me/grades/{year}:object\x12\xd9\x01\n" +
-	"\x14AnswerGradeObjection\x120.linli.evaluation.v1.AnswerGradeObjectionRequest\x1a1.linli.evaluation.v1.AnswerGradeObjectionResponse\"\\\xea\xdb\x18\b\n" +
-	"\x02\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02J:\x01*b\x05grade\">/v1/branchCycles/{cycle_id}/grades/{member_id}:answerObjection\x12\xaa\x01\n" +
-	"\x10CloseBranchCycle\x12,.linli.evaluation.v1.CloseBranchCycleRequest\x1a-.linli.evaluation.v1.CloseBranchCycleResponse\"9\xea\xdb\x18\b\n" +
-	"\x02\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\x05cycle\"\x1b/v1/branchCycles/{id}:close\x12\xb9\x01\n" +
-	"\fCorrectGrade\x12(.linli.evaluation.v1.CorrectGradeRequest\x1a).linli.evaluation.v1.CorrectGradeResponse\"T\xea\xdb\x18\b\n" +
-	"\x02\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02B:\x01*b\x05grade\"6/v1/branchCycles/{cycle_id}/grades/{member_id}:correct\x12\xc6\x01\n" +
-	"\x10RevealGradeTexts\x12,.linli.evaluation.v1.RevealGradeTextsRequest\x1a-.linli.evaluation.v1.RevealGradeTextsResponse\"U\xea\xdb\x18\n" +
-	"\n" +
-	"\x04\a\x05\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02A:\x01*b\x05texts\"5/v1/branchCycles/{cycle_id}/grades/{member_id}:revealB\xdf\x01\n" +
+	"\x01\t\x10\x03(\x01\x82\xd3\xe4\x93\x02':\x01*b\x05grade\"\x1b/v1/me/grades/{year}:object\x12\xda\x01\n" +
+	"\x14AnswerGradeObjection\x120.linli.evaluation.v1.AnswerGradeObjectionRequest\x1a1.linli.evaluation.v1.AnswerGradeObjectionResponse\"]\xea\xdb\x18\t\n" +
+	"\x03\a\x05\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02J:\x01*b\x05grade\">/v1/branchCycles/{cycle_id}/grades/{member_id}:answerObjection\x12\xab\x01\n" +
+	"\x10CloseBranchCycle\x12,.linli.evaluation.v1.CloseBranchCycleRequest\x1a-.linli.evaluation.v1.CloseBranchCycleResponse\":\xea\xdb\x18\t\n" +
+	"\x03\a\x05\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\x05cycle\"\x1b/v1/branchCycles/{id}:close\x12\xba\x01\n" +
+	"\fCorrectGrade\x12(.linli.evaluation.v1.CorrectGradeRequest\x1a).linli.evaluation.v1.CorrectGradeResponse\"U\xea\xdb\x18\t\n" +
+	"\x03\a\x05\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02B:\x01*b\x05grade\"6/v1/branchCycles/{cycle_id}/grades/{member_id}:correct\x12\xc7\x01\n" +
+	"\x10RevealGradeTexts\x12,.linli.evaluation.v1.RevealGradeTextsRequest\x1a-.linli.evaluation.v1.RevealGradeTextsResponse\"V\xea\xdb\x18\v\n" +
+	"\x05\a\x05\x03\x02\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02A:\x01*b\x05texts\"5/v1/branchCycles/{cycle_id}/grades/{member_id}:revealB\xdf\x01\n" +
 	"\x17com.linli.evaluation.v1B\vBranchProtoP\x01ZIgithub.com/linli-project/linli/proto/gen/linli/evaluation/v1;evaluationv1\xa2\x02\x03LEX\xaa\x02\x13Linli.Evaluation.V1\xca\x02\x13Linli\\Evaluation\\V1\xe2\x02\x1fLinli\\Evaluation\\V1\\GPBMetadata\xea\x02\x15Linli::Evaluation::V1b\x06proto3"
 
 var (

@@ -842,12 +842,12 @@ const file_linli_evaluation_v1_card_proto_rawDesc = "" +
 	"\tCardState\x12\x1a\n" +
 	"\x16CARD_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11CARD_STATE_ACTIVE\x10\x01\x12\x14\n" +
-	"\x10CARD_STATE_ENDED\x10\x022\x86\x06\n" +
+	"\x10CARD_STATE_ENDED\x10\x022\x84\x06\n" +
 	"\vCardService\x12\xac\x01\n" +
 	"\tIssueCard\x12%.linli.evaluation.v1.IssueCardRequest\x1a&.linli.evaluation.v1.IssueCardResponse\"P\xea\xdb\x18\x15\n" +
-	"\x01\x05\x10\x01\x1a\fcommunity_id(\x01\x82\xd3\xe4\x93\x021:\x01*b\x04card\"&/v1/organizations/{community_id}/cards\x12\xa3\x01\n" +
-	"\tListCards\x12%.linli.evaluation.v1.ListCardsRequest\x1a&.linli.evaluation.v1.ListCardsResponse\"G\xea\xdb\x18\x15\n" +
-	"\x03\x05\x03\x02\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x02(\x12&/v1/organizations/{community_id}/cards\x12|\n" +
+	"\x01\x05\x10\x01\x1a\fcommunity_id(\x01\x82\xd3\xe4\x93\x021:\x01*b\x04card\"&/v1/organizations/{community_id}/cards\x12\xa1\x01\n" +
+	"\tListCards\x12%.linli.evaluation.v1.ListCardsRequest\x1a&.linli.evaluation.v1.ListCardsResponse\"E\xea\xdb\x18\x13\n" +
+	"\x01\x05\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x02(\x12&/v1/organizations/{community_id}/cards\x12|\n" +
 	"\n" +
 	"GetMyCards\x12&.linli.evaluation.v1.GetMyCardsRequest\x1a'.linli.evaluation.v1.GetMyCardsResponse\"\x1d\xea\xdb\x18\x05\n" +
 	"\x01\t\x10\x03\x82\xd3\xe4\x93\x02\x0e\x12\f/v1/me/cards\x12\x98\x01\n" +

@@ -1793,7 +1793,7 @@ const file_linli_evaluation_v1_conduct_proto_rawDesc = "" +
 	"\x16CONDUCT_STATE_STANDING\x10\x06\x12\x1a\n" +
 	"\x16CONDUCT_STATE_APPEALED\x10\a\x12\x18\n" +
 	"\x14CONDUCT_STATE_LIFTED\x10\b\x12\x1b\n" +
-	"\x17CONDUCT_STATE_CONFIRMED\x10\t2\xee\r\n" +
+	"\x17CONDUCT_STATE_CONFIRMED\x10\t2\xef\r\n" +
 	"\x0eConductService\x12\xc5\x01\n" +
 	"\x0fOpenConductNote\x12+.linli.evaluation.v1.OpenConductNoteRequest\x1a,.linli.evaluation.v1.OpenConductNoteResponse\"W\xea\xdb\x18\x15\n" +
 	"\x01\x05\x10\x01\x1a\fcommunity_id(\x01\x82\xd3\xe4\x93\x028:\x01*b\x04note\"-/v1/organizations/{community_id}/conductNotes\x12\x95\x01\n" +
@@ -1813,9 +1813,9 @@ const file_linli_evaluation_v1_conduct_proto_rawDesc = "" +
 	"\x11GetMyConductNotes\x12-.linli.evaluation.v1.GetMyConductNotesRequest\x1a..linli.evaluation.v1.GetMyConductNotesResponse\"$\xea\xdb\x18\x05\n" +
 	"\x01\t\x10\x03\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/me/conductNotes\x12\xae\x01\n" +
 	"\x11RevealConductNote\x12-.linli.evaluation.v1.RevealConductNoteRequest\x1a..linli.evaluation.v1.RevealConductNoteResponse\":\xea\xdb\x18\b\n" +
-	"\x02\x05\x03\x10\x02(\x01\x82\xd3\xe4\x93\x02(:\x01*b\x05texts\"\x1c/v1/conductNotes/{id}:reveal\x12\xac\x01\n" +
-	"\x11ListStandingNotes\x12-.linli.evaluation.v1.ListStandingNotesRequest\x1a..linli.evaluation.v1.ListStandingNotesResponse\"8\xea\xdb\x18\a\n" +
-	"\x03\x05\x03\a\x10\x02\x82\xd3\xe4\x93\x02'\x12%/v1/members/{member_id}/standingNotesB\xe0\x01\n" +
+	"\x02\x05\x03\x10\x02(\x01\x82\xd3\xe4\x93\x02(:\x01*b\x05texts\"\x1c/v1/conductNotes/{id}:reveal\x12\xad\x01\n" +
+	"\x11ListStandingNotes\x12-.linli.evaluation.v1.ListStandingNotesRequest\x1a..linli.evaluation.v1.ListStandingNotesResponse\"9\xea\xdb\x18\b\n" +
+	"\x04\x05\x03\a\x0f\x10\x02\x82\xd3\xe4\x93\x02'\x12%/v1/members/{member_id}/standingNotesB\xe0\x01\n" +
 	"\x17com.linli.evaluation.v1B\fConductProtoP\x01ZIgithub.com/linli-project/linli/proto/gen/linli/evaluation/v1;evaluationv1\xa2\x02\x03LEX\xaa\x02\x13Linli.Evaluation.V1\xca\x02\x13Linli\\Evaluation\\V1\xe2\x02\x1fLinli\\Evaluation\\V1\\GPBMetadata\xea\x02\x15Linli::Evaluation::V1b\x06proto3"
 
 var (

@@ -2530,13 +2530,13 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\fLetterFormat\x12\x1d\n" +
 	"\x19LETTER_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11LETTER_FORMAT_CSV\x10\x01\x12\x16\n" +
-	"\x12LETTER_FORMAT_XLSX\x10\x022\xcd\v\n" +
-	"\x11EvaluationService\x12\xac\x01\n" +
-	"\vListEntries\x12'.linli.evaluation.v1.ListEntriesRequest\x1a(.linli.evaluation.v1.ListEntriesResponse\"J\xea\xdb\x18\x16\n" +
-	"\x04\x05\x06\x03\x02\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x02*\x12(/v1/organizations/{community_id}/entries\x12\x87\x01\n" +
+	"\x12LETTER_FORMAT_XLSX\x10\x022\xd5\v\n" +
+	"\x11EvaluationService\x12\xab\x01\n" +
+	"\vListEntries\x12'.linli.evaluation.v1.ListEntriesRequest\x1a(.linli.evaluation.v1.ListEntriesResponse\"I\xea\xdb\x18\x15\n" +
+	"\x03\x05\x06\x03\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x02*\x12(/v1/organizations/{community_id}/entries\x12\x87\x01\n" +
 	"\rListMyEntries\x12).linli.evaluation.v1.ListMyEntriesRequest\x1a*.linli.evaluation.v1.ListMyEntriesResponse\"\x1f\xea\xdb\x18\x05\n" +
-	"\x01\t\x10\x03\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/me/entries\x12~\n" +
-	"\bGetEntry\x12$.linli.evaluation.v1.GetEntryRequest\x1a%.linli.evaluation.v1.GetEntryResponse\"%\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02\x19b\x05entry\x12\x10/v1/entries/{id}\x12\x9b\x01\n" +
+	"\x01\t\x10\x03\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/me/entries\x12\x84\x01\n" +
+	"\bGetEntry\x12$.linli.evaluation.v1.GetEntryRequest\x1a%.linli.evaluation.v1.GetEntryResponse\"+\xea\xdb\x18\b\x10\x02r\x04\x05\x06\x03\x02\x82\xd3\xe4\x93\x02\x19b\x05entry\x12\x10/v1/entries/{id}\x12\x9b\x01\n" +
 	"\fConfirmEntry\x12(.linli.evaluation.v1.ConfirmEntryRequest\x1a).linli.evaluation.v1.ConfirmEntryResponse\"6\xea\xdb\x18\b\n" +
 	"\x02\x05\x03\x10\x02(\x01\x82\xd3\xe4\x93\x02$:\x01*b\x05entry\"\x18/v1/entries/{id}:confirm\x12\xad\x01\n" +
 	"\tOpenCycle\x12%.linli.evaluation.v1.OpenCycleRequest\x1a&.linli.evaluation.v1.OpenCycleResponse\"Q\xea\xdb\x18\x15\n" +
@@ -2546,11 +2546,11 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\bGetCycle\x12$.linli.evaluation.v1.GetCycleRequest\x1a%.linli.evaluation.v1.GetCycleResponse\"(\xea\xdb\x18\x06\n" +
 	"\x02\x02\x01\x10\x02\x82\xd3\xe4\x93\x02\x18b\x05cycle\x12\x0f/v1/cycles/{id}\x12\x91\x01\n" +
 	"\vListLetters\x12'.linli.evaluation.v1.ListLettersRequest\x1a(.linli.evaluation.v1.ListLettersResponse\"/\xea\xdb\x18\x06\n" +
-	"\x02\x02\x01\x10\x02\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/cycles/{cycle_id}/letters\x12\x88\x01\n" +
-	"\tGetLetter\x12%.linli.evaluation.v1.GetLetterRequest\x1a&.linli.evaluation.v1.GetLetterResponse\",\xea\xdb\x18\b\n" +
-	"\x04\x02\a\x05\x01\x10\x02\x82\xd3\xe4\x93\x02\x1ab\x06letter\x12\x10/v1/letters/{id}\x12q\n" +
-	"\fRenderLetter\x12(.linli.evaluation.v1.RenderLetterRequest\x1a).linli.evaluation.v1.RenderLetterResponse\"\f\xea\xdb\x18\b\n" +
-	"\x04\x02\a\x05\x01\x10\x02B\xe3\x01\n" +
+	"\x02\x02\x01\x10\x02\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/cycles/{cycle_id}/letters\x12\x89\x01\n" +
+	"\tGetLetter\x12%.linli.evaluation.v1.GetLetterRequest\x1a&.linli.evaluation.v1.GetLetterResponse\"-\xea\xdb\x18\t\n" +
+	"\x05\x02\a\x05\x01\x0f\x10\x02\x82\xd3\xe4\x93\x02\x1ab\x06letter\x12\x10/v1/letters/{id}\x12r\n" +
+	"\fRenderLetter\x12(.linli.evaluation.v1.RenderLetterRequest\x1a).linli.evaluation.v1.RenderLetterResponse\"\r\xea\xdb\x18\t\n" +
+	"\x05\x02\a\x05\x01\x0f\x10\x02B\xe3\x01\n" +
 	"\x17com.linli.evaluation.v1B\x0fEvaluationProtoP\x01ZIgithub.com/linli-project/linli/proto/gen/linli/evaluation/v1;evaluationv1\xa2\x02\x03LEX\xaa\x02\x13Linli.Evaluation.V1\xca\x02\x13Linli\\Evaluation\\V1\xe2\x02\x1fLinli\\Evaluation\\V1\\GPBMetadata\xea\x02\x15Linli::Evaluation::V1b\x06proto3"
 
 var (

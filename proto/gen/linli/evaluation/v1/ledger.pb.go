@@ -2605,7 +2605,7 @@ const file_linli_evaluation_v1_ledger_proto_rawDesc = "" +
 	"\x12ALARM_KIND_OVERLAP\x10\x01\x12\x1c\n" +
 	"\x18ALARM_KIND_SAME_EVIDENCE\x10\x02\x12\x1d\n" +
 	"\x19ALARM_KIND_DECEMBER_BURST\x10\x03\x12\x1e\n" +
-	"\x1aALARM_KIND_RESIDENT_DENIED\x10\x042\xa0\x14\n" +
+	"\x1aALARM_KIND_RESIDENT_DENIED\x10\x042\xab\x14\n" +
 	"\rLedgerService\x12\xb9\x01\n" +
 	"\fProposeEntry\x12(.linli.evaluation.v1.ProposeEntryRequest\x1a).linli.evaluation.v1.ProposeEntryResponse\"T\xea\xdb\x18\x16\n" +
 	"\x02\x05\x06\x10\x01\x1a\fcommunity_id(\x01\x82\xd3\xe4\x93\x024:\x01*b\x05entry\"(/v1/organizations/{community_id}/entries\x12\xc0\x01\n" +
@@ -2625,11 +2625,11 @@ const file_linli_evaluation_v1_ledger_proto_rawDesc = "" +
 	"\x0fAnswerForMyself\x12+.linli.evaluation.v1.AnswerForMyselfRequest\x1a,.linli.evaluation.v1.AnswerForMyselfResponse\"@\xea\xdb\x18\x04\x10\x03(\x01\x82\xd3\xe4\x93\x022:\x01*b\aservice\"$/v1/me/received-services/{id}:answer\x12\xa3\x01\n" +
 	"\x14ListReceivedServices\x120.linli.evaluation.v1.ListReceivedServicesRequest\x1a1.linli.evaluation.v1.ListReceivedServicesResponse\"&\xea\xdb\x18\x02\x10\x03\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/me/received-services\x12\xb8\x01\n" +
 	"\x12RecordResidentWord\x12..linli.evaluation.v1.RecordResidentWordRequest\x1a/.linli.evaluation.v1.RecordResidentWordResponse\"A\xea\xdb\x18\b\n" +
-	"\x02\x05\x03\x10\x02(\x01\x82\xd3\xe4\x93\x02/:\x01*b\x05entry\"#/v1/entries/{id}:recordResidentWord\x12\x9a\x01\n" +
-	"\x0fGetMemberLedger\x12+.linli.evaluation.v1.GetMemberLedgerRequest\x1a,.linli.evaluation.v1.GetMemberLedgerResponse\",\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02 \x12\x1e/v1/members/{member_id}/ledger\x12\x98\x01\n" +
-	"\fVerifyLedger\x12(.linli.evaluation.v1.VerifyLedgerRequest\x1a).linli.evaluation.v1.VerifyLedgerResponse\"3\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02'\x12%/v1/members/{member_id}/ledger:verify\x12\xc0\x01\n" +
-	"\x10ListLedgerAlarms\x12,.linli.evaluation.v1.ListLedgerAlarmsRequest\x1a-.linli.evaluation.v1.ListLedgerAlarmsResponse\"O\xea\xdb\x18\x15\n" +
-	"\x03\x05\x03\x02\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x020\x12./v1/organizations/{community_id}/ledger-alarms\x12\xab\x01\n" +
+	"\x02\x05\x03\x10\x02(\x01\x82\xd3\xe4\x93\x02/:\x01*b\x05entry\"#/v1/entries/{id}:recordResidentWord\x12\xa0\x01\n" +
+	"\x0fGetMemberLedger\x12+.linli.evaluation.v1.GetMemberLedgerRequest\x1a,.linli.evaluation.v1.GetMemberLedgerResponse\"2\xea\xdb\x18\b\x10\x02r\x04\x05\x06\x03\x02\x82\xd3\xe4\x93\x02 \x12\x1e/v1/members/{member_id}/ledger\x12\x9e\x01\n" +
+	"\fVerifyLedger\x12(.linli.evaluation.v1.VerifyLedgerRequest\x1a).linli.evaluation.v1.VerifyLedgerResponse\"9\xea\xdb\x18\b\x10\x02r\x04\x05\x06\x03\x02\x82\xd3\xe4\x93\x02'\x12%/v1/members/{member_id}/ledger:verify\x12\xbf\x01\n" +
+	"\x10ListLedgerAlarms\x12,.linli.evaluation.v1.ListLedgerAlarmsRequest\x1a-.linli.evaluation.v1.ListLedgerAlarmsResponse\"N\xea\xdb\x18\x14\n" +
+	"\x02\x05\x03\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x020\x12./v1/organizations/{community_id}/ledger-alarms\x12\xab\x01\n" +
 	"\x10CloseLedgerAlarm\x12,.linli.evaluation.v1.CloseLedgerAlarmRequest\x1a-.linli.evaluation.v1.CloseLedgerAlarmResponse\":\xea\xdb\x18\b\n" +
 	"\x02\x05\x03\x10\x02(\x01\x82\xd3\xe4\x93\x02(:\x01*b\x05alarm\"\x1c/v1/ledger-alarms/{id}:closeB\xdf\x01\n" +
 	"\x17com.linli.evaluation.v1B\vLedgerProtoP\x01ZIgithub.com/linli-project/linli/proto/gen/linli/evaluation/v1;evaluationv1\xa2\x02\x03LEX\xaa\x02\x13Linli.Evaluation.V1\xca\x02\x13Linli\\Evaluation\\V1\xe2\x02\x1fLinli\\Evaluation\\V1\\GPBMetadata\xea\x02\x15Linli::Evaluation::V1b\x06proto3"

@@ -2035,34 +2035,29 @@ const file_linli_evaluation_v1_poll_proto_rawDesc = "" +
 	"\tMARK_GOOD\x10\x01\x12\x14\n" +
 	"\x10MARK_FAIRLY_GOOD\x10\x02\x12\r\n" +
 	"\tMARK_FAIR\x10\x03\x12\r\n" +
-	"\tMARK_POOR\x10\x042\x84\r\n" +
-	"\vPollService\x12\xbb\x01\n" +
-	"\vPreparePoll\x12'.linli.evaluation.v1.PreparePollRequest\x1a(.linli.evaluation.v1.PreparePollResponse\"Y\xea\xdb\x18\x1b\n" +
-	"\x04\x05\x03\x02\a\x10\x01\x1a\x0forganization_id(\x01\x82\xd3\xe4\x93\x024:\x01*b\x04poll\")/v1/organizations/{organization_id}/polls\x12\x92\x01\n" +
-	"\fIssueBallots\x12(.linli.evaluation.v1.IssueBallotsRequest\x1a).linli.evaluation.v1.IssueBallotsResponse\"-\xea\xdb\x18\n" +
-	"\n" +
-	"\x04\x05\x03\x02\a\x10\x02(\x01\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/polls/{id}:issue\x12\x8b\x01\n" +
-	"\bOpenPoll\x12$.linli.evaluation.v1.OpenPollRequest\x1a%.linli.evaluation.v1.OpenPollResponse\"2\xea\xdb\x18\n" +
-	"\n" +
-	"\x04\x05\x03\x02\a\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1e:\x01*b\x04poll\"\x13/v1/polls/{id}:open\x12\x84\x01\n" +
+	"\tMARK_POOR\x10\x042\x8d\r\n" +
+	"\vPollService\x12\xbc\x01\n" +
+	"\vPreparePoll\x12'.linli.evaluation.v1.PreparePollRequest\x1a(.linli.evaluation.v1.PreparePollResponse\"Z\xea\xdb\x18\x1c\n" +
+	"\x05\x05\x03\x02\a\x0f\x10\x01\x1a\x0forganization_id(\x01\x82\xd3\xe4\x93\x024:\x01*b\x04poll\")/v1/organizations/{organization_id}/polls\x12\x93\x01\n" +
+	"\fIssueBallots\x12(.linli.evaluation.v1.IssueBallotsRequest\x1a).linli.evaluation.v1.IssueBallotsResponse\".\xea\xdb\x18\v\n" +
+	"\x05\x05\x03\x02\a\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/polls/{id}:issue\x12\x8c\x01\n" +
+	"\bOpenPoll\x12$.linli.evaluation.v1.OpenPollRequest\x1a%.linli.evaluation.v1.OpenPollResponse\"3\xea\xdb\x18\v\n" +
+	"\x05\x05\x03\x02\a\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1e:\x01*b\x04poll\"\x13/v1/polls/{id}:open\x12\x84\x01\n" +
 	"\tGetBallot\x12%.linli.evaluation.v1.GetBallotRequest\x1a&.linli.evaluation.v1.GetBallotResponse\"(\xea\xdb\x18\x04\x10\x040\x01\x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/v1/polls/{id}:ballot\x12\x85\x01\n" +
 	"\n" +
-	"CastBallot\x12&.linli.evaluation.v1.CastBallotRequest\x1a'.linli.evaluation.v1.CastBallotResponse\"&\xea\xdb\x18\x04\x10\x040\x01\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/v1/polls/{id}:cast\x12\x9b\x01\n" +
-	"\vEnterPapers\x12'.linli.evaluation.v1.EnterPapersRequest\x1a(.linli.evaluation.v1.EnterPapersResponse\"9\xea\xdb\x18\n" +
-	"\n" +
-	"\x04\x05\x03\x02\a\x10\x02(\x01\x82\xd3\xe4\x93\x02%:\x01*b\x04poll\"\x1a/v1/polls/{id}:enterPapers\x12\x8f\x01\n" +
-	"\tClosePoll\x12%.linli.evaluation.v1.ClosePollRequest\x1a&.linli.evaluation.v1.ClosePollResponse\"3\xea\xdb\x18\n" +
-	"\n" +
-	"\x04\x05\x03\x02\a\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1f:\x01*b\x04poll\"\x14/v1/polls/{id}:close\x12\x8f\x01\n" +
-	"\tAnnulPoll\x12%.linli.evaluation.v1.AnnulPollRequest\x1a&.linli.evaluation.v1.AnnulPollResponse\"3\xea\xdb\x18\n" +
-	"\n" +
-	"\x04\x05\x03\x02\a\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1f:\x01*b\x04poll\"\x14/v1/polls/{id}:annul\x12~\n" +
-	"\aGetPoll\x12#.linli.evaluation.v1.GetPollRequest\x1a$.linli.evaluation.v1.GetPollResponse\"(\xea\xdb\x18\b\n" +
-	"\x04\x05\x03\x02\a\x10\x02\x82\xd3\xe4\x93\x02\x16b\x04poll\x12\x0e/v1/polls/{id}\x12\xaa\x01\n" +
-	"\tListPolls\x12%.linli.evaluation.v1.ListPollsRequest\x1a&.linli.evaluation.v1.ListPollsResponse\"N\xea\xdb\x18\x19\n" +
-	"\x04\x05\x03\x02\a\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02+\x12)/v1/organizations/{organization_id}/polls\x12\x95\x01\n" +
-	"\x0eGetPollResults\x12*.linli.evaluation.v1.GetPollResultsRequest\x1a+.linli.evaluation.v1.GetPollResultsResponse\"*\xea\xdb\x18\b\n" +
-	"\x04\x05\x03\x02\a\x10\x02\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/polls/{id}/resultsB\xdd\x01\n" +
+	"CastBallot\x12&.linli.evaluation.v1.CastBallotRequest\x1a'.linli.evaluation.v1.CastBallotResponse\"&\xea\xdb\x18\x04\x10\x040\x01\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/v1/polls/{id}:cast\x12\x9c\x01\n" +
+	"\vEnterPapers\x12'.linli.evaluation.v1.EnterPapersRequest\x1a(.linli.evaluation.v1.EnterPapersResponse\":\xea\xdb\x18\v\n" +
+	"\x05\x05\x03\x02\a\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02%:\x01*b\x04poll\"\x1a/v1/polls/{id}:enterPapers\x12\x90\x01\n" +
+	"\tClosePoll\x12%.linli.evaluation.v1.ClosePollRequest\x1a&.linli.evaluation.v1.ClosePollResponse\"4\xea\xdb\x18\v\n" +
+	"\x05\x05\x03\x02\a\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1f:\x01*b\x04poll\"\x14/v1/polls/{id}:close\x12\x90\x01\n" +
+	"\tAnnulPoll\x12%.linli.evaluation.v1.AnnulPollRequest\x1a&.linli.evaluation.v1.AnnulPollResponse\"4\xea\xdb\x18\v\n" +
+	"\x05\x05\x03\x02\a\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1f:\x01*b\x04poll\"\x14/v1/polls/{id}:annul\x12\x7f\n" +
+	"\aGetPoll\x12#.linli.evaluation.v1.GetPollRequest\x1a$.linli.evaluation.v1.GetPollResponse\")\xea\xdb\x18\t\n" +
+	"\x05\x05\x03\x02\a\x0f\x10\x02\x82\xd3\xe4\x93\x02\x16b\x04poll\x12\x0e/v1/polls/{id}\x12\xab\x01\n" +
+	"\tListPolls\x12%.linli.evaluation.v1.ListPollsRequest\x1a&.linli.evaluation.v1.ListPollsResponse\"O\xea\xdb\x18\x1a\n" +
+	"\x05\x05\x03\x02\a\x0f\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02+\x12)/v1/organizations/{organization_id}/polls\x12\x96\x01\n" +
+	"\x0eGetPollResults\x12*.linli.evaluation.v1.GetPollResultsRequest\x1a+.linli.evaluation.v1.GetPollResultsResponse\"+\xea\xdb\x18\t\n" +
+	"\x05\x05\x03\x02\a\x0f\x10\x02\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/polls/{id}/resultsB\xdd\x01\n" +
 	"\x17com.linli.evaluation.v1B\tPollProtoP\x01ZIgithub.com/linli-project/linli/proto/gen/linli/evaluation/v1;evaluationv1\xa2\x02\x03LEX\xaa\x02\x13Linli.Evaluation.V1\xca\x02\x13Linli\\Evaluation\\V1\xe2\x02\x1fLinli\\Evaluation\\V1\\GPBMetadata\xea\x02\x15Linli::Evaluation::V1b\x06proto3"
 
 var (

@@ -706,13 +706,13 @@ const file_linli_evaluation_v1_reply_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"w\n" +
 	"\x16ListUnansweredResponse\x125\n" +
 	"\aletters\x18\x01 \x03(\v2\x1b.linli.evaluation.v1.LetterR\aletters\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x83\x05\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x85\x05\n" +
 	"\fReplyService\x12\x98\x01\n" +
-	"\fVerifyLetter\x12(.linli.evaluation.v1.VerifyLetterRequest\x1a).linli.evaluation.v1.VerifyLetterResponse\"3\xea\xdb\x18\x04\x10\x048\x01\x82\xd3\xe4\x93\x02%:\x01*b\fverification\"\x12/v1/letters:verify\x12\xa3\x01\n" +
-	"\rReplyToLetter\x12).linli.evaluation.v1.ReplyToLetterRequest\x1a*.linli.evaluation.v1.ReplyToLetterResponse\";\xea\xdb\x18\b\n" +
-	"\x02\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02):\x01*b\x05reply\"\x1d/v1/letters/{letter_id}/reply\x12\x91\x01\n" +
-	"\bGetReply\x12$.linli.evaluation.v1.GetReplyRequest\x1a%.linli.evaluation.v1.GetReplyResponse\"8\xea\xdb\x18\b\n" +
-	"\x04\a\x05\x02\x01\x10\x02\x82\xd3\xe4\x93\x02&b\x05reply\x12\x1d/v1/letters/{letter_id}/reply\x12\x9d\x01\n" +
+	"\fVerifyLetter\x12(.linli.evaluation.v1.VerifyLetterRequest\x1a).linli.evaluation.v1.VerifyLetterResponse\"3\xea\xdb\x18\x04\x10\x048\x01\x82\xd3\xe4\x93\x02%:\x01*b\fverification\"\x12/v1/letters:verify\x12\xa4\x01\n" +
+	"\rReplyToLetter\x12).linli.evaluation.v1.ReplyToLetterRequest\x1a*.linli.evaluation.v1.ReplyToLetterResponse\"<\xea\xdb\x18\t\n" +
+	"\x03\a\x05\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02):\x01*b\x05reply\"\x1d/v1/letters/{letter_id}/reply\x12\x92\x01\n" +
+	"\bGetReply\x12$.linli.evaluation.v1.GetReplyRequest\x1a%.linli.evaluation.v1.GetReplyResponse\"9\xea\xdb\x18\t\n" +
+	"\x05\a\x05\x02\x01\x0f\x10\x02\x82\xd3\xe4\x93\x02&b\x05reply\x12\x1d/v1/letters/{letter_id}/reply\x12\x9d\x01\n" +
 	"\x0eListUnanswered\x12*.linli.evaluation.v1.ListUnansweredRequest\x1a+.linli.evaluation.v1.ListUnansweredResponse\"2\xea\xdb\x18\x06\n" +
 	"\x02\x02\x01\x10\x02\x82\xd3\xe4\x93\x02\"\x12 /v1/cycles/{cycle_id}/unansweredB\xde\x01\n" +
 	"\x17com.linli.evaluation.v1B\n" +

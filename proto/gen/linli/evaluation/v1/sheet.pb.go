@@ -2250,18 +2250,18 @@ const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"\x14SIGNATURE_STATE_OPEN\x10\x01\x12\x1a\n" +
 	"\x16SIGNATURE_STATE_SIGNED\x10\x02\x12\x1d\n" +
 	"\x19SIGNATURE_STATE_CONSENTED\x10\x03\x12\x1d\n" +
-	"\x19SIGNATURE_STATE_SENT_BACK\x10\x042\x97\x12\n" +
+	"\x19SIGNATURE_STATE_SENT_BACK\x10\x042\xa3\x12\n" +
 	"\fSheetService\x12\x8b\x01\n" +
 	"\n" +
 	"GetMySheet\x12&.linli.evaluation.v1.GetMySheetRequest\x1a'.linli.evaluation.v1.GetMySheetResponse\",\xea\xdb\x18\x05\n" +
 	"\x01\t\x10\x03\x82\xd3\xe4\x93\x02\x1db\x05sheet\x12\x14/v1/me/sheets/{year}\x12\xb8\x01\n" +
 	"\n" +
 	"ListSheets\x12&.linli.evaluation.v1.ListSheetsRequest\x1a'.linli.evaluation.v1.ListSheetsResponse\"Y\xea\xdb\x18\x16\n" +
-	"\x04\x05\x03\x02\x01\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x029\x127/v1/cycles/{cycle_id}/communities/{community_id}/sheets\x12\xa4\x01\n" +
-	"\bGetSheet\x12$.linli.evaluation.v1.GetSheetRequest\x1a%.linli.evaluation.v1.GetSheetResponse\"K\xea\xdb\x18\t\n" +
-	"\x05\t\x05\x03\x02\x01\x10\x02\x82\xd3\xe4\x93\x028b\x05sheet\x12//v1/cycles/{cycle_id}/members/{member_id}/sheet\x12\xb7\x01\n" +
-	"\x10ListSheetEntries\x12,.linli.evaluation.v1.ListSheetEntriesRequest\x1a-.linli.evaluation.v1.ListSheetEntriesResponse\"F\xea\xdb\x18\t\n" +
-	"\x05\t\x05\x03\x02\x01\x10\x02\x82\xd3\xe4\x93\x023\x121/v1/cycles/{cycle_id}/members/{member_id}/entries\x12\xb0\x01\n" +
+	"\x04\x05\x03\x02\x01\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x029\x127/v1/cycles/{cycle_id}/communities/{community_id}/sheets\x12\xaa\x01\n" +
+	"\bGetSheet\x12$.linli.evaluation.v1.GetSheetRequest\x1a%.linli.evaluation.v1.GetSheetResponse\"Q\xea\xdb\x18\x0f\n" +
+	"\x05\t\x05\x03\x02\x01\x10\x02r\x04\x05\x03\x02\x01\x82\xd3\xe4\x93\x028b\x05sheet\x12//v1/cycles/{cycle_id}/members/{member_id}/sheet\x12\xbd\x01\n" +
+	"\x10ListSheetEntries\x12,.linli.evaluation.v1.ListSheetEntriesRequest\x1a-.linli.evaluation.v1.ListSheetEntriesResponse\"L\xea\xdb\x18\x0f\n" +
+	"\x05\t\x05\x03\x02\x01\x10\x02r\x04\x05\x03\x02\x01\x82\xd3\xe4\x93\x023\x121/v1/cycles/{cycle_id}/members/{member_id}/entries\x12\xb0\x01\n" +
 	"\n" +
 	"SetOpinion\x12&.linli.evaluation.v1.SetOpinionRequest\x1a'.linli.evaluation.v1.SetOpinionResponse\"Q\xea\xdb\x18\a\n" +
 	"\x01\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02@:\x01*b\x05sheet\"4/v1/cycles/{cycle_id}/members/{member_id}:setOpinion\x12\xa4\x01\n" +

@@ -938,7 +938,7 @@ const file_linli_projects_v1_check_proto_rawDesc = "" +
 	"\x14ListConflictsRequest\x120\n" +
 	"\x0eapplication_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\rapplicationId\"R\n" +
 	"\x15ListConflictsResponse\x129\n" +
-	"\tconflicts\x18\x01 \x03(\v2\x1b.linli.projects.v1.ConflictR\tconflicts2\xc1\t\n" +
+	"\tconflicts\x18\x01 \x03(\v2\x1b.linli.projects.v1.ConflictR\tconflicts2\xc4\t\n" +
 	"\fCheckService\x12\x90\x01\n" +
 	"\n" +
 	"StartCheck\x12$.linli.projects.v1.StartCheckRequest\x1a%.linli.projects.v1.StartCheckResponse\"5\xea\xdb\x18\a\n" +
@@ -950,9 +950,9 @@ const file_linli_projects_v1_check_proto_rawDesc = "" +
 	"\x13ResubmitApplication\x12-.linli.projects.v1.ResubmitApplicationRequest\x1a..linli.projects.v1.ResubmitApplicationResponse\"E\xea\xdb\x18\v\n" +
 	"\x05\x04\x05\x03\a\x06\x10\x02(\x01\x82\xd3\xe4\x93\x020:\x01*b\vapplication\"\x1e/v1/applications/{id}:resubmit\x12\xb6\x01\n" +
 	"\x10JudgeEligibility\x12*.linli.projects.v1.JudgeEligibilityRequest\x1a+.linli.projects.v1.JudgeEligibilityResponse\"I\xea\xdb\x18\a\n" +
-	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x028:\x01*b\vapplication\"&/v1/applications/{id}:judgeEligibility\x12\xb6\x01\n" +
-	"\x0fDeclareConflict\x12).linli.projects.v1.DeclareConflictRequest\x1a*.linli.projects.v1.DeclareConflictResponse\"L\xea\xdb\x18\b\n" +
-	"\x02\x02\b\x10\x02(\x01\x82\xd3\xe4\x93\x02::\x01*b\bconflict\"+/v1/applications/{application_id}/conflicts\x12\xa0\x01\n" +
+	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x028:\x01*b\vapplication\"&/v1/applications/{id}:judgeEligibility\x12\xb9\x01\n" +
+	"\x0fDeclareConflict\x12).linli.projects.v1.DeclareConflictRequest\x1a*.linli.projects.v1.DeclareConflictResponse\"O\xea\xdb\x18\v\n" +
+	"\x02\x02\b\x10\x02(\x01r\x01\x02\x82\xd3\xe4\x93\x02::\x01*b\bconflict\"+/v1/applications/{application_id}/conflicts\x12\xa0\x01\n" +
 	"\rListConflicts\x12'.linli.projects.v1.ListConflictsRequest\x1a(.linli.projects.v1.ListConflictsResponse\"<\xea\xdb\x18\x05\n" +
 	"\x01\x02\x10\x02\x82\xd3\xe4\x93\x02-\x12+/v1/applications/{application_id}/conflictsB\xd0\x01\n" +
 	"\x15com.linli.projects.v1B\n" +

@@ -3080,35 +3080,34 @@ const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\x19REPORT_IN_STATE_SUBMITTED\x10\x01\x12\x1c\n" +
 	"\x18REPORT_IN_STATE_ACCEPTED\x10\x02\x12\x1c\n" +
 	"\x18REPORT_IN_STATE_RETURNED\x10\x03\x12\x19\n" +
-	"\x15REPORT_IN_STATE_ENDED\x1022\xd1\x12\n" +
+	"\x15REPORT_IN_STATE_ENDED\x1022\xf5\x12\n" +
 	"\x0fRegistryService\x12\x85\x01\n" +
 	"\x13ImportOrganizations\x12-.linli.registry.v1.ImportOrganizationsRequest\x1a..linli.registry.v1.ImportOrganizationsResponse\"\r\xea\xdb\x18\t\n" +
-	"\x03\f\x01\x02\x10\x02(\x01(\x01\x12\x9c\x01\n" +
-	"\x0fGetOrganization\x12).linli.registry.v1.GetOrganizationRequest\x1a*.linli.registry.v1.GetOrganizationResponse\"2\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02&b\forganization\x12\x16/v1/organizations/{id}\x12\x8f\x01\n" +
-	"\x11ListOrganizations\x12+.linli.registry.v1.ListOrganizationsRequest\x1a,.linli.registry.v1.ListOrganizationsResponse\"\x1f\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/organizations\x12\x82\x01\n" +
-	"\x15BatchGetOrganizations\x12/.linli.registry.v1.BatchGetOrganizationsRequest\x1a0.linli.registry.v1.BatchGetOrganizationsResponse\"\x06\xea\xdb\x18\x02\x10\x02\x12p\n" +
-	"\fImportRoster\x12&.linli.registry.v1.ImportRosterRequest\x1a'.linli.registry.v1.ImportRosterResponse\"\r\xea\xdb\x18\t\n" +
-	"\x03\x02\a\x05\x10\x02(\x01(\x01\x12~\n" +
-	"\tGetMember\x12#.linli.registry.v1.GetMemberRequest\x1a$.linli.registry.v1.GetMemberResponse\"&\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02\x1ab\x06member\x12\x10/v1/members/{id}\x12\xae\x01\n" +
+	"\x03\f\x01\x02\x10\x02(\x01(\x01\x12\x9e\x01\n" +
+	"\x0fGetOrganization\x12).linli.registry.v1.GetOrganizationRequest\x1a*.linli.registry.v1.GetOrganizationResponse\"4\xea\xdb\x18\x04\x10\x02x\x01\x82\xd3\xe4\x93\x02&b\forganization\x12\x16/v1/organizations/{id}\x12\x91\x01\n" +
+	"\x11ListOrganizations\x12+.linli.registry.v1.ListOrganizationsRequest\x1a,.linli.registry.v1.ListOrganizationsResponse\"!\xea\xdb\x18\x04\x10\x02x\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/organizations\x12\x84\x01\n" +
+	"\x15BatchGetOrganizations\x12/.linli.registry.v1.BatchGetOrganizationsRequest\x1a0.linli.registry.v1.BatchGetOrganizationsResponse\"\b\xea\xdb\x18\x04\x10\x02x\x01\x12q\n" +
+	"\fImportRoster\x12&.linli.registry.v1.ImportRosterRequest\x1a'.linli.registry.v1.ImportRosterResponse\"\x0e\xea\xdb\x18\n" +
+	"\n" +
+	"\x04\x02\a\x05\x0f\x10\x02(\x01(\x01\x12\x87\x01\n" +
+	"\tGetMember\x12#.linli.registry.v1.GetMemberRequest\x1a$.linli.registry.v1.GetMemberResponse\"/\xea\xdb\x18\v\x10\x02r\a\x01\x02\x03\x04\x05\a\x0f\x82\xd3\xe4\x93\x02\x1ab\x06member\x12\x10/v1/members/{id}\x12\xae\x01\n" +
 	"\vListMembers\x12%.linli.registry.v1.ListMembersRequest\x1a&.linli.registry.v1.ListMembersResponse\"P\xea\xdb\x18\x19\n" +
-	"\x04\x02\x03\a\x05\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02-\x12+/v1/organizations/{organization_id}/members\x12\x98\x01\n" +
-	"\x0eSubmitReportIn\x12(.linli.registry.v1.SubmitReportInRequest\x1a).linli.registry.v1.SubmitReportInResponse\"1\xea\xdb\x18\n" +
-	"\n" +
-	"\x04\t\a\x05\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1d:\x01*b\treport_in\"\r/v1/reportIns\x12\xac\x01\n" +
-	"\x10ResubmitReportIn\x12*.linli.registry.v1.ResubmitReportInRequest\x1a+.linli.registry.v1.ResubmitReportInResponse\"?\xea\xdb\x18\n" +
-	"\n" +
-	"\x04\t\a\x05\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02+:\x01*b\treport_in\"\x1b/v1/reportIns/{id}:resubmit\x12\xa1\x01\n" +
+	"\x04\x02\a\x05\x0f\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02-\x12+/v1/organizations/{organization_id}/members\x12\x9f\x01\n" +
+	"\x0eSubmitReportIn\x12(.linli.registry.v1.SubmitReportInRequest\x1a).linli.registry.v1.SubmitReportInResponse\"8\xea\xdb\x18\x11\n" +
+	"\x05\t\a\x05\x02\x0f\x10\x02(\x01r\x04\a\x0f\x05\x02\x82\xd3\xe4\x93\x02\x1d:\x01*b\treport_in\"\r/v1/reportIns\x12\xb3\x01\n" +
+	"\x10ResubmitReportIn\x12*.linli.registry.v1.ResubmitReportInRequest\x1a+.linli.registry.v1.ResubmitReportInResponse\"F\xea\xdb\x18\x11\n" +
+	"\x05\t\a\x05\x02\x0f\x10\x02(\x01r\x04\a\x0f\x05\x02\x82\xd3\xe4\x93\x02+:\x01*b\treport_in\"\x1b/v1/reportIns/{id}:resubmit\x12\xa1\x01\n" +
 	"\x0eAcceptReportIn\x12(.linli.registry.v1.AcceptReportInRequest\x1a).linli.registry.v1.AcceptReportInResponse\":\xea\xdb\x18\a\n" +
 	"\x01\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02):\x01*b\treport_in\"\x19/v1/reportIns/{id}:accept\x12\xbf\x01\n" +
 	"\x0fAcceptReportIns\x12).linli.registry.v1.AcceptReportInsRequest\x1a*.linli.registry.v1.AcceptReportInsResponse\"U\xea\xdb\x18\x15\n" +
 	"\x01\x05\x10\x01\x1a\fcommunity_id(\x01\x82\xd3\xe4\x93\x026:\x01*\"1/v1/organizations/{community_id}/reportIns:accept\x12\xa1\x01\n" +
 	"\x0eReturnReportIn\x12(.linli.registry.v1.ReturnReportInRequest\x1a).linli.registry.v1.ReturnReportInResponse\":\xea\xdb\x18\a\n" +
-	"\x01\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02):\x01*b\treport_in\"\x19/v1/reportIns/{id}:return\x12\x89\x01\n" +
-	"\vGetReportIn\x12%.linli.registry.v1.GetReportInRequest\x1a&.linli.registry.v1.GetReportInResponse\"+\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02\x1fb\treport_in\x12\x12/v1/reportIns/{id}\x12\xb5\x01\n" +
-	"\rListReportIns\x12'.linli.registry.v1.ListReportInsRequest\x1a(.linli.registry.v1.ListReportInsResponse\"Q\xea\xdb\x18\x18\n" +
-	"\x03\x05\x03\x02\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02/\x12-/v1/organizations/{organization_id}/reportIns\x12\xc4\x01\n" +
-	"\rGetCompletion\x12'.linli.registry.v1.GetCompletionRequest\x1a(.linli.registry.v1.GetCompletionResponse\"`\xea\xdb\x18\x1a\n" +
-	"\x05\x01\x02\x03\x05\a\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02<b\n" +
+	"\x01\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02):\x01*b\treport_in\"\x19/v1/reportIns/{id}:return\x12\x8f\x01\n" +
+	"\vGetReportIn\x12%.linli.registry.v1.GetReportInRequest\x1a&.linli.registry.v1.GetReportInResponse\"1\xea\xdb\x18\b\x10\x02r\x04\x02\x05\a\x0f\x82\xd3\xe4\x93\x02\x1fb\treport_in\x12\x12/v1/reportIns/{id}\x12\xb3\x01\n" +
+	"\rListReportIns\x12'.linli.registry.v1.ListReportInsRequest\x1a(.linli.registry.v1.ListReportInsResponse\"O\xea\xdb\x18\x16\n" +
+	"\x01\x05\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02/\x12-/v1/organizations/{organization_id}/reportIns\x12\xc5\x01\n" +
+	"\rGetCompletion\x12'.linli.registry.v1.GetCompletionRequest\x1a(.linli.registry.v1.GetCompletionResponse\"a\xea\xdb\x18\x1b\n" +
+	"\x06\x01\x02\x03\x05\a\x0f\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02<b\n" +
 	"completion\x12./v1/organizations/{organization_id}/completionB\xd3\x01\n" +
 	"\x15com.linli.registry.v1B\rRegistryProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/registry/v1;registryv1\xa2\x02\x03LRX\xaa\x02\x11Linli.Registry.V1\xca\x02\x11Linli\\Registry\\V1\xe2\x02\x1dLinli\\Registry\\V1\\GPBMetadata\xea\x02\x13Linli::Registry::V1b\x06proto3"
 

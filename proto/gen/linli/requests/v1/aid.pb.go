@@ -4147,7 +4147,7 @@ const file_linli_requests_v1_aid_proto_rawDesc = "" +
 	"\n" +
 	"AidWarning\x12\x1b\n" +
 	"\x17AID_WARNING_UNSPECIFIED\x10\x00\x12$\n" +
-	" AID_WARNING_SAME_CAUSE_SAME_YEAR\x10\x012\x90\x1b\n" +
+	" AID_WARNING_SAME_CAUSE_SAME_YEAR\x10\x012\x95\x1b\n" +
 	"\n" +
 	"AidService\x12\xbc\x01\n" +
 	"\x10OpenHardshipCase\x12*.linli.requests.v1.OpenHardshipCaseRequest\x1a+.linli.requests.v1.OpenHardshipCaseResponse\"O\xea\xdb\x18\a\n" +
@@ -4185,8 +4185,8 @@ const file_linli_requests_v1_aid_proto_rawDesc = "" +
 	"\bListAids\x12\".linli.requests.v1.ListAidsRequest\x1a#.linli.requests.v1.ListAidsResponse\"1\xea\xdb\x18\x05\n" +
 	"\x01\x04\x10\x02\x82\xd3\xe4\x93\x02\"\x12 /v1/hardshipCases/{case_id}/aids\x12\x89\x01\n" +
 	"\tRevealAid\x12#.linli.requests.v1.RevealAidRequest\x1a$.linli.requests.v1.RevealAidResponse\"1\xea\xdb\x18\a\n" +
-	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02 :\x01*b\x05facts\"\x14/v1/aids/{id}:reveal\x12\xa2\x01\n" +
-	"\x10GetHardshipSteps\x12*.linli.requests.v1.GetHardshipStepsRequest\x1a+.linli.requests.v1.GetHardshipStepsResponse\"5\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02)\x12'/v1/requests/{request_id}/hardshipSteps\x12\xd2\x01\n" +
+	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02 :\x01*b\x05facts\"\x14/v1/aids/{id}:reveal\x12\xa7\x01\n" +
+	"\x10GetHardshipSteps\x12*.linli.requests.v1.GetHardshipStepsRequest\x1a+.linli.requests.v1.GetHardshipStepsResponse\":\xea\xdb\x18\a\x10\x02r\x03\x04\x05\x03\x82\xd3\xe4\x93\x02)\x12'/v1/requests/{request_id}/hardshipSteps\x12\xd2\x01\n" +
 	"\x12GetHardshipFigures\x12,.linli.requests.v1.GetHardshipFiguresRequest\x1a-.linli.requests.v1.GetHardshipFiguresResponse\"_\xea\xdb\x18\x17\n" +
 	"\x02\x04\x05\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02>b\afigures\x123/v1/organizations/{organization_id}/hardshipFiguresB\xce\x01\n" +
 	"\x15com.linli.requests.v1B\bAidProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/requests/v1;requestsv1\xa2\x02\x03LRX\xaa\x02\x11Linli.Requests.V1\xca\x02\x11Linli\\Requests\\V1\xe2\x02\x1dLinli\\Requests\\V1\\GPBMetadata\xea\x02\x13Linli::Requests::V1b\x06proto3"

@@ -2396,14 +2396,14 @@ const file_linli_requests_v1_circle_proto_rawDesc = "" +
 	"\aGetForm\x12!.linli.requests.v1.GetFormRequest\x1a\".linli.requests.v1.GetFormResponse\"B\xea\xdb\x18\x04\x10\x048\x01\x82\xd3\xe4\x93\x024b\x04form\x12,/v1/organizations/{community_id}/circle/form\x12\x9a\x01\n" +
 	"\x0ePreviewRequest\x12(.linli.requests.v1.PreviewRequestRequest\x1a).linli.requests.v1.PreviewRequestResponse\"3\xea\xdb\x18\a\n" +
 	"\x03\n" +
-	"\t\x04\x10\x03\x82\xd3\xe4\x93\x02\":\x01*b\apreview\"\x14/v1/requests:preview\x12\xad\x01\n" +
+	"\t\x04\x10\x02\x82\xd3\xe4\x93\x02\":\x01*b\apreview\"\x14/v1/requests:preview\x12\xad\x01\n" +
 	"\x0eBrowseRequests\x12(.linli.requests.v1.BrowseRequestsRequest\x1a).linli.requests.v1.BrowseRequestsResponse\"F\xea\xdb\x18\n" +
 	"\n" +
 	"\x06\n" +
-	"\t\x04\x05\x03\x02\x10\x04\x82\xd3\xe4\x93\x022\x120/v1/organizations/{community_id}/circle/requests\x12\x8b\x01\n" +
+	"\t\x04\x05\x03\x02\x10\x02\x82\xd3\xe4\x93\x022\x120/v1/organizations/{community_id}/circle/requests\x12\x8b\x01\n" +
 	"\vJoinRequest\x12%.linli.requests.v1.JoinRequestRequest\x1a&.linli.requests.v1.JoinRequestResponse\"-\xea\xdb\x18\b\n" +
 	"\x02\n" +
-	"\t\x10\x03(\x01\x82\xd3\xe4\x93\x02\x1b:\x01*\"\x16/v1/requests/{id}:join\x12\x91\x01\n" +
+	"\t\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1b:\x01*\"\x16/v1/requests/{id}:join\x12\x91\x01\n" +
 	"\rLookUpRequest\x12'.linli.requests.v1.LookUpRequestRequest\x1a(.linli.requests.v1.LookUpRequestResponse\"-\xea\xdb\x18\x04\x10\x048\x01\x82\xd3\xe4\x93\x02\x1f:\x01*b\x05steps\"\x13/v1/requests:lookUp\x12\x9a\x01\n" +
 	"\bGetRates\x12\".linli.requests.v1.GetRatesRequest\x1a#.linli.requests.v1.GetRatesResponse\"E\xea\xdb\x18\x02\x10\x04\x82\xd3\xe4\x93\x029b\x05rates\x120/v1/organizations/{organization_id}/circle/rates\x12\xba\x01\n" +
 	"\x0eListExclusions\x12(.linli.requests.v1.ListExclusionsRequest\x1a).linli.requests.v1.ListExclusionsResponse\"S\xea\xdb\x18\x15\n" +
@@ -2411,7 +2411,7 @@ const file_linli_requests_v1_circle_proto_rawDesc = "" +
 	"\x11GetNuisancePlaces\x12+.linli.requests.v1.GetNuisancePlacesRequest\x1a,.linli.requests.v1.GetNuisancePlacesResponse\"L\xea\xdb\x18\n" +
 	"\n" +
 	"\x06\n" +
-	"\t\x04\x05\x03\x02\x10\x04\x82\xd3\xe4\x93\x028\x126/v1/organizations/{community_id}/circle/nuisancePlaces\x12\xa1\x01\n" +
+	"\t\x04\x05\x03\x02\x10\x02\x82\xd3\xe4\x93\x028\x126/v1/organizations/{community_id}/circle/nuisancePlaces\x12\xa1\x01\n" +
 	"\aSetDuty\x12!.linli.requests.v1.SetDutyRequest\x1a\".linli.requests.v1.SetDutyResponse\"O\xea\xdb\x18\x14\n" +
 	"\x01\x02\x10\x01\x1a\vdistrict_id(\x01\x82\xd3\xe4\x93\x021:\x01*b\x04duty\"&/v1/organizations/{district_id}/duties\x12\x8f\x01\n" +
 	"\n" +

@@ -2144,7 +2144,7 @@ const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12$\n" +
 	"\x06reason\x18\x02 \x01(\tB\f\xbaH\x05r\x03\x18\xc8\x01\x80\xdd\x18\tR\x06reason\"N\n" +
 	"\x14ReadMessagesResponse\x126\n" +
-	"\bmessages\x18\x01 \x03(\v2\x1a.linli.requests.v1.MessageR\bmessages2\xc4\x16\n" +
+	"\bmessages\x18\x01 \x03(\v2\x1a.linli.requests.v1.MessageR\bmessages2\xd3\x16\n" +
 	"\x0fHandlingService\x12\x9f\x01\n" +
 	"\x0eDeclineRequest\x12(.linli.requests.v1.DeclineRequestRequest\x1a).linli.requests.v1.DeclineRequestResponse\"8\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\arequest\"\x19/v1/requests/{id}:decline\x12\x9b\x01\n" +
@@ -2155,11 +2155,11 @@ const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\rVerifyRequest\x12'.linli.requests.v1.VerifyRequestRequest\x1a(.linli.requests.v1.VerifyRequestResponse\"7\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:verify\x12\x93\x01\n" +
 	"\vHandRequest\x12%.linli.requests.v1.HandRequestRequest\x1a&.linli.requests.v1.HandRequestResponse\"5\xea\xdb\x18\a\n" +
-	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02$:\x01*b\arequest\"\x16/v1/requests/{id}:hand\x12\x9e\x01\n" +
-	"\vAnswerOffer\x12%.linli.requests.v1.AnswerOfferRequest\x1a&.linli.requests.v1.AnswerOfferResponse\"@\xea\xdb\x18\v\n" +
-	"\x05\t\x04\v\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02+:\x01*b\arequest\"\x1d/v1/requests/{id}:answerOffer\x12\x9b\x01\n" +
-	"\fBeginRequest\x12&.linli.requests.v1.BeginRequestRequest\x1a'.linli.requests.v1.BeginRequestResponse\":\xea\xdb\x18\v\n" +
-	"\x05\t\x04\v\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02%:\x01*b\arequest\"\x17/v1/requests/{id}:begin\x12\x9b\x01\n" +
+	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02$:\x01*b\arequest\"\x16/v1/requests/{id}:hand\x12\xa1\x01\n" +
+	"\vAnswerOffer\x12%.linli.requests.v1.AnswerOfferRequest\x1a&.linli.requests.v1.AnswerOfferResponse\"C\xea\xdb\x18\x0e\n" +
+	"\x05\t\x04\v\x03\x02\x10\x02(\x01r\x01\x04\x82\xd3\xe4\x93\x02+:\x01*b\arequest\"\x1d/v1/requests/{id}:answerOffer\x12\x9e\x01\n" +
+	"\fBeginRequest\x12&.linli.requests.v1.BeginRequestRequest\x1a'.linli.requests.v1.BeginRequestResponse\"=\xea\xdb\x18\x0e\n" +
+	"\x05\t\x04\v\x03\x02\x10\x02(\x01r\x01\x04\x82\xd3\xe4\x93\x02%:\x01*b\arequest\"\x17/v1/requests/{id}:begin\x12\x9b\x01\n" +
 	"\rRecallRequest\x12'.linli.requests.v1.RecallRequestRequest\x1a(.linli.requests.v1.RecallRequestResponse\"7\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:recall\x12\xa4\x01\n" +
 	"\x0fEscalateRequest\x12).linli.requests.v1.EscalateRequestRequest\x1a*.linli.requests.v1.EscalateRequestResponse\":\xea\xdb\x18\b\n" +
@@ -2167,10 +2167,10 @@ const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\x0fHandBackRequest\x12).linli.requests.v1.HandBackRequestRequest\x1a*.linli.requests.v1.HandBackRequestResponse\":\xea\xdb\x18\b\n" +
 	"\x02\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02(:\x01*b\arequest\"\x1a/v1/requests/{id}:handBack\x12\xa4\x01\n" +
 	"\rCloseUnsolved\x12'.linli.requests.v1.CloseUnsolvedRequest\x1a(.linli.requests.v1.CloseUnsolvedResponse\"@\xea\xdb\x18\t\n" +
-	"\x03\x04\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02-:\x01*b\arequest\"\x1f/v1/requests/{id}:closeUnsolved\x12\x9d\x01\n" +
-	"\rReopenRequest\x12'.linli.requests.v1.ReopenRequestRequest\x1a(.linli.requests.v1.ReopenRequestResponse\"9\xea\xdb\x18\t\n" +
+	"\x03\x04\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02-:\x01*b\arequest\"\x1f/v1/requests/{id}:closeUnsolved\x12\xa0\x01\n" +
+	"\rReopenRequest\x12'.linli.requests.v1.ReopenRequestRequest\x1a(.linli.requests.v1.ReopenRequestResponse\"<\xea\xdb\x18\f\n" +
 	"\x03\n" +
-	"\t\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:reopen\x12\x9d\x01\n" +
+	"\t\x04\x10\x02(\x01r\x01\x04\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:reopen\x12\x9d\x01\n" +
 	"\rExtendRequest\x12'.linli.requests.v1.ExtendRequestRequest\x1a(.linli.requests.v1.ExtendRequestResponse\"9\xea\xdb\x18\t\n" +
 	"\x03\x04\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:extend\x12\x99\x01\n" +
 	"\fPauseRequest\x12&.linli.requests.v1.PauseRequestRequest\x1a'.linli.requests.v1.PauseRequestResponse\"8\xea\xdb\x18\t\n" +
@@ -2178,14 +2178,14 @@ const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\rResumeRequest\x12'.linli.requests.v1.ResumeRequestRequest\x1a(.linli.requests.v1.ResumeRequestResponse\"9\xea\xdb\x18\t\n" +
 	"\x03\x04\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:resume\x12\xa0\x01\n" +
 	"\x0eExcludeRequest\x12(.linli.requests.v1.ExcludeRequestRequest\x1a).linli.requests.v1.ExcludeRequestResponse\"9\xea\xdb\x18\b\n" +
-	"\x02\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\arequest\"\x19/v1/requests/{id}:exclude\x12\x96\x01\n" +
+	"\x02\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\arequest\"\x19/v1/requests/{id}:exclude\x12\x99\x01\n" +
 	"\n" +
-	"AddMessage\x12$.linli.requests.v1.AddMessageRequest\x1a%.linli.requests.v1.AddMessageResponse\";\xea\xdb\x18\t\n" +
+	"AddMessage\x12$.linli.requests.v1.AddMessageRequest\x1a%.linli.requests.v1.AddMessageResponse\">\xea\xdb\x18\f\n" +
 	"\x03\n" +
-	"\t\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02(:\x01*b\amessage\"\x1a/v1/requests/{id}/messages\x12\x98\x01\n" +
-	"\fReadMessages\x12&.linli.requests.v1.ReadMessagesRequest\x1a'.linli.requests.v1.ReadMessagesResponse\"7\xea\xdb\x18\t\n" +
+	"\t\x04\x10\x02(\x01r\x01\x04\x82\xd3\xe4\x93\x02(:\x01*b\amessage\"\x1a/v1/requests/{id}/messages\x12\x9b\x01\n" +
+	"\fReadMessages\x12&.linli.requests.v1.ReadMessagesRequest\x1a'.linli.requests.v1.ReadMessagesResponse\":\xea\xdb\x18\f\n" +
 	"\x03\n" +
-	"\t\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v1/requests/{id}/messages:readB\xd3\x01\n" +
+	"\t\x04\x10\x02(\x01r\x01\x04\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v1/requests/{id}/messages:readB\xd3\x01\n" +
 	"\x15com.linli.requests.v1B\rHandlingProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/requests/v1;requestsv1\xa2\x02\x03LRX\xaa\x02\x11Linli.Requests.V1\xca\x02\x11Linli\\Requests\\V1\xe2\x02\x1dLinli\\Requests\\V1\\GPBMetadata\xea\x02\x13Linli::Requests::V1b\x06proto3"
 
 var (

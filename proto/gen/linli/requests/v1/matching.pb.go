@@ -1908,9 +1908,9 @@ const file_linli_requests_v1_matching_proto_rawDesc = "" +
 	"\fListMyOffers\x12&.linli.requests.v1.ListMyOffersRequest\x1a'.linli.requests.v1.ListMyOffersResponse\"\x1e\xea\xdb\x18\x05\n" +
 	"\x01\t\x10\x03\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/me/offers\x12\x91\x01\n" +
 	"\vAcceptOffer\x12%.linli.requests.v1.AcceptOfferRequest\x1a&.linli.requests.v1.AcceptOfferResponse\"3\xea\xdb\x18\a\n" +
-	"\x01\t\x10\x02(\x01\x82\xd3\xe4\x93\x02\":\x01*b\x05offer\"\x16/v1/offers/{id}:accept\x12\x8e\x01\n" +
+	"\x01\t\x10\x03(\x01\x82\xd3\xe4\x93\x02\":\x01*b\x05offer\"\x16/v1/offers/{id}:accept\x12\x8e\x01\n" +
 	"\fDeclineOffer\x12&.linli.requests.v1.DeclineOfferRequest\x1a'.linli.requests.v1.DeclineOfferResponse\"-\xea\xdb\x18\a\n" +
-	"\x01\t\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/v1/offers/{id}:decline\x12\x92\x01\n" +
+	"\x01\t\x10\x03(\x01\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/v1/offers/{id}:decline\x12\x92\x01\n" +
 	"\rWithdrawOffer\x12'.linli.requests.v1.WithdrawOfferRequest\x1a(.linli.requests.v1.WithdrawOfferResponse\".\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v1/offers/{id}:withdraw\x12\xc7\x01\n" +
 	"\x0fGetOfferFigures\x12).linli.requests.v1.GetOfferFiguresRequest\x1a*.linli.requests.v1.GetOfferFiguresResponse\"]\xea\xdb\x18\x18\n" +

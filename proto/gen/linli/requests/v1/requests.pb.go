@@ -2550,13 +2550,15 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\vRequestView\x12\x1c\n" +
 	"\x18REQUEST_VIEW_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REQUEST_VIEW_SUMMARY\x10\x01\x12\x16\n" +
-	"\x12REQUEST_VIEW_WHOLE\x10\x022\xd0\x0e\n" +
+	"\x12REQUEST_VIEW_WHOLE\x10\x022\xe0\x0e\n" +
 	"\x0fRequestsService\x12\x8b\x01\n" +
 	"\vPostRequest\x12%.linli.requests.v1.PostRequestRequest\x1a&.linli.requests.v1.PostRequestResponse\"-\xea\xdb\x18\t\n" +
 	"\x03\n" +
-	"\t\x04\x10\x03(\x01\x82\xd3\xe4\x93\x02\x1a:\x01*b\arequest\"\f/v1/requests\x12\x83\x01\n" +
+	"\t\x04\x10\x03(\x01\x82\xd3\xe4\x93\x02\x1a:\x01*b\arequest\"\f/v1/requests\x12\x8b\x01\n" +
 	"\n" +
-	"GetRequest\x12$.linli.requests.v1.GetRequestRequest\x1a%.linli.requests.v1.GetRequestResponse\"(\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02\x1cb\arequest\x12\x11/v1/requests/{id}\x12\xab\x01\n" +
+	"GetRequest\x12$.linli.requests.v1.GetRequestRequest\x1a%.linli.requests.v1.GetRequestResponse\"0\xea\xdb\x18\n" +
+	"\x10\x02r\x06\n" +
+	"\t\x04\x05\x03\x02\x82\xd3\xe4\x93\x02\x1cb\arequest\x12\x11/v1/requests/{id}\x12\xab\x01\n" +
 	"\fListRequests\x12&.linli.requests.v1.ListRequestsRequest\x1a'.linli.requests.v1.ListRequestsResponse\"J\xea\xdb\x18\x15\n" +
 	"\x03\x04\x03\x02\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x02+\x12)/v1/organizations/{community_id}/requests\x12\x84\x01\n" +
 	"\x0eListMyRequests\x12(.linli.requests.v1.ListMyRequestsRequest\x1a).linli.requests.v1.ListMyRequestsResponse\"\x1d\xea\xdb\x18\x02\x10\x03\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/me/requests\x12\xa2\x01\n" +
@@ -2567,12 +2569,12 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\x0fDispatchRequest\x12).linli.requests.v1.DispatchRequestRequest\x1a*.linli.requests.v1.DispatchRequestResponse\"9\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02(:\x01*b\arequest\"\x1a/v1/requests/{id}:dispatch\x12\x9b\x01\n" +
 	"\rTakeOnRequest\x12'.linli.requests.v1.TakeOnRequestRequest\x1a(.linli.requests.v1.TakeOnRequestResponse\"7\xea\xdb\x18\a\n" +
-	"\x01\t\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:takeOn\x12\xa3\x01\n" +
-	"\x0eResolveRequest\x12(.linli.requests.v1.ResolveRequestRequest\x1a).linli.requests.v1.ResolveRequestResponse\"<\xea\xdb\x18\v\n" +
-	"\x05\x04\t\v\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\arequest\"\x19/v1/requests/{id}:resolve\x12\x95\x01\n" +
-	"\vRateRequest\x12%.linli.requests.v1.RateRequestRequest\x1a&.linli.requests.v1.RateRequestResponse\"7\xea\xdb\x18\t\n" +
+	"\x01\t\x10\x03(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:takeOn\x12\xa8\x01\n" +
+	"\x0eResolveRequest\x12(.linli.requests.v1.ResolveRequestRequest\x1a).linli.requests.v1.ResolveRequestResponse\"A\xea\xdb\x18\x10\n" +
+	"\x05\x04\t\v\x03\x02\x10\x02(\x01r\x03\x04\x03\x02\x82\xd3\xe4\x93\x02':\x01*b\arequest\"\x19/v1/requests/{id}:resolve\x12\x98\x01\n" +
+	"\vRateRequest\x12%.linli.requests.v1.RateRequestRequest\x1a&.linli.requests.v1.RateRequestResponse\":\xea\xdb\x18\f\n" +
 	"\x03\n" +
-	"\t\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02$:\x01*b\arequest\"\x16/v1/requests/{id}:rate\x12\x97\x01\n" +
+	"\t\x04\x10\x02(\x01r\x01\x04\x82\xd3\xe4\x93\x02$:\x01*b\arequest\"\x16/v1/requests/{id}:rate\x12\x97\x01\n" +
 	"\fCloseRequest\x12&.linli.requests.v1.CloseRequestRequest\x1a'.linli.requests.v1.CloseRequestResponse\"6\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02%:\x01*b\arequest\"\x17/v1/requests/{id}:close\x12\x98\x01\n" +
 	"\tGetCircle\x12#.linli.requests.v1.GetCircleRequest\x1a$.linli.requests.v1.GetCircleResponse\"@\xea\xdb\x18\x02\x10\x04\x82\xd3\xe4\x93\x024b\x06circle\x12*/v1/organizations/{organization_id}/circleB\xd3\x01\n" +
