@@ -27,12 +27,12 @@ func opened(role typev1.Role) (services []string) {
 // in a community.
 func TestWorkplace_SeesReportInAndFeedbackOnly(t *testing.T) {
 	theirs := []string{
-		"CampaignService", "RegistryService", "AccountService", // rosters, report-ins, campaigns, invitations of their members
+		"CampaignService", "RegistryService", "MemberFactsService", "AccountService", // rosters, report-ins, campaigns, invitations of their members
 		"EvaluationService", "ReplyService", "ConductService", // the letter, its answer, the notes that stand on it
 		"BranchService", "PollService", // their own appraisal
 		"InboxService",
 	}
-	applies := []string{"ProjectsService", "CheckService", "LetterService", "SpendingService", "IndicatorService", "AcceptanceService"}
+	applies := []string{"ProjectsService", "AttachmentService", "CheckService", "LetterService", "SpendingService", "IndicatorService", "AcceptanceService"}
 	for role, may := range map[typev1.Role][]string{
 		typev1.Role_ROLE_WORKPLACE_OFFICER: append(applies, theirs...), typev1.Role_ROLE_BRANCH_OFFICER: theirs,
 	} {
@@ -82,6 +82,9 @@ func TestAbove_HasNoListsOfPersonsButToDecide(t *testing.T) {
 		"ProjectsService/ListSheets":            "decides the call",
 		"ProjectsService/ListOwnApplications":   "applies",
 		"NoticeService/ListSelectionObjections": "answers objections",
+		"AttachmentService/ListDocuments":       "judges applications",
+		"AttachmentService/ListProofs":          "accepts key projects",
+		"AttachmentService/ListPictures":        "handles what is escalated",
 	}
 	noPersons := []string{ // organizations, campaigns, calls, texts, providers, projects
 		"ListOrganizations", "ListCampaigns", "ListCalls", "ListTemplates", "ListPolicyVersions", "ListWebhooks", "ListOfficeMessages",
@@ -125,7 +128,7 @@ func TestPlaces_SecondHomesAreNotForOfficesAbove(t *testing.T) {
 func TestPersons_SeeTheirOwnAndWhatIsPublic(t *testing.T) {
 	public := []string{
 		"CircleService/BrowseRequests", "CircleService/GetNuisancePlaces", "CircleService/JoinRequest", "CircleService/PreviewRequest",
-		"RequestsService/GetRequest", "ProjectsService/GetCall", "RegistryService/GetOrganization", "RegistryService/BatchGetOrganizations",
+		"RequestsService/GetRequest", "AttachmentService/ListPictures", "ProjectsService/GetCall", "RegistryService/GetOrganization", "RegistryService/BatchGetOrganizations",
 		"RegistryService/ListOrganizations",
 	}
 	for _, role := range []typev1.Role{typev1.Role_ROLE_MEMBER, typev1.Role_ROLE_RESIDENT, typev1.Role_ROLE_PROVIDER} {

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"image"
+	"image/png"
 	"io"
 	"log/slog"
 	"net/http"
@@ -14,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/xuri/excelize/v2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
@@ -191,8 +195,11 @@ func (w *world) do(s step) error { return w.doAs(w.token(s.who), s) }
 func (w *world) doAs(token string, s step) error {
 	path, body := w.named(s.path), w.named(s.body)
 	contentType := "application/json"
-	if strings.Contains(path, ":import") {
+	switch {
+	case strings.Contains(path, ":import"):
 		contentType = "text/csv"
+	case body == picture():
+		contentType = "image/png"
 	}
 	got, err := w.send(token, s.method, path, contentType, body)
 	if err != nil {
@@ -210,6 +217,26 @@ func (w *world) doAs(token string, s step) error {
 		w.ids[name] = value
 	}
 	return nil
+}
+
+// picture is one, as it is sent: a file that is taken as a proof, too.
+func picture() string {
+	var out strings.Builder
+	if err := png.Encode(&out, image.NewGray(image.Rect(0, 0, 8, 8))); err != nil {
+		panic(err) // into memory
+	}
+	return out.String()
+}
+
+// document is an empty sheet, as it is sent.
+func document() string {
+	var out strings.Builder
+	f := excelize.NewFile()
+	err := f.Write(&out)
+	if err = errors.Join(err, f.Close()); err != nil {
+		panic(err) // into memory
+	}
+	return out.String()
 }
 
 func (w *world) named(text string) string {

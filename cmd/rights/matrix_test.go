@@ -278,5 +278,7 @@ func rowFields() map[string]string {
 		"SheetService/GetSheet": "member_id", "SheetService/ListSheetEntries": "member_id", "SheetService/SetOpinion": "member_id",
 		"CampaignService/ProposeExclusion": "member_id", "CampaignService/DecideExclusion": "member_id", "CampaignService/RevealExclusionNote": "member_id",
 		"RegistryService/SubmitReportIn": "member_id", "CircleService/PreviewRequest": "community_id",
+		"AttachmentService/AddPicture": "request_id", "AttachmentService/AddDocument": "application_id", "AttachmentService/AddProof": "project_id",
+		"AuditService/ListMyReadings": "", // its lines are the caller's, the service is no row
 	}
 }

@@ -52,7 +52,7 @@ func has(f protoreflect.FieldDescriptor, b annotations.FieldBehavior) bool {
 func wanted(f protoreflect.FieldDescriptor, r *bufvalidate.FieldRules) bool {
 	return r.GetRequired() || has(f, annotations.FieldBehavior_REQUIRED) || r.GetString().GetMinLen() > 0 ||
 		r.GetString().GetPattern() != "" && !strings.HasSuffix(r.GetString().GetPattern(), ")?$") || f.Name() == "reason" ||
-		r.GetInt32().GetGte() > 0 || r.GetInt64().GetGte() > 0 || r.GetEnum() != nil && (len(r.GetEnum().GetIn()) > 0 || slices.Contains(r.GetEnum().GetNotIn(), 0))
+		r.GetInt32().GetGte() > 0 || r.GetUint64().GetGte() > 0 || r.GetInt64().GetGte() > 0 || r.GetEnum() != nil && (len(r.GetEnum().GetIn()) > 0 || slices.Contains(r.GetEnum().GetNotIn(), 0))
 }
 
 // one is a value that the rules of a field take; n tells the elements of a list
@@ -67,6 +67,10 @@ func one(f protoreflect.FieldDescriptor, r *bufvalidate.FieldRules, n int, given
 		return protoreflect.ValueOfInt32(max(r.GetInt32().GetGte(), atoi(given)))
 	case protoreflect.Int64Kind:
 		return protoreflect.ValueOfInt64(r.GetInt64().GetGte())
+	case protoreflect.Uint64Kind:
+		return protoreflect.ValueOfUint64(r.GetUint64().GetGte())
+	case protoreflect.BytesKind:
+		return protoreflect.ValueOfBytes(make([]byte, r.GetBytes().GetMinLen()))
 	case protoreflect.BoolKind:
 		return protoreflect.ValueOfBool(given == "true")
 	case protoreflect.DoubleKind:
@@ -127,7 +131,7 @@ func commonNames() map[string]string {
 	return map[string]string{
 		"community_id": "430101002001", "district_id": "430101", "home_organization_id": "W00001", "applicant_id": "430101002001",
 		"organization_id": "430101002001", "year": "2013", "member_id": "{m1}", "member_ids": "{m1}", "look": "1", "topic": "campaign.opened",
-		"promise_id": "p2", "number": "{cards}", "person": "R1",
+		"promise_id": "p2", "number": "{cards}", "person": "R1", "service": "registry",
 	}
 }
 
@@ -171,6 +175,10 @@ func byMethod() map[string]map[string]string {
 		"CampaignService/TransferReportIn":       {"community_id": "430101002002"},
 		"RequestsService/PostRequest":            {"text": "路灯坏了"},
 		"CampaignService/GetCampaignCompletion":  {"organization_id": "W00001"},
+		"AttachmentService/AddPicture":           {"header": "first", "request_id": "{requests}"},
+		"AttachmentService/AddDocument":          {"header": "first", "application_id": "{applications}"},
+		"AttachmentService/AddProof":             {"header": "first", "project_id": "{keyProjects}", "of_id": "{spending}"},
+		"AttachmentService/ListProofs":           {"of_id": "{spending}"},
 	}
 	return out
 }

@@ -74,7 +74,7 @@ func TestUndecided_IsFoundAndNothingElseIs(t *testing.T) {
 func TestAdministrators_HaveNoBusiness(t *testing.T) {
 	theirs := map[typev1.Role][]string{
 		typev1.Role_ROLE_SYSTEM_ADMIN:   {"linli.ops.", "linli.dev.", "SeedService/", "RegistryService/ImportOrganizations"},
-		typev1.Role_ROLE_SECURITY_ADMIN: {"AccountService/"},
+		typev1.Role_ROLE_SECURITY_ADMIN: {"AccountService/", "KeysService/"},
 		typev1.Role_ROLE_AUDIT_ADMIN:    {"AuditService/"},
 	}
 	everybodys := []string{"GetOrganization", "BatchGetOrganizations", "ListOrganizations", "NamePeople", "GetClock", "Drain"}

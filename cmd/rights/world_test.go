@@ -220,6 +220,7 @@ func requestSteps() []step {
 	return []step{
 		{"li", "POST", "/v1/requests", post, []string{"requests=id", "requestCode=code"}},
 		{"xiong", "POST", "/v1/requests/{requests}:admit", `{}`, nil},
+		{"li", "POST", "/v1/requests/{requests}/pictures?showsFace=true", picture(), []string{"pictures=id"}},
 		{"m1", "PUT", "/v1/me/availability", `{"availability":{"consent":true,"invitesWorkingHours":true,"freeTimes":[{"weekday":5,"fromMinute":540,"toMinute":1200}]}}`, nil},
 		{"li", "POST", "/v1/requests", post, []string{"request2=id"}},
 		{"xiong", "POST", "/v1/requests/{request2}:admit", `{}`, nil},
@@ -313,6 +314,7 @@ func callSteps() []step {
 			[]string{"calls=id"}},
 		{"zhao", "POST", "/v1/calls/{calls}:open", `{}`, nil},
 		{"wang", "POST", "/v1/calls/{calls}/applications", `{"applicantId":"430101002001","number":"01","title":"党员服务圈` + apply, []string{"applications=id"}},
+		{"wang", "POST", "/v1/applications/{applications}/documents", document(), []string{"documents=id"}},
 		{"wang", "POST", "/v1/applications/{applications}:submit", `{}`, nil},
 		{"secret", "POST", "/v1/calls/{calls}/applications", `{"applicantId":"W00002","number":"02","title":"平安小区` + apply, []string{"hiddenApplication=id"}},
 		{"secret", "POST", "/v1/applications/{hiddenApplication}:submit", `{}`, nil},
@@ -350,6 +352,7 @@ func deliverySteps() []step {
 		{"zhao", "POST", "/v1/keyProjects/{keyProjects}/promises/p1:deliver", `{"document":"天组1号"}`, nil},
 		{"zhao", "POST", "/v1/keyProjects/{keyProjects}/promises/p3:deliver", `{"document":"天组1号"}`, nil},
 		{"wang", "POST", "/v1/keyProjects/{keyProjects}/spending", `{"line":"materials","kind":"SPENDING_KIND_MATERIALS","amountFen":"100","day":"2013-04-20","document":"发票1"}`, []string{"spending=id"}},
+		{"wang", "POST", "/v1/keyProjects/{keyProjects}/proofs?of=PROOF_OF_SPENDING&ofId={spending}", picture(), []string{"proofs=id"}},
 		{"wang", "POST", "/v1/keyProjects/{keyProjects}/indicators/0/readings", `{"value":1,"asOf":"2013-04-20","proof":"台账1"}`, []string{"readings=id"}},
 		{"wang", "POST", "/v1/keyProjects/{keyProjects}/indicators/0/targetChanges", `{"target":400,"reason":"人手不足"}`, []string{"targetChanges=id"}},
 	}

@@ -1158,17 +1158,18 @@ const file_linli_projects_v1_attachment_proto_rawDesc = "" +
 	"\x14PROOF_OF_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10PROOF_OF_READING\x10\x01\x12\x15\n" +
 	"\x11PROOF_OF_SPENDING\x10\x02\x12\x17\n" +
-	"\x13PROOF_OF_ACCEPTANCE\x10\x032\xcd\a\n" +
+	"\x13PROOF_OF_ACCEPTANCE\x10\x032\xde\a\n" +
 	"\x11AttachmentService\x12o\n" +
 	"\vAddDocument\x12%.linli.projects.v1.AddDocumentRequest\x1a&.linli.projects.v1.AddDocumentResponse\"\x0f\xea\xdb\x18\v\n" +
-	"\x05\x04\x05\x03\a\x06\x10\x02(\x01(\x01\x12\x9d\x01\n" +
-	"\rListDocuments\x12'.linli.projects.v1.ListDocumentsRequest\x1a(.linli.projects.v1.ListDocumentsResponse\"9\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02-\x12+/v1/applications/{application_id}/documents\x12\xae\x01\n" +
+	"\x05\x04\x05\x03\a\x06\x10\x02(\x01(\x01\x12\xa5\x01\n" +
+	"\rListDocuments\x12'.linli.projects.v1.ListDocumentsRequest\x1a(.linli.projects.v1.ListDocumentsResponse\"A\xea\xdb\x18\n" +
+	"\x10\x02r\x06\x02\x03\x04\x05\x06\a\x82\xd3\xe4\x93\x02-\x12+/v1/applications/{application_id}/documents\x12\xae\x01\n" +
 	"\x0eRemoveDocument\x12(.linli.projects.v1.RemoveDocumentRequest\x1a).linli.projects.v1.RemoveDocumentResponse\"G\xea\xdb\x18\v\n" +
 	"\x05\x04\x05\x03\a\x06\x10\x02(\x01\x82\xd3\xe4\x93\x022*0/v1/applications/{application_id}/documents/{id}\x12f\n" +
 	"\bAddProof\x12\".linli.projects.v1.AddProofRequest\x1a#.linli.projects.v1.AddProofResponse\"\x0f\xea\xdb\x18\v\n" +
-	"\x05\x04\x05\x03\a\x06\x10\x02(\x01(\x01\x12\x8c\x01\n" +
+	"\x05\x04\x05\x03\a\x06\x10\x02(\x01(\x01\x12\x95\x01\n" +
 	"\n" +
-	"ListProofs\x12$.linli.projects.v1.ListProofsRequest\x1a%.linli.projects.v1.ListProofsResponse\"1\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02%\x12#/v1/keyProjects/{project_id}/proofs\x12\x9d\x01\n" +
+	"ListProofs\x12$.linli.projects.v1.ListProofsRequest\x1a%.linli.projects.v1.ListProofsResponse\":\xea\xdb\x18\v\x10\x02r\a\x01\x02\x03\x04\x05\x06\a\x82\xd3\xe4\x93\x02%\x12#/v1/keyProjects/{project_id}/proofs\x12\x9d\x01\n" +
 	"\vRemoveProof\x12%.linli.projects.v1.RemoveProofRequest\x1a&.linli.projects.v1.RemoveProofResponse\"?\xea\xdb\x18\v\n" +
 	"\x05\x04\x05\x03\a\x06\x10\x02(\x01\x82\xd3\xe4\x93\x02**(/v1/keyProjects/{project_id}/proofs/{id}\x12_\n" +
 	"\bReadFile\x12\".linli.projects.v1.ReadFileRequest\x1a#.linli.projects.v1.ReadFileResponse\"\b\xea\xdb\x18\x04\x10\x048\x010\x01B\xd5\x01\n" +

@@ -970,18 +970,20 @@ const file_linli_requests_v1_attachment_proto_rawDesc = "" +
 	"\x18PICTURE_SIZE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12PICTURE_SIZE_WHOLE\x10\x01\x12\x17\n" +
 	"\x13PICTURE_SIZE_MEDIUM\x10\x02\x12\x16\n" +
-	"\x12PICTURE_SIZE_SMALL\x10\x032\xd4\x05\n" +
-	"\x11AttachmentService\x12j\n" +
+	"\x12PICTURE_SIZE_SMALL\x10\x032\xe2\x05\n" +
+	"\x11AttachmentService\x12m\n" +
 	"\n" +
-	"AddPicture\x12$.linli.requests.v1.AddPictureRequest\x1a%.linli.requests.v1.AddPictureResponse\"\r\xea\xdb\x18\t\n" +
+	"AddPicture\x12$.linli.requests.v1.AddPictureRequest\x1a%.linli.requests.v1.AddPictureResponse\"\x10\xea\xdb\x18\f\n" +
 	"\x03\n" +
-	"\t\x04\x10\x02(\x01(\x01\x12\x91\x01\n" +
-	"\fListPictures\x12&.linli.requests.v1.ListPicturesRequest\x1a'.linli.requests.v1.ListPicturesResponse\"0\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02$\x12\"/v1/requests/{request_id}/pictures\x12\xb1\x01\n" +
+	"\t\x04\x10\x02(\x01r\x01\x04(\x01\x12\x99\x01\n" +
+	"\fListPictures\x12&.linli.requests.v1.ListPicturesRequest\x1a'.linli.requests.v1.ListPicturesResponse\"8\xea\xdb\x18\n" +
+	"\x10\x02r\x06\n" +
+	"\t\x04\x05\x03\x02\x82\xd3\xe4\x93\x02$\x12\"/v1/requests/{request_id}/pictures\x12\xb1\x01\n" +
 	"\rRevealPicture\x12'.linli.requests.v1.RevealPictureRequest\x1a(.linli.requests.v1.RevealPictureResponse\"M\xea\xdb\x18\a\n" +
-	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02<:\x01*b\apicture\"./v1/requests/{request_id}/pictures/{id}:reveal\x12\xa0\x01\n" +
-	"\rRemovePicture\x12'.linli.requests.v1.RemovePictureRequest\x1a(.linli.requests.v1.RemovePictureResponse\"<\xea\xdb\x18\t\n" +
+	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02<:\x01*b\apicture\"./v1/requests/{request_id}/pictures/{id}:reveal\x12\xa3\x01\n" +
+	"\rRemovePicture\x12'.linli.requests.v1.RemovePictureRequest\x1a(.linli.requests.v1.RemovePictureResponse\"?\xea\xdb\x18\f\n" +
 	"\x03\n" +
-	"\t\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02)*'/v1/requests/{request_id}/pictures/{id}\x12h\n" +
+	"\t\x04\x10\x02(\x01r\x01\x04\x82\xd3\xe4\x93\x02)*'/v1/requests/{request_id}/pictures/{id}\x12h\n" +
 	"\vReadPicture\x12%.linli.requests.v1.ReadPictureRequest\x1a&.linli.requests.v1.ReadPictureResponse\"\b\xea\xdb\x18\x04\x10\x048\x010\x01B\xd5\x01\n" +
 	"\x15com.linli.requests.v1B\x0fAttachmentProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/requests/v1;requestsv1\xa2\x02\x03LRX\xaa\x02\x11Linli.Requests.V1\xca\x02\x11Linli\\Requests\\V1\xe2\x02\x1dLinli\\Requests\\V1\\GPBMetadata\xea\x02\x13Linli::Requests::V1b\x06proto3"
 
