@@ -177,8 +177,8 @@ func byMethod() map[string]map[string]string {
 		"CampaignService/GetCampaignCompletion":  {"organization_id": "W00001"},
 		"AttachmentService/AddPicture":           {"header": "first", "request_id": "{requests}"},
 		"AttachmentService/AddDocument":          {"header": "first", "application_id": "{applications}"},
-		"AttachmentService/AddProof":             {"header": "first", "project_id": "{keyProjects}", "of_id": "{spending}"},
-		"AttachmentService/ListProofs":           {"of_id": "{spending}"},
+		"AttachmentService/AddProof":             {"header": "first", "project_id": "{keyProjects}", "of_id": "{readings}"},
+		"AttachmentService/ListProofs":           {"of_id": "{readings}"},
 	}
 	return out
 }
