@@ -101,6 +101,33 @@ func TestReasons_LieSealedBesideTheirLines(t *testing.T) {
 	}
 }
 
+// TestReasons_GoWithTheirLines: what lies beside a line is kept as long as it.
+func TestReasons_GoWithTheirLines(t *testing.T) {
+	f := newFixture(t, true)
+	f.reveal("per_1")
+	f.sequence(t, 1)
+	f.write(t, 255)
+	f.sequence(t, 255)
+	reasons := func() (n int) {
+		for k := range f.everything(t) {
+			if bytes.HasPrefix([]byte(k), key.New(8).String("reasons")) {
+				n++
+			}
+		}
+		return n
+	}
+	if n := reasons(); n != 1 {
+		t.Fatalf("%d reasons", n)
+	}
+	f.wall.add(181 * 24 * time.Hour)
+	if n, err := f.RemoveOldAudit(t.Context(), 180); err != nil || n != 256 {
+		t.Fatalf("removed %d, %v", n, err)
+	}
+	if n := reasons(); n != 0 {
+		t.Errorf("%d reasons of lines that are gone", n)
+	}
+}
+
 // everything answers what the store holds.
 func (f fixture) everything(t *testing.T) map[string][]byte {
 	t.Helper()
