@@ -170,6 +170,7 @@ verify-tidy: ## go.mod files name what is used
 
 verify-docs: build ## printed pages are what the code says
 	@bin/linli states | diff -u docs/states.md - || { echo "run make fix-docs"; exit 1; }
+	@bin/linli access | diff -u docs/access.md - || { echo "run make fix-docs"; exit 1; }
 	@go run ./cmd/figures/print -check
 
 verify-words: ## the repository speaks of linli alone
@@ -185,6 +186,7 @@ fix-tidy: ## tidy every module
 	@for m in $(MODULES) tools/buf tools/gen tools/lint; do GOWORK=off go -C $$m mod tidy; done
 fix-docs: build ## print the pages again
 	bin/linli states > docs/states.md
+	bin/linli access > docs/access.md
 
 clean: ## remove what was built; data in var/ stays
 	rm -rf bin $(BUILD)

@@ -62,7 +62,7 @@ func classOf(r *http.Request) admit.Class {
 		return ""
 	case path == "changes":
 		return admit.Stream
-	case strings.HasSuffix(path, ":import"), strings.HasSuffix(path, ":invite"), strings.HasSuffix(path, "/csv"), strings.HasSuffix(path, "/xlsx"), strings.HasSuffix(path, "/selection"):
+	case strings.HasSuffix(path, ":import"), strings.HasSuffix(path, ":invite"), strings.HasSuffix(path, "/csv"), strings.HasSuffix(path, "/xlsx"), strings.HasSuffix(path, "/selection"), isFile(r, path):
 		return admit.Bulk
 	case r.Method == http.MethodGet, r.Method == http.MethodHead:
 		return admit.Read

@@ -53,6 +53,12 @@ func newDocument(dev bool) (http.Handler, error) {
 	for path, item := range plainPaths() {
 		paths[path] = item
 	}
+	for path, item := range attachedPaths() { // beside what is generated there
+		if there, ok := paths[path].(map[string]any); ok {
+			maps.Copy(item, there)
+		}
+		paths[path] = item
+	}
 	maps.DeleteFunc(paths, func(path string, _ any) bool { return !dev && strings.HasPrefix(path, "/v1/dev/") })
 	doc["info"] = map[string]any{"title": "linli 邻里", "version": "v1"}
 	doc["securityDefinitions"] = map[string]any{"bearer": map[string]any{"type": "apiKey", "in": "header", "name": "Authorization"}}

@@ -79,6 +79,7 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("GET /v1/applications/{id}/letter/xlsx", files.applicationLetter)
 	mux.Handle("POST /v1/sessions:refresh", refreshed(limited(largestBody, rest)))
 	mux.Handle("GET /.well-known/jwks.json", keySet(c.Conn))
+	(&attached{conn: c.Conn, wall: c.Wall}).addTo(mux)
 	mux.Handle("GET /v1/changes", &changes{conn: c.Conn, log: c.Log, wall: c.Wall})
 	mux.Handle("GET /openapi.json", document)
 	mux.Handle("GET /docs/", pages())
@@ -119,7 +120,7 @@ func health(mux *http.ServeMux, ready func() bool, metrics http.Handler) {
 func compressed(next http.Handler) http.Handler {
 	packed := gzhttp.GzipHandler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/v1/changes" {
+		if r.URL.Path == "/v1/changes" || strings.HasPrefix(r.URL.Path, "/v1/blobs/") { // a part of a file is one of the file as it is
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -11,6 +11,7 @@ import (
 
 	devv1 "github.com/linli-project/linli/proto/gen/linli/dev/v1"
 	evaluationv1 "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
+	opsv1 "github.com/linli-project/linli/proto/gen/linli/ops/v1"
 	projectsv1 "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	requestsv1 "github.com/linli-project/linli/proto/gen/linli/requests/v1"
@@ -37,18 +38,22 @@ func services(dev bool) []mounted {
 		out = developmentServices()
 	}
 	return append(out,
+		mount(opsv1.AuditService_ServiceDesc.ServiceName, opsv1.NewAuditServiceClient, opsv1.RegisterAuditServiceHandlerClient),
 		mount(registryv1.RegistryService_ServiceDesc.ServiceName, registryv1.NewRegistryServiceClient, registryv1.RegisterRegistryServiceHandlerClient),
 		mount(registryv1.SessionService_ServiceDesc.ServiceName, registryv1.NewSessionServiceClient, registryv1.RegisterSessionServiceHandlerClient),
 		mount(registryv1.AccountService_ServiceDesc.ServiceName, registryv1.NewAccountServiceClient, registryv1.RegisterAccountServiceHandlerClient),
 		mount(registryv1.PolicyService_ServiceDesc.ServiceName, registryv1.NewPolicyServiceClient, registryv1.RegisterPolicyServiceHandlerClient),
 		mount(registryv1.InboxService_ServiceDesc.ServiceName, registryv1.NewInboxServiceClient, registryv1.RegisterInboxServiceHandlerClient),
 		mount(registryv1.CampaignService_ServiceDesc.ServiceName, registryv1.NewCampaignServiceClient, registryv1.RegisterCampaignServiceHandlerClient),
+		mount(registryv1.MemberFactsService_ServiceDesc.ServiceName, registryv1.NewMemberFactsServiceClient, registryv1.RegisterMemberFactsServiceHandlerClient),
 		mount(requestsv1.RequestsService_ServiceDesc.ServiceName, requestsv1.NewRequestsServiceClient, requestsv1.RegisterRequestsServiceHandlerClient),
 		mount(requestsv1.HandlingService_ServiceDesc.ServiceName, requestsv1.NewHandlingServiceClient, requestsv1.RegisterHandlingServiceHandlerClient),
 		mount(requestsv1.CircleService_ServiceDesc.ServiceName, requestsv1.NewCircleServiceClient, requestsv1.RegisterCircleServiceHandlerClient),
 		mount(requestsv1.AidService_ServiceDesc.ServiceName, requestsv1.NewAidServiceClient, requestsv1.RegisterAidServiceHandlerClient),
 		mount(requestsv1.MatchingService_ServiceDesc.ServiceName, requestsv1.NewMatchingServiceClient, requestsv1.RegisterMatchingServiceHandlerClient),
 		mount(requestsv1.ProviderService_ServiceDesc.ServiceName, requestsv1.NewProviderServiceClient, requestsv1.RegisterProviderServiceHandlerClient),
+		mount(requestsv1.AttachmentService_ServiceDesc.ServiceName, requestsv1.NewAttachmentServiceClient, requestsv1.RegisterAttachmentServiceHandlerClient),
+		mount(projectsv1.AttachmentService_ServiceDesc.ServiceName, projectsv1.NewAttachmentServiceClient, projectsv1.RegisterAttachmentServiceHandlerClient),
 		mount(projectsv1.ProjectsService_ServiceDesc.ServiceName, projectsv1.NewProjectsServiceClient, projectsv1.RegisterProjectsServiceHandlerClient),
 		mount(projectsv1.CheckService_ServiceDesc.ServiceName, projectsv1.NewCheckServiceClient, projectsv1.RegisterCheckServiceHandlerClient),
 		mount(projectsv1.NoticeService_ServiceDesc.ServiceName, projectsv1.NewNoticeServiceClient, projectsv1.RegisterNoticeServiceHandlerClient),

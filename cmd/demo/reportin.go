@@ -177,8 +177,8 @@ func (r *run) eachMember(ctx context.Context, home string, fn func(*registryv1.M
 // reportIn submits the day's report-ins and has each community accept its own.
 func (r *run) reportIn(ctx context.Context, day string) error {
 	type submitted struct {
-		id, community string
-		returned      bool
+		id, community, home string
+		returned            bool
 	}
 	var mu sync.Mutex
 	var all []submitted
@@ -197,7 +197,7 @@ func (r *run) reportIn(ctx context.Context, day string) error {
 			id, err := r.submit(gctx, m)
 			mu.Lock()
 			defer mu.Unlock()
-			all = append(all, submitted{id: id, community: m.community, returned: i%returnedEvery == 0})
+			all = append(all, submitted{id: id, community: m.community, home: m.home, returned: i%returnedEvery == 0})
 			return err
 		})
 	}
@@ -207,7 +207,7 @@ func (r *run) reportIn(ctx context.Context, day string) error {
 	byCommunity := map[string][]string{}
 	for _, s := range all {
 		if s.returned {
-			if err := r.returnOnce(ctx, s.id, s.community); err != nil {
+			if err := r.returnOnce(ctx, s.id, s.community, s.home); err != nil {
 				return err
 			}
 			r.notes.Returned++
@@ -229,15 +229,14 @@ func (r *run) submit(ctx context.Context, m member) (string, error) {
 }
 
 // returnOnce sends a report-in back, and the member submits it again.
-func (r *run) returnOnce(ctx context.Context, id, community string) error {
+func (r *run) returnOnce(ctx context.Context, id, community, home string) error {
 	var back registryv1.ReportIn
 	err := r.client.call(ctx, r.partyStaff(community), http.MethodPost, "/v1/reportIns/"+id+":return", "demo-return-"+id,
 		&registryv1.ReturnReportInRequest{Id: id, Reason: "请补填楼栋"}, &back)
 	if err != nil {
 		return err
 	}
-	home := r.records.path(back.GetHomeOrganizationId())
-	return r.client.call(ctx, as(typev1.Role_ROLE_MEMBER, back.GetMemberId(), home), http.MethodPost,
+	return r.client.call(ctx, as(typev1.Role_ROLE_MEMBER, back.GetMemberId(), r.records.path(home)), http.MethodPost,
 		"/v1/reportIns/"+id+":resubmit", "demo-resubmit-"+id, &registryv1.ResubmitReportInRequest{Id: id}, nil)
 }
 

@@ -33,7 +33,7 @@ func CreateAdministrator(ctx context.Context, c Config, a Administrator) (err er
 	if part.isNew() {
 		return fmt.Errorf("%s holds no data of linli: start linli on it once", part.path)
 	}
-	master, err := part.master(c.MasterKeyFile, c.Dev, c.Log)
+	master, err := part.master(ctx, c)
 	if err != nil {
 		return err
 	}

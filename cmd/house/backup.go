@@ -228,7 +228,7 @@ func (f folder) openAll(ctx context.Context, c Config, role Role) (stores []*sto
 	if f.isNew() {
 		return nil, nil, fmt.Errorf("%s holds no data of linli", f.path)
 	}
-	master, err := f.master(c.MasterKeyFile, c.Dev, c.Log)
+	master, err := f.master(ctx, c)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -21,34 +21,15 @@ type ServiceReport struct {
 
 // Check opens the files of a folder that no server is using and verifies them:
 // pages, checksums, rows against indexes both ways, outbox, audit, remembered
-// replies. Problems are in the reports; an error means that it could not look.
+// replies, and the audit log against its heads. Problems are in the reports; an error means that it could not look.
 // Of a folder in which those of six processes lie, all are looked at. The folder
 // of a broker or a gateway holds no rows, and is refused.
 func Check(ctx context.Context, c Config) (reports []ServiceReport, err error) {
-	f := folder{path: c.Data}
-	role, err := f.role()
-	if err != nil {
-		return nil, err
-	}
-	var open []opened
-	var done func() error
-	switch {
-	case role == Whole:
-		open, done, err = f.openServices(ctx, c)
-	case len(role.services()) == 0:
-		return nil, fmt.Errorf("%s is the folder of a %s: no service keeps rows there, and nothing was checked", f.path, role)
-	default:
-		open = []opened{{folder: f}}
-		open[0].stores, done, err = f.openAll(ctx, c, role)
-	}
+	stores, done, err := openForCheck(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	var stores []*store.Store
-	for _, o := range open {
-		stores = append(stores, o.stores...)
-	}
 	all, err := newServices(stores, &lateConn{}, c)
 	if err != nil {
 		return nil, err
@@ -59,8 +40,38 @@ func Check(ctx context.Context, c Config) (reports []ServiceReport, err error) {
 	return checkStores(ctx, stores, all)
 }
 
+// openForCheck opens the stores of a folder that no server is using.
+func openForCheck(ctx context.Context, c Config) (stores []*store.Store, done func() error, err error) {
+	f := folder{path: c.Data}
+	role, err := f.role()
+	if err != nil {
+		return nil, nil, err
+	}
+	var open []opened
+	switch {
+	case role == Whole:
+		open, done, err = f.openServices(ctx, c)
+	case len(role.services()) == 0:
+		return nil, nil, fmt.Errorf("%s is the folder of a %s: no service keeps rows there, and nothing was checked", f.path, role)
+	default:
+		open = []opened{{folder: f}}
+		open[0].stores, done, err = f.openAll(ctx, c, role)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, o := range open {
+		stores = append(stores, o.stores...)
+	}
+	return stores, done, nil
+}
+
 // checkStores takes stores and services in the same order.
 func checkStores(ctx context.Context, stores []*store.Store, all services) (reports []ServiceReport, err error) {
+	logs, err := verifyAudit(ctx, stores, nil)
+	if err != nil {
+		return nil, err
+	}
 	for i, s := range stores {
 		r := ServiceReport{Service: s.Service()}
 		r.Report, err = s.Check(ctx, all[i].Tables()...)
@@ -73,6 +84,7 @@ func checkStores(ctx context.Context, stores []*store.Store, all services) (repo
 		if err != nil {
 			return nil, fmt.Errorf("check %s: %w", s.Service(), err)
 		}
+		r.Report.Problems = append(r.Report.Problems, logs[i].Problems...)
 		reports = append(reports, r)
 	}
 	return reports, nil

@@ -94,8 +94,13 @@ type Config struct {
 	// Clock is where the civil clock stands when the folder is made; zero
 	// follows the wall clock.
 	Clock time.Time
-	// MasterKeyFile holds the master key; empty with Dev = in the folder.
+	// MasterKeyFile holds the master keys; empty with Dev = in the folder.
 	MasterKeyFile string
+	// Sealing is the profile of the keys of new stores, "aes" or "sm"; empty = aes.
+	Sealing string
+	// Reveals is how many sealed facts one person opens in an hour of one service;
+	// 0 = store.DefaultReveals.
+	Reveals int
 	// SMTP is where messages are mailed through, see mail.New; empty = no mail
 	// goes out. MailFrom is the sender.
 	SMTP, MailFrom string
@@ -105,6 +110,12 @@ type Config struct {
 	SMS, SMSKeyFile string
 	// OIDC is the identity provider that people may sign in at; nothing set = none.
 	OIDC OIDC
+	// AuditDays is how long lines of the audit are kept; 0 keeps them all, fewer
+	// than store.LeastAuditDays are refused.
+	AuditDays int
+	// Blobs is the object store of pictures and documents, "s3://bucket?…"; empty
+	// = a folder in Data.
+	Blobs string
 	// Limits of what is taken on at once; zero = admit.Defaults of this machine.
 	Limits admit.Limits
 	// Callers limits how often one of them may call; zero = admit's defaults.
@@ -144,6 +155,9 @@ func (c Config) Validate() error {
 	}
 	if c.OIDC.Issuer == "" && (c.OIDC.ClientID != "" || c.OIDC.SecretFile != "" || len(c.OIDC.Redirects) > 0) {
 		return errors.New("an identity provider without its issuer: set LINLI_OIDC_ISSUER")
+	}
+	if err := c.validateBlobs(); err != nil {
+		return err
 	}
 	return c.validateOthers()
 }

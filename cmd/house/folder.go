@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,32 +110,6 @@ func (f folder) isNew() bool {
 	return true
 }
 
-// master answers the master key: of the named file, or with dev one in the
-// folder, made at the first start.
-func (f folder) master(keyFile string, dev bool, log *slog.Logger) (seal.MasterKey, error) {
-	switch {
-	case keyFile != "":
-		return seal.LoadMaster(keyFile)
-	case !dev:
-		return seal.MasterKey{}, errors.New("no master key: name its file with LINLI_MASTER_KEY_FILE")
-	}
-	path := f.file("master.key")
-	if !f.has("master.key") {
-		if shared := filepath.Join(filepath.Dir(f.path), "master.key"); f.isPart() && fileThere(shared) {
-			return seal.LoadMaster(shared)
-		}
-		if !f.isNew() {
-			return seal.MasterKey{}, fmt.Errorf("%s holds data and no master key: it lay elsewhere, or the folder was restored; "+
-				"name its file with LINLI_MASTER_KEY_FILE", f.path)
-		}
-	}
-	m, made, err := seal.LoadOrCreateMaster(path)
-	if made {
-		log.Info("made a master key for this development folder", "file", path)
-	}
-	return m, err
-}
-
 // stand is the civil clock of a development folder as its file keeps it.
 type stand struct {
 	Time time.Time `json:"time"`
@@ -190,7 +163,7 @@ func (f folder) keepCivil(at time.Time) error {
 
 // openStore opens one service's file. Its errors are meant to be read by the
 // person who started the program.
-func (f folder) openStore(ctx context.Context, service string, master seal.MasterKey, civil, wall clock.Clock, c Config) (*store.Store, error) {
+func (f folder) openStore(ctx context.Context, service string, master seal.Provider, civil, wall clock.Clock, c Config) (*store.Store, error) {
 	engine, err := boltkv.Open(f.file(service+".db"), boltkv.Options{NoSync: c.Faults.NoSync})
 	switch {
 	case errors.Is(err, boltkv.ErrLocked):
@@ -202,8 +175,12 @@ func (f folder) openStore(ctx context.Context, service string, master seal.Maste
 	case err != nil:
 		return nil, err
 	}
+	profile, err := seal.ParseProfile(c.Sealing)
+	if err != nil {
+		return nil, errors.Join(err, engine.Close())
+	}
 	s, err := store.Open(ctx, store.Config{
-		Service: service, DB: kv.New(c.Faults.engine(service, engine), kv.Options{}), Master: master,
+		Service: service, DB: kv.New(c.Faults.engine(service, engine), kv.Options{}), Master: master, Profile: profile, Reveals: c.Reveals,
 		Civil: civil, Wall: wall, IDs: ids.New, Log: c.Log.With("service", service),
 	})
 	if err != nil {

@@ -40,6 +40,7 @@ type House struct {
 	peers     map[string]*rpc.Connection
 	watch     *watch.Service
 	delivery  *delivery
+	refusals  []*store.Refusals // by store; made with the door
 	gates     admit.Gates
 	knock     *admit.Knock
 	server    *rpc.Server

@@ -12,7 +12,7 @@ import (
 func (h *House) parkedEvents() (*parked.Service, error) {
 	parts := make([]parked.Part, len(h.stores))
 	for i, s := range h.stores {
-		parts[i] = parked.Part{Store: s, Consumers: h.services[i].Reactions()}
+		parts[i] = parked.Part{Store: s, Consumers: withWitness(s.Service(), h.services[i].Reactions())}
 	}
 	if err := h.metrics.Register(parked.NewGauge(parts)); err != nil {
 		return nil, fmt.Errorf("count parked events: %w", err)

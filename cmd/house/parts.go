@@ -13,6 +13,7 @@ import (
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/ids"
+	"github.com/linli-project/linli/pkg/keys"
 	"github.com/linli-project/linli/pkg/rpc"
 	"github.com/linli-project/linli/pkg/watch"
 )
@@ -27,7 +28,7 @@ func (h *House) openFolder(context.Context) error {
 }
 
 func (h *House) openStores(ctx context.Context) error {
-	master, err := h.folder.master(h.config.MasterKeyFile, h.config.Dev, h.config.Log)
+	master, err := h.folder.master(ctx, h.config)
 	if err != nil {
 		return err
 	}
@@ -137,6 +138,9 @@ func (h *House) router(own ...string) *rpc.Router {
 	for _, name := range own {
 		routes[protoPackage(name)] = h.server.Conn()
 	}
+	if h.config.Role == Gateway {
+		routes[protoPackage("ops")] = h.auditRoutes()
+	}
 	return rpc.NewRouter(routes)
 }
 
@@ -174,12 +178,16 @@ func (h *House) buildDoor(context.Context) error {
 		if err != nil {
 			return err
 		}
-		all = append(all, parked)
+		audit, err := h.auditService()
+		if err != nil {
+			return err
+		}
+		all = append(all, parked, audit, keys.New(h.stores))
 	}
 	var err error
 	h.server, err = rpc.NewServer(rpc.Config{
 		Services: all, Authenticator: h.authenticator, Log: h.config.Log, Metrics: h.metrics,
-		Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev, Gates: h.gates, Callers: h.callers,
+		Recorders: h.recorders(), Wall: clock.Wall(), IDs: ids.New, Dev: h.config.Dev, Gates: h.gates, Callers: h.callers,
 		TLS: h.doorTLS(), Parts: h.config.Role != Whole,
 	})
 	if err != nil {
@@ -201,6 +209,11 @@ func (h *House) startDelivery(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	audit, err := h.auditJobs()
+	if err != nil {
+		return err
+	}
+	d.jobs = append(d.jobs, audit...)
 	h.delivery = d
 	h.inBackground(ctx, "delivery", d.run)
 	return nil

@@ -49,8 +49,8 @@ func Restore(ctx context.Context, c RestoreConfig) (_ RestoreReport, err error) 
 	if c.House.MasterKeyFile == "" {
 		return RestoreReport{}, errors.New("no master key: it is not in a backup; name its file with --master-key or LINLI_MASTER_KEY_FILE")
 	}
-	master, err := seal.LoadMaster(c.House.MasterKeyFile)
-	if err != nil {
+	master := seal.MasterFile(c.House.MasterKeyFile)
+	if _, err := master.IDs(); err != nil {
 		return RestoreReport{}, err
 	}
 	with, err := identities(c.Identity)
@@ -102,6 +102,9 @@ func layOutForSix(whole folder) error {
 			if err := os.Rename(whole.file(service+".db"), part.file(service+".db")); err != nil {
 				return fmt.Errorf("lay out the folder of %s: %w", role, err)
 			}
+		}
+		if err := moveBlobs(whole, part, role.services()); err != nil {
+			return err
 		}
 		if err := copyCivil(whole, part); err != nil {
 			return err
@@ -204,14 +207,11 @@ func makeBeside(data string) (path string, release func() error, err error) {
 }
 
 // fill unpacks into the folder of House and verifies.
-func (c RestoreConfig) fill(ctx context.Context, in io.Reader, with []age.Identity, master seal.MasterKey) (RestoreReport, error) {
+func (c RestoreConfig) fill(ctx context.Context, in io.Reader, with []age.Identity, master seal.MasterFile) (RestoreReport, error) {
 	var r RestoreReport
 	var err error
 	r.Manifest, err = backup.Unpack(ctx, backup.UnpackConfig{With: with, Folder: c.House.Data, Accept: func(h *pb.BackupHead) error {
-		if h.GetMasterKey() != master.Fingerprint() {
-			return fmt.Errorf("the backup needs the master key %s; %s holds %s", h.GetMasterKey(), c.House.MasterKeyFile, master.Fingerprint())
-		}
-		return nil
+		return holds(master, h.GetMasterKey())
 	}}, in)
 	var none *age.NoIdentityMatchError
 	switch {
@@ -229,6 +229,9 @@ func (c RestoreConfig) fill(ctx context.Context, in io.Reader, with []age.Identi
 		}
 	}
 	if r.Services, err = verifyRestored(ctx, f, c.House, r.Manifest); err != nil {
+		return r, err
+	}
+	if err := syncBlobs(f); err != nil {
 		return r, err
 	}
 	return r, syncFolder(f.path)

@@ -73,9 +73,17 @@ func newService(s *store.Store, conn grpc.ClientConnInterface, c Config) (servic
 			Store: s, IDs: ids.New, Log: log, Mailer: mailer, Texter: texter, Provider: provider, OwnNetwork: c.Dev,
 		})
 	case "requests":
-		return requests.New(requests.Deps{Store: s, IDs: ids.New, Log: log})
+		files, err := c.openBlobs(s.Service())
+		if err != nil {
+			return nil, err
+		}
+		return requests.New(requests.Deps{Store: s, IDs: ids.New, Log: log, Blobs: files})
 	case "projects":
-		return projects.New(projects.Deps{Store: s, IDs: ids.New, Log: log})
+		files, err := c.openBlobs(s.Service())
+		if err != nil {
+			return nil, err
+		}
+		return projects.New(projects.Deps{Store: s, IDs: ids.New, Log: log, Blobs: files})
 	case "evaluation":
 		return evaluation.New(evaluation.Deps{Store: s, IDs: ids.New, Log: log, Registry: registryv1.NewRegistryServiceClient(conn)})
 	}
@@ -109,12 +117,12 @@ func newDelivery(ctx context.Context, b *events.Broker, stores []*store.Store, a
 	d, log := &delivery{}, c.Log
 	for i, s := range stores {
 		d.relays = append(d.relays, events.NewRelay(s, b, log))
-		reactions, err := events.NewConsumers(ctx, s, b, log, c.Faults.reactions(s.Service(), all[i].Reactions())...)
+		reactions, err := events.NewConsumers(ctx, s, b, log, withWitness(s.Service(), c.Faults.reactions(s.Service(), all[i].Reactions()))...)
 		if err != nil {
 			return nil, err
 		}
 		d.consumers = append(d.consumers, reactions)
-		d.jobs = append(append(d.jobs, all[i].Jobs()...), sweeper(s, log))
+		d.jobs = append(append(d.jobs, all[i].Jobs()...), sweeper(s, log), resealer(s, all[i].Tables(), log))
 	}
 	return d, nil
 }

@@ -67,7 +67,7 @@ func runBackup(c *cobra.Command, f backupFlags) error {
 // toolConfig is what a command needs to open a folder.
 func toolConfig(data string) house.Config {
 	return house.Config{
-		Data: data, Dev: true, MasterKeyFile: os.Getenv("LINLI_MASTER_KEY_FILE"), TLS: operatorFiles(),
+		Data: data, Dev: true, MasterKeyFile: os.Getenv("LINLI_MASTER_KEY_FILE"), TLS: operatorFiles(), Blobs: os.Getenv("LINLI_BLOBS"),
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 }

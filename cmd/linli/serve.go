@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -162,13 +163,19 @@ const writtenTokens = "LINLI_WRITTEN_TOKENS"
 func (f serveFlags) config() (house.Config, error) {
 	c := house.Config{
 		Role: f.role, Data: f.data, HTTP: f.http, GRPC: f.grpc, Broker: f.broker, Peers: map[string]string{},
-		Dev: f.dev, MasterKeyFile: os.Getenv("LINLI_MASTER_KEY_FILE"), BrokerKeyFile: os.Getenv("LINLI_BROKER_KEY_FILE"),
-		SMTP: os.Getenv("LINLI_SMTP"), MailFrom: os.Getenv("LINLI_MAIL_FROM"),
+		Dev: f.dev, MasterKeyFile: os.Getenv("LINLI_MASTER_KEY_FILE"), Sealing: os.Getenv("LINLI_SEALING"), BrokerKeyFile: os.Getenv("LINLI_BROKER_KEY_FILE"),
+		Blobs: os.Getenv("LINLI_BLOBS"), SMTP: os.Getenv("LINLI_SMTP"), MailFrom: os.Getenv("LINLI_MAIL_FROM"),
 		SMS: os.Getenv("LINLI_SMS"), SMSKeyFile: os.Getenv("LINLI_SMS_KEY_FILE"),
 		OIDC: house.OIDC{
 			Issuer: os.Getenv("LINLI_OIDC_ISSUER"), ClientID: os.Getenv("LINLI_OIDC_CLIENT_ID"),
 			SecretFile: os.Getenv("LINLI_OIDC_CLIENT_SECRET_FILE"), Redirects: strings.Fields(os.Getenv("LINLI_OIDC_REDIRECTS")),
 		},
+	}
+	if most := os.Getenv("LINLI_REVEALS_PER_HOUR"); most != "" {
+		var err error
+		if c.Reveals, err = strconv.Atoi(most); err != nil || c.Reveals < 1 {
+			return c, fmt.Errorf("LINLI_REVEALS_PER_HOUR=%s: a number from 1", most)
+		}
 	}
 	if f.dev && os.Getenv(writtenTokens) == "yes" {
 		c.Authenticator = access.DevAuthenticator()
@@ -198,6 +205,9 @@ func (f serveFlags) config() (house.Config, error) {
 		return c, fmt.Errorf("--log %s: debug, info, warn or error", f.logLevel)
 	}
 	if c.Limits, err = parseLimits(f.limits); err != nil {
+		return c, err
+	}
+	if c.AuditDays, err = auditDays(); err != nil {
 		return c, err
 	}
 	c.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))

@@ -89,12 +89,21 @@ func (c Call) Acting() Grant {
 }
 
 func (c Call) takes(g Grant) bool {
-	return c.Rule == nil || len(c.Rule.GetRoles()) == 0 || slices.Contains(c.Rule.GetRoles(), g.Role)
+	return c.Rule == nil || Admits(c.Rule, g.Role)
 }
 
 // ScopeOf narrows the call's scope to grants with one of the roles, for a
-// method whose roles see different rows.
-func (c Call) ScopeOf(roles ...typev1.Role) scope.Scope { return c.Caller.Scope(roles...) }
+// method whose roles see different rows. What the method's rule does not open by
+// place is in none.
+func (c Call) ScopeOf(roles ...typev1.Role) scope.Scope {
+	s := scope.Scope{Person: c.Person}
+	for _, g := range c.Grants {
+		if slices.Contains(roles, g.Role) && ByPlace(c.Rule, g.Role) {
+			s.Paths = append(s.Paths, g.Path)
+		}
+	}
+	return s
+}
 
 type contextKey struct{}
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/ops/v1"
 )
@@ -21,6 +22,9 @@ import (
 // it and never changed: what the rows of a point name is there.
 const BlobFolder = "blobs"
 
+// partSuffix ends the names of files that are being written: no row names them.
+const partSuffix = ".tmp"
+
 // eachBlob calls fn with the pieces of every file in a folder, which need not
 // be there. A file that is not what its name says is an error.
 func eachBlob(folder string, fn func(*pb.BackupBlob) error) error {
@@ -29,7 +33,7 @@ func eachBlob(folder string, fn func(*pb.BackupBlob) error) error {
 	}
 	root := os.DirFS(folder)
 	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
+		if err != nil || !d.Type().IsRegular() || strings.HasSuffix(name, partSuffix) {
 			return err
 		}
 		return sendBlob(root, name, fn)
@@ -47,6 +51,9 @@ func eachBlob(folder string, fn func(*pb.BackupBlob) error) error {
 
 func sendBlob(root fs.FS, name string, fn func(*pb.BackupBlob) error) (err error) {
 	f, err := root.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // deleted since it was listed: no row of the snapshot names it
+	}
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/fullstorydev/grpchan/inprocgrpc"
@@ -139,12 +141,20 @@ func (s *Service) held() *pb.BackupHeld {
 	h := &pb.BackupHeld{}
 	for _, st := range s.config.Stores {
 		h.Services = append(h.Services, st.Service())
-		h.MasterKey = st.MasterKey()
+		h.MasterKey = joinKeys(h.MasterKey, strings.Join(st.MasterKeys(), " "))
 	}
 	if s.config.Civil != nil {
 		h.CivilTime = timestamppb.New(s.config.Civil())
 	}
 	return h
+}
+
+// joinKeys answers the ids of two lists, each once: while master keys are
+// changed, some keys are wrapped by the old one and some by the new.
+func joinKeys(a, b string) string {
+	all := append(strings.Fields(a), strings.Fields(b)...)
+	slices.Sort(all)
+	return strings.Join(slices.Compact(all), " ")
 }
 
 // hold is commits that wait: until release, or until its time or the

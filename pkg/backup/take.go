@@ -65,15 +65,11 @@ func Take(ctx context.Context, c TakeConfig, out io.Writer) (*pb.BackupManifest,
 	if err != nil {
 		return nil, err
 	}
-	head, err := c.head(all)
-	if err != nil {
-		return nil, err
-	}
 	w, err := newFileWriter(out, c.To)
 	if err != nil {
 		return nil, err
 	}
-	m := &pb.BackupManifest{Head: head}
+	m := &pb.BackupManifest{Head: c.head(all)}
 	if err := c.copy(w, m, all); err != nil {
 		w.drop()
 		return nil, err
@@ -213,22 +209,16 @@ func (c TakeConfig) complete(all []*conversation) error {
 }
 
 // head is what all processes say together.
-func (c TakeConfig) head(all []*conversation) (*pb.BackupHead, error) {
+func (c TakeConfig) head(all []*conversation) *pb.BackupHead {
 	h := &pb.BackupHead{Format: Format, BackupId: c.ID, Time: timestamppb.New(c.Time), Program: c.Program}
 	for _, v := range all {
 		h.Services = append(h.Services, v.held.GetServices()...)
 		if t := v.held.GetCivilTime(); t != nil && !t.AsTime().Before(h.GetCivilTime().AsTime()) {
 			h.CivilTime = t
 		}
-		switch k := v.held.GetMasterKey(); {
-		case k == "" || k == h.GetMasterKey():
-		case h.GetMasterKey() == "":
-			h.MasterKey = k
-		default:
-			return nil, fmt.Errorf("%s has another master key than the others: one backup is of one key; stop all, and start them with the same LINLI_MASTER_KEY_FILE (data that was sealed with another key cannot follow)", v.Name)
-		}
+		h.MasterKey = joinKeys(h.GetMasterKey(), v.held.GetMasterKey())
 	}
-	return h, nil
+	return h
 }
 
 // copy writes the head, then what each process sends, one after the other.

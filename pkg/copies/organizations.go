@@ -4,6 +4,8 @@
 package copies
 
 import (
+	"slices"
+
 	"google.golang.org/protobuf/proto"
 
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
@@ -48,6 +50,28 @@ func (o *Organizations) Get(r kv.Reader, id string) (Organization, bool, error) 
 		ID: id, Kind: registryv1.OrganizationKind(row.Value.GetKind()),
 		Path: scope.Path(row.Value.GetPath()), Displayed: row.Value.GetDisplayed(),
 	}, true, nil
+}
+
+// Shown answers an organization as somebody may know it whose grants are these.
+// One that is not displayed, and everything below it, is there only for grants
+// in it, below it or above it.
+func (o *Organizations) Shown(r kv.Reader, id string, grants scope.Scope) (Organization, bool, error) {
+	one, ok, err := o.Get(r, id)
+	if err == nil && ok {
+		ok, err = o.KnownTo(r, one.Path, grants)
+	}
+	return one, ok, err
+}
+
+// KnownTo says whether somebody with these grants may know what stands at a path.
+func (o *Organizations) KnownTo(r kv.Reader, path scope.Path, grants scope.Scope) (bool, error) {
+	for at := path; at != ""; at = at.Parent() {
+		above, known, err := o.Get(r, at.ID())
+		if err != nil || known && !above.Displayed && !slices.ContainsFunc(grants.Paths, at.Related) {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // organizationsAtOnce bounds one read of the copy.

@@ -152,6 +152,10 @@ type Tx interface {
 	// Expect adds a check of the stored version without a read. To expect what
 	// the transaction itself wrote is no check.
 	Expect(key []byte, v Version)
+	// Changes answers what the transaction writes so far at from and beyond, in
+	// the order of keys, beside what its snapshot holds there. To ask checks
+	// nothing.
+	Changes(from []byte) ([]Change, error)
 }
 
 // DB runs closures in transactions.

@@ -188,7 +188,7 @@ func (h *house) audit(t *testing.T, service string) []*typev1.AuditRow {
 	var rows []*typev1.AuditRow
 	err := h.stores[service].View(t.Context(), func(r kv.Reader) (err error) {
 		rows, err = store.AuditRows(r, 100)
-		return err
+		return errors.Join(err, h.stores[service].OpenReasons(r, rows))
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -141,7 +141,7 @@ func refused(t *testing.T, what string, err error, code codes.Code, reason strin
 }
 
 func TestChain_Order(t *testing.T) {
-	want := []string{"call id", "admit", "observe", "status", "recover", "deadline", "part", "authenticate", "pace", "authorize", "validate"}
+	want := []string{"call id", "admit", "observe", "record", "status", "recover", "deadline", "part", "authenticate", "known", "pace", "authorize", "validate"}
 	if got := rpc.ChainOrder(); !reflect.DeepEqual(got, want) {
 		t.Errorf("the order is %q", got)
 	}

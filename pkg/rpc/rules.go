@@ -114,14 +114,14 @@ func (t rules) decide(ctx context.Context, call access.Call, dev bool, req any) 
 	if err := withinLimit(call, m.access); err != nil {
 		return call, err
 	}
-	if roles := m.access.GetRoles(); len(roles) > 0 && !call.Has(roles...) {
+	if !m.access.GetOpen() && !m.access.GetAnonymous() && !call.Admitted(m.access) {
 		return call, rule.New(rule.Denied, "ROLE_NOT_ALLOWED", "")
 	}
 	if (m.access.GetStrong() || onlyAdministers(call, m.access)) && !call.Strong {
 		return call, rule.New(rule.Denied, "STRONG_SESSION_WANTED", "")
 	}
 	call.Rule = m.access
-	call.Scope = call.Caller.Scope(m.access.GetRoles()...)
+	call.Scope = call.ScopeUnder(m.access)
 	if m.access.GetScope() == typev1.ScopeKind_SCOPE_KIND_FIELD {
 		return call, inScope(ctx, m, call.Scope, req)
 	}

@@ -52,6 +52,9 @@ type Config struct {
 	Metrics       prometheus.Registerer
 	Wall          clock.Clock
 	IDs           ids.Source
+	// Recorders keep refusals, by the names of services; the one under "" those of
+	// services that have none. Without any nothing is kept.
+	Recorders map[string]Recorder
 	// Gates stand before the calls that come over the network. Those from
 	// inside the process pass: they belong to a call that was let in. Without
 	// gates everything passes.

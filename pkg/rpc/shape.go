@@ -18,6 +18,7 @@ import (
 type shapes struct {
 	validator protovalidate.Validator
 	demands   demands
+	fixed     fixedFields
 }
 
 func newShapes() (*shapes, error) {
@@ -42,6 +43,9 @@ func (s *shapes) check(req any, language string) error {
 	}
 	for _, field := range s.demands.blanks(msg.ProtoReflect(), "") {
 		broken.add(field, texts.Text(language, "rule."+ruleNotBlank))
+	}
+	for _, field := range s.fixed.brought(msg.ProtoReflect(), "") {
+		broken.add(field, texts.Text(language, "rule."+ruleOutputOnly))
 	}
 	if broken.first == nil {
 		return nil

@@ -11,8 +11,7 @@ import (
 	"strings"
 )
 
-// longestMasterFile is more than 32 bytes in base64 with white space around
-// them take.
+// longestMasterFile is more than fifty keys of 32 bytes in base64 take.
 const longestMasterFile = 4 << 10
 
 // MasterKey wraps data keys.
@@ -26,20 +25,6 @@ func (MasterKey) GoString() string { return "seal.MasterKey" }
 
 // MarshalText does the same for JSON and logs.
 func (MasterKey) MarshalText() ([]byte, error) { return []byte("seal.MasterKey"), nil }
-
-// LoadMaster reads a master key: 32 bytes in base64, in a file that nobody but
-// its owner can read.
-func LoadMaster(path string) (MasterKey, error) { return load("master key", path) }
-
-// CreateMaster makes a new master key in a file that must not exist yet. When
-// it returns nil the file is whole and will be there after a power cut: what
-// is sealed under a key that was lost is lost with it.
-func CreateMaster(path string) (MasterKey, error) { return create("master key", path) }
-
-// LoadOrCreateMaster answers the key at path and whether it was made now.
-func LoadOrCreateMaster(path string) (m MasterKey, made bool, err error) {
-	return loadOrCreate("master key", path)
-}
 
 // LoadSecret reads another secret of 32 bytes, kept as a master key is. what
 // names it in errors.
@@ -59,24 +44,37 @@ func LoadOrCreateSecret(what, path string) (secret []byte, made bool, err error)
 }
 
 func load(what, path string) (m MasterKey, err error) {
+	text, err := readPrivate(what, path)
+	if err != nil {
+		return m, err
+	}
+	return parseKey(what, path, text)
+}
+
+// readPrivate reads a file that nobody but its owner can read.
+func readPrivate(what, path string) (text string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return m, fmt.Errorf("%s: %w", what, err)
+		return "", fmt.Errorf("%s: %w", what, err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	// The mode is that of the opened file: a name can come to mean another.
 	info, err := f.Stat()
 	if err != nil {
-		return m, fmt.Errorf("%s: %w", what, err)
+		return "", fmt.Errorf("%s: %w", what, err)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return m, fmt.Errorf("%s: %s can be read by others; its mode must be 0600", what, path)
+		return "", fmt.Errorf("%s: %s can be read by others; its mode must be 0600", what, path)
 	}
-	text, err := io.ReadAll(io.LimitReader(f, longestMasterFile))
+	raw, err := io.ReadAll(io.LimitReader(f, longestMasterFile))
 	if err != nil {
-		return m, fmt.Errorf("%s: %w", what, err)
+		return "", fmt.Errorf("%s: %w", what, err)
 	}
-	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
+	return string(raw), nil
+}
+
+func parseKey(what, path, text string) (m MasterKey, err error) {
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(raw) != keyBytes {
 		// The cause is not told: it would quote the file.
 		return m, fmt.Errorf("%s: %s does not hold 32 bytes in base64", what, path)
@@ -86,7 +84,7 @@ func load(what, path string) (m MasterKey, err error) {
 
 func create(what, path string) (MasterKey, error) {
 	m := MasterKey(random(keyBytes))
-	if err := createFile(path, base64.StdEncoding.EncodeToString(m[:])+"\n"); err != nil {
+	if err := createFile(path, lineOf(named{key: m, profile: AES})); err != nil {
 		return MasterKey{}, fmt.Errorf("make %s: %w", what, err)
 	}
 	return m, nil

@@ -1,43 +1,65 @@
-// Package seal keeps what must not lie about in plain: AES-256-GCM for fields,
-// replies and tokens, and keyed hashes to find equal values again.
+// Package seal keeps what must not lie about in plain: sealed fields, replies
+// and tokens, and keyed hashes to find equal values again.
 //
-// A Keyring holds one data key, wrapped by a master key that lives outside the
-// store. Every use (fields, each Box, blind indexes, digests) derives a key of
-// its own from the data key, so that what is sealed for one purpose opens for
-// no other, and no key seals more than its own use asks for.
+// A Keyring holds the data keys of one service, by version, wrapped by master
+// keys that live outside the store (Provider). The newest seals; those of before
+// open what they sealed, until nothing is left under them. Every use (fields,
+// each Box) derives a key of its own from a data key, so that what is sealed for
+// one purpose opens for no other, and no key seals more than its own use asks
+// for. Keyed hashes come of an index key, which stays when data keys change: a
+// hash is found again for as long as what it was made of is told again.
 package seal
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 const (
-	keyBytes      = 32
-	formatVersion = 1
+	keyBytes = 32
+	// formatFirst leads what was sealed before data keys had versions, under the
+	// first one: the byte, the nonce, the ciphertext.
+	formatFirst = 1
+	// formatVersioned: the byte, the version of the data key as a uvarint, the
+	// nonce, the ciphertext.
+	formatVersioned = 2
+	// formatLasting: the byte, the nonce, the ciphertext, under the index key.
+	formatLasting = 3
 	blindBytes    = 16
 )
 
-// ErrSealed says that the bytes were not sealed by this keyring for this place, or were
-// changed since.
+// ErrSealed says that the bytes were not sealed by this keyring for this place, were
+// changed since, or were sealed under a key that is no more.
 var ErrSealed = errors.New("seal: does not open")
 
-// Keyring seals and opens for one service. It is safe for concurrent use.
+// Keyring seals and opens for one service. It is safe for concurrent use, also
+// while its keys change.
 type Keyring struct {
-	fields  cipher.AEAD
-	boxes   [keyBytes]byte // keys of boxes derive from it
+	state   atomic.Pointer[dataKeys]
+	lasting *dataKey // comes of the index key
 	blind   *macs
 	digests *macs
+}
+
+// dataKeys are the data keys at a moment; they are never changed in place.
+type dataKeys struct {
+	newest *dataKey
+	all    map[uint32]*dataKey
+}
+
+// dataKey is one version.
+type dataKey struct {
+	version uint32
+	profile Profile
+	fields  cipher.AEAD
+	boxes   []byte // keys of boxes derive from it
 }
 
 // String keeps the keys out of whatever prints a keyring.
@@ -46,33 +68,11 @@ func (*Keyring) String() string { return "seal.Keyring" }
 // GoString does the same for %#v.
 func (*Keyring) GoString() string { return "seal.Keyring" }
 
-// New makes a keyring with a new data key, and the wrapped key to keep.
-func New(master MasterKey) (k *Keyring, wrapped []byte, err error) {
-	data := random(keyBytes)
-	wrapped = sealWith(aead(master[:]), data, aad([]string{"data key"}))
-	k, err = fromData(data)
-	return k, wrapped, err
-}
-
-// Open makes the keyring of a wrapped data key. A wrong master key is ErrSealed.
-func Open(master MasterKey, wrapped []byte) (*Keyring, error) {
-	data, err := openWith(aead(master[:]), wrapped, aad([]string{"data key"}))
-	if err != nil {
-		return nil, fmt.Errorf("unwrap the data key (another master key?): %w", err)
+func newDataKey(version uint32, p Profile, data []byte) *dataKey {
+	return &dataKey{
+		version: version, profile: p,
+		fields: p.aead(p.derive(data, "linli fields", keyBytes)), boxes: p.derive(data, "linli boxes", keyBytes),
 	}
-	return fromData(data)
-}
-
-func fromData(data []byte) (*Keyring, error) {
-	var keys [4][keyBytes]byte
-	for i, use := range []string{"linli fields", "linli boxes", "linli blind indexes", "linli digests"} {
-		raw, err := hkdf.Key(sha256.New, data, nil, use, keyBytes)
-		if err != nil {
-			return nil, fmt.Errorf("derive key: %w", err)
-		}
-		keys[i] = [keyBytes]byte(raw)
-	}
-	return &Keyring{fields: aead(keys[0][:]), boxes: keys[1], blind: newMACs(keys[2]), digests: newMACs(keys[3])}, nil
 }
 
 // Seal encrypts plain for one place, named by parts (table, key, field). An
@@ -81,7 +81,8 @@ func (k *Keyring) Seal(plain []byte, place ...string) []byte {
 	if len(plain) == 0 {
 		return nil
 	}
-	return sealWith(k.fields, plain, aad(place))
+	d := k.state.Load().newest
+	return d.seal(d.fields, plain, place)
 }
 
 // Open decrypts what Seal made for the same place, else answers ErrSealed.
@@ -89,7 +90,44 @@ func (k *Keyring) Open(sealed []byte, place ...string) ([]byte, error) {
 	if len(sealed) == 0 {
 		return nil, nil
 	}
-	return openWith(k.fields, sealed, aad(place))
+	d, rest, err := k.state.Load().of(sealed)
+	if err != nil {
+		return nil, err
+	}
+	return openWith(d.fields, rest, aad(place))
+}
+
+func (d *dataKey) seal(a cipher.AEAD, plain []byte, place []string) []byte {
+	return sealWith(a, binary.AppendUvarint([]byte{formatVersioned}, uint64(d.version)), plain, aad(place))
+}
+
+// of answers the key that sealed something, and what follows its version.
+func (s *dataKeys) of(sealed []byte) (*dataKey, []byte, error) {
+	version, rest := head(sealed)
+	d := s.all[version]
+	if d == nil {
+		return nil, nil, ErrSealed
+	}
+	return d, rest, nil
+}
+
+// head answers the version under which something was sealed, 0 when it was not,
+// and what follows.
+func head(sealed []byte) (version uint32, rest []byte) {
+	if len(sealed) == 0 {
+		return 0, nil
+	}
+	switch sealed[0] {
+	case formatFirst:
+		return 1, sealed[1:]
+	case formatVersioned:
+		v, n := binary.Uvarint(sealed[1:])
+		if n <= 0 || v > 1<<31 {
+			return 0, nil
+		}
+		return uint32(v), sealed[1+n:]
+	}
+	return 0, nil
 }
 
 // Blind answers a keyed hash of value (16 bytes): equal values give equal
@@ -115,8 +153,8 @@ func (k *Keyring) Digest(purpose string, value ...string) []byte {
 // hundred thousand rows of an import.
 type macs struct{ pool sync.Pool }
 
-func newMACs(k [keyBytes]byte) *macs {
-	return &macs{pool: sync.Pool{New: func() any { return hmac.New(sha256.New, k[:]) }}}
+func newMACs(p Profile, key []byte) *macs {
+	return &macs{pool: sync.Pool{New: func() any { return hmac.New(p.hash, key) }}}
 }
 
 func keyedHash(m *macs, purpose string, value []string) []byte {
@@ -128,25 +166,69 @@ func keyedHash(m *macs, purpose string, value []string) []byte {
 }
 
 // Box seals for one purpose under a key of its own. It is safe for concurrent
-// use.
-type Box struct{ aead cipher.AEAD }
+// use, also while the keys of its keyring change.
+type Box struct {
+	keyring *Keyring
+	lasting bool
+	purpose string
+	newest  atomic.Pointer[boxKey]
+}
+
+type boxKey struct {
+	of   *dataKey
+	aead cipher.AEAD
+}
 
 // Box answers the box of a purpose. It derives a key: make it once and keep it.
 func (k *Keyring) Box(purpose string) *Box {
-	raw, err := hkdf.Key(sha256.New, k.boxes[:], nil, purpose, keyBytes)
-	if err != nil {
-		panic("seal: a key of 32 bytes could not be derived: " + err.Error())
+	b := &Box{keyring: k, purpose: purpose}
+	b.key(k.state.Load().newest)
+	return b
+}
+
+// Lasting answers the box of a purpose whose key stays when data keys change.
+// It is for what cannot be sealed anew, because it must stay what it was written
+// as (a line of the audit) or lies outside the store (a file); everything else
+// belongs into Seal or Box, and into the declaration of its table.
+func (k *Keyring) Lasting(purpose string) *Box {
+	b := &Box{keyring: k, purpose: purpose, lasting: true}
+	b.key(k.lasting)
+	return b
+}
+
+// key derives the box's key of a data key; the one used last is kept.
+func (b *Box) key(d *dataKey) cipher.AEAD {
+	if last := b.newest.Load(); last != nil && last.of == d {
+		return last.aead
 	}
-	return &Box{aead: aead(raw)}
+	key := &boxKey{of: d, aead: d.profile.aead(d.profile.derive(d.boxes, b.purpose, keyBytes))}
+	b.newest.Store(key)
+	return key.aead
 }
 
 // Seal encrypts plain for one place. Unlike a field, an empty plain is sealed
 // as well.
-func (b *Box) Seal(plain []byte, place ...string) []byte { return sealWith(b.aead, plain, aad(place)) }
+func (b *Box) Seal(plain []byte, place ...string) []byte {
+	if b.lasting {
+		return sealWith(b.key(b.keyring.lasting), []byte{formatLasting}, plain, aad(place))
+	}
+	d := b.keyring.state.Load().newest
+	return d.seal(b.key(d), plain, place)
+}
 
 // Open decrypts what this box sealed for the same place, else answers ErrSealed.
 func (b *Box) Open(sealed []byte, place ...string) ([]byte, error) {
-	return openWith(b.aead, sealed, aad(place))
+	if b.lasting {
+		if len(sealed) == 0 || sealed[0] != formatLasting {
+			return nil, ErrSealed
+		}
+		return openWith(b.key(b.keyring.lasting), sealed[1:], aad(place))
+	}
+	d, rest, err := b.keyring.state.Load().of(sealed)
+	if err != nil {
+		return nil, err
+	}
+	return openWith(b.key(d), rest, aad(place))
 }
 
 // aad joins parts so that no two lists of parts give the same bytes.
@@ -159,31 +241,20 @@ func aad(parts []string) []byte {
 	return out
 }
 
-func aead(key []byte) cipher.AEAD {
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		panic("seal: a key of 32 bytes was refused: " + err.Error())
-	}
-	g, err := cipher.NewGCM(block)
-	if err != nil {
-		panic("seal: " + err.Error())
-	}
-	return g
-}
-
-func sealWith(a cipher.AEAD, plain, ad []byte) []byte {
+// sealWith puts a nonce and the ciphertext behind head.
+func sealWith(a cipher.AEAD, head, plain, ad []byte) []byte {
 	nonce := random(a.NonceSize())
-	out := append(make([]byte, 0, 1+len(nonce)+len(plain)+a.Overhead()), formatVersion)
+	out := append(make([]byte, 0, len(head)+len(nonce)+len(plain)+a.Overhead()), head...)
 	out = append(out, nonce...)
 	return a.Seal(out, nonce, plain, ad)
 }
 
+// openWith opens a nonce and the ciphertext behind it.
 func openWith(a cipher.AEAD, sealed, ad []byte) ([]byte, error) {
-	if len(sealed) < 1+a.NonceSize() || sealed[0] != formatVersion {
+	if len(sealed) < a.NonceSize() {
 		return nil, ErrSealed
 	}
-	nonce, box := sealed[1:1+a.NonceSize()], sealed[1+a.NonceSize():]
-	plain, err := a.Open(nil, nonce, box, ad)
+	plain, err := a.Open(nil, sealed[:a.NonceSize()], sealed[a.NonceSize():], ad)
 	if err != nil {
 		return nil, ErrSealed
 	}

@@ -26,7 +26,7 @@ func NewAuditTree() *AuditTree {
 
 // Add takes the next row of a store: one that is no audit line is left out.
 func (t *AuditTree) Add(k, value []byte) error {
-	if !bytes.HasPrefix(k, key.New(tableAudit)) {
+	if !bytes.HasPrefix(k, key.New(tableAudit)) && !bytes.HasPrefix(k, key.New(tableAuditLog)) {
 		return nil
 	}
 	return t.nodes.Append(rfc6962.DefaultHasher.HashLeaf(value), nil)
@@ -41,12 +41,19 @@ func (t *AuditTree) Root() (lines uint64, root []byte, err error) {
 	return t.nodes.End(), root, err
 }
 
-// AuditRoot reads the whole audit, in pages of one snapshot.
+// AuditRoot reads the whole audit as it is kept, in pages of one snapshot: lines
+// that have no place in the log yet, then the log. It tells whether two stores
+// hold the same; whether the log is what was signed, VerifyAudit tells.
 func (s *Store) AuditRoot(ctx context.Context) (lines uint64, root []byte, err error) {
 	tree := NewAuditTree()
 	err = s.db.View(ctx, func(r kv.Reader) error {
-		prefix := key.New(tableAudit)
-		return Walk(r, kv.Range{From: prefix, To: prefix.End()}, func(it kv.Item) error { return tree.Add(it.Key, it.Value) })
+		for _, prefix := range []key.Key{key.New(tableAudit), key.New(tableAuditLog)} {
+			err := Walk(r, kv.Range{From: prefix, To: prefix.End()}, func(it kv.Item) error { return tree.Add(it.Key, it.Value) })
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return 0, nil, fmt.Errorf("read the audit of %s: %w", s.service, err)
@@ -80,6 +87,3 @@ const walkPage = 200
 
 // Hold lets commits of this store wait until release is called, see kv.DB.
 func (s *Store) Hold(ctx context.Context) (release func(), err error) { return s.db.Hold(ctx) }
-
-// MasterKey is the fingerprint of the key that the store was opened with.
-func (s *Store) MasterKey() string { return s.master }

@@ -98,6 +98,8 @@ func (s *Store) houseRows() []houseRows {
 			var row typev1.AuditRow
 			return proto.Unmarshal(v, &row) == nil && row.GetId() != "" && bytes.Equal(k, auditKey(&row))
 		}},
+		{tableAuditLog, "audit log", rightInLog},
+		{tableAuditHeads, "audit heads", rightInLog},
 		{tableRemembered, "remembered replies", s.rightReply},
 		{tableParked, "parked events", func(_ kv.Reader, k, v []byte) bool {
 			var row typev1.ParkedRow

@@ -4,6 +4,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +17,6 @@ import (
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/kv"
-	"github.com/linli-project/linli/pkg/kv/key"
 	"github.com/linli-project/linli/pkg/seal"
 )
 
@@ -26,7 +26,7 @@ const (
 	tablePending      uint16 = 1 // outbox: not yet acknowledged by the broker
 	tableSent         uint16 = 2 // outbox: by day, kept 30 days
 	tableInbox        uint16 = 3 // marks of events that were applied
-	tableAudit        uint16 = 4
+	tableAudit        uint16 = 4 // lines that have no place in the log yet
 	tableRemembered   uint16 = 5 // first answers, by day
 	tableParked       uint16 = 7
 	tableMeta         uint16 = 8
@@ -34,6 +34,9 @@ const (
 	TableMember       uint16 = 10 // copies of members, pkg/copies; its indexes are 11 and 12
 
 	TablePolicy uint16 = 13 // copies of policies, pkg/copies
+
+	tableAuditLog   uint16 = 14 // lines by their number in the log
+	tableAuditHeads uint16 = 15 // what proves the log: heads, key, nodes; also what points into it
 
 	FirstServiceTable uint16 = 16
 )
@@ -44,8 +47,14 @@ type Config struct {
 	Service string
 	// DB is owned by the store: Close closes it.
 	DB kv.DB
-	// Master wraps the service's data key, which lies in the store.
-	Master seal.MasterKey
+	// Master wraps the service's keys, which lie in the store.
+	Master seal.Provider
+	// Profile is that of the keys of a new store; unset, AES. A store that has
+	// keys keeps theirs.
+	Profile seal.Profile
+	// Reveals is how many sealed facts one person opens in an hour; unset,
+	// DefaultReveals.
+	Reveals int
 	// Civil dates what happens to people, Wall what the house does.
 	Civil, Wall clock.Clock
 	IDs         ids.Source
@@ -55,50 +64,34 @@ type Config struct {
 // Store is safe for concurrent use.
 type Store struct {
 	service     string
-	master      string // fingerprint
 	db          kv.DB
 	keyring     *seal.Keyring
+	keys        *keys
 	replies     *seal.Box
+	audit       *seal.Box // addresses of audit lines; they stay as they were written
+	signers     *seal.Box // the key that signs the heads of the audit log
+	reasons     *seal.Box
+	reveals     int // in an hour
 	civil, wall clock.Clock
 	ids         ids.Source
 	log         *slog.Logger
 	emitted     chan struct{}
+	lined       chan struct{}
 }
 
 // Open makes the store over its database and opens its data key, or makes one
 // in a new database. A master key that does not fit is an error.
 func Open(ctx context.Context, c Config) (*Store, error) {
-	k, err := openKeyring(ctx, c.DB, c.Master)
+	keys, ring, err := openKeys(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("open store of %s: %w", c.Service, err)
 	}
 	return &Store{
-		service: c.Service, master: c.Master.Fingerprint(), db: c.DB, keyring: k, replies: k.Box("remembered reply"), civil: c.Civil, wall: c.Wall,
-		ids: c.IDs, log: c.Log, emitted: make(chan struct{}, 1),
+		service: c.Service, db: c.DB, keyring: ring, keys: keys, replies: ring.Box("remembered reply"),
+		audit: ring.Lasting("audit address"), signers: ring.Lasting("signer of audit heads"),
+		reasons: ring.Box(reasonBox), reveals: cmp.Or(c.Reveals, DefaultReveals), civil: c.Civil, wall: c.Wall,
+		ids: c.IDs, log: c.Log, emitted: make(chan struct{}, 1), lined: make(chan struct{}, 1),
 	}, nil
-}
-
-func openKeyring(ctx context.Context, db kv.DB, master seal.MasterKey) (*seal.Keyring, error) {
-	at := key.New(tableMeta).String("data key")
-	fresh, wrapped, err := seal.New(master)
-	if err != nil {
-		return nil, err
-	}
-	keyring := fresh
-	err = db.Update(ctx, func(tx kv.Tx) error {
-		stored, err := tx.Get(at)
-		if err != nil {
-			return err
-		}
-		if stored.Version == 0 {
-			keyring = fresh
-			tx.Create(at, wrapped)
-			return nil
-		}
-		keyring, err = seal.Open(master, stored.Value)
-		return err
-	})
-	return keyring, err
 }
 
 // Service answers the service's short name.
@@ -119,6 +112,9 @@ func (s *Store) DB() kv.DB { return s.db }
 // Emitted is signalled after a commit that emitted events.
 func (s *Store) Emitted() <-chan struct{} { return s.emitted }
 
+// Lined is signalled after a commit that wrote audit lines.
+func (s *Store) Lined() <-chan struct{} { return s.lined }
+
 // Close closes the database.
 func (s *Store) Close() error { return s.db.Close() }
 
@@ -135,9 +131,8 @@ type Tx struct {
 	wall      time.Time // taken once, before the closure
 	civil     time.Time
 	events    int
-	rows      []string
-	reason    string
-	outcome   string
+	lines     int    // of the audit
+	line      Record // what was said for the audit line
 	said      bool   // Audit was called
 	audited   bool   // the first commit of a repeated call was
 	requestID []byte // digest of the request, when there is one
@@ -151,23 +146,36 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 
 func (s *Store) update(ctx context.Context, digest []byte, fn func(*Tx) error) error {
 	base, wall, civil, call := s.ids("cmt"), s.wall.Now(), s.civil.Now(), access.From(ctx)
-	emitted := false
+	emitted, lined := false, false
 	err := s.db.Update(ctx, func(raw kv.Tx) error {
 		tx := &Tx{Tx: raw, store: s, call: call, base: base, wall: wall, civil: civil, requestID: digest}
 		if err := fn(tx); err != nil {
 			return err
 		}
 		emitted = tx.events > 0
-		return tx.writeAudit()
+		if err := tx.writeAudit(); err != nil {
+			return err
+		}
+		lined = tx.lines > 0
+		return nil
 	})
 	// A commit of unknown outcome may have happened: the relay had better look.
-	if emitted && (err == nil || errors.Is(err, kv.ErrUnknownOutcome)) {
-		select {
-		case s.emitted <- struct{}{}:
-		default:
-		}
+	if err == nil || errors.Is(err, kv.ErrUnknownOutcome) {
+		signal(s.emitted, emitted)
+		signal(s.lined, lined)
 	}
 	return err
+}
+
+// signal tells a channel of one place, unless it was told before.
+func signal(to chan struct{}, happened bool) {
+	if !happened {
+		return
+	}
+	select {
+	case to <- struct{}{}:
+	default:
+	}
 }
 
 // Do is the shape of a mutating method. It looks the call's idempotency key

@@ -35,6 +35,7 @@ func (s *Store) Sweep(ctx context.Context) (removed int, err error) {
 	ranges := []kv.Range{
 		oldDays(key.New(tableRemembered), before(rememberedDays)),
 		oldDays(key.New(tableSent), before(sentDays)),
+		oldReveals(today),
 	}
 	for _, c := range consumers {
 		ranges = append(ranges, oldDays(key.New(tableInbox).String(c), before(markDays)))

@@ -129,7 +129,7 @@ func walk(view func(func(kv.Reader) error) error, prefix key.Key, fn func(kv.Rea
 
 func (t *Table[T]) checkRow(r kv.Reader, it kv.Item, report *Report) error {
 	report.Count(t.spec.Name, 1)
-	row, err := decode[T](it.Value, &skimming{})
+	row, err := t.read(it, &skimming{})
 	if err != nil {
 		report.problem("%s: a row does not decode", t.spec.Name)
 		return nil

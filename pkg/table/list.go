@@ -35,8 +35,8 @@ type Listing[T proto.Message] struct {
 }
 
 // List answers one page of a range. The range is meant to lie in the scope;
-// a row outside it is left out all the same, so a page can be short while
-// Last says that there is more.
+// a row outside it is left out all the same, so a listing can be short while
+// Last says that there is more: what answers a caller is Page.
 func (t *Table[T]) List(r kv.Reader, s scope.Scope, q Query) (Listing[T], error) {
 	var out Listing[T]
 	if q.Limit < 1 {
@@ -56,7 +56,7 @@ func (t *Table[T]) List(r kv.Reader, s scope.Scope, q Query) (Listing[T], error)
 	}
 	reading := skimming{Skim: q.Skim}
 	for _, it := range items {
-		row, err := decode[T](it.Value, &reading)
+		row, err := t.read(it, &reading)
 		if err != nil {
 			return out, fmt.Errorf("list %s: %w", t.spec.Name, err)
 		}

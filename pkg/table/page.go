@@ -34,7 +34,12 @@ func NewPager(k *seal.Keyring) *Pager { return &Pager{box: k.Box("page token")} 
 // PageCall is what makes a list call: a token fits only the same.
 type PageCall struct {
 	Method string
+	// Person who calls: the scope of an office is the same for all who hold it.
+	Person string
 	Scope  scope.Scope
+	// Mixed says that rows outside the scope lie in the range: then a last page is
+	// known by looking ahead, and its token does not tell of them.
+	Mixed bool
 	// Filter is what selects beyond the range of the query, which is part of
 	// the token in any case.
 	Filter []string
@@ -57,7 +62,7 @@ func (c PageCall) digest(q Query) []byte {
 			_, _ = h.Write([]byte(s))
 		}
 	}
-	write(c.Method, c.Scope.Person, q.Index, string(q.Prefix), strconv.FormatBool(q.Reverse))
+	write(c.Method, c.Person, c.Scope.Person, q.Index, string(q.Prefix), strconv.FormatBool(q.Reverse))
 	var paths []string
 	for _, p := range c.Scope.Paths {
 		paths = append(paths, string(p))
@@ -107,10 +112,21 @@ func (p *Pager) after(c PageCall, q Query) (key.Key, error) {
 	return plain[digestBytes:], nil
 }
 
+// mostRead bounds how many rows a page looks at to fill itself: beyond it the
+// page is short, and its token goes on.
+const mostRead = 5000
+
 // Page answers one page of a call and the token of the next, empty at the end.
-// The After of the query is where the first page begins.
+// The After of the query is where the first page begins. A page is as full as
+// there are rows in the scope: neither its length nor its token tells of others.
 // INVALID_FIELD for a page size, BAD_PAGE_TOKEN for a foreign token.
 func Page[T proto.Message](p *Pager, t *Table[T], r kv.Reader, c PageCall, q Query) ([]Row[T], string, error) {
+	return PageOf(p, t, r, c, q, nil)
+}
+
+// PageOf is Page of those rows that keep leaves in; keep is asked about some rows
+// at a time, and keeps their order. Nil keeps all.
+func PageOf[T proto.Message](p *Pager, t *Table[T], r kv.Reader, c PageCall, q Query, keep func([]Row[T]) ([]Row[T], error)) ([]Row[T], string, error) {
 	limit, err := c.limit()
 	if err != nil {
 		return nil, "", err
@@ -122,10 +138,70 @@ func Page[T proto.Message](p *Pager, t *Table[T], r kv.Reader, c PageCall, q Que
 	if after != nil {
 		q.After = after
 	}
-	q.Limit = limit
-	page, err := t.List(r, c.Scope, q)
-	if err != nil {
-		return nil, "", err
+	rows, q, more, err := fill(t, r, c, q, limit, keep)
+	if err != nil || !more {
+		return rows, "", err
 	}
-	return page.Rows, p.token(c, q, page.Last), nil
+	return rows, p.token(c, q, q.After), nil
+}
+
+// Keep is the keep of PageOf that looks at one row at a time.
+func Keep[T proto.Message](wanted func(T) bool) func([]Row[T]) ([]Row[T], error) {
+	return func(rows []Row[T]) ([]Row[T], error) {
+		return slices.DeleteFunc(rows, func(r Row[T]) bool { return !wanted(r.Value) }), nil
+	}
+}
+
+// fill reads on until so many rows are kept or the range ends, and says whether
+// more would be kept. The query it answers goes on behind the last row read.
+func fill[T proto.Message](t *Table[T], r kv.Reader, c PageCall, q Query, limit int, keep func([]Row[T]) ([]Row[T], error)) (rows []Row[T], next Query, more bool, err error) {
+	sure := keep == nil && !c.Mixed // that what follows is the caller's too
+	for read := 0; len(rows) < limit; read += q.Limit {
+		if read >= mostRead {
+			return rows, q, true, nil
+		}
+		q.Limit = limit - len(rows)
+		kept, last, err := some(t, r, c.Scope, q, keep)
+		if err != nil {
+			return nil, q, false, err
+		}
+		if sure = sure && len(kept) == q.Limit; rows == nil {
+			rows = kept
+		} else {
+			rows = append(rows, kept...)
+		}
+		if last == nil {
+			return rows, q, false, nil
+		}
+		q.After = last
+	}
+	if sure {
+		return rows, q, true, nil
+	}
+	more, err = ahead(t, r, c.Scope, q, keep)
+	return rows, q, more, err
+}
+
+// ahead says whether a row behind the query's After would be kept; yes, where it
+// gave up looking.
+func ahead[T proto.Message](t *Table[T], r kv.Reader, s scope.Scope, q Query, keep func([]Row[T]) ([]Row[T], error)) (bool, error) {
+	q.Limit = 1
+	for read := 0; read < mostRead; read += q.Limit {
+		kept, last, err := some(t, r, s, q, keep)
+		if err != nil || len(kept) > 0 || last == nil {
+			return len(kept) > 0, err
+		}
+		q.After, q.Limit = last, defaultPage
+	}
+	return true, nil
+}
+
+// some answers those of the next rows that are kept, and where to go on.
+func some[T proto.Message](t *Table[T], r kv.Reader, s scope.Scope, q Query, keep func([]Row[T]) ([]Row[T], error)) ([]Row[T], key.Key, error) {
+	page, err := t.List(r, s, q)
+	if err != nil || keep == nil {
+		return page.Rows, page.Last, err
+	}
+	kept, err := keep(page.Rows)
+	return kept, page.Last, err
 }

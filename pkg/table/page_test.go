@@ -55,7 +55,8 @@ func TestPage_TokensFitTheirCallOnly(t *testing.T) {
 	for name, change := range map[string]func(*table.PageCall){
 		"method":  func(c *table.PageCall) { c.Method = "/Other" },
 		"scope":   func(c *table.PageCall) { c.Scope.Paths = []scope.Path{"/"} },
-		"person":  func(c *table.PageCall) { c.Scope.Person = "p" },
+		"person":  func(c *table.PageCall) { c.Person = "p" },
+		"owner":   func(c *table.PageCall) { c.Scope.Person = "p" },
 		"filter":  func(c *table.PageCall) { c.Filter = []string{"closed"} },
 		"garbage": func(c *table.PageCall) { c.Token = "AAAA" },
 		"changed": func(c *table.PageCall) { c.Token = c.Token[:len(c.Token)-2] + "AA" },

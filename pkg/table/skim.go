@@ -40,6 +40,8 @@ func (s *Skim) add(d protoreflect.MessageDescriptor, path string, first int) {
 	case f == nil, f.IsList() && (further || first > 0), f.Kind() != protoreflect.MessageKind && further,
 		f.Kind() != protoreflect.StringKind && first > 0 && !further:
 		panic(fmt.Sprintf("skim of %s: there is no %q to be cut", d.FullName(), path))
+	case !further && first > 0 && liesSealed(f):
+		panic(fmt.Sprintf("skim of %s: %q is sealed, of which a beginning does not open", d.FullName(), path))
 	case !further:
 		s.fields[f.Number()] = skimmed{first: first}
 		return

@@ -17,6 +17,7 @@ import (
 	"github.com/linli-project/linli/pkg/kv/key"
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/pkg/seal"
 )
 
 // Row is a stored message with its revision, a counter from 1.
@@ -58,14 +59,19 @@ type Spec[T proto.Message] struct {
 	// row, whatever this says.
 	Paths func(T) []scope.Path
 	// Owners answers the persons whose own the row is; nil for none.
-	Owners  func(T) []string
+	Owners func(T) []string
+	// Sealed answers every sealed value of the row, and how it was sealed; nil
+	// for a table that has none. It goes by what the row holds besides.
+	Sealed  func(T) []seal.Slot
 	Indexes []Index[T]
 }
 
-// Table reads and writes the rows of one declaration. It holds no state and is
-// safe for concurrent use.
+// Table reads and writes the rows of one declaration. It holds no state but the
+// keyring that Seal gave it, and is safe for concurrent use.
 type Table[T proto.Message] struct {
-	spec Spec[T]
+	spec     Spec[T]
+	personal *personal     // where rows hold personal texts, nil for nowhere
+	keyring  *seal.Keyring // seals them; set once, see Seal
 }
 
 // New makes the table of a declaration. It panics when the declaration is
@@ -88,7 +94,8 @@ func New[T proto.Message](spec Spec[T]) *Table[T] {
 		}
 		numbers, names = append(numbers, ix.Number), append(names, ix.Name)
 	}
-	return &Table[T]{spec: spec}
+	var none T
+	return &Table[T]{spec: spec, personal: planOf(none.ProtoReflect().Descriptor())}
 }
 
 // Name answers the entity's word.
@@ -132,6 +139,24 @@ func rowParts[T proto.Message](ix Index[T], it kv.Item) (key.Key, error) {
 		return nil, key.ErrMalformed
 	}
 	return it.Key[end-n : end], nil
+}
+
+// encode answers a row as it is stored, its personal texts sealed.
+func (t *Table[T]) encode(r Row[T], parts key.Key) ([]byte, error) {
+	closed, err := t.closed(r.Value, parts)
+	if err != nil {
+		return nil, err
+	}
+	return encode(Row[T]{Value: closed, Revision: r.Revision})
+}
+
+// read answers a stored row, its personal texts open.
+func (t *Table[T]) read(it kv.Item, skim *skimming) (Row[T], error) {
+	r, err := decode[T](it.Value, skim)
+	if err == nil {
+		err = t.open(r.Value, it.Key[2:])
+	}
+	return r, err
 }
 
 func encode[T proto.Message](r Row[T]) ([]byte, error) {
@@ -199,7 +224,7 @@ func (t *Table[T]) many(r kv.Reader, s scope.Scope, parts []key.Key, skim *Skim)
 		if it.Version == 0 {
 			return nil
 		}
-		row, err := decode[T](it.Value, &reading)
+		row, err := t.read(it, &reading)
 		read = append(read, row)
 		return err
 	})

@@ -53,7 +53,7 @@ func (t *Table[T]) Insert(tx kv.Tx, v T) (Row[T], error) {
 	if err := t.refuseTaken(tx, append([]entry{at}, entries...)); err != nil {
 		return row, err
 	}
-	value, err := encode(row)
+	value, err := t.encode(row, parts)
 	if err != nil {
 		return row, err
 	}
@@ -103,7 +103,7 @@ func (t *Table[T]) Replace(tx kv.Tx, old Row[T], v T) (Row[T], error) {
 		return old, err
 	}
 	row := Row[T]{Value: v, Revision: stored.Revision + 1}
-	value, err := encode(row)
+	value, err := t.encode(row, parts)
 	if err != nil {
 		return old, err
 	}

@@ -54,6 +54,7 @@ type House struct {
 	stores    map[string]*store.Store
 	services  []Service
 	server    *rpc.Server
+	door      *audited
 	relays    []*events.Relay
 	consumers []*events.Consumers
 }
@@ -96,6 +97,7 @@ func (h *House) StoreOn(service string, db kv.DB) *store.Store {
 	h.t.Helper()
 	s, err := store.Open(context.Background(), store.Config{
 		Service: service, DB: db, Master: h.master, Civil: h.Civil, Wall: clock.Wall(), IDs: ids.New, Log: h.logger,
+		Reveals: 1 << 20, // the tests of an hour are not one person's work
 	})
 	if err != nil {
 		h.t.Fatalf("open the store of %s: %v", service, err)
@@ -129,6 +131,7 @@ func (h *House) Start(services ...Service) {
 	if err != nil {
 		h.t.Fatalf("make the door: %v", err)
 	}
+	h.door = newAudited(h.server.Conn())
 	ctx, stop := context.WithCancel(context.Background())
 	g, ctx := errgroup.WithContext(ctx)
 	for _, s := range h.stores {
@@ -152,6 +155,7 @@ func (h *House) Start(services ...Service) {
 	}
 	h.t.Cleanup(func() {
 		h.check()
+		h.checkAudit()
 		stop()
 		if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 			h.t.Errorf("delivery ended: %v", err)
@@ -185,7 +189,7 @@ func (h *House) check() {
 }
 
 // Conn is the door.
-func (h *House) Conn() grpc.ClientConnInterface { return h.server.Conn() }
+func (h *House) Conn() grpc.ClientConnInterface { return h.door }
 
 // LateConn is the door for services that call others: it may be taken before
 // Start.

@@ -82,6 +82,7 @@ func offices() []typev1.Role {
 	return []typev1.Role{
 		typev1.Role_ROLE_CITY_OFFICER, typev1.Role_ROLE_DISTRICT_OFFICER, typev1.Role_ROLE_STREET_OFFICER,
 		typev1.Role_ROLE_COMMITTEE_STAFF, typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, typev1.Role_ROLE_WORKPLACE_OFFICER,
+		typev1.Role_ROLE_BRANCH_OFFICER,
 	}
 }
 

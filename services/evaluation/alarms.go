@@ -227,7 +227,7 @@ func (s *Service) ListLedgerAlarms(ctx context.Context, req *pb.ListLedgerAlarms
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetCommunityId(), strconv.FormatBool(req.GetClosed())},
+			Method: call.Method, Person: call.Person, Scope: call.Scope, Filter: []string{req.GetCommunityId(), strconv.FormatBool(req.GetClosed())},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		q := table.Query{Index: byState, Prefix: alarmKey(string(community.Path), req.GetClosed())}

@@ -69,9 +69,12 @@ func (s *Service) CreateBoard(ctx context.Context, req *pb.CreateBoardRequest) (
 func (s *Service) ListBoards(ctx context.Context, req *pb.ListBoardsRequest) (*pb.ListBoardsResponse, error) {
 	reply := &pb.ListBoardsResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
-		community, err := s.organization(r, req.GetCommunityId(), "community_id")
+		community, shown, err := s.organizations.Shown(r, req.GetCommunityId(), access.From(ctx).Caller.Scope())
 		if err != nil {
 			return err
+		}
+		if !shown {
+			return rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "community_id", "id", req.GetCommunityId())
 		}
 		q := table.Query{Index: byKind, Prefix: idKey(string(community.Path)), Limit: len(pb.BoardKind_name)}
 		page, err := s.tables.boards.List(r, scope.All(), q)

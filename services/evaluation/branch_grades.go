@@ -77,7 +77,11 @@ func (s *Service) branchGrade(r kv.Reader, cycle, member string) (table.Row[*pb.
 
 // sealGrade seals what is written about a member's grade in a cycle.
 func (s *Service) sealGrade(cycle, member, field, text string) []byte {
-	return s.store.Keyring().Seal([]byte(text), "branch grade", cycle, member, field)
+	return s.store.Keyring().Seal([]byte(text), gradePlace(cycle, member, field)...)
+}
+
+func gradePlace(cycle, member, field string) []string {
+	return []string{"branch grade", cycle, member, field}
 }
 
 // gradeObjection is where the member's own words are sealed for: they come by
@@ -89,7 +93,7 @@ func gradeObjection(member string, year int32) []string {
 // gradeTexts opens what was written.
 func (s *Service) gradeTexts(row *pb.BranchGradeRow) (*pb.GradeTexts, error) {
 	out, g := &pb.GradeTexts{}, row.GetGrade()
-	place := func(field string) []string { return []string{"branch grade", g.GetCycleId(), g.GetMemberId(), field} }
+	place := func(field string) []string { return gradePlace(g.GetCycleId(), g.GetMemberId(), field) }
 	for _, f := range []struct {
 		sealed []byte
 		to     *string
@@ -291,7 +295,9 @@ func (s branches) RevealGradeTexts(ctx context.Context, req *pb.RevealGradeTexts
 			return nil, err
 		}
 		texts, err := s.gradeTexts(row.Value)
-		tx.Audit(store.Record{Rows: []string{req.GetCycleId(), req.GetMemberId()}, Reason: req.GetReason(), Outcome: "revealed"})
-		return &pb.RevealGradeTextsResponse{Texts: texts}, err
+		if err != nil {
+			return nil, err
+		}
+		return &pb.RevealGradeTextsResponse{Texts: texts}, tx.Reveal(store.Record{Rows: []string{req.GetCycleId(), req.GetMemberId()}, Subjects: []string{req.GetMemberId()}, Reason: req.GetReason()})
 	})
 }

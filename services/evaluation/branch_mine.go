@@ -26,7 +26,7 @@ func (s branches) ListBranchGrades(ctx context.Context, req *pb.ListBranchGrades
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: scope.All(), Filter: []string{req.GetCycleId()}, Size: req.GetPageSize(), Token: req.GetPageToken(),
+			Method: call.Method, Person: call.Person, Scope: scope.All(), Filter: []string{req.GetCycleId()}, Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(s.pager, s.branchTables.grades, r, page, table.Query{Prefix: idKey(req.GetCycleId())})
 		if err != nil {

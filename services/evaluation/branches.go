@@ -54,7 +54,7 @@ func standingAt(call access.Call, path scope.Path) standing {
 			continue
 		}
 		switch {
-		case g.Path == path && slices.Contains(branchOffices()[:2], g.Role):
+		case g.Path == path && slices.Contains(branchLeaders(), g.Role):
 			return committee
 		case g.Path == path.Parent():
 			out = above
@@ -63,12 +63,14 @@ func standingAt(call access.Call, path scope.Path) standing {
 	return out
 }
 
-// branchOffices are those that lead branches, then those above them.
+// branchLeaders are those that lead branches.
+func branchLeaders() []typev1.Role {
+	return []typev1.Role{typev1.Role_ROLE_WORKPLACE_OFFICER, typev1.Role_ROLE_BRANCH_OFFICER, typev1.Role_ROLE_COMMUNITY_PARTY_STAFF}
+}
+
+// branchOffices are those and the ones above them.
 func branchOffices() []typev1.Role {
-	return []typev1.Role{
-		typev1.Role_ROLE_WORKPLACE_OFFICER, typev1.Role_ROLE_COMMUNITY_PARTY_STAFF,
-		typev1.Role_ROLE_STREET_OFFICER, typev1.Role_ROLE_DISTRICT_OFFICER,
-	}
+	return append(branchLeaders(), typev1.Role_ROLE_STREET_OFFICER, typev1.Role_ROLE_DISTRICT_OFFICER)
 }
 
 // branchCycle reads a cycle for somebody who is one of these to it.
@@ -146,7 +148,7 @@ func (s branches) ListBranchCycles(ctx context.Context, req *pb.ListBranchCycles
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: scope.All(), Filter: []string{req.GetOrganizationId()}, Size: req.GetPageSize(), Token: req.GetPageToken(),
+			Method: call.Method, Person: call.Person, Scope: scope.All(), Filter: []string{req.GetOrganizationId()}, Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(s.pager, s.branchTables.branches, r, page,
 			table.Query{Index: byYear, Prefix: key.Key(nil).String(string(o.Path))})

@@ -113,7 +113,7 @@ func (s cards) ListCards(ctx context.Context, req *pb.ListCardsRequest) (*pb.Lis
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: scope.Scope{Paths: call.Scope.Paths}, Filter: []string{req.GetCommunityId()},
+			Method: call.Method, Person: call.Person, Scope: scope.Scope{Paths: call.Scope.Paths}, Filter: []string{req.GetCommunityId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(s.pager, s.sheetTables.cards, r, page, table.Query{

@@ -98,7 +98,7 @@ func (s conducts) ListConductNotes(ctx context.Context, req *pb.ListConductNotes
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: scope.Scope{Paths: call.Scope.Paths}, Filter: []string{req.GetCommunityId()},
+			Method: call.Method, Person: call.Person, Scope: scope.Scope{Paths: call.Scope.Paths}, Filter: []string{req.GetCommunityId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(s.pager, s.branchTables.conduct, r, page,
@@ -116,7 +116,7 @@ func (s conducts) ListConductNotes(ctx context.Context, req *pb.ListConductNotes
 func (s conducts) GetMyConductNotes(ctx context.Context, req *pb.GetMyConductNotesRequest) (*pb.GetMyConductNotesResponse, error) {
 	call, reply := access.From(ctx), &pb.GetMyConductNotesResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
-		page := table.PageCall{Method: call.Method, Scope: scope.All(), Filter: []string{call.Person}, Size: req.GetPageSize(), Token: req.GetPageToken()}
+		page := table.PageCall{Method: call.Method, Person: call.Person, Scope: scope.All(), Filter: []string{call.Person}, Size: req.GetPageSize(), Token: req.GetPageToken()}
 		rows, next, err := table.Page(s.pager, s.branchTables.conduct, r, page, table.Query{Index: byMember, Prefix: memberKey(call.Person)})
 		if err != nil {
 			return err
@@ -143,8 +143,10 @@ func (s conducts) RevealConductNote(ctx context.Context, req *pb.RevealConductNo
 			return nil, err
 		}
 		texts, err := s.noteTexts(row.Value)
-		tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
-		return &pb.RevealConductNoteResponse{Texts: texts}, err
+		if err != nil {
+			return nil, err
+		}
+		return &pb.RevealConductNoteResponse{Texts: texts}, tx.Reveal(store.Record{Rows: []string{req.GetId()}, Subjects: []string{row.Value.GetNote().GetMemberId()}, Reason: req.GetReason()})
 	})
 }
 

@@ -3,6 +3,7 @@ package evaluation_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -200,6 +201,7 @@ func TestConduct_WhoReads(t *testing.T) {
 	revealed := false
 	err = h.Store("evaluation").View(t.Context(), func(r kv.Reader) error {
 		rows, err := store.AuditRows(r, 100)
+		err = errors.Join(err, h.Store("evaluation").OpenReasons(r, rows))
 		for _, a := range rows {
 			revealed = revealed || a.GetOutcome() == "revealed" && a.GetReason() == "准备复核"
 		}

@@ -37,12 +37,14 @@ const (
 	conductAppealAnswer = "appeal answer"
 )
 
+func notePlace(id, field string) []string { return []string{"conduct note", id, field} }
+
 func (s *Service) sealNote(id, field, text string) []byte {
-	return s.store.Keyring().Seal([]byte(text), "conduct note", id, field)
+	return s.store.Keyring().Seal([]byte(text), notePlace(id, field)...)
 }
 
 func (s *Service) openNote(id, field string, sealed []byte) (string, error) {
-	text, err := s.store.Keyring().Open(sealed, "conduct note", id, field)
+	text, err := s.store.Keyring().Open(sealed, notePlace(id, field)...)
 	return string(text), err
 }
 

@@ -171,7 +171,7 @@ func (s *Service) ListEntries(ctx context.Context, req *pb.ListEntriesRequest) (
 			q = table.Query{Index: byState, Prefix: stateKey(string(community.Path), req.GetState())}
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetCommunityId(), req.GetState().String()},
+			Method: call.Method, Person: call.Person, Scope: call.Scope, Filter: []string{req.GetCommunityId(), req.GetState().String()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(s.pager, s.tables.entries, r, page, q)
@@ -187,7 +187,7 @@ func (s *Service) ListMyEntries(ctx context.Context, req *pb.ListMyEntriesReques
 	reply := &pb.ListMyEntriesResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
 		page := table.PageCall{
-			Method: call.Method, Scope: scope.Scope{Person: call.Person}, Size: req.GetPageSize(), Token: req.GetPageToken(),
+			Method: call.Method, Person: call.Person, Scope: scope.Scope{Person: call.Person}, Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(s.pager, s.tables.entries, r, page, table.Query{Prefix: key.Key(nil).String(call.Person)})
 		reply.Entries, reply.NextPageToken = entryProtos(rows), next

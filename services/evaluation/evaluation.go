@@ -79,7 +79,7 @@ func New(d Deps) (*Service, error) {
 	if d.Store == nil || d.IDs == nil || d.Log == nil || d.Registry == nil {
 		return nil, errors.New("evaluation: a dependency is missing")
 	}
-	return &Service{
+	s := &Service{
 		store: d.Store, ids: d.IDs, log: d.Log, registry: d.Registry,
 		entryWay: ledger.Machine(), cycleWay: cycle.Machine(), pollWay: poll.Machine(), honorWay: honor.Machine(),
 		surveyWay: survey.Machine(), surveyTables: newSurveyTables(), branchTables: newBranchTables(),
@@ -87,7 +87,9 @@ func New(d Deps) (*Service, error) {
 		organizations: copies.NewOrganizations(), members: copies.NewMembers(), policies: copies.NewPolicies(),
 		pager: table.NewPager(d.Store.Keyring()), wake: make(chan struct{}, 1), wakeErase: make(chan struct{}, 1),
 		branchWork: make(chan struct{}, 1),
-	}, nil
+	}
+	table.Seal(d.Store.Keyring(), s.Tables())
+	return s, nil
 }
 
 // Name is the service's short name.

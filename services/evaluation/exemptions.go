@@ -95,7 +95,7 @@ func (s exemptions) ListExemptions(ctx context.Context, req *pb.ListExemptionsRe
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: scope.Scope{Paths: call.Scope.Paths}, Filter: []string{req.GetCommunityId(), text(req.GetYear())},
+			Method: call.Method, Person: call.Person, Scope: scope.Scope{Paths: call.Scope.Paths}, Filter: []string{req.GetCommunityId(), text(req.GetYear())},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(s.pager, s.surveyTables.exemptions, r, page,

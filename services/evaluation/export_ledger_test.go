@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -116,6 +117,7 @@ func (h house) countReadings(t *testing.T, want int) {
 	got := 0
 	err := h.Store("evaluation").View(t.Context(), func(r kv.Reader) error {
 		rows, err := store.AuditRows(r, 1000)
+		err = errors.Join(err, h.Store("evaluation").OpenReasons(r, rows))
 		for _, a := range rows {
 			if a.GetOutcome() == "exported" && a.GetReason() == "汇入全国志愿服务信息系统" {
 				got++

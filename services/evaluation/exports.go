@@ -156,7 +156,7 @@ func (s exports) ListLedgerExports(ctx context.Context, req *pb.ListLedgerExport
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: scope.Scope{Paths: call.Scope.Paths}, Filter: []string{req.GetCommunityId()},
+			Method: call.Method, Person: call.Person, Scope: scope.Scope{Paths: call.Scope.Paths}, Filter: []string{req.GetCommunityId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(s.pager, s.branchTables.exports, r, page,

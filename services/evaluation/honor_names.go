@@ -4,7 +4,9 @@ import (
 	"context"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
+	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/scope"
 )
@@ -38,21 +40,25 @@ func (s *Service) shownName(r kv.Reader, row *pb.HonorRow) (string, error) {
 	if err != nil || !known {
 		return "", err
 	}
-	displayed, err := s.displayed(r, m.HomePath)
+	displayed, err := s.organizations.KnownTo(r, m.HomePath, scope.Scope{})
 	if err != nil || !displayed {
 		return "", err
 	}
 	return s.openText(row.GetSealedName(), "", honorNamePlace(h.GetId()))
 }
 
-// displayed says whether an organization and all above it are displayed: below
-// one that is not, the registry hides everything.
-func (s *Service) displayed(r kv.Reader, path scope.Path) (bool, error) {
-	for at := path; at != ""; at = at.Parent() {
-		o, known, err := s.organizations.Get(r, at.ID())
-		if err != nil || known && !o.Displayed {
-			return false, err
-		}
+// mayBeShown says whether a member who is public on a board is there for this
+// reader: one of a home organization that is not displayed is for those in it,
+// below and above it, for the member, and for the party organization that keeps
+// the board.
+func (s *Service) mayBeShown(r kv.Reader, call access.Call, row *pb.HonorRow) (bool, error) {
+	id := row.GetHonor().GetMemberId()
+	if call.Person == id || call.Caller.Scope(typev1.Role_ROLE_COMMUNITY_PARTY_STAFF).Covers(scope.Path(row.GetCommunityPath())) {
+		return true, nil
 	}
-	return true, nil
+	m, known, err := s.members.Get(r, id)
+	if err != nil || !known {
+		return !known, err
+	}
+	return s.organizations.KnownTo(r, m.HomePath, call.Caller.Scope())
 }

@@ -262,7 +262,7 @@ func (s *Service) ListHonors(ctx context.Context, req *pb.ListHonorsRequest) (*p
 		if req.GetState() != pb.HonorState_HONOR_STATE_UNSPECIFIED {
 			q.Prefix = boardKey(req.GetBoardId(), req.GetState())
 		}
-		page := table.PageCall{Method: call.Method, Scope: sc, Size: req.GetPageSize(), Token: req.GetPageToken()}
+		page := table.PageCall{Method: call.Method, Person: call.Person, Scope: sc, Size: req.GetPageSize(), Token: req.GetPageToken()}
 		rows, next, err := table.Page(s.pager, s.tables.honors, r, page, q)
 		reply.Honors, reply.NextPageToken = honorProtos(rows), next
 		return err
@@ -276,7 +276,7 @@ func (s *Service) ListMyHonors(ctx context.Context, req *pb.ListMyHonorsRequest)
 	reply := &pb.ListMyHonorsResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
 		page := table.PageCall{
-			Method: call.Method, Scope: scope.Scope{Person: call.Person}, Size: req.GetPageSize(), Token: req.GetPageToken(),
+			Method: call.Method, Person: call.Person, Scope: scope.Scope{Person: call.Person}, Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(s.pager, s.tables.honors, r, page, table.Query{Index: byHonored, Prefix: idKey(call.Person)})
 		reply.Honors, reply.NextPageToken = honorProtos(rows), next

@@ -90,7 +90,7 @@ func (s *Service) ListLetters(ctx context.Context, req *pb.ListLettersRequest) (
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetCycleId()},
+			Method: call.Method, Person: call.Person, Scope: call.Scope, Filter: []string{req.GetCycleId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(s.pager, s.tables.letters, r, page, table.Query{Prefix: cycleKey(req.GetCycleId())})
@@ -124,7 +124,7 @@ func (s *Service) GetLetter(ctx context.Context, req *pb.GetLetterRequest) (*pb.
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: linesScope(call, row.Value), Filter: []string{req.GetId()},
+			Method: call.Method, Person: call.Person, Scope: linesScope(call, row.Value), Filter: []string{req.GetId()},
 			Size: size, Max: largestLetterPage, Token: req.GetPageToken(),
 		}
 		lines, next, err := table.Page(s.pager, s.tables.results, r, page, linesOf(row.Value))

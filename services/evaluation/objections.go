@@ -96,7 +96,7 @@ func (s *Service) ListHonorObjections(ctx context.Context, req *pb.ListHonorObje
 		if _, err := s.honor(r, sc, req.GetHonorId()); err != nil {
 			return err
 		}
-		page := table.PageCall{Method: call.Method, Scope: sc, Size: req.GetPageSize(), Token: req.GetPageToken()}
+		page := table.PageCall{Method: call.Method, Person: call.Person, Scope: sc, Size: req.GetPageSize(), Token: req.GetPageToken()}
 		rows, next, err := table.Page(s.pager, s.tables.objections, r, page, table.Query{Index: byHonor, Prefix: idKey(req.GetHonorId())})
 		for _, row := range rows {
 			reply.Objections = append(reply.Objections, honorObjectionProto(row))
@@ -113,7 +113,7 @@ func (s *Service) ListMyHonorObjections(ctx context.Context, req *pb.ListMyHonor
 	reply := &pb.ListMyHonorObjectionsResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
 		page := table.PageCall{
-			Method: call.Method, Scope: scope.Scope{Person: call.Person}, Size: req.GetPageSize(), Token: req.GetPageToken(),
+			Method: call.Method, Person: call.Person, Scope: scope.Scope{Person: call.Person}, Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(s.pager, s.tables.objections, r, page, table.Query{Index: byPerson, Prefix: idKey(call.Person)})
 		for _, row := range rows {
@@ -140,8 +140,7 @@ func (s *Service) RevealHonorObjection(ctx context.Context, req *pb.RevealHonorO
 		if err != nil {
 			return nil, err
 		}
-		tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
-		return &pb.RevealHonorObjectionResponse{Text: string(text)}, nil
+		return &pb.RevealHonorObjectionResponse{Text: string(text)}, tx.Reveal(store.Record{Rows: []string{req.GetId()}, Subjects: []string{row.Value.GetMemberId()}, Reason: req.GetReason()})
 	})
 }
 

@@ -235,15 +235,14 @@ func (s polls) ListPolls(ctx context.Context, req *pb.ListPollsRequest) (*pb.Lis
 			return rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "organization_id", "id", req.GetOrganizationId())
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetOrganizationId()},
+			Method: call.Method, Person: call.Person, Scope: call.Scope, Filter: []string{req.GetOrganizationId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
-		rows, next, err := table.Page(s.pager, s.pollTables.polls, r, page,
-			table.Query{Index: byKeeper, Prefix: key.Key(nil).String(string(organization.Path))})
+		rows, next, err := table.PageOf(s.pager, s.pollTables.polls, r, page,
+			table.Query{Index: byKeeper, Prefix: key.Key(nil).String(string(organization.Path))},
+			table.Keep(func(p *pb.PollRow) bool { return !pollHidden(call, p) }))
 		for _, row := range rows {
-			if !pollHidden(call, row.Value) {
-				reply.Polls = append(reply.Polls, pollProto(row, nil))
-			}
+			reply.Polls = append(reply.Polls, pollProto(row, nil))
 		}
 		reply.NextPageToken = next
 		return err

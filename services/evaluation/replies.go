@@ -136,7 +136,7 @@ func (s replies) ListUnanswered(ctx context.Context, req *pb.ListUnansweredReque
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetCycleId()}, Size: req.GetPageSize(), Token: req.GetPageToken(),
+			Method: call.Method, Person: call.Person, Scope: call.Scope, Filter: []string{req.GetCycleId()}, Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(s.pager, s.tables.letters, r, page, table.Query{Index: byUnanswered, Prefix: cycleKey(req.GetCycleId())})
 		for _, row := range rows {

@@ -179,7 +179,7 @@ func (s *Service) ListReceivedServices(ctx context.Context, req *pb.ListReceived
 	err := s.store.View(ctx, func(r kv.Reader) error {
 		// The range is the caller's own, whoever keeps the rows.
 		page := table.PageCall{
-			Method: call.Method, Scope: scope.All(), Filter: []string{call.Person}, Size: req.GetPageSize(), Token: req.GetPageToken(),
+			Method: call.Method, Person: call.Person, Scope: scope.All(), Filter: []string{call.Person}, Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		q := table.Query{Index: byResident, Prefix: key.Key(nil).String(call.Person)}
 		rows, next, err := table.Page(s.pager, s.tables.entries, r, page, q)

@@ -142,7 +142,7 @@ func (s sheets) ListObjections(ctx context.Context, req *pb.ListObjectionsReques
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: scope.Scope{Paths: call.Scope.Paths}, Filter: []string{req.GetCycleId(), req.GetCommunityId()},
+			Method: call.Method, Person: call.Person, Scope: scope.Scope{Paths: call.Scope.Paths}, Filter: []string{req.GetCycleId(), req.GetCommunityId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(s.pager, s.sheetTables.objections, r, page, table.Query{

@@ -230,7 +230,7 @@ func (s sheets) ListSheets(ctx context.Context, req *pb.ListSheetsRequest) (*pb.
 		}
 		// The field's scope is checked: the community's rows are lent.
 		page := table.PageCall{
-			Method: call.Method, Scope: scope.All(), Filter: []string{req.GetCycleId(), req.GetCommunityId()},
+			Method: call.Method, Person: call.Person, Scope: scope.All(), Filter: []string{req.GetCycleId(), req.GetCommunityId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(s.pager, s.tables.results, r, page, table.Query{
@@ -299,7 +299,7 @@ func (s sheets) ListSheetEntries(ctx context.Context, req *pb.ListSheetEntriesRe
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: scope.All(), Filter: []string{req.GetCycleId(), req.GetMemberId()},
+			Method: call.Method, Person: call.Person, Scope: scope.All(), Filter: []string{req.GetCycleId(), req.GetMemberId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(s.pager, s.tables.entries, r, page, table.Query{

@@ -12,6 +12,7 @@ import (
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/kv/key"
+	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
@@ -32,22 +33,26 @@ func (s *Service) ShowBoard(ctx context.Context, req *pb.ShowBoardRequest) (*pb.
 		if err != nil {
 			return err
 		}
+		known, err := s.organizations.KnownTo(r, scope.Path(board.Value.GetCommunityPath()), call.Caller.Scope())
+		if err != nil {
+			return err
+		}
+		if !known {
+			return rule.Absent("board", req.GetBoardId())
+		}
 		reply.Kind, reply.CommunityId = board.Value.GetBoard().GetKind(), board.Value.GetBoard().GetCommunityId()
 		state := pb.HonorState(honor.OnTheBoard)
 		if req.GetNotice() {
 			state = pb.HonorState(honor.InNotice)
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: scope.All(), Filter: []string{call.Person}, Size: req.GetPageSize(), Max: largestBoardPage,
+			Method: call.Method, Person: call.Person, Scope: scope.All(), Filter: []string{call.Person}, Size: req.GetPageSize(), Max: largestBoardPage,
 			Token: req.GetPageToken(),
 		}
-		rows, next, err := table.Page(s.pager, s.tables.honors, r, page, table.Query{Index: byBoard, Prefix: boardKey(req.GetBoardId(), state)})
+		rows, next, err := table.PageOf(s.pager, s.tables.honors, r, page, table.Query{Index: byBoard, Prefix: boardKey(req.GetBoardId(), state)}, s.shownTo(r, call, today))
 		reply.NextPageToken = next
 		for _, row := range rows {
 			h := row.Value.GetHonor()
-			if today > h.GetEndsOn() { // the job that takes it down may be late
-				continue
-			}
 			name, err := s.shownName(r, row.Value)
 			if err != nil {
 				return err
@@ -71,6 +76,23 @@ func (s *Service) ShowBoard(ctx context.Context, req *pb.ShowBoardRequest) (*pb.
 		}
 	}
 	return reply, nil
+}
+
+// shownTo leaves out who is not there for a reader, and what has ended: the job
+// that takes it down may be late.
+func (s *Service) shownTo(r kv.Reader, call access.Call, today string) func([]table.Row[*pb.HonorRow]) ([]table.Row[*pb.HonorRow], error) {
+	return func(rows []table.Row[*pb.HonorRow]) (out []table.Row[*pb.HonorRow], err error) {
+		for _, row := range rows {
+			may, err := s.mayBeShown(r, call, row.Value)
+			if err != nil {
+				return nil, err
+			}
+			if may && today <= row.Value.GetHonor().GetEndsOn() {
+				out = append(out, row)
+			}
+		}
+		return out, nil
+	}
 }
 
 // GetHonorFigures counts boards and whom they name below an organization.

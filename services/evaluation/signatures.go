@@ -113,7 +113,7 @@ func (s sheets) ListSignatures(ctx context.Context, req *pb.ListSignaturesReques
 	out := &pb.ListSignaturesResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
 		page := table.PageCall{
-			Method: call.Method, Scope: scope.Scope{Paths: call.Scope.Paths}, Filter: []string{req.GetCycleId()},
+			Method: call.Method, Person: call.Person, Scope: scope.Scope{Paths: call.Scope.Paths}, Filter: []string{req.GetCycleId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(s.pager, s.sheetTables.signatures, r, page, table.Query{Prefix: cycleKey(req.GetCycleId())})

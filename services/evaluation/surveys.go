@@ -250,7 +250,7 @@ func (s surveys) ListSurveys(ctx context.Context, req *pb.ListSurveysRequest) (*
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetCommunityId()},
+			Method: call.Method, Person: call.Person, Scope: call.Scope, Filter: []string{req.GetCommunityId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(s.pager, s.surveyTables.surveys, r, page,

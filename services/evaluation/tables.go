@@ -85,6 +85,7 @@ func cycleTable() *table.Table[*pb.CycleRow] {
 func resultTable() *table.Table[*pb.ResultRow] {
 	return table.New(table.Spec[*pb.ResultRow]{
 		Number: tableResults, Name: "result",
+		Sealed: resultSealed,
 		Key: func(r *pb.ResultRow) key.Key {
 			return resultKey(r.GetCycleId(), r.GetHomePath(), r.GetMemberId())
 		},
@@ -106,7 +107,8 @@ func resultTable() *table.Table[*pb.ResultRow] {
 func letterTable() *table.Table[*pb.LetterRow] {
 	return table.New(table.Spec[*pb.LetterRow]{
 		Number: tableLetters, Name: "letter",
-		Key: func(r *pb.LetterRow) key.Key { return homeKey(r.GetLetter().GetCycleId(), r.GetHomePath()) },
+		Sealed: letterSealed,
+		Key:    func(r *pb.LetterRow) key.Key { return homeKey(r.GetLetter().GetCycleId(), r.GetHomePath()) },
 		Paths: func(r *pb.LetterRow) []scope.Path {
 			if r.GetLetter().GetIssue() == 0 {
 				return []scope.Path{scope.Path(r.GetDistrictPath())} // the district's until it is issued

@@ -51,6 +51,7 @@ func newBranchTables() branchTables {
 		branches: branchTable(),
 		grades: table.New(table.Spec[*pb.BranchGradeRow]{
 			Number: tableBranchGrades, Name: "branch_grade",
+			Sealed: gradeSealed,
 			Key: func(r *pb.BranchGradeRow) key.Key {
 				return branchGradeKey(r.GetGrade().GetCycleId(), r.GetGrade().GetMemberId())
 			},
@@ -95,8 +96,9 @@ func branchTable() *table.Table[*pb.BranchCycleRow] {
 func conductTable() *table.Table[*pb.ConductNoteRow] {
 	return table.New(table.Spec[*pb.ConductNoteRow]{
 		Number: tableConductNotes, Name: "conduct_note",
-		Key:   func(r *pb.ConductNoteRow) key.Key { return idKey(r.GetNote().GetId()) },
-		Paths: func(r *pb.ConductNoteRow) []scope.Path { return at(r.GetCommunityPath()) },
+		Sealed: conductSealed,
+		Key:    func(r *pb.ConductNoteRow) key.Key { return idKey(r.GetNote().GetId()) },
+		Paths:  func(r *pb.ConductNoteRow) []scope.Path { return at(r.GetCommunityPath()) },
 		Indexes: []table.Index[*pb.ConductNoteRow]{
 			{Number: indexConductCommunity, Name: byCommunity, Keys: func(r *pb.ConductNoteRow) []key.Key {
 				return []key.Key{key.Key(nil).String(r.GetCommunityPath()).Time(r.GetNote().GetOpenedAt().AsTime())}

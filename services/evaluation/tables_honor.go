@@ -75,6 +75,7 @@ func boardKey(board string, s pb.HonorState) key.Key { return idKey(board).Uint(
 func honorTable() *table.Table[*pb.HonorRow] {
 	return table.New(table.Spec[*pb.HonorRow]{
 		Number: tableHonors, Name: "honor",
+		Sealed: honorSealed,
 		Key:    func(r *pb.HonorRow) key.Key { return idKey(r.GetHonor().GetId()) },
 		Paths:  func(r *pb.HonorRow) []scope.Path { return at(r.GetCommunityPath()) },
 		Owners: func(r *pb.HonorRow) []string { return []string{r.GetHonor().GetMemberId()} },
@@ -141,6 +142,7 @@ func trustTable() *table.Table[*pb.TrustRow] {
 func objectionTable() *table.Table[*pb.HonorObjectionRow] {
 	return table.New(table.Spec[*pb.HonorObjectionRow]{
 		Number: tableObjections, Name: "honor_objection",
+		Sealed: honorObjectionSealed,
 		Key:    func(r *pb.HonorObjectionRow) key.Key { return idKey(r.GetObjection().GetId()) },
 		Paths:  func(r *pb.HonorObjectionRow) []scope.Path { return at(r.GetCommunityPath()) },
 		Owners: func(r *pb.HonorObjectionRow) []string { return []string{r.GetPerson()} },

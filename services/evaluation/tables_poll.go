@@ -47,8 +47,9 @@ func newPollTables() pollTables {
 func pollTable() *table.Table[*pb.PollRow] {
 	return table.New(table.Spec[*pb.PollRow]{
 		Number: tablePolls, Name: "poll",
-		Key:   func(r *pb.PollRow) key.Key { return pollKey(r.GetPoll().GetId()) },
-		Paths: func(r *pb.PollRow) []scope.Path { return []scope.Path{scope.Path(r.GetOrganizationPath())} },
+		Sealed: pollSealed,
+		Key:    func(r *pb.PollRow) key.Key { return pollKey(r.GetPoll().GetId()) },
+		Paths:  func(r *pb.PollRow) []scope.Path { return []scope.Path{scope.Path(r.GetOrganizationPath())} },
 		Indexes: []table.Index[*pb.PollRow]{
 			{Number: indexPollKeeper, Name: byKeeper, Keys: func(r *pb.PollRow) []key.Key {
 				p := r.GetPoll()

@@ -61,7 +61,8 @@ func newSheetTables() sheetTables {
 		objections: sheetObjectionTable(),
 		issues: table.New(table.Spec[*pb.IssueRow]{
 			Number: tableIssues, Name: "letter_issue",
-			Key: func(r *pb.IssueRow) key.Key { return key.Key(nil).String(r.GetCode()) },
+			Sealed: issueSealed,
+			Key:    func(r *pb.IssueRow) key.Key { return key.Key(nil).String(r.GetCode()) },
 			Indexes: []table.Index[*pb.IssueRow]{
 				{Number: indexIssueLetter, Name: byLetter, Unique: true, Keys: func(r *pb.IssueRow) []key.Key {
 					return []key.Key{issueKey(r.GetLetterId(), r.GetIssue())}
@@ -79,6 +80,7 @@ func newSheetTables() sheetTables {
 func sheetObjectionTable() *table.Table[*pb.ObjectionRow] {
 	return table.New(table.Spec[*pb.ObjectionRow]{
 		Number: tableSheetObjections, Name: "sheet_objection",
+		Sealed: sheetObjectionSealed,
 		Key:    func(r *pb.ObjectionRow) key.Key { return key.Key(nil).String(r.GetObjection().GetId()) },
 		Paths:  func(r *pb.ObjectionRow) []scope.Path { return []scope.Path{scope.Path(r.GetCommunityPath())} },
 		Owners: func(r *pb.ObjectionRow) []string { return []string{r.GetObjection().GetMemberId()} },

@@ -43,7 +43,8 @@ func newSurveyTables() surveyTables {
 		surveys: surveyTable(),
 		codes: table.New(table.Spec[*pb.SurveyCodeRow]{
 			Number: tableSurveyCodes, Name: "survey_code",
-			Key: func(r *pb.SurveyCodeRow) key.Key { return surveyCodeKey(r.GetSurveyId(), r.GetHash()) },
+			Sealed: surveyCodeSealed,
+			Key:    func(r *pb.SurveyCodeRow) key.Key { return surveyCodeKey(r.GetSurveyId(), r.GetHash()) },
 		}),
 		sums: table.New(table.Spec[*pb.SurveySumRow]{
 			Number: tableSurveySums, Name: "survey_sum",
@@ -70,8 +71,9 @@ func newSurveyTables() surveyTables {
 func surveyTable() *table.Table[*pb.SurveyRow] {
 	return table.New(table.Spec[*pb.SurveyRow]{
 		Number: tableSurveys, Name: "survey",
-		Key:   func(r *pb.SurveyRow) key.Key { return surveyKey(r.GetSurvey().GetId()) },
-		Paths: func(r *pb.SurveyRow) []scope.Path { return []scope.Path{scope.Path(r.GetCommunityPath())} },
+		Sealed: surveySealed,
+		Key:    func(r *pb.SurveyRow) key.Key { return surveyKey(r.GetSurvey().GetId()) },
+		Paths:  func(r *pb.SurveyRow) []scope.Path { return []scope.Path{scope.Path(r.GetCommunityPath())} },
 		Indexes: []table.Index[*pb.SurveyRow]{
 			{Number: indexSurveyKeeper, Name: byKeeper, Keys: func(r *pb.SurveyRow) []key.Key {
 				return []key.Key{placeYearKey(r.GetCommunityPath(), r.GetSurvey().GetYear()).String(r.GetSurvey().GetId())}

@@ -148,8 +148,10 @@ func (s acceptances) scoring(r kv.Reader, sees scope.Scope, projectID, command s
 		return project, row, err
 	}
 	row, ok, err := s.delivery.acceptances.Get(r, sees, lookKey(projectID, project.Value.GetKeyProject().GetLooks()))
-	if err == nil && !ok {
-		err = rule.Absent("acceptance", projectID)
+	if err == nil && !ok { // who does not see the project is not told that it is there
+		if _, err = s.keyProject(r, sees, projectID, ""); err == nil {
+			err = rule.Absent("acceptance", projectID)
+		}
 	}
 	if err != nil {
 		return project, row, err

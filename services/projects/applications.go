@@ -171,8 +171,8 @@ func (s *Service) SubmitApplication(ctx context.Context, req *pb.SubmitApplicati
 
 // ownApplication answers an application that the caller may change: one of the
 // own organization, not one that another applies for.
-func (s *Service) ownApplication(tx *store.Tx, c access.Call, id, etag string) (table.Row[*pb.ApplicationRow], error) {
-	row, err := s.application(tx, sight(c), id, etag)
+func (s *Service) ownApplication(r kv.Reader, c access.Call, id, etag string) (table.Row[*pb.ApplicationRow], error) {
+	row, err := s.application(r, sight(c), id, etag)
 	if err == nil && !sight(c).Covers(applicantSide(scope.Path(row.Value.GetApplicantPath()))) {
 		err = rule.New(rule.Denied, "NOT_THE_APPLICANT", "")
 	}
@@ -240,7 +240,7 @@ func (s *Service) GetApplication(ctx context.Context, req *pb.GetApplicationRequ
 func (s *Service) ListApplications(ctx context.Context, req *pb.ListApplicationsRequest) (*pb.ListApplicationsResponse, error) {
 	c := access.From(ctx)
 	page := table.PageCall{
-		Method: c.Method, Scope: sight(c), Filter: []string{req.GetCallId()},
+		Method: c.Method, Person: c.Person, Scope: sight(c), Mixed: true, Filter: []string{req.GetCallId()},
 		Size: req.GetPageSize(), Token: req.GetPageToken(),
 	}
 	var out pb.ListApplicationsResponse
@@ -269,7 +269,7 @@ func (s *Service) ListApplications(ctx context.Context, req *pb.ListApplications
 func (s *Service) ListOwnApplications(ctx context.Context, req *pb.ListOwnApplicationsRequest) (*pb.ListOwnApplicationsResponse, error) {
 	c := access.From(ctx)
 	page := table.PageCall{
-		Method: c.Method, Scope: sight(c), Filter: []string{req.GetOrganizationId()},
+		Method: c.Method, Person: c.Person, Scope: sight(c), Filter: []string{req.GetOrganizationId()},
 		Size: req.GetPageSize(), Token: req.GetPageToken(),
 	}
 	var out pb.ListOwnApplicationsResponse

@@ -203,7 +203,7 @@ func (s *Service) GetCall(ctx context.Context, req *pb.GetCallRequest) (*pb.GetC
 func (s *Service) ListCalls(ctx context.Context, req *pb.ListCallsRequest) (*pb.ListCallsResponse, error) {
 	c := access.From(ctx)
 	page := table.PageCall{
-		Method: c.Method, Scope: sight(c), Filter: []string{req.GetDistrictId()},
+		Method: c.Method, Person: c.Person, Scope: sight(c), Filter: []string{req.GetDistrictId()},
 		Size: req.GetPageSize(), Token: req.GetPageToken(),
 	}
 	var out pb.ListCallsResponse

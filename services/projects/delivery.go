@@ -275,7 +275,7 @@ func (s deliveries) GetProject(ctx context.Context, req *pb.GetProjectRequest) (
 func (s deliveries) ListProjects(ctx context.Context, req *pb.ListProjectsRequest) (*pb.ListProjectsResponse, error) {
 	c, today := access.From(ctx), clock.Day(s.store.Civil().Now())
 	page := table.PageCall{
-		Method: c.Method, Scope: sight(c), Filter: []string{req.GetCallId()},
+		Method: c.Method, Person: c.Person, Scope: sight(c), Mixed: true, Filter: []string{req.GetCallId()},
 		Size: req.GetPageSize(), Token: req.GetPageToken(),
 	}
 	var out pb.ListProjectsResponse

@@ -2,6 +2,7 @@ package projects
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -9,8 +10,10 @@ import (
 
 	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/clock"
+	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
+	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/projects/internal/application"
 	"github.com/linli-project/linli/services/projects/internal/call"
 )
@@ -19,24 +22,7 @@ import (
 func (s *Service) UpdateApplication(ctx context.Context, req *pb.UpdateApplicationRequest) (*pb.UpdateApplicationResponse, error) {
 	c, now := access.From(ctx), s.store.Civil().Now()
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.UpdateApplicationResponse, error) {
-		row, err := s.ownApplication(tx, c, req.GetId(), req.GetEtag())
-		if err != nil {
-			return nil, err
-		}
-		a := row.Value.GetApplication()
-		if err := application.CheckEditable(application.State(a.GetState())); err != nil {
-			return nil, err
-		}
-		round, err := s.call(tx, scope.All(), a.GetCallId(), "")
-		if err != nil {
-			return nil, err
-		}
-		called := round.Value.GetCall()
-		if application.State(a.GetState()) == application.Returned {
-			err = application.CheckAgain(a.GetCheck().GetReturnUntil().AsTime().In(clock.Shanghai()), now)
-		} else {
-			err = windowOf(called).CheckTaking(call.State(called.GetState()), now)
-		}
+		row, called, err := s.editable(tx, c, req.GetId(), req.GetEtag(), now)
 		if err != nil {
 			return nil, err
 		}
@@ -47,10 +33,33 @@ func (s *Service) UpdateApplication(ctx context.Context, req *pb.UpdateApplicati
 		if err := s.place(tx, called, next); err != nil {
 			return nil, err
 		}
-		tx.Audit(store.Record{Rows: []string{a.GetId()}})
+		tx.Audit(store.Record{Rows: []string{req.GetId()}})
 		row, err = s.tables.applications.Replace(tx, row, next)
 		return &pb.UpdateApplicationResponse{Application: applicationProto(row)}, err
 	})
+}
+
+// editable answers an application that the caller may change now, and its call.
+func (s *Service) editable(r kv.Reader, c access.Call, id, etag string, now time.Time) (table.Row[*pb.ApplicationRow], *pb.Call, error) {
+	row, err := s.ownApplication(r, c, id, etag)
+	if err != nil {
+		return row, nil, err
+	}
+	a := row.Value.GetApplication()
+	if err := application.CheckEditable(application.State(a.GetState())); err != nil {
+		return row, nil, err
+	}
+	round, err := s.call(r, scope.All(), a.GetCallId(), "")
+	if err != nil {
+		return row, nil, err
+	}
+	called := round.Value.GetCall()
+	if application.State(a.GetState()) == application.Returned {
+		err = application.CheckAgain(a.GetCheck().GetReturnUntil().AsTime().In(clock.Shanghai()), now)
+	} else {
+		err = windowOf(called).CheckTaking(call.State(called.GetState()), now)
+	}
+	return row, called, err
 }
 
 // update puts what a request says into an application.

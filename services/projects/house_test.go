@@ -62,7 +62,7 @@ func startOn(t *testing.T, db kv.DB) *house {
 	if db != nil {
 		h.StoreOn("projects", db)
 	}
-	svc, err := projects.New(projects.Deps{Store: h.Store("projects"), IDs: ids.New, Log: h.Logger()})
+	svc, err := projects.New(projects.Deps{Store: h.Store("projects"), IDs: ids.New, Log: h.Logger(), Blobs: folderOfFiles(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

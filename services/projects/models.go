@@ -210,7 +210,7 @@ func (s models) page(r kv.Reader, row table.Row[*pb.ModelRow]) (*pb.Model, error
 func (s models) ListModels(ctx context.Context, req *pb.ListModelsRequest) (*pb.ListModelsResponse, error) {
 	c := access.From(ctx)
 	page := table.PageCall{
-		Method: c.Method, Scope: scope.All(), Filter: []string{strconv.Itoa(int(req.GetYear()))},
+		Method: c.Method, Person: c.Person, Scope: scope.All(), Filter: []string{strconv.Itoa(int(req.GetYear()))},
 		Size: req.GetPageSize(), Token: req.GetPageToken(),
 	}
 	var out pb.ListModelsResponse

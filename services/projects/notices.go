@@ -162,7 +162,7 @@ func (s notices) keepOverBudget(tx *store.Tx, round table.Row[*pb.CallRow], sum 
 // ListNotices answers the notices of a district to everybody.
 func (s notices) ListNotices(ctx context.Context, req *pb.ListNoticesRequest) (*pb.ListNoticesResponse, error) {
 	page := table.PageCall{
-		Method: access.From(ctx).Method, Scope: scope.All(), Filter: []string{req.GetDistrictId()},
+		Method: access.From(ctx).Method, Person: access.From(ctx).Person, Scope: scope.All(), Filter: []string{req.GetDistrictId()},
 		Size: req.GetPageSize(), Token: req.GetPageToken(),
 	}
 	var out pb.ListNoticesResponse
@@ -180,7 +180,7 @@ func (s notices) ListNotices(ctx context.Context, req *pb.ListNoticesRequest) (*
 // ShowNotice is the public page of a notice.
 func (s notices) ShowNotice(ctx context.Context, req *pb.ShowNoticeRequest) (*pb.ShowNoticeResponse, error) {
 	page := table.PageCall{
-		Method: access.From(ctx).Method, Scope: scope.All(), Filter: []string{req.GetId()},
+		Method: access.From(ctx).Method, Person: access.From(ctx).Person, Scope: scope.All(), Filter: []string{req.GetId()},
 		Size: req.GetPageSize(), Token: req.GetPageToken(),
 	}
 	var out pb.ShowNoticeResponse

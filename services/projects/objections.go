@@ -78,7 +78,7 @@ func (s notices) keepObjection(tx *store.Tx, o *pb.SelectionObjectionRow) (table
 func (s notices) ListSelectionObjections(ctx context.Context, req *pb.ListSelectionObjectionsRequest) (*pb.ListSelectionObjectionsResponse, error) {
 	c := access.From(ctx)
 	page := table.PageCall{
-		Method: c.Method, Scope: sight(c), Filter: []string{req.GetApplicationId()}, Size: req.GetPageSize(), Token: req.GetPageToken(),
+		Method: c.Method, Person: c.Person, Scope: sight(c), Filter: []string{req.GetApplicationId()}, Size: req.GetPageSize(), Token: req.GetPageToken(),
 	}
 	var out pb.ListSelectionObjectionsResponse
 	err := s.store.View(ctx, func(r kv.Reader) error {
@@ -98,7 +98,7 @@ func (s notices) ListSelectionObjections(ctx context.Context, req *pb.ListSelect
 // ListMySelectionObjections answers what the caller objected to, with answers.
 func (s notices) ListMySelectionObjections(ctx context.Context, req *pb.ListMySelectionObjectionsRequest) (*pb.ListMySelectionObjectionsResponse, error) {
 	c := access.From(ctx)
-	page := table.PageCall{Method: c.Method, Scope: scope.Scope{Person: c.Person}, Size: req.GetPageSize(), Token: req.GetPageToken()}
+	page := table.PageCall{Method: c.Method, Person: c.Person, Scope: scope.Scope{Person: c.Person}, Size: req.GetPageSize(), Token: req.GetPageToken()}
 	var out pb.ListMySelectionObjectionsResponse
 	err := s.store.View(ctx, func(r kv.Reader) error {
 		rows, next, err := table.Page(s.pager, s.tables.objections, r, page, table.Query{Index: byPerson, Prefix: idKey(c.Person)})
@@ -150,7 +150,9 @@ func (s notices) RevealSelectionObjection(ctx context.Context, req *pb.RevealSel
 		if out.Text, err = s.open(row.Value.GetSealedText(), req.GetId(), "text"); err != nil {
 			return nil, err
 		}
-		tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
+		if err := tx.Reveal(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason()}); err != nil {
+			return nil, err
+		}
 		out.Answer, err = s.open(row.Value.GetSealedAnswer(), req.GetId(), "answer")
 		return out, err
 	})

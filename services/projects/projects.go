@@ -12,6 +12,7 @@ import (
 
 	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 
+	"github.com/linli-project/linli/pkg/blobs"
 	"github.com/linli-project/linli/pkg/copies"
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/ids"
@@ -27,6 +28,8 @@ type Deps struct {
 	Store *store.Store
 	IDs   ids.Source
 	Log   *slog.Logger
+	// Blobs is where files lie; nil takes none.
+	Blobs *blobs.Bucket
 }
 
 // Service answers linli.projects.v1. It is safe for concurrent use.
@@ -41,6 +44,7 @@ type Service struct {
 	organizations *copies.Organizations
 	policies      *copies.Policies
 	pager         *table.Pager
+	files         files
 }
 
 var _ pb.ProjectsServiceServer = (*Service)(nil)
@@ -50,10 +54,13 @@ func New(d Deps) (*Service, error) {
 	if d.Store == nil || d.IDs == nil || d.Log == nil {
 		return nil, errors.New("projects: a dependency is missing")
 	}
-	return &Service{
+	s := &Service{
 		store: d.Store, ids: d.IDs, log: d.Log, tables: newTables(), delivery: newDeliveryTables(),
 		organizations: copies.NewOrganizations(), policies: copies.NewPolicies(), pager: table.NewPager(d.Store.Keyring()),
-	}, nil
+		files: newFiles(d),
+	}
+	table.Seal(d.Store.Keyring(), s.Tables())
+	return s, nil
 }
 
 // Name is the service's short name.
@@ -70,6 +77,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterIndicatorServiceServer(r, indicators{Service: s})
 	pb.RegisterAcceptanceServiceServer(r, acceptances{Service: s})
 	pb.RegisterModelServiceServer(r, models{Service: s})
+	pb.RegisterAttachmentServiceServer(r, attachments{Service: s})
 }
 
 // OrganizationPath answers from the copy of the tree.
@@ -90,15 +98,15 @@ func (s *Service) Reactions() []events.Consumer {
 // Jobs end notices, write letters, and look at key projects until their context
 // ends.
 func (s *Service) Jobs() []run.Job {
-	return []run.Job{
-		{Name: "projects-notices", Run: notices{Service: s}.work},
-		{Name: "projects-ladder", Run: s.climb},
-	}
+	return append(s.files.jobs(),
+		run.Job{Name: "projects-notices", Run: notices{Service: s}.work},
+		run.Job{Name: "projects-ladder", Run: s.climb},
+	)
 }
 
 // Tables are the service's rows, for checks.
 func (s *Service) Tables() []table.Checker {
-	return append(s.delivery.all(),
+	return append(append(s.delivery.all(), s.files.all()...),
 		s.tables.calls, s.tables.rolls, s.tables.applications, s.tables.sheets, s.tables.decisions, s.tables.conflicts,
 		s.tables.notices, s.tables.objections, s.tables.letters, s.policies.Table(), s.organizations.Table(),
 	)

@@ -56,9 +56,8 @@ func (s *Service) SubmitSheet(ctx context.Context, req *pb.SubmitSheetRequest) (
 }
 
 // judged answers an application and its call, if this person may judge it now.
-// It looks past the scope, so that somebody who is not a reviewer of the call
-// is told so; what is sealed stays unknown. That the application is read here
-// keeps a sheet from coming in while the call is decided.
+// For a reviewer of another call it is not there. That the application is read
+// here keeps a sheet from coming in while the call is decided.
 func (s *Service) judged(tx *store.Tx, person, id string) (table.Row[*pb.ApplicationRow], *pb.Call, error) {
 	row, err := s.application(tx, scope.All(), id, "")
 	if err != nil {
@@ -75,7 +74,7 @@ func (s *Service) judged(tx *store.Tx, person, id string) (table.Row[*pb.Applica
 	called := round.Value.GetCall()
 	reviewer, named := call.Call{Reviewers: reviewersOf(called.GetReviewers())}.Names(person)
 	if !named {
-		return row, nil, rule.New(rule.Denied, "NOT_A_REVIEWER", "")
+		return row, nil, rule.Absent("application", id)
 	}
 	if err := application.CheckJudged(application.State(a.GetState())); err != nil {
 		return row, nil, err

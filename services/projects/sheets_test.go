@@ -54,7 +54,7 @@ func TestSubmitSheet_Refusals(t *testing.T) {
 		reason string
 		field  string
 	}{
-		{"not a reviewer of the call", give(h.reviewer("E9", "W00001"), first.GetId(), good...), codes.PermissionDenied, "NOT_A_REVIEWER", ""},
+		{"not a reviewer of the call", give(h.reviewer("E9", "W00001"), first.GetId(), good...), codes.NotFound, "NOT_FOUND", ""},
 		{"an officer", give(h.officer(), first.GetId(), good...), codes.PermissionDenied, "ROLE_NOT_ALLOWED", ""},
 		{"the applicant's street", give(h.reviewer("E4", "430101004"), second.GetId(), good...), codes.PermissionDenied, "CONFLICT_OF_INTEREST", ""},
 		{"a draft", give(e1, never.GetId(), good...), codes.NotFound, "NOT_FOUND", ""},

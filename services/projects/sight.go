@@ -56,7 +56,7 @@ func sight(c access.Call) scope.Scope {
 	var s scope.Scope
 	roles := c.Rule.GetRoles()
 	for _, g := range c.Grants {
-		if len(roles) > 0 && !slices.Contains(roles, g.Role) || !strings.HasPrefix(string(g.Path), "/") {
+		if !access.Admits(c.Rule, g.Role) || !access.ByPlace(c.Rule, g.Role) && g.Role != typev1.Role_ROLE_REVIEWER || !strings.HasPrefix(string(g.Path), "/") {
 			continue
 		}
 		switch {

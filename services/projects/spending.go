@@ -294,7 +294,7 @@ func (s spendings) ListSpending(ctx context.Context, req *pb.ListSpendingRequest
 
 // listOf answers a page of what belongs to a project that the caller sees.
 func listOf[T proto.Message](ctx context.Context, s *Service, c access.Call, t *table.Table[T], projectID string, size int32, token string) (rows []table.Row[T], next string, err error) {
-	page := table.PageCall{Method: c.Method, Scope: sight(c), Filter: []string{projectID}, Size: size, Token: token}
+	page := table.PageCall{Method: c.Method, Person: c.Person, Scope: sight(c), Filter: []string{projectID}, Size: size, Token: token}
 	err = s.store.View(ctx, func(r kv.Reader) error {
 		if _, err := s.keyProject(r, page.Scope, projectID, ""); err != nil {
 			return err

@@ -78,7 +78,8 @@ func owedKeys(a *pb.ApplicationRow) []key.Key {
 func objectionTable() *table.Table[*pb.SelectionObjectionRow] {
 	return table.New(table.Spec[*pb.SelectionObjectionRow]{
 		Number: numberObjections, Name: "selection_objection",
-		Key: func(o *pb.SelectionObjectionRow) key.Key { return idKey(o.GetObjection().GetId()) },
+		Sealed: objectionSealed,
+		Key:    func(o *pb.SelectionObjectionRow) key.Key { return idKey(o.GetObjection().GetId()) },
 		Paths: func(o *pb.SelectionObjectionRow) []scope.Path {
 			return []scope.Path{districtSide(scope.Path(o.GetDistrictPath()))}
 		},

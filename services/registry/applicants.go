@@ -23,7 +23,10 @@ func decidesAt(call access.Call, community string) bool {
 // the community when it accepts; before, it is told what it needs to decide, and
 // nothing any more once it has sent the report-in back or the member has left.
 func (s *Service) reportInSeen(r kv.Reader, call access.Call, row table.Row[*pb.ReportInRow]) (*pb.ReportIn, error) {
-	out := reportInProto(row)
+	out, err := s.reportInTold(r, call, row)
+	if err != nil {
+		return nil, err
+	}
 	state := reportInState(out.GetState())
 	if state != reportin.Submitted && state != reportin.Accepted || !decidesAt(call, row.Value.GetCommunityPath()) {
 		return out, nil

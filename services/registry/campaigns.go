@@ -109,7 +109,7 @@ func (s campaigns) ListCampaigns(ctx context.Context, req *pb.ListCampaignsReque
 			return rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "district_id", "id", req.GetDistrictId())
 		}
 		rows, next, err := table.Page(s.pager, s.campaigns, r, table.PageCall{
-			Method: call.Method, Scope: scope.Scope{Paths: []scope.Path{scope.Root}, Person: call.Person},
+			Method: call.Method, Person: call.Person, Scope: scope.Scope{Paths: []scope.Path{scope.Root}, Person: call.Person},
 			Filter: []string{req.GetDistrictId()}, Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}, table.Query{Index: byYear, Prefix: key.Key(nil).String(district)})
 		reply.NextPageToken = next

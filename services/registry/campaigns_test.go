@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 	"time"
 
@@ -264,6 +265,7 @@ func TestExclusion_TheNoteIsSealed(t *testing.T) {
 	readings := 0
 	must(t, h.store.View(t.Context(), func(r kv.Reader) error {
 		rows, err := store.AuditRows(r, 1000)
+		err = errors.Join(err, h.store.OpenReasons(r, rows))
 		for _, a := range rows {
 			if a.GetOutcome() == "revealed" && a.GetReason() == "审批" && a.GetPerson() == "district" {
 				readings++
@@ -273,10 +275,7 @@ func TestExclusion_TheNoteIsSealed(t *testing.T) {
 		if bytes.Contains(row.Value.GetSealedNote(), []byte(secret)) {
 			t.Error("the note lies open")
 		}
-		if rowErr != nil {
-			return rowErr
-		}
-		return err
+		return errors.Join(err, rowErr)
 	}))
 	if readings != 2 {
 		t.Errorf("%d readings are kept", readings)

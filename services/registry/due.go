@@ -44,7 +44,7 @@ func (s campaigns) listDue(ctx context.Context, req dueRequest) (due []*pb.DueMe
 			return err
 		}
 		rows, token, err := table.Page(s.pager, s.members, r, table.PageCall{
-			Method: call.Method, Scope: scope.Scope{Paths: call.Scope.Paths}, Filter: []string{req.GetCampaignId(), req.GetHomeOrganizationId()},
+			Method: call.Method, Person: call.Person, Scope: scope.Scope{Paths: call.Scope.Paths}, Filter: []string{req.GetCampaignId(), req.GetHomeOrganizationId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}, table.Query{Index: byHome, Prefix: key.Key(nil).Prefix(string(at))})
 		if err != nil {

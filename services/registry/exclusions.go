@@ -143,7 +143,9 @@ func (s campaigns) RevealExclusionNote(ctx context.Context, req *pb.RevealExclus
 		if err != nil {
 			return err
 		}
-		tx.Audit(store.Record{Rows: []string{req.GetCampaignId(), req.GetMemberId()}, Reason: req.GetReason(), Outcome: "revealed"})
+		if err := tx.Reveal(store.Record{Rows: []string{req.GetCampaignId(), req.GetMemberId()}, Subjects: []string{req.GetMemberId()}, Reason: req.GetReason()}); err != nil {
+			return err
+		}
 		if !row.Value.GetExclusion().GetHasNote() {
 			reply.Note = ""
 			return nil
@@ -167,7 +169,7 @@ func (s campaigns) ListExclusions(ctx context.Context, req *pb.ListExclusionsReq
 			return err
 		}
 		rows, next, err := table.Page(s.pager, s.exclusions, r, table.PageCall{
-			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetCampaignId(), req.GetOrganizationId()},
+			Method: call.Method, Person: call.Person, Scope: call.Scope, Filter: []string{req.GetCampaignId(), req.GetOrganizationId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}, table.Query{Index: byHome, Prefix: key.Key(nil).String(req.GetCampaignId()).Prefix(string(at))})
 		reply.NextPageToken = next

@@ -29,7 +29,7 @@ var _ pb.InboxServiceServer = inbox{}
 func (s inbox) ListMyMessages(ctx context.Context, req *pb.ListMyMessagesRequest) (*pb.ListMyMessagesResponse, error) {
 	call, reply := access.From(ctx), &pb.ListMyMessagesResponse{}
 	page := table.PageCall{
-		Method: call.Method, Scope: scope.Scope{Person: call.Person}, Size: req.GetPageSize(), Token: req.GetPageToken(),
+		Method: call.Method, Person: call.Person, Scope: scope.Scope{Person: call.Person}, Size: req.GetPageSize(), Token: req.GetPageToken(),
 	}
 	q := s.messagesTo(toPerson(call.Person), req.GetUnreadOnly())
 	err := s.store.View(ctx, func(r kv.Reader) (err error) {
@@ -48,7 +48,7 @@ func (s inbox) ListOfficeMessages(ctx context.Context, req *pb.ListOfficeMessage
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetOrganizationId()},
+			Method: call.Method, Person: call.Person, Scope: call.Scope, Filter: []string{req.GetOrganizationId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		reply.Messages, reply.NextPageToken, err = s.messagesOf(r, call, page, s.messagesTo(address, req.GetUnreadOnly()))

@@ -21,7 +21,8 @@ import (
 func offices(call access.Call) scope.Scope {
 	return call.ScopeOf(
 		typev1.Role_ROLE_CITY_OFFICER, typev1.Role_ROLE_DISTRICT_OFFICER, typev1.Role_ROLE_STREET_OFFICER,
-		typev1.Role_ROLE_COMMITTEE_STAFF, typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, typev1.Role_ROLE_WORKPLACE_OFFICER)
+		typev1.Role_ROLE_COMMITTEE_STAFF, typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, typev1.Role_ROLE_WORKPLACE_OFFICER,
+		typev1.Role_ROLE_BRANCH_OFFICER)
 }
 
 // GetMember answers one member, ID number and phone masked.
@@ -29,9 +30,10 @@ func (s *Service) GetMember(ctx context.Context, req *pb.GetMemberRequest) (*pb.
 	call, reply := access.From(ctx), &pb.GetMemberResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
 		row, err := s.member(r, offices(call), req.GetId())
-		if err == nil {
-			reply.Member = memberProto(row)
+		if err != nil {
+			return err
 		}
+		reply.Member, err = s.memberSeen(r, call, row)
 		return err
 	})
 	return reply, err
@@ -53,15 +55,15 @@ func (s *Service) ListMembers(ctx context.Context, req *pb.ListMembersRequest) (
 			return s.reportedPage(r, call, req, path, token, reply)
 		}
 		rows, next, err := table.Page(s.pager, s.members, r, table.PageCall{
-			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetOrganizationId()},
+			Method: call.Method, Person: call.Person, Scope: call.Scope, Filter: []string{req.GetOrganizationId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}, table.Query{Index: byHome, Prefix: key.Key(nil).Prefix(path)})
 		if err != nil {
 			return err
 		}
 		reply.NextPageToken = next
-		for _, row := range rows {
-			reply.Members = append(reply.Members, memberProto(row))
+		if reply.Members, err = s.membersSeen(r, call, rows); err != nil {
+			return err
 		}
 		switch {
 		case next != "" || !both:
@@ -82,27 +84,26 @@ const reportedToken = "reported."
 // but for those at home there, who stand on the pages before.
 func (s *Service) reportedPage(r kv.Reader, call access.Call, req *pb.ListMembersRequest, path, token string, reply *pb.ListMembersResponse) error {
 	accepted := uint64(pb.ReportInState_REPORT_IN_STATE_ACCEPTED)
-	rows, next, err := table.Page(s.pager, s.reportIns, r, table.PageCall{
-		Method: call.Method, Scope: call.Scope, Filter: []string{req.GetOrganizationId(), reportedToken},
+	fromElsewhere := table.Keep(func(r *pb.ReportInRow) bool { return !scope.Path(path).Contains(scope.Path(r.GetHomePath())) })
+	rows, next, err := table.PageOf(s.pager, s.reportIns, r, table.PageCall{
+		Method: call.Method, Person: call.Person, Scope: call.Scope, Filter: []string{req.GetOrganizationId(), reportedToken},
 		Size: req.GetPageSize(), Token: token,
-	}, table.Query{Index: byState, Prefix: key.Key(nil).Uint(accepted).Prefix(path)})
+	}, table.Query{Index: byState, Prefix: key.Key(nil).Uint(accepted).Prefix(path)}, fromElsewhere)
 	if err != nil {
 		return err
 	}
 	if next != "" {
 		reply.NextPageToken = reportedToken + next
 	}
-	for _, row := range rows {
-		if scope.Path(path).Contains(scope.Path(row.Value.GetHomePath())) {
-			continue
-		}
-		m, err := s.member(r, scope.All(), row.Value.GetReportIn().GetMemberId())
-		if err != nil {
-			return err
-		}
-		reply.Members = append(reply.Members, memberProto(m))
+	keys := make([]key.Key, len(rows))
+	for i, row := range rows {
+		keys[i] = idKey(row.Value.GetReportIn().GetMemberId())
 	}
-	return nil
+	members, err := s.members.GetMany(r, scope.All(), keys)
+	if err == nil {
+		reply.Members, err = s.membersSeen(r, call, members)
+	}
+	return err
 }
 
 // member answers a member that the scope may see, or NOT_FOUND.

@@ -188,7 +188,7 @@ func (n notice) id() string {
 
 // announcements are all kinds of events.
 func announcements() []announcement {
-	return slices.Concat(registryAnnouncements(), campaignAnnouncements(), requestAnnouncements(), aidAnnouncements(),
+	return slices.Concat(registryAnnouncements(), auditAnnouncements(), campaignAnnouncements(), requestAnnouncements(), aidAnnouncements(),
 		projectAnnouncements(), deliveryAnnouncements(), evaluationAnnouncements(), branchAnnouncements(), trustAnnouncements())
 }
 

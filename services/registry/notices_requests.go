@@ -63,6 +63,8 @@ func requestAnnouncements() []announcement {
 		{subject: "requests.request.seeded", nobody: "nobody waits for what fills a development folder"},
 		{subject: "requests.request.excluded", nobody: "who approved it stands in the list of exclusions"},
 		{subject: "requests.conversation.written", read: writtenFacts, tells: []tell{{to: theCommunity, topic: "request.message"}}},
+		{subject: "requests.picture.added", nobody: "it stands with its request, which the office sees to"},
+		{subject: "requests.picture.removed", nobody: "it stands no longer with its request"},
 		{subject: "requests.provider.proposed", read: providerFacts, tells: []tell{{to: theCommunity, topic: "provider.proposed"}}},
 		{subject: "requests.provider.approved", nobody: "it stands in the register of the community that approved it"},
 		{subject: "requests.provider.withdrawn", nobody: "it leaves the register of the community that withdrew it"},

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/registry/v1"
@@ -51,9 +52,9 @@ func (s *Service) BatchGetOrganizations(ctx context.Context, req *pb.BatchGetOrg
 	return reply, err
 }
 
-// ListOrganizations answers a part of the tree in path order. The page is read
-// whole, and what the caller may not know of is left out of it afterwards: that
-// depends on the organizations above, not on the row.
+// ListOrganizations answers a part of the tree in path order. What the caller may
+// not know of is left out while a page is filled: that depends on the
+// organizations above, not on the row.
 func (s *Service) ListOrganizations(ctx context.Context, req *pb.ListOrganizationsRequest) (*pb.ListOrganizationsResponse, error) {
 	call, reply := access.From(ctx), &pb.ListOrganizationsResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
@@ -61,19 +62,16 @@ func (s *Service) ListOrganizations(ctx context.Context, req *pb.ListOrganizatio
 		if err != nil {
 			return err
 		}
-		rows, next, err := table.Page(s.pager, s.organizations, r, table.PageCall{
-			Method: call.Method, Scope: scope.Scope{Paths: []scope.Path{scope.Root}, Person: call.Person},
+		rows, next, err := table.PageOf(s.pager, s.organizations, r, table.PageCall{
+			Method: call.Method, Person: call.Person, Scope: scope.Scope{Paths: []scope.Path{scope.Root}, Person: call.Person},
 			Filter: []string{req.GetRootId(), req.GetKind().String()}, Size: req.GetPageSize(), Token: req.GetPageToken(),
-		}, q)
-		if err != nil {
-			return err
-		}
-		seen, err := s.look(r, call.Scope, rows)
+		}, q, func(rows []table.Row[*pb.Organization]) ([]table.Row[*pb.Organization], error) {
+			seen, err := s.look(r, call.Scope, rows)
+			return slices.DeleteFunc(rows, func(o table.Row[*pb.Organization]) bool { return !seen.allows(o.Value.GetPath()) }), err
+		})
 		reply.NextPageToken = next
 		for _, row := range rows {
-			if seen.allows(row.Value.GetPath()) {
-				reply.Organizations = append(reply.Organizations, organizationProto(row))
-			}
+			reply.Organizations = append(reply.Organizations, organizationProto(row))
 		}
 		return err
 	})

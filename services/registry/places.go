@@ -130,10 +130,10 @@ func (s campaigns) ListPlaces(ctx context.Context, req *pb.ListPlacesRequest) (*
 		if organizationKind(o.Value.GetKind()).CountsByHome() {
 			index = byHome
 		}
-		rows, next, err := table.Page(s.pager, s.places, r, table.PageCall{
-			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetOrganizationId()},
+		rows, next, err := table.PageOf(s.pager, s.places, r, table.PageCall{
+			Method: call.Method, Person: call.Person, Scope: call.Scope, Filter: []string{req.GetOrganizationId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
-		}, table.Query{Index: index, Prefix: key.Key(nil).Prefix(o.Value.GetPath())})
+		}, table.Query{Index: index, Prefix: key.Key(nil).Prefix(o.Value.GetPath())}, s.placesSeen(r, call))
 		reply.NextPageToken = next
 		for _, row := range rows {
 			reply.Places = append(reply.Places, row.Value.GetPlace())

@@ -168,7 +168,7 @@ func (s policies) ListPolicyVersions(ctx context.Context, req *pb.ListPolicyVers
 			return err
 		}
 		rows, next, err := table.Page(s.pager, s.policyVersions, r, table.PageCall{
-			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetDistrictId(), strconv.Itoa(int(req.GetYear()))},
+			Method: call.Method, Person: call.Person, Scope: call.Scope, Filter: []string{req.GetDistrictId(), strconv.Itoa(int(req.GetYear()))},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}, table.Query{Prefix: policyKey(district, req.GetYear())})
 		for _, row := range rows {

@@ -80,7 +80,7 @@ func New(d Deps) (*Service, error) {
 	if d.Store == nil || d.IDs == nil || d.Log == nil {
 		return nil, errors.New("registry: store, ids and log are needed")
 	}
-	return &Service{
+	s := &Service{
 		store: d.Store, ids: d.IDs, log: d.Log, pager: table.NewPager(d.Store.Keyring()),
 		shanghai: clock.Shanghai(), tables: newTables(),
 		policyTables: newPolicyTables(), inboxTables: newInboxTables(),
@@ -88,7 +88,9 @@ func New(d Deps) (*Service, error) {
 		sessionTables: newSessionTables(), passwords: password.NewHasher(),
 		entryTables: newEntryTables(), texter: d.Texter, provider: d.Provider,
 		mailer: d.Mailer, outside: outside{own: d.OwnNetwork}, http: webhookClient(outside{own: d.OwnNetwork}),
-	}, nil
+	}
+	table.Seal(d.Store.Keyring(), s.Tables())
+	return s, nil
 }
 
 // Name is the service's short name.
@@ -102,6 +104,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterCampaignServiceServer(r, campaigns{Service: s})
 	pb.RegisterAccountServiceServer(r, accounts{Service: s})
 	pb.RegisterSessionServiceServer(r, sessions{Service: s})
+	pb.RegisterMemberFactsServiceServer(r, memberFacts{Service: s})
 }
 
 // OrganizationPath answers where an organization stands, for the door.

@@ -25,14 +25,15 @@ import (
 // homeOffices are the roles that may report a member of their own in. A
 // member's grant is not among them: a member acts for nobody else.
 func homeOffices(call access.Call) scope.Scope {
-	return call.ScopeOf(typev1.Role_ROLE_WORKPLACE_OFFICER, typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, typev1.Role_ROLE_DISTRICT_OFFICER)
+	return call.ScopeOf(typev1.Role_ROLE_WORKPLACE_OFFICER, typev1.Role_ROLE_BRANCH_OFFICER, typev1.Role_ROLE_COMMUNITY_PARTY_STAFF,
+		typev1.Role_ROLE_DISTRICT_OFFICER)
 }
 
 // partyOffices are the roles that see report-ins by grant.
 func partyOffices(call access.Call) scope.Scope {
 	return call.ScopeOf(
-		typev1.Role_ROLE_CITY_OFFICER, typev1.Role_ROLE_DISTRICT_OFFICER, typev1.Role_ROLE_STREET_OFFICER,
-		typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, typev1.Role_ROLE_WORKPLACE_OFFICER)
+		typev1.Role_ROLE_DISTRICT_OFFICER, typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, typev1.Role_ROLE_WORKPLACE_OFFICER,
+		typev1.Role_ROLE_BRANCH_OFFICER)
 }
 
 // SubmitReportIn registers a member with a community.
@@ -102,8 +103,11 @@ func (s *Service) AcceptReportIn(ctx context.Context, req *pb.AcceptReportInRequ
 		if err != nil {
 			return nil, err
 		}
-		row, err = s.step(tx, row, reportin.Accept, now, decidedBy(call.Person, now))
-		return &pb.AcceptReportInResponse{ReportIn: reportInProto(row)}, err
+		if row, err = s.step(tx, row, reportin.Accept, now, decidedBy(call.Person, now)); err != nil {
+			return nil, err
+		}
+		told, err := s.reportInTold(tx, call, row)
+		return &pb.AcceptReportInResponse{ReportIn: told}, err
 	})
 }
 
@@ -129,7 +133,11 @@ func (s *Service) AcceptReportIns(ctx context.Context, req *pb.AcceptReportInsRe
 			if err != nil {
 				return nil, err
 			}
-			reply.ReportIns = append(reply.ReportIns, reportInProto(next))
+			told, err := s.reportInTold(tx, call, next)
+			if err != nil {
+				return nil, err
+			}
+			reply.ReportIns = append(reply.ReportIns, told)
 			changes = append(changes, change)
 		}
 		tx.Audit(store.Record{Rows: req.GetIds()})
@@ -153,7 +161,11 @@ func (s *Service) ReturnReportIn(ctx context.Context, req *pb.ReturnReportInRequ
 			decidedBy(call.Person, now)(r)
 			r.ReportIn.ReturnReason = reason
 		})
-		return &pb.ReturnReportInResponse{ReportIn: reportInProto(row)}, err
+		if err != nil {
+			return nil, err
+		}
+		told, err := s.reportInTold(tx, call, row)
+		return &pb.ReturnReportInResponse{ReportIn: told}, err
 	})
 }
 
@@ -184,7 +196,7 @@ func (s *Service) ListReportIns(ctx context.Context, req *pb.ListReportInsReques
 			q = table.Query{Index: byState, Prefix: key.Key(nil).Uint(uint64(state)).Prefix(string(path))}
 		}
 		rows, next, err := table.Page(s.pager, s.reportIns, r, table.PageCall{
-			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetOrganizationId(), req.GetState().String()},
+			Method: call.Method, Person: call.Person, Scope: call.Scope, Filter: []string{req.GetOrganizationId(), req.GetState().String()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}, q)
 		reply.NextPageToken = next

@@ -328,13 +328,13 @@ func TestListReportIns(t *testing.T) {
 		return out
 	}
 	for name, tc := range map[string]struct{ got, want []string }{
-		"all":                {list(staff, "430101002001", 0), at(0, 1, 2, 3, 4, 5)},
-		"submitted":          {list(staff, "430101002001", pb.ReportInState_REPORT_IN_STATE_SUBMITTED), at(0, 2, 3, 5)},
-		"accepted":           {list(staff, "430101002001", pb.ReportInState_REPORT_IN_STATE_ACCEPTED), at(1, 4)},
-		"returned":           {list(staff, "430101002001", pb.ReportInState_REPORT_IN_STATE_RETURNED), nil},
-		"the other":          {list(h.staff(communityB), "430101002002", 0), at(6)},
-		"the street above":   {list(h.as("s", grant(typev1.Role_ROLE_STREET_OFFICER, district+"430101002/")), "430101002", 0), at(0, 1, 2, 3, 4, 5, 6)},
-		"the district above": {list(h.districtOfficer(), "430101", pb.ReportInState_REPORT_IN_STATE_SUBMITTED), at(0, 2, 3, 5, 6)},
+		"all":           {list(staff, "430101002001", 0), at(0, 1, 2, 3, 4, 5)},
+		"submitted":     {list(staff, "430101002001", pb.ReportInState_REPORT_IN_STATE_SUBMITTED), at(0, 2, 3, 5)},
+		"accepted":      {list(staff, "430101002001", pb.ReportInState_REPORT_IN_STATE_ACCEPTED), at(1, 4)},
+		"returned":      {list(staff, "430101002001", pb.ReportInState_REPORT_IN_STATE_RETURNED), nil},
+		"the other":     {list(h.staff(communityB), "430101002002", 0), at(6)},
+		"of a street":   {list(h.staff(district+"430101002/"), "430101002", 0), at(0, 1, 2, 3, 4, 5, 6)},
+		"of a district": {list(h.staff(district), "430101", pb.ReportInState_REPORT_IN_STATE_SUBMITTED), at(0, 2, 3, 5, 6)},
 	} {
 		if strings.Join(tc.got, " ") != strings.Join(tc.want, " ") {
 			t.Errorf("%s: %v, want %v", name, tc.got, tc.want)
@@ -342,6 +342,8 @@ func TestListReportIns(t *testing.T) {
 	}
 	_, err := h.ListReportIns(staff, &pb.ListReportInsRequest{OrganizationId: "430101002002"})
 	wantReason(t, err, "UNKNOWN_ORGANIZATION")
+	_, err = h.ListReportIns(h.districtOfficer(), &pb.ListReportInsRequest{OrganizationId: "430101"})
+	wantReason(t, err, "ROLE_NOT_ALLOWED")
 	_, err = h.ListReportIns(h.officer(workplace), &pb.ListReportInsRequest{OrganizationId: "W00005"})
 	wantReason(t, err, "ROLE_NOT_ALLOWED")
 	page, err := h.ListReportIns(staff, &pb.ListReportInsRequest{OrganizationId: "430101002001", PageSize: 2})

@@ -103,6 +103,7 @@ func memberTable() *table.Table[*pb.MemberRow] {
 	}
 	return table.New(table.Spec[*pb.MemberRow]{
 		Number: numberMember, Name: "member",
+		Sealed: memberSealed,
 		Key:    func(m *pb.MemberRow) key.Key { return idKey(m.GetMember().GetId()) },
 		Paths:  func(m *pb.MemberRow) []scope.Path { return pathsOf(m.GetHomePath(), m.GetReportedPath()) },
 		Owners: func(m *pb.MemberRow) []string { return []string{m.GetMember().GetId()} },

@@ -81,6 +81,7 @@ func exclusionTable() *table.Table[*pb.ExclusionRow] {
 	}
 	return table.New(table.Spec[*pb.ExclusionRow]{
 		Number: numberExclusion, Name: "exclusion",
+		Sealed: exclusionSealed,
 		Key: func(r *pb.ExclusionRow) key.Key {
 			return exclusionKey(r.GetExclusion().GetCampaignId(), r.GetExclusion().GetMemberId())
 		},

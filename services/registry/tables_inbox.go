@@ -45,12 +45,14 @@ func newInboxTables() inboxTables {
 		messages: messageTable(),
 		contacts: table.New(table.Spec[*pb.ContactRow]{
 			Number: numberContact, Name: "contact",
-			Key: func(r *pb.ContactRow) key.Key { return idKey(r.GetPerson()) },
+			Sealed: contactSealed,
+			Key:    func(r *pb.ContactRow) key.Key { return idKey(r.GetPerson()) },
 		}),
 		webhooks: table.New(table.Spec[*pb.WebhookRow]{
 			Number: numberWebhook, Name: "webhook",
-			Key:   func(r *pb.WebhookRow) key.Key { return idKey(r.GetWebhook().GetId()) },
-			Paths: func(r *pb.WebhookRow) []scope.Path { return pathsOf(r.GetPath()) },
+			Sealed: webhookSealed,
+			Key:    func(r *pb.WebhookRow) key.Key { return idKey(r.GetWebhook().GetId()) },
+			Paths:  func(r *pb.WebhookRow) []scope.Path { return pathsOf(r.GetPath()) },
 			Indexes: []table.Index[*pb.WebhookRow]{
 				{Number: numberWebhookByOffice, Name: byOffice, Keys: func(r *pb.WebhookRow) []key.Key {
 					return []key.Key{key.Key(nil).String(r.GetPath())}

@@ -101,7 +101,9 @@ func (s *Service) message(r kv.Reader, language string, row *pb.MessageRow) (*pb
 				return nil, err
 			}
 			if found {
-				value = o.Value.GetName()
+				if value, err = s.nameIn(r, language, row.GetAddress(), o.Value); err != nil {
+					return nil, err
+				}
 			}
 		}
 		pairs = append(pairs, "{"+name+"}", value)

@@ -21,7 +21,7 @@ import (
 // movers are the grants that move or end report-ins. A member's grant is not
 // among them: a member acts for nobody else.
 func movers(call access.Call) scope.Scope {
-	return call.ScopeOf(typev1.Role_ROLE_WORKPLACE_OFFICER, typev1.Role_ROLE_COMMUNITY_PARTY_STAFF)
+	return call.ScopeOf(typev1.Role_ROLE_WORKPLACE_OFFICER, typev1.Role_ROLE_BRANCH_OFFICER, typev1.Role_ROLE_COMMUNITY_PARTY_STAFF)
 }
 
 // TransferReportIn moves an accepted report-in to another community.
@@ -80,7 +80,11 @@ func (s campaigns) EndReportIn(ctx context.Context, req *pb.EndReportInRequest) 
 			decidedBy(call.Person, now)(next)
 			next.ReportIn.EndReason = reason
 		})
-		return &pb.EndReportInResponse{ReportIn: reportInProto(row)}, err
+		if err != nil {
+			return nil, err
+		}
+		told, err := s.reportInTold(tx, call, row)
+		return &pb.EndReportInResponse{ReportIn: told}, err
 	})
 }
 
@@ -95,7 +99,7 @@ func (s campaigns) ListReceipts(ctx context.Context, req *pb.ListReceiptsRequest
 			return err
 		}
 		rows, next, err := table.Page(s.pager, s.members, r, table.PageCall{
-			Method: call.Method, Scope: scope.Scope{Paths: call.Scope.Paths}, Filter: []string{req.GetHomeOrganizationId()},
+			Method: call.Method, Person: call.Person, Scope: scope.Scope{Paths: call.Scope.Paths}, Filter: []string{req.GetHomeOrganizationId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}, table.Query{Index: byHome, Prefix: key.Key(nil).Prefix(string(path))})
 		if err != nil {

@@ -146,15 +146,14 @@ func (a aid) ListHardshipCases(ctx context.Context, req *pb.ListHardshipCasesReq
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetCommunityId()},
+			Method: call.Method, Person: call.Person, Scope: call.Scope, Filter: []string{req.GetCommunityId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		q := table.Query{Index: byCommunity, Prefix: key.Key(nil).String(string(community))}
-		rows, next, err := table.Page(a.pager, a.aidTables.cases, r, page, q)
+		rows, next, err := table.PageOf(a.pager, a.aidTables.cases, r, page, q,
+			table.Keep(func(c *pb.HardshipCaseRow) bool { return mayLook(call, c) }))
 		for _, row := range rows {
-			if mayLook(call, row.Value) {
-				reply.Cases = append(reply.Cases, caseProto(row, now))
-			}
+			reply.Cases = append(reply.Cases, caseProto(row, now))
 		}
 		reply.NextPageToken = next
 		return err

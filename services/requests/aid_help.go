@@ -103,15 +103,15 @@ func (a aid) takeDownHelp(tx *store.Tx, row *pb.HardshipCaseRow) error {
 func (a aid) ListHelpWanted(ctx context.Context, req *pb.ListHelpWantedRequest) (*pb.ListHelpWantedResponse, error) {
 	call, reply := access.From(ctx), &pb.ListHelpWantedResponse{}
 	err := a.store.View(ctx, func(r kv.Reader) error {
-		o, ok, err := a.organizations.Get(r, req.GetCommunityId())
+		o, ok, err := a.organizations.Shown(r, req.GetCommunityId(), call.Caller.Scope())
 		if err != nil {
 			return err
 		}
-		if !ok || !o.Displayed {
+		if !ok {
 			return rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "community_id", "id", req.GetCommunityId())
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: scope.All(), Filter: []string{req.GetCommunityId()},
+			Method: call.Method, Person: call.Person, Scope: scope.All(), Filter: []string{req.GetCommunityId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(a.pager, a.aidTables.help, r, page,

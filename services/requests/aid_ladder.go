@@ -113,6 +113,9 @@ func (a aid) erase(tx *store.Tx, row *pb.HardshipCaseRow) error {
 	if _, err := a.tables.requests.Replace(tx, request, next); err != nil {
 		return err
 	}
+	if err := a.forgetPictures(tx, row.GetHardshipCase().GetRequestId()); err != nil {
+		return err
+	}
 	return a.forgetMessages(tx, row.GetHardshipCase().GetRequestId())
 }
 

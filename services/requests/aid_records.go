@@ -186,7 +186,7 @@ func (a aid) ListAids(ctx context.Context, req *pb.ListAidsRequest) (*pb.ListAid
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: staffScope(call), Filter: []string{req.GetCaseId()},
+			Method: call.Method, Person: call.Person, Scope: staffScope(call), Filter: []string{req.GetCaseId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(a.pager, a.aidTables.aids, r, page,

@@ -107,8 +107,10 @@ func (a aid) list(tx *store.Tx, rd reading, row *pb.HardshipCaseRow) error {
 		CommunityPath: row.GetCommunityPath(),
 		SealedReason:  a.store.Keyring().Box(hardshipBox).Seal([]byte(rd.reason), rd.id, sealedReason),
 	})
-	tx.Audit(store.Record{Rows: []string{row.GetHardshipCase().GetId(), rd.id}, Reason: rd.reason, Outcome: "revealed"})
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.Reveal(store.Record{Rows: []string{row.GetHardshipCase().GetId(), rd.id}, Subjects: []string{row.GetAuthor()}, Reason: rd.reason})
 }
 
 // RevealHardshipFacts opens the facts, with a reason. The answer is remembered
@@ -186,7 +188,7 @@ func (a aid) ListHardshipReadings(ctx context.Context, req *pb.ListHardshipReadi
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Filter: []string{req.GetCommunityId()}, Size: req.GetPageSize(), Token: req.GetPageToken(),
+			Method: call.Method, Person: call.Person, Filter: []string{req.GetCommunityId()}, Size: req.GetPageSize(), Token: req.GetPageToken(),
 			Scope: officesOf(call, typev1.Role_ROLE_COMMITTEE_STAFF, typev1.Role_ROLE_COMMUNITY_PARTY_STAFF),
 		}
 		q := table.Query{Index: byCommunity, Prefix: key.Key(nil).String(string(community))}

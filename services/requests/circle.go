@@ -152,7 +152,7 @@ func (s circle) BrowseRequests(ctx context.Context, req *pb.BrowseRequestsReques
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: scope.Scope{Paths: []scope.Path{community}}, Filter: []string{req.GetCommunityId()},
+			Method: call.Method, Person: call.Person, Scope: scope.Scope{Paths: []scope.Path{community}}, Filter: []string{req.GetCommunityId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(s.pager, s.tables.requests, r, page, table.Query{

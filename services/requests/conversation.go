@@ -11,6 +11,7 @@ import (
 
 	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/clock"
+	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
@@ -29,8 +30,8 @@ func sealedMessage(id string, sequence int32) []string {
 
 // talks answers a request to those who talk about it: its author and staff of
 // the community; and which of the two the caller is.
-func (s handling) talks(tx *store.Tx, call access.Call, id string) (row table.Row[*pb.RequestRow], fromOffice bool, err error) {
-	row, err = s.read(tx, scope.Scope{Paths: staffScope(call).Paths, Person: call.Person}, id)
+func (s handling) talks(r kv.Reader, call access.Call, id string) (row table.Row[*pb.RequestRow], fromOffice bool, err error) {
+	row, err = s.read(r, scope.Scope{Paths: staffScope(call).Paths, Person: call.Person}, id)
 	if err != nil {
 		return row, false, err
 	}
@@ -139,7 +140,11 @@ func (s handling) ReadMessages(ctx context.Context, req *pb.ReadMessagesRequest)
 			out.Messages = append(out.Messages, messageProto(row.Value, m.Value, string(text)))
 		}
 		if fromOffice {
-			tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
+			read := store.Record{Rows: []string{req.GetId()}, Subjects: []string{row.Value.GetRequest().GetAuthor()}, Reason: req.GetReason(), Outcome: "revealed"}
+			if row.Value.GetRequest().GetTextSealed() {
+				return tx.Reveal(read)
+			}
+			tx.Audit(read)
 		}
 		return nil
 	})

@@ -104,7 +104,7 @@ func (s circle) ListExclusions(ctx context.Context, req *pb.ListExclusionsReques
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetCommunityId()}, Size: req.GetPageSize(), Token: req.GetPageToken(),
+			Method: call.Method, Person: call.Person, Scope: call.Scope, Filter: []string{req.GetCommunityId()}, Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(s.pager, s.tables.requests, r, page, table.Query{
 			Index: byExcluded, Prefix: key.Key(nil).String(string(community)).Uint(uint64(req.GetYear())),

@@ -8,6 +8,7 @@ import (
 	pb "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
+	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/kv/key"
@@ -124,11 +125,11 @@ func (s *Service) add(tx *store.Tx, path, measure string, n int64) error {
 func (s *Service) GetCircle(ctx context.Context, req *pb.GetCircleRequest) (*pb.GetCircleResponse, error) {
 	sums := map[string]int64{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
-		o, ok, err := s.organizations.Get(r, req.GetOrganizationId())
+		o, ok, err := s.organizations.Shown(r, req.GetOrganizationId(), access.From(ctx).Caller.Scope())
 		if err != nil {
 			return err
 		}
-		if !ok || !o.Displayed {
+		if !ok {
 			return rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "organization_id", "id", req.GetOrganizationId())
 		}
 		return s.sum(r, o.Path, sums)

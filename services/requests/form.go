@@ -30,7 +30,11 @@ func (s circle) GetForm(ctx context.Context, req *pb.GetFormRequest) (*pb.GetFor
 		if err != nil {
 			return err
 		}
-		if o, _, err := s.organizations.Get(r, req.GetCommunityId()); err != nil || !o.Displayed {
+		_, shown, err := s.organizations.Shown(r, req.GetCommunityId(), access.From(ctx).Caller.Scope())
+		if err != nil {
+			return err
+		}
+		if !shown {
 			return rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "community_id", "id", req.GetCommunityId())
 		}
 		p, err := s.policies.For(r, community, s.store.Civil().Now().In(clock.Shanghai()).Year())

@@ -27,14 +27,14 @@ func (s *Service) ListRequests(ctx context.Context, req *pb.ListRequestsRequest)
 			q = table.Query{Index: byState, Prefix: stateKey(string(community), req.GetState())}
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: call.Scope, Filter: []string{req.GetCommunityId(), req.GetState().String(), req.GetView().String()},
+			Method: call.Method, Person: call.Person, Scope: call.Scope, Filter: []string{req.GetCommunityId(), req.GetState().String(), req.GetView().String()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		if req.GetView() == pb.RequestView_REQUEST_VIEW_WHOLE {
-			reply.WholeRequests, reply.NextPageToken, err = s.whole(r, call, page, q)
+			reply.WholeRequests, reply.NextPageToken, err = s.whole(r, call, page, q, nil)
 			return err
 		}
-		reply.Requests, reply.NextPageToken, err = s.summaries(r, call, page, q)
+		reply.Requests, reply.NextPageToken, err = s.summaries(r, page, q, nil)
 		return err
 	})
 	return reply, err
@@ -46,26 +46,23 @@ func (s *Service) ListMyRequests(ctx context.Context, req *pb.ListMyRequestsRequ
 	reply := &pb.ListMyRequestsResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) (err error) {
 		page := table.PageCall{
-			Method: call.Method, Scope: scope.Scope{Person: call.Person}, Size: req.GetPageSize(), Token: req.GetPageToken(),
+			Method: call.Method, Person: call.Person, Scope: scope.Scope{Person: call.Person}, Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		q := table.Query{Index: byPerson, Prefix: key.Key(nil).String(call.Person)}
-		reply.Requests, reply.NextPageToken, err = s.summaries(r, call, page, q)
+		reply.Requests, reply.NextPageToken, err = s.summaries(r, page, q, unhidden(call))
 		return err
 	})
 	return reply, err
 }
 
 // whole answers the requests of a page as GetRequest does.
-func (s *Service) whole(r kv.Reader, call access.Call, page table.PageCall, q table.Query) ([]*pb.Request, string, error) {
-	rows, next, err := table.Page(s.pager, s.tables.requests, r, page, q)
+func (s *Service) whole(r kv.Reader, call access.Call, page table.PageCall, q table.Query, keep kept) ([]*pb.Request, string, error) {
+	rows, next, err := table.PageOf(s.pager, s.tables.requests, r, page, q, keep)
 	if err != nil {
 		return nil, "", err
 	}
 	out := make([]*pb.Request, 0, len(rows))
 	for _, row := range rows {
-		if hidden(call, row.Value) {
-			continue
-		}
 		one, err := s.showRead(call, row)
 		if err != nil {
 			return nil, "", err
@@ -75,19 +72,25 @@ func (s *Service) whole(r kv.Reader, call access.Call, page table.PageCall, q ta
 	return out, next, nil
 }
 
-func (s *Service) summaries(r kv.Reader, call access.Call, page table.PageCall, q table.Query) ([]*pb.RequestSummary, string, error) {
+func (s *Service) summaries(r kv.Reader, page table.PageCall, q table.Query, keep kept) ([]*pb.RequestSummary, string, error) {
 	q.Skim = s.tables.summary
-	rows, next, err := table.Page(s.pager, s.tables.requests, r, page, q)
+	rows, next, err := table.PageOf(s.pager, s.tables.requests, r, page, q, keep)
 	if err != nil {
 		return nil, "", err
 	}
-	out := make([]*pb.RequestSummary, 0, len(rows))
-	for _, row := range rows {
-		if !hidden(call, row.Value) {
-			out = append(out, summaryProto(row))
-		}
+	out := make([]*pb.RequestSummary, len(rows))
+	for i, row := range rows {
+		out[i] = summaryProto(row)
 	}
 	return out, next, nil
+}
+
+// kept says which rows of a page are answered; nil: all.
+type kept = func([]table.Row[*pb.RequestRow]) ([]table.Row[*pb.RequestRow], error)
+
+// unhidden keeps those of the caller's own requests that are not hidden.
+func unhidden(call access.Call) kept {
+	return table.Keep(func(r *pb.RequestRow) bool { return !hidden(call, r) })
 }
 
 // summarySkim leaves out of a request what neither its summary nor the rules on

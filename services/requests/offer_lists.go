@@ -22,7 +22,7 @@ func (m matcher) ListRequestOffers(ctx context.Context, req *pb.ListRequestOffer
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: staffScope(call), Filter: []string{req.GetRequestId()},
+			Method: call.Method, Person: call.Person, Scope: staffScope(call), Filter: []string{req.GetRequestId()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(m.pager, m.matchingTables.offers, r, page,
@@ -43,13 +43,11 @@ func (m matcher) ListRequestOffers(ctx context.Context, req *pb.ListRequestOffer
 func (m matcher) ListMyOffers(ctx context.Context, req *pb.ListMyOffersRequest) (*pb.ListMyOffersResponse, error) {
 	call, now, reply := access.From(ctx), m.store.Civil().Now(), &pb.ListMyOffersResponse{}
 	err := m.store.View(ctx, func(r kv.Reader) error {
-		page := table.PageCall{Method: call.Method, Scope: own(call), Size: req.GetPageSize(), Token: req.GetPageToken()}
-		rows, next, err := table.Page(m.pager, m.matchingTables.offers, r, page,
-			table.Query{Index: byMember, Prefix: memberKey(call.Person)})
+		page := table.PageCall{Method: call.Method, Person: call.Person, Scope: own(call), Size: req.GetPageSize(), Token: req.GetPageToken()}
+		rows, next, err := table.PageOf(m.pager, m.matchingTables.offers, r, page, table.Query{Index: byMember, Prefix: memberKey(call.Person)},
+			table.Keep(func(o *pb.OfferRow) bool { return !o.GetOffer().GetReachesAt().AsTime().After(now) }))
 		for _, row := range rows {
-			if !row.Value.GetOffer().GetReachesAt().AsTime().After(now) {
-				reply.Offers = append(reply.Offers, offerProto(row))
-			}
+			reply.Offers = append(reply.Offers, offerProto(row))
 		}
 		reply.NextPageToken = next
 		return err

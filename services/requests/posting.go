@@ -218,9 +218,8 @@ func (s *Service) RevealRequestText(ctx context.Context, req *pb.RevealRequestTe
 		if err != nil {
 			return err
 		}
-		tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
 		out.Text = string(text)
-		return nil
+		return tx.Reveal(store.Record{Rows: []string{req.GetId()}, Subjects: []string{row.Value.GetRequest().GetAuthor()}, Reason: req.GetReason()})
 	})
 	if err != nil {
 		return nil, err

@@ -19,11 +19,11 @@ import (
 func (s providers) ListProviders(ctx context.Context, req *pb.ListProvidersRequest) (*pb.ListProvidersResponse, error) {
 	call, today, reply := access.From(ctx), clock.Day(s.store.Civil().Now()), &pb.ListProvidersResponse{}
 	err := s.store.View(ctx, func(r kv.Reader) error {
-		o, ok, err := s.organizations.Get(r, req.GetCommunityId())
+		o, ok, err := s.organizations.Shown(r, req.GetCommunityId(), call.Caller.Scope())
 		if err != nil {
 			return err
 		}
-		if !ok || !o.Displayed {
+		if !ok {
 			return rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "community_id", "id", req.GetCommunityId())
 		}
 		q := table.Query{Index: byName, Prefix: key.Key(nil).String(string(o.Path)).Uint(uint64(pb.ProviderState_PROVIDER_STATE_APPROVED))}
@@ -31,14 +31,13 @@ func (s providers) ListProviders(ctx context.Context, req *pb.ListProvidersReque
 			q = table.Query{Index: byWhat, Prefix: key.Key(nil).String(string(o.Path)).String(req.GetCategory())}
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: scope.Scope{Paths: []scope.Path{o.Path}}, Filter: []string{req.GetCommunityId(), req.GetCategory()},
+			Method: call.Method, Person: call.Person, Scope: scope.Scope{Paths: []scope.Path{o.Path}}, Filter: []string{req.GetCommunityId(), req.GetCategory()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
-		rows, next, err := table.Page(s.pager, s.providers, r, page, q)
+		rows, next, err := table.PageOf(s.pager, s.providers, r, page, q,
+			table.Keep(func(p *pb.ProviderRow) bool { return papersOf(p.GetProvider()).Hold(today) }))
 		for _, row := range rows {
-			if p := row.Value.GetProvider(); papersOf(p).Hold(today) {
-				reply.Providers = append(reply.Providers, publicProvider(p))
-			}
+			reply.Providers = append(reply.Providers, publicProvider(row.Value.GetProvider()))
 		}
 		reply.NextPageToken = next
 		return err
@@ -58,7 +57,7 @@ func (s providers) ListProviderRegister(ctx context.Context, req *pb.ListProvide
 			return err
 		}
 		page := table.PageCall{
-			Method: call.Method, Scope: office(call), Filter: []string{req.GetCommunityId(), req.GetState().String()},
+			Method: call.Method, Person: call.Person, Scope: office(call), Filter: []string{req.GetCommunityId(), req.GetState().String()},
 			Size: req.GetPageSize(), Token: req.GetPageToken(),
 		}
 		rows, next, err := table.Page(s.pager, s.providers, r, page,
@@ -91,9 +90,8 @@ func (s providers) RevealProviderContact(ctx context.Context, req *pb.RevealProv
 		if err != nil {
 			return err
 		}
-		tx.Audit(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason(), Outcome: "revealed"})
 		out.Contact = string(contact)
-		return nil
+		return tx.Reveal(store.Record{Rows: []string{req.GetId()}, Reason: req.GetReason()})
 	})
 	if err != nil {
 		return nil, err

@@ -38,8 +38,9 @@ const (
 func newProvidersTable() *table.Table[*pb.ProviderRow] {
 	return table.New(table.Spec[*pb.ProviderRow]{
 		Number: tableProviders, Name: "provider",
-		Key:   func(r *pb.ProviderRow) key.Key { return key.Key(nil).String(r.GetProvider().GetId()) },
-		Paths: func(r *pb.ProviderRow) []scope.Path { return []scope.Path{scope.Path(r.GetCommunityPath())} },
+		Sealed: providerSealed,
+		Key:    func(r *pb.ProviderRow) key.Key { return key.Key(nil).String(r.GetProvider().GetId()) },
+		Paths:  func(r *pb.ProviderRow) []scope.Path { return []scope.Path{scope.Path(r.GetCommunityPath())} },
 		Indexes: []table.Index[*pb.ProviderRow]{
 			{Number: indexProvidersByName, Name: byName, Keys: func(r *pb.ProviderRow) []key.Key {
 				return []key.Key{key.Key(nil).String(r.GetCommunityPath()).Uint(uint64(r.GetProvider().GetState())).String(r.GetProvider().GetName())}

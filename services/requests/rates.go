@@ -9,6 +9,7 @@ import (
 	pb "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
+	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/rule"
@@ -118,11 +119,11 @@ func (s circle) GetRates(ctx context.Context, req *pb.GetRatesRequest) (*pb.GetR
 	sums := map[string]int64{}
 	least := int64(0)
 	err := s.store.View(ctx, func(r kv.Reader) error {
-		o, ok, err := s.organizations.Get(r, req.GetOrganizationId())
+		o, ok, err := s.organizations.Shown(r, req.GetOrganizationId(), access.From(ctx).Caller.Scope())
 		if err != nil {
 			return err
 		}
-		if !ok || !o.Displayed {
+		if !ok {
 			return rule.New(rule.NotFound, "UNKNOWN_ORGANIZATION", "organization_id", "id", req.GetOrganizationId())
 		}
 		p, err := s.policies.For(r, o.Path, int(req.GetYear()))

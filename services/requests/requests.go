@@ -11,6 +11,7 @@ import (
 
 	pb "github.com/linli-project/linli/proto/gen/linli/requests/v1"
 
+	"github.com/linli-project/linli/pkg/blobs"
 	"github.com/linli-project/linli/pkg/copies"
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/ids"
@@ -31,6 +32,8 @@ type Deps struct {
 	Store *store.Store
 	IDs   ids.Source
 	Log   *slog.Logger
+	// Blobs is where pictures lie; nil takes none.
+	Blobs *blobs.Bucket
 }
 
 // Service answers linli.requests.v1.
@@ -54,6 +57,8 @@ type Service struct {
 
 	matchingTables matchingTables
 	offerWay       rule.Machine[matching.State]
+
+	album album
 }
 
 var _ pb.RequestsServiceServer = (*Service)(nil)
@@ -63,7 +68,7 @@ func New(d Deps) (*Service, error) {
 	if d.Store == nil || d.IDs == nil || d.Log == nil {
 		return nil, errors.New("requests: a dependency is missing")
 	}
-	return &Service{
+	s := &Service{
 		store: d.Store, ids: d.IDs, log: d.Log,
 		way: request.Machine(), tables: newTables(),
 		organizations: copies.NewOrganizations(), members: copies.NewMembers(),
@@ -72,7 +77,10 @@ func New(d Deps) (*Service, error) {
 		aidTables: newAidTables(), ladder: hardship.Machine(),
 		matchingTables: newMatchingTables(), offerWay: matching.Machine(),
 		providers: newProvidersTable(), providerWay: provider.Machine(),
-	}, nil
+		album: newAlbum(d),
+	}
+	table.Seal(d.Store.Keyring(), s.Tables())
+	return s, nil
 }
 
 // Name is the service's short name.
@@ -87,6 +95,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterMatchingServiceServer(r, matcher{Service: s})
 	pb.RegisterProviderServiceServer(r, providers{Service: s})
 	pb.RegisterSeedServiceServer(r, seeder{Service: s})
+	pb.RegisterAttachmentServiceServer(r, attachments{Service: s})
 }
 
 // OrganizationPath answers from the copy of the tree.
@@ -111,17 +120,17 @@ func (s *Service) Reactions() []events.Consumer {
 
 // Jobs are what passes by itself, until their context ends.
 func (s *Service) Jobs() []run.Job {
-	return []run.Job{
-		{Name: "requests-clocks", Run: s.watchClocks},
-		{Name: "limits of hardship and offers", Run: aid{Service: s}.watchLimits},
-	}
+	return append(s.album.jobs(),
+		run.Job{Name: "requests-clocks", Run: s.watchClocks},
+		run.Job{Name: "limits of hardship and offers", Run: aid{Service: s}.watchLimits},
+	)
 }
 
 // Tables are the service's rows, for checks.
 func (s *Service) Tables() []table.Checker {
 	checkers := append(s.tables.all(), s.organizations.Table(), s.members.Table(), s.policies.Table())
 	checkers = append(checkers, s.aidTables.all()...)
-	checkers = append(checkers, s.providers)
+	checkers = append(append(checkers, s.providers), s.album.all()...)
 	return append(checkers, s.matchingTables.all()...)
 }
 

@@ -3,6 +3,7 @@ package requests_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -45,7 +46,7 @@ func newHouse(t *testing.T, db kv.DB) house {
 	h := testkit.New(t)
 	st := h.StoreOn("requests", db)
 	h.Store("registry")
-	s, err := requests.New(requests.Deps{Store: st, IDs: ids.New, Log: h.Logger()})
+	s, err := requests.New(requests.Deps{Store: st, IDs: ids.New, Log: h.Logger(), Blobs: folderOfFiles(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -377,7 +378,7 @@ func (h house) audit(t *testing.T) (rows []*typev1.AuditRow) {
 	t.Helper()
 	err := h.Store("requests").View(t.Context(), func(r kv.Reader) (err error) {
 		rows, err = store.AuditRows(r, 100)
-		return err
+		return errors.Join(err, h.Store("requests").OpenReasons(r, rows))
 	})
 	if err != nil || len(rows) == 0 {
 		t.Fatal(len(rows), err)

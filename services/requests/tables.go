@@ -84,7 +84,8 @@ func newTables() tables {
 		joined:       table.NewMarks(tableJoined, "request_joined"),
 		messages: table.New(table.Spec[*pb.MessageRow]{
 			Number: tableMessages, Name: "request_message",
-			Key: func(m *pb.MessageRow) key.Key { return requestKey(m.GetRequestId()).Uint(uint64(m.GetSequence())) },
+			Sealed: messageSealed,
+			Key:    func(m *pb.MessageRow) key.Key { return requestKey(m.GetRequestId()).Uint(uint64(m.GetSequence())) },
 		}),
 		conversations: table.New(table.Spec[*pb.ConversationRow]{
 			Number: tableConversations, Name: "conversation",
@@ -114,8 +115,9 @@ func newTables() tables {
 func requestSpec() table.Spec[*pb.RequestRow] {
 	return table.Spec[*pb.RequestRow]{
 		Number: tableRequests, Name: "request",
-		Key:   func(r *pb.RequestRow) key.Key { return requestKey(r.GetRequest().GetId()) },
-		Paths: func(r *pb.RequestRow) []scope.Path { return []scope.Path{scope.Path(r.GetCommunityPath())} },
+		Sealed: requestSealed,
+		Key:    func(r *pb.RequestRow) key.Key { return requestKey(r.GetRequest().GetId()) },
+		Paths:  func(r *pb.RequestRow) []scope.Path { return []scope.Path{scope.Path(r.GetCommunityPath())} },
 		Owners: func(r *pb.RequestRow) []string {
 			return persons(r.GetRequest())
 		},

@@ -52,8 +52,9 @@ func newAidTables() aidTables {
 		cases: newCasesTable(),
 		readings: table.New(table.Spec[*pb.HardshipReadingRow]{
 			Number: tableReadings, Name: "hardship_reading",
-			Key:   func(r *pb.HardshipReadingRow) key.Key { return key.Key(nil).String(r.GetReading().GetId()) },
-			Paths: func(r *pb.HardshipReadingRow) []scope.Path { return []scope.Path{scope.Path(r.GetCommunityPath())} },
+			Sealed: readingSealed,
+			Key:    func(r *pb.HardshipReadingRow) key.Key { return key.Key(nil).String(r.GetReading().GetId()) },
+			Paths:  func(r *pb.HardshipReadingRow) []scope.Path { return []scope.Path{scope.Path(r.GetCommunityPath())} },
 			Indexes: []table.Index[*pb.HardshipReadingRow]{
 				{Number: indexReadingsByCommunity, Name: byCommunity, Keys: func(r *pb.HardshipReadingRow) []key.Key {
 					return latest(r.GetCommunityPath(), r.GetReading().GetReadAt())
@@ -82,8 +83,9 @@ func newAidTables() aidTables {
 func newCasesTable() *table.Table[*pb.HardshipCaseRow] {
 	return table.New(table.Spec[*pb.HardshipCaseRow]{
 		Number: tableCases, Name: "hardship_case",
-		Key:   func(r *pb.HardshipCaseRow) key.Key { return key.Key(nil).String(r.GetHardshipCase().GetId()) },
-		Paths: func(r *pb.HardshipCaseRow) []scope.Path { return []scope.Path{scope.Path(r.GetCommunityPath())} },
+		Sealed: caseSealed,
+		Key:    func(r *pb.HardshipCaseRow) key.Key { return key.Key(nil).String(r.GetHardshipCase().GetId()) },
+		Paths:  func(r *pb.HardshipCaseRow) []scope.Path { return []scope.Path{scope.Path(r.GetCommunityPath())} },
 		Indexes: []table.Index[*pb.HardshipCaseRow]{
 			{Number: indexCasesByRequest, Name: byRequest, Unique: true, Keys: func(r *pb.HardshipCaseRow) []key.Key {
 				return []key.Key{key.Key(nil).String(r.GetHardshipCase().GetRequestId())}
@@ -104,8 +106,9 @@ func newCasesTable() *table.Table[*pb.HardshipCaseRow] {
 func newAidsTable() *table.Table[*pb.AidRow] {
 	return table.New(table.Spec[*pb.AidRow]{
 		Number: tableAids, Name: "aid",
-		Key:   func(r *pb.AidRow) key.Key { return key.Key(nil).String(r.GetAid().GetId()) },
-		Paths: func(r *pb.AidRow) []scope.Path { return []scope.Path{scope.Path(r.GetCommunityPath())} },
+		Sealed: aidSealed,
+		Key:    func(r *pb.AidRow) key.Key { return key.Key(nil).String(r.GetAid().GetId()) },
+		Paths:  func(r *pb.AidRow) []scope.Path { return []scope.Path{scope.Path(r.GetCommunityPath())} },
 		Indexes: []table.Index[*pb.AidRow]{
 			{Number: indexAidsByCase, Name: byCase, Keys: func(r *pb.AidRow) []key.Key {
 				return latest(r.GetAid().GetCaseId(), r.GetAid().GetRecordedAt())

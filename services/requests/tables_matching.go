@@ -39,6 +39,7 @@ func newMatchingTables() matchingTables {
 	return matchingTables{
 		availability: table.New(table.Spec[*pb.AvailabilityRow]{
 			Number: tableAvailability, Name: "availability",
+			Sealed: availabilitySealed,
 			Key:    func(r *pb.AvailabilityRow) key.Key { return key.Key(nil).String(r.GetMemberId()) },
 			Owners: func(r *pb.AvailabilityRow) []string { return []string{r.GetMemberId()} },
 		}),

@@ -2606,7 +2606,7 @@ var File_linli_evaluation_v1_branch_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_branch_proto_rawDesc = "" +
 	"\n" +
-	" linli/evaluation/v1/branch.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!linli/evaluation/v1/opinion.proto\x1a\x1flinli/evaluation/v1/sheet.proto\x1a\x1alinli/type/v1/access.proto\"\x88\x02\n" +
+	" linli/evaluation/v1/branch.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!linli/evaluation/v1/opinion.proto\x1a\x1flinli/evaluation/v1/sheet.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\x88\x02\n" +
 	"\vBranchRules\x12%\n" +
 	"\x0epolicy_version\x18\x01 \x01(\x05R\rpolicyVersion\x12\x1c\n" +
 	"\texcellent\x18\x02 \x01(\tR\texcellent\x12\x1c\n" +
@@ -2679,14 +2679,14 @@ const file_linli_evaluation_v1_branch_proto_rawDesc = "" +
 	"\fcorrected_by\x18\x18 \x01(\tR\vcorrectedBy\x12=\n" +
 	"\fcorrected_at\x18\x19 \x01(\v2\x1a.google.protobuf.TimestampR\vcorrectedAt\x12?\n" +
 	"\aopinion\x18\x1a \x01(\v2%.linli.evaluation.v1.CommunityOpinionR\aopinion\x12\x17\n" +
-	"\x04etag\x18\x1b \x01(\tB\x03\xe0A\x03R\x04etag\"\xc3\x01\n" +
+	"\x04etag\x18\x1b \x01(\tB\x03\xe0A\x03R\x04etag\"\xe1\x01\n" +
 	"\n" +
-	"GradeTexts\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\x12)\n" +
-	"\x10exception_reason\x18\x02 \x01(\tR\x0fexceptionReason\x12)\n" +
-	"\x10exception_answer\x18\x03 \x01(\tR\x0fexceptionAnswer\x12\x1c\n" +
-	"\tobjection\x18\x04 \x01(\tR\tobjection\x12)\n" +
-	"\x10objection_answer\x18\x05 \x01(\tR\x0fobjectionAnswer\"m\n" +
+	"GradeTexts\x12\x1c\n" +
+	"\x06reason\x18\x01 \x01(\tB\x04\x80\xdd\x18\bR\x06reason\x12/\n" +
+	"\x10exception_reason\x18\x02 \x01(\tB\x04\x80\xdd\x18\bR\x0fexceptionReason\x12/\n" +
+	"\x10exception_answer\x18\x03 \x01(\tB\x04\x80\xdd\x18\bR\x0fexceptionAnswer\x12\"\n" +
+	"\tobjection\x18\x04 \x01(\tB\x04\x80\xdd\x18\bR\tobjection\x12/\n" +
+	"\x10objection_answer\x18\x05 \x01(\tB\x04\x80\xdd\x18\bR\x0fobjectionAnswer\"m\n" +
 	"\x16OpenBranchCycleRequest\x122\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x0eorganizationId\x12\x1f\n" +
 	"\x04year\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xb4\x10(\xd0\x0fR\x04year\"Q\n" +
@@ -2718,32 +2718,31 @@ const file_linli_evaluation_v1_branch_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"|\n" +
 	"\x18ListBranchGradesResponse\x128\n" +
 	"\x06grades\x18\x01 \x03(\v2 .linli.evaluation.v1.BranchGradeR\x06grades\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xbc\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc0\x01\n" +
 	"\x15SetMemberAsideRequest\x12$\n" +
 	"\bcycle_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\acycleId\x12&\n" +
 	"\tmember_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12\x1b\n" +
 	"\x04etag\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12\x14\n" +
-	"\x05aside\x18\x04 \x01(\bR\x05aside\x12\"\n" +
-	"\x06reason\x18\x05 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x06reason\"P\n" +
+	"\x05aside\x18\x04 \x01(\bR\x05aside\x12&\n" +
+	"\x06reason\x18\x05 \x01(\tB\x0e\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x06reason\"P\n" +
 	"\x16SetMemberAsideResponse\x126\n" +
-	"\x05grade\x18\x01 \x01(\v2 .linli.evaluation.v1.BranchGradeR\x05grade\"\x86\x02\n" +
+	"\x05grade\x18\x01 \x01(\v2 .linli.evaluation.v1.BranchGradeR\x05grade\"\x8a\x02\n" +
 	"\x12DecideGradeRequest\x12$\n" +
 	"\bcycle_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\acycleId\x12&\n" +
 	"\tmember_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12\x1b\n" +
 	"\x04etag\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12E\n" +
 	"\x05grade\x18\x04 \x01(\x0e2#.linli.evaluation.v1.StatutoryGradeB\n" +
-	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x05grade\x12 \n" +
-	"\x06reason\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x06reason\x12\x1c\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x05grade\x12$\n" +
+	"\x06reason\x18\x05 \x01(\tB\f\xbaH\x05r\x03\x18\xf4\x03\x80\xdd\x18\bR\x06reason\x12\x1c\n" +
 	"\texception\x18\x06 \x01(\bR\texception\"M\n" +
 	"\x13DecideGradeResponse\x126\n" +
-	"\x05grade\x18\x01 \x01(\v2 .linli.evaluation.v1.BranchGradeR\x05grade\"\xc1\x01\n" +
+	"\x05grade\x18\x01 \x01(\v2 .linli.evaluation.v1.BranchGradeR\x05grade\"\xc5\x01\n" +
 	"\x16AnswerExceptionRequest\x12$\n" +
 	"\bcycle_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\acycleId\x12&\n" +
 	"\tmember_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12\x1b\n" +
 	"\x04etag\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12\x1a\n" +
-	"\bconsents\x18\x04 \x01(\bR\bconsents\x12 \n" +
-	"\x06reason\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x06reason\"Q\n" +
+	"\bconsents\x18\x04 \x01(\bR\bconsents\x12$\n" +
+	"\x06reason\x18\x05 \x01(\tB\f\xbaH\x05r\x03\x18\xf4\x03\x80\xdd\x18\bR\x06reason\"Q\n" +
 	"\x17AnswerExceptionResponse\x126\n" +
 	"\x05grade\x18\x01 \x01(\v2 .linli.evaluation.v1.BranchGradeR\x05grade\"Q\n" +
 	"\x17ShowBranchGradesRequest\x12\x19\n" +
@@ -2756,20 +2755,18 @@ const file_linli_evaluation_v1_branch_proto_rawDesc = "" +
 	"\x12GetMyGradeResponse\x126\n" +
 	"\x05grade\x18\x01 \x01(\v2 .linli.evaluation.v1.BranchGradeR\x05grade\x125\n" +
 	"\x05texts\x18\x02 \x01(\v2\x1f.linli.evaluation.v1.GradeTextsR\x05texts\x12=\n" +
-	"\fobject_until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\vobjectUntil\"W\n" +
+	"\fobject_until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\vobjectUntil\"[\n" +
 	"\x14ObjectToGradeRequest\x12\x1f\n" +
-	"\x04year\x18\x01 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xb4\x10(\xd0\x0fR\x04year\x12\x1e\n" +
-	"\x04text\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x04text\"O\n" +
+	"\x04year\x18\x01 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xb4\x10(\xd0\x0fR\x04year\x12\"\n" +
+	"\x04text\x18\x02 \x01(\tB\x0e\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x04text\"O\n" +
 	"\x15ObjectToGradeResponse\x126\n" +
-	"\x05grade\x18\x01 \x01(\v2 .linli.evaluation.v1.BranchGradeR\x05grade\"\xa7\x02\n" +
+	"\x05grade\x18\x01 \x01(\v2 .linli.evaluation.v1.BranchGradeR\x05grade\"\xab\x02\n" +
 	"\x1bAnswerGradeObjectionRequest\x12$\n" +
 	"\bcycle_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\acycleId\x12&\n" +
 	"\tmember_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12\x1b\n" +
 	"\x04etag\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12\x16\n" +
-	"\x06upheld\x18\x04 \x01(\bR\x06upheld\x12\"\n" +
-	"\x06answer\x18\x05 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x06answer\x12C\n" +
+	"\x06upheld\x18\x04 \x01(\bR\x06upheld\x12&\n" +
+	"\x06answer\x18\x05 \x01(\tB\x0e\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x06answer\x12C\n" +
 	"\x05grade\x18\x06 \x01(\x0e2#.linli.evaluation.v1.StatutoryGradeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05grade\x12\x1c\n" +
 	"\texception\x18\a \x01(\bR\texception\"V\n" +
 	"\x1cAnswerGradeObjectionResponse\x126\n" +
@@ -2778,23 +2775,21 @@ const file_linli_evaluation_v1_branch_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"R\n" +
 	"\x18CloseBranchCycleResponse\x126\n" +
-	"\x05cycle\x18\x01 \x01(\v2 .linli.evaluation.v1.BranchCycleR\x05cycle\"\x89\x02\n" +
+	"\x05cycle\x18\x01 \x01(\v2 .linli.evaluation.v1.BranchCycleR\x05cycle\"\x8d\x02\n" +
 	"\x13CorrectGradeRequest\x12$\n" +
 	"\bcycle_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\acycleId\x12&\n" +
 	"\tmember_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12\x1b\n" +
 	"\x04etag\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12E\n" +
 	"\x05grade\x18\x04 \x01(\x0e2#.linli.evaluation.v1.StatutoryGradeB\n" +
-	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x05grade\x12\"\n" +
-	"\x06reason\x18\x05 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x06reason\x12\x1c\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x05grade\x12&\n" +
+	"\x06reason\x18\x05 \x01(\tB\x0e\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x06reason\x12\x1c\n" +
 	"\texception\x18\x06 \x01(\bR\texception\"N\n" +
 	"\x14CorrectGradeResponse\x126\n" +
-	"\x05grade\x18\x01 \x01(\v2 .linli.evaluation.v1.BranchGradeR\x05grade\"\x8b\x01\n" +
+	"\x05grade\x18\x01 \x01(\v2 .linli.evaluation.v1.BranchGradeR\x05grade\"\x8f\x01\n" +
 	"\x17RevealGradeTextsRequest\x12$\n" +
 	"\bcycle_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\acycleId\x12&\n" +
-	"\tmember_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12\"\n" +
-	"\x06reason\x18\x03 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x06reason\"Q\n" +
+	"\tmember_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12&\n" +
+	"\x06reason\x18\x03 \x01(\tB\x0e\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\tR\x06reason\"Q\n" +
 	"\x18RevealGradeTextsResponse\x125\n" +
 	"\x05texts\x18\x01 \x01(\v2\x1f.linli.evaluation.v1.GradeTextsR\x05texts*\xf3\x01\n" +
 	"\x10BranchCycleState\x12\"\n" +
@@ -2815,41 +2810,40 @@ const file_linli_evaluation_v1_branch_proto_rawDesc = "" +
 	"\x1bEXCEPTION_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15EXCEPTION_STATE_ASKED\x10\x01\x12\x1d\n" +
 	"\x19EXCEPTION_STATE_CONSENTED\x10\x02\x12\x1b\n" +
-	"\x17EXCEPTION_STATE_REFUSED\x10\x032\xd3\x15\n" +
-	"\rBranchService\x12\xcd\x01\n" +
-	"\x0fOpenBranchCycle\x12+.linli.evaluation.v1.OpenBranchCycleRequest\x1a,.linli.evaluation.v1.OpenBranchCycleResponse\"_\xea\xdb\x18\x19\n" +
-	"\x02\a\x05\x10\x01\x1a\x0forganization_id(\x01\x82\xd3\xe4\x93\x02<:\x01*b\x05cycle\"0/v1/organizations/{organization_id}/branchCycles\x12\x9b\x01\n" +
-	"\x0eGetBranchCycle\x12*.linli.evaluation.v1.GetBranchCycleRequest\x1a+.linli.evaluation.v1.GetBranchCycleResponse\"0\xea\xdb\x18\b\n" +
-	"\x04\a\x05\x03\x02\x10\x02\x82\xd3\xe4\x93\x02\x1eb\x05cycle\x12\x15/v1/branchCycles/{id}\x12\xc6\x01\n" +
-	"\x10ListBranchCycles\x12,.linli.evaluation.v1.ListBranchCyclesRequest\x1a-.linli.evaluation.v1.ListBranchCyclesResponse\"U\xea\xdb\x18\x19\n" +
-	"\x04\a\x05\x03\x02\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x022\x120/v1/organizations/{organization_id}/branchCycles\x12\xb2\x01\n" +
-	"\x12ComputeBranchCycle\x12..linli.evaluation.v1.ComputeBranchCycleRequest\x1a/.linli.evaluation.v1.ComputeBranchCycleResponse\";\xea\xdb\x18\b\n" +
-	"\x02\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02):\x01*b\x05cycle\"\x1d/v1/branchCycles/{id}:compute\x12\xa7\x01\n" +
-	"\x10ListBranchGrades\x12,.linli.evaluation.v1.ListBranchGradesRequest\x1a-.linli.evaluation.v1.ListBranchGradesResponse\"6\xea\xdb\x18\b\n" +
-	"\x04\a\x05\x03\x02\x10\x02\x82\xd3\xe4\x93\x02$\x12\"/v1/branchCycles/{cycle_id}/grades\x12\xc0\x01\n" +
-	"\x0eSetMemberAside\x12*.linli.evaluation.v1.SetMemberAsideRequest\x1a+.linli.evaluation.v1.SetMemberAsideResponse\"U\xea\xdb\x18\b\n" +
-	"\x02\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02C:\x01*b\x05grade\"7/v1/branchCycles/{cycle_id}/grades/{member_id}:setAside\x12\xb5\x01\n" +
-	"\vDecideGrade\x12'.linli.evaluation.v1.DecideGradeRequest\x1a(.linli.evaluation.v1.DecideGradeResponse\"S\xea\xdb\x18\b\n" +
-	"\x02\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02A:\x01*b\x05grade\"5/v1/branchCycles/{cycle_id}/grades/{member_id}:decide\x12\xcc\x01\n" +
+	"\x17EXCEPTION_STATE_REFUSED\x10\x032\xdf\x15\n" +
+	"\rBranchService\x12\xce\x01\n" +
+	"\x0fOpenBranchCycle\x12+.linli.evaluation.v1.OpenBranchCycleRequest\x1a,.linli.evaluation.v1.OpenBranchCycleResponse\"`\xea\xdb\x18\x1a\n" +
+	"\x03\a\x05\x0f\x10\x01\x1a\x0forganization_id(\x01\x82\xd3\xe4\x93\x02<:\x01*b\x05cycle\"0/v1/organizations/{organization_id}/branchCycles\x12\x9c\x01\n" +
+	"\x0eGetBranchCycle\x12*.linli.evaluation.v1.GetBranchCycleRequest\x1a+.linli.evaluation.v1.GetBranchCycleResponse\"1\xea\xdb\x18\t\n" +
+	"\x05\a\x05\x03\x02\x0f\x10\x02\x82\xd3\xe4\x93\x02\x1eb\x05cycle\x12\x15/v1/branchCycles/{id}\x12\xc7\x01\n" +
+	"\x10ListBranchCycles\x12,.linli.evaluation.v1.ListBranchCyclesRequest\x1a-.linli.evaluation.v1.ListBranchCyclesResponse\"V\xea\xdb\x18\x1a\n" +
+	"\x05\a\x05\x03\x02\x0f\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x022\x120/v1/organizations/{organization_id}/branchCycles\x12\xb3\x01\n" +
+	"\x12ComputeBranchCycle\x12..linli.evaluation.v1.ComputeBranchCycleRequest\x1a/.linli.evaluation.v1.ComputeBranchCycleResponse\"<\xea\xdb\x18\t\n" +
+	"\x03\a\x05\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02):\x01*b\x05cycle\"\x1d/v1/branchCycles/{id}:compute\x12\xa8\x01\n" +
+	"\x10ListBranchGrades\x12,.linli.evaluation.v1.ListBranchGradesRequest\x1a-.linli.evaluation.v1.ListBranchGradesResponse\"7\xea\xdb\x18\t\n" +
+	"\x05\a\x05\x03\x02\x0f\x10\x02\x82\xd3\xe4\x93\x02$\x12\"/v1/branchCycles/{cycle_id}/grades\x12\xc1\x01\n" +
+	"\x0eSetMemberAside\x12*.linli.evaluation.v1.SetMemberAsideRequest\x1a+.linli.evaluation.v1.SetMemberAsideResponse\"V\xea\xdb\x18\t\n" +
+	"\x03\a\x05\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02C:\x01*b\x05grade\"7/v1/branchCycles/{cycle_id}/grades/{member_id}:setAside\x12\xb6\x01\n" +
+	"\vDecideGrade\x12'.linli.evaluation.v1.DecideGradeRequest\x1a(.linli.evaluation.v1.DecideGradeResponse\"T\xea\xdb\x18\t\n" +
+	"\x03\a\x05\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02A:\x01*b\x05grade\"5/v1/branchCycles/{cycle_id}/grades/{member_id}:decide\x12\xcc\x01\n" +
 	"\x0fAnswerException\x12+.linli.evaluation.v1.AnswerExceptionRequest\x1a,.linli.evaluation.v1.AnswerExceptionResponse\"^\xea\xdb\x18\n" +
 	"\n" +
-	"\x04\a\x05\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02J:\x01*b\x05grade\">/v1/branchCycles/{cycle_id}/grades/{member_id}:answerException\x12\xa9\x01\n" +
-	"\x10ShowBranchGrades\x12,.linli.evaluation.v1.ShowBranchGradesRequest\x1a-.linli.evaluation.v1.ShowBranchGradesResponse\"8\xea\xdb\x18\b\n" +
-	"\x02\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\x05cycle\"\x1a/v1/branchCycles/{id}:show\x12\x84\x01\n" +
+	"\x04\a\x05\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02J:\x01*b\x05grade\">/v1/branchCycles/{cycle_id}/grades/{member_id}:answerException\x12\xaa\x01\n" +
+	"\x10ShowBranchGrades\x12,.linli.evaluation.v1.ShowBranchGradesRequest\x1a-.linli.evaluation.v1.ShowBranchGradesResponse\"9\xea\xdb\x18\t\n" +
+	"\x03\a\x05\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\x05cycle\"\x1a/v1/branchCycles/{id}:show\x12\x84\x01\n" +
 	"\n" +
 	"GetMyGrade\x12&.linli.evaluation.v1.GetMyGradeRequest\x1a'.linli.evaluation.v1.GetMyGradeResponse\"%\xea\xdb\x18\x05\n" +
 	"\x01\t\x10\x03\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/me/grades/{year}\x12\xa0\x01\n" +
 	"\rObjectToGrade\x12).linli.evaluation.v1.ObjectToGradeRequest\x1a*.linli.evaluation.v1.ObjectToGradeResponse\"8\xea\xdb\x18\a\n" +
-	"\x01\t\x10\x03(\x01\x82\xd3\xe4\x93\x02':\x01*b\x05grade\"\x1b/v1/me/grades/{year}:object\x12\xd9\x01\n" +
-	"\x14AnswerGradeObjection\x120.linli.evaluation.v1.AnswerGradeObjectionRequest\x1a1.linli.evaluation.v1.AnswerGradeObjectionResponse\"\\\xea\xdb\x18\b\n" +
-	"\x02\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02J:\x01*b\x05grade\">/v1/branchCycles/{cycle_id}/grades/{member_id}:answerObjection\x12\xaa\x01\n" +
-	"\x10CloseBranchCycle\x12,.linli.evaluation.v1.CloseBranchCycleRequest\x1a-.linli.evaluation.v1.CloseBranchCycleResponse\"9\xea\xdb\x18\b\n" +
-	"\x02\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\x05cycle\"\x1b/v1/branchCycles/{id}:close\x12\xb9\x01\n" +
-	"\fCorrectGrade\x12(.linli.evaluation.v1.CorrectGradeRequest\x1a).linli.evaluation.v1.CorrectGradeResponse\"T\xea\xdb\x18\b\n" +
-	"\x02\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02B:\x01*b\x05grade\"6/v1/branchCycles/{cycle_id}/grades/{member_id}:correct\x12\xc6\x01\n" +
-	"\x10RevealGradeTexts\x12,.linli.evaluation.v1.RevealGradeTextsRequest\x1a-.linli.evaluation.v1.RevealGradeTextsResponse\"U\xea\xdb\x18\n" +
-	"\n" +
-	"\x04\a\x05\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02A:\x01*b\x05texts\"5/v1/branchCycles/{cycle_id}/grades/{member_id}:revealB\xdf\x01\n" +
+	"\x01\t\x10\x03(\x01\x82\xd3\xe4\x93\x02':\x01*b\x05grade\"\x1b/v1/me/grades/{year}:object\x12\xda\x01\n" +
+	"\x14AnswerGradeObjection\x120.linli.evaluation.v1.AnswerGradeObjectionRequest\x1a1.linli.evaluation.v1.AnswerGradeObjectionResponse\"]\xea\xdb\x18\t\n" +
+	"\x03\a\x05\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02J:\x01*b\x05grade\">/v1/branchCycles/{cycle_id}/grades/{member_id}:answerObjection\x12\xab\x01\n" +
+	"\x10CloseBranchCycle\x12,.linli.evaluation.v1.CloseBranchCycleRequest\x1a-.linli.evaluation.v1.CloseBranchCycleResponse\":\xea\xdb\x18\t\n" +
+	"\x03\a\x05\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\x05cycle\"\x1b/v1/branchCycles/{id}:close\x12\xba\x01\n" +
+	"\fCorrectGrade\x12(.linli.evaluation.v1.CorrectGradeRequest\x1a).linli.evaluation.v1.CorrectGradeResponse\"U\xea\xdb\x18\t\n" +
+	"\x03\a\x05\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02B:\x01*b\x05grade\"6/v1/branchCycles/{cycle_id}/grades/{member_id}:correct\x12\xc7\x01\n" +
+	"\x10RevealGradeTexts\x12,.linli.evaluation.v1.RevealGradeTextsRequest\x1a-.linli.evaluation.v1.RevealGradeTextsResponse\"V\xea\xdb\x18\v\n" +
+	"\x05\a\x05\x03\x02\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02A:\x01*b\x05texts\"5/v1/branchCycles/{cycle_id}/grades/{member_id}:revealB\xdf\x01\n" +
 	"\x17com.linli.evaluation.v1B\vBranchProtoP\x01ZIgithub.com/linli-project/linli/proto/gen/linli/evaluation/v1;evaluationv1\xa2\x02\x03LEX\xaa\x02\x13Linli.Evaluation.V1\xca\x02\x13Linli\\Evaluation\\V1\xe2\x02\x1fLinli\\Evaluation\\V1\\GPBMetadata\xea\x02\x15Linli::Evaluation::V1b\x06proto3"
 
 var (

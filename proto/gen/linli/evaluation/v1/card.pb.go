@@ -789,23 +789,23 @@ var File_linli_evaluation_v1_card_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_card_proto_rawDesc = "" +
 	"\n" +
-	"\x1elinli/evaluation/v1/card.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xff\x02\n" +
+	"\x1elinli/evaluation/v1/card.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\x85\x03\n" +
 	"\x04Card\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\tR\x06number\x12\x1b\n" +
 	"\tmember_id\x18\x02 \x01(\tR\bmemberId\x12!\n" +
 	"\fcommunity_id\x18\x03 \x01(\tR\vcommunityId\x124\n" +
 	"\x05state\x18\x04 \x01(\x0e2\x1e.linli.evaluation.v1.CardStateR\x05state\x127\n" +
 	"\tissued_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x12A\n" +
-	"\vinspections\x18\x06 \x03(\v2\x1f.linli.evaluation.v1.InspectionR\vinspections\x12\x1d\n" +
+	"\vinspections\x18\x06 \x03(\v2\x1f.linli.evaluation.v1.InspectionR\vinspections\x12#\n" +
 	"\n" +
-	"end_reason\x18\a \x01(\tR\tendReason\x125\n" +
+	"end_reason\x18\a \x01(\tB\x04\x80\xdd\x18\bR\tendReason\x125\n" +
 	"\bended_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt\x12\x17\n" +
-	"\x04etag\x18\t \x01(\tB\x03\xe0A\x03R\x04etag\"\xae\x01\n" +
+	"\x04etag\x18\t \x01(\tB\x03\xe0A\x03R\x04etag\"\xb4\x01\n" +
 	"\n" +
 	"Inspection\x12\x12\n" +
 	"\x04year\x18\x01 \x01(\x05R\x04year\x12\x16\n" +
-	"\x06passed\x18\x02 \x01(\bR\x06passed\x12\x12\n" +
-	"\x04note\x18\x03 \x01(\tR\x04note\x12!\n" +
+	"\x06passed\x18\x02 \x01(\bR\x06passed\x12\x18\n" +
+	"\x04note\x18\x03 \x01(\tB\x04\x80\xdd\x18\bR\x04note\x12!\n" +
 	"\finspected_by\x18\x04 \x01(\tR\vinspectedBy\x12=\n" +
 	"\finspected_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vinspectedAt\"n\n" +
 	"\x10IssueCardRequest\x12/\n" +
@@ -824,30 +824,30 @@ const file_linli_evaluation_v1_card_proto_rawDesc = "" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x13\n" +
 	"\x11GetMyCardsRequest\"E\n" +
 	"\x12GetMyCardsResponse\x12/\n" +
-	"\x05cards\x18\x01 \x03(\v2\x19.linli.evaluation.v1.CardR\x05cards\"\xb1\x01\n" +
+	"\x05cards\x18\x01 \x03(\v2\x19.linli.evaluation.v1.CardR\x05cards\"\xb5\x01\n" +
 	"\x12InspectCardRequest\x12$\n" +
 	"\x06number\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x06number\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12\"\n" +
 	"\x04year\x18\x03 \x01(\x05B\x0e\xe0A\x02\xbaH\b\x1a\x06\x18\xb4\x10(\xd0\x0fR\x04year\x12\x16\n" +
-	"\x06passed\x18\x04 \x01(\bR\x06passed\x12\x1c\n" +
-	"\x04note\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x04note\"D\n" +
+	"\x06passed\x18\x04 \x01(\bR\x06passed\x12 \n" +
+	"\x04note\x18\x05 \x01(\tB\f\xbaH\x05r\x03\x18\xc8\x01\x80\xdd\x18\bR\x04note\"D\n" +
 	"\x13InspectCardResponse\x12-\n" +
-	"\x04card\x18\x01 \x01(\v2\x19.linli.evaluation.v1.CardR\x04card\"z\n" +
+	"\x04card\x18\x01 \x01(\v2\x19.linli.evaluation.v1.CardR\x04card\"~\n" +
 	"\x0eEndCardRequest\x12$\n" +
 	"\x06number\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x06number\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01R\x06reason\"@\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12)\n" +
+	"\x06reason\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01\x80\xdd\x18\bR\x06reason\"@\n" +
 	"\x0fEndCardResponse\x12-\n" +
 	"\x04card\x18\x01 \x01(\v2\x19.linli.evaluation.v1.CardR\x04card*T\n" +
 	"\tCardState\x12\x1a\n" +
 	"\x16CARD_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11CARD_STATE_ACTIVE\x10\x01\x12\x14\n" +
-	"\x10CARD_STATE_ENDED\x10\x022\x86\x06\n" +
+	"\x10CARD_STATE_ENDED\x10\x022\x84\x06\n" +
 	"\vCardService\x12\xac\x01\n" +
 	"\tIssueCard\x12%.linli.evaluation.v1.IssueCardRequest\x1a&.linli.evaluation.v1.IssueCardResponse\"P\xea\xdb\x18\x15\n" +
-	"\x01\x05\x10\x01\x1a\fcommunity_id(\x01\x82\xd3\xe4\x93\x021:\x01*b\x04card\"&/v1/organizations/{community_id}/cards\x12\xa3\x01\n" +
-	"\tListCards\x12%.linli.evaluation.v1.ListCardsRequest\x1a&.linli.evaluation.v1.ListCardsResponse\"G\xea\xdb\x18\x15\n" +
-	"\x03\x05\x03\x02\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x02(\x12&/v1/organizations/{community_id}/cards\x12|\n" +
+	"\x01\x05\x10\x01\x1a\fcommunity_id(\x01\x82\xd3\xe4\x93\x021:\x01*b\x04card\"&/v1/organizations/{community_id}/cards\x12\xa1\x01\n" +
+	"\tListCards\x12%.linli.evaluation.v1.ListCardsRequest\x1a&.linli.evaluation.v1.ListCardsResponse\"E\xea\xdb\x18\x13\n" +
+	"\x01\x05\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x02(\x12&/v1/organizations/{community_id}/cards\x12|\n" +
 	"\n" +
 	"GetMyCards\x12&.linli.evaluation.v1.GetMyCardsRequest\x1a'.linli.evaluation.v1.GetMyCardsResponse\"\x1d\xea\xdb\x18\x05\n" +
 	"\x01\t\x10\x03\x82\xd3\xe4\x93\x02\x0e\x12\f/v1/me/cards\x12\x98\x01\n" +

@@ -39,7 +39,7 @@ type CardServiceClient interface {
 	// ALREADY_EXISTS CARD_EXISTS; FAILED_PRECONDITION NOT_OF_THIS_COMMUNITY;
 	// PERMISSION_DENIED CARD_OF_ONESELF.
 	IssueCard(ctx context.Context, in *IssueCardRequest, opts ...grpc.CallOption) (*IssueCardResponse, error)
-	// ListCards answers the cards of a community, by number. Community party staff of it and offices above.
+	// ListCards answers the cards of a community, by number. Community party staff of it.
 	ListCards(ctx context.Context, in *ListCardsRequest, opts ...grpc.CallOption) (*ListCardsResponse, error)
 	// GetMyCards answers the caller's own cards. Members.
 	GetMyCards(ctx context.Context, in *GetMyCardsRequest, opts ...grpc.CallOption) (*GetMyCardsResponse, error)
@@ -123,7 +123,7 @@ type CardServiceServer interface {
 	// ALREADY_EXISTS CARD_EXISTS; FAILED_PRECONDITION NOT_OF_THIS_COMMUNITY;
 	// PERMISSION_DENIED CARD_OF_ONESELF.
 	IssueCard(context.Context, *IssueCardRequest) (*IssueCardResponse, error)
-	// ListCards answers the cards of a community, by number. Community party staff of it and offices above.
+	// ListCards answers the cards of a community, by number. Community party staff of it.
 	ListCards(context.Context, *ListCardsRequest) (*ListCardsResponse, error)
 	// GetMyCards answers the caller's own cards. Members.
 	GetMyCards(context.Context, *GetMyCardsRequest) (*GetMyCardsResponse, error)

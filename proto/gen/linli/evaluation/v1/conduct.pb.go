@@ -1666,7 +1666,7 @@ var File_linli_evaluation_v1_conduct_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_conduct_proto_rawDesc = "" +
 	"\n" +
-	"!linli/evaluation/v1/conduct.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xef\x05\n" +
+	"!linli/evaluation/v1/conduct.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\xef\x05\n" +
 	"\vConductNote\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fcommunity_id\x18\x02 \x01(\tR\vcommunityId\x12\x1b\n" +
@@ -1689,68 +1689,62 @@ const file_linli_evaluation_v1_conduct_proto_rawDesc = "" +
 	"appealedAt\x12,\n" +
 	"\x12appeal_answered_by\x18\x0f \x01(\tR\x10appealAnsweredBy\x12H\n" +
 	"\x12appeal_answered_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\x10appealAnsweredAt\x12\x17\n" +
-	"\x04etag\x18\x11 \x01(\tB\x03\xe0A\x03R\x04etag\"\xb5\x01\n" +
-	"\fConductTexts\x12\x14\n" +
-	"\x05facts\x18\x01 \x01(\tR\x05facts\x12 \n" +
-	"\vestablished\x18\x02 \x01(\tR\vestablished\x12\x16\n" +
-	"\x06answer\x18\x03 \x01(\tR\x06answer\x12\x18\n" +
-	"\aoutcome\x18\x04 \x01(\tR\aoutcome\x12\x16\n" +
-	"\x06appeal\x18\x05 \x01(\tR\x06appeal\x12#\n" +
-	"\rappeal_answer\x18\x06 \x01(\tR\fappealAnswer\"\x7f\n" +
+	"\x04etag\x18\x11 \x01(\tB\x03\xe0A\x03R\x04etag\"\xd9\x01\n" +
+	"\fConductTexts\x12\x1a\n" +
+	"\x05facts\x18\x01 \x01(\tB\x04\x80\xdd\x18\bR\x05facts\x12&\n" +
+	"\vestablished\x18\x02 \x01(\tB\x04\x80\xdd\x18\bR\vestablished\x12\x1c\n" +
+	"\x06answer\x18\x03 \x01(\tB\x04\x80\xdd\x18\bR\x06answer\x12\x1e\n" +
+	"\aoutcome\x18\x04 \x01(\tB\x04\x80\xdd\x18\bR\aoutcome\x12\x1c\n" +
+	"\x06appeal\x18\x05 \x01(\tB\x04\x80\xdd\x18\bR\x06appeal\x12)\n" +
+	"\rappeal_answer\x18\x06 \x01(\tB\x04\x80\xdd\x18\bR\fappealAnswer\"\x7f\n" +
 	"\x0eOwnConductNote\x124\n" +
 	"\x04note\x18\x01 \x01(\v2 .linli.evaluation.v1.ConductNoteR\x04note\x127\n" +
-	"\x05texts\x18\x02 \x01(\v2!.linli.evaluation.v1.ConductTextsR\x05texts\"\xd2\x01\n" +
+	"\x05texts\x18\x02 \x01(\v2!.linli.evaluation.v1.ConductTextsR\x05texts\"\xd8\x01\n" +
 	"\fStandingNote\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x124\n" +
 	"\x04kind\x18\x02 \x01(\x0e2 .linli.evaluation.v1.ConductKindR\x04kind\x12\x10\n" +
 	"\x03day\x18\x03 \x01(\tR\x03day\x12\x1b\n" +
 	"\tsigned_by\x18\x04 \x01(\tR\bsignedBy\x12\x1b\n" +
-	"\tlapses_on\x18\x05 \x01(\tR\blapsesOn\x12\x12\n" +
-	"\x04text\x18\x06 \x01(\tR\x04text\x12\x1c\n" +
-	"\twithdrawn\x18\a \x01(\bR\twithdrawn\"\x89\x02\n" +
+	"\tlapses_on\x18\x05 \x01(\tR\blapsesOn\x12\x18\n" +
+	"\x04text\x18\x06 \x01(\tB\x04\x80\xdd\x18\bR\x04text\x12\x1c\n" +
+	"\twithdrawn\x18\a \x01(\bR\twithdrawn\"\x8d\x02\n" +
 	"\x16OpenConductNoteRequest\x12,\n" +
 	"\fcommunity_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\x12&\n" +
 	"\tmember_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12@\n" +
 	"\x04kind\x18\x03 \x01(\x0e2 .linli.evaluation.v1.ConductKindB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04kind\x125\n" +
-	"\x03day\x18\x04 \x01(\tB#\xbaH r\x1e2\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$R\x03day\x12 \n" +
-	"\x05facts\x18\x05 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x05facts\"O\n" +
+	"\x03day\x18\x04 \x01(\tB#\xbaH r\x1e2\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$R\x03day\x12$\n" +
+	"\x05facts\x18\x05 \x01(\tB\x0e\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x05facts\"O\n" +
 	"\x17OpenConductNoteResponse\x124\n" +
-	"\x04note\x18\x01 \x01(\v2 .linli.evaluation.v1.ConductNoteR\x04note\"y\n" +
+	"\x04note\x18\x01 \x01(\v2 .linli.evaluation.v1.ConductNoteR\x04note\"}\n" +
 	"\x11HearMemberRequest\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12,\n" +
-	"\vestablished\x18\x03 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x02\x18\xf4\x03R\vestablished\"J\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x120\n" +
+	"\vestablished\x18\x03 \x01(\tB\x0e\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\vestablished\"J\n" +
 	"\x12HearMemberResponse\x124\n" +
-	"\x04note\x18\x01 \x01(\v2 .linli.evaluation.v1.ConductNoteR\x04note\"Q\n" +
+	"\x04note\x18\x01 \x01(\v2 .linli.evaluation.v1.ConductNoteR\x04note\"U\n" +
 	"\x14AnswerHearingRequest\x12\x19\n" +
-	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1e\n" +
-	"\x04text\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x04text\"M\n" +
+	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\"\n" +
+	"\x04text\x18\x02 \x01(\tB\x0e\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x04text\"M\n" +
 	"\x15AnswerHearingResponse\x124\n" +
-	"\x04note\x18\x01 \x01(\v2 .linli.evaluation.v1.ConductNoteR\x04note\"\xbd\x01\n" +
+	"\x04note\x18\x01 \x01(\v2 .linli.evaluation.v1.ConductNoteR\x04note\"\xc1\x01\n" +
 	"\x18DecideConductNoteRequest\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12I\n" +
-	"\aoutcome\x18\x03 \x01(\x0e2!.linli.evaluation.v1.ConductStateB\f\xbaH\t\x82\x01\x06\x18\x04\x18\x05\x18\x06R\aoutcome\x12\x1e\n" +
-	"\x04text\x18\x04 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x04text\"Q\n" +
+	"\aoutcome\x18\x03 \x01(\x0e2!.linli.evaluation.v1.ConductStateB\f\xbaH\t\x82\x01\x06\x18\x04\x18\x05\x18\x06R\aoutcome\x12\"\n" +
+	"\x04text\x18\x04 \x01(\tB\x0e\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x04text\"Q\n" +
 	"\x19DecideConductNoteResponse\x124\n" +
-	"\x04note\x18\x01 \x01(\v2 .linli.evaluation.v1.ConductNoteR\x04note\"U\n" +
+	"\x04note\x18\x01 \x01(\v2 .linli.evaluation.v1.ConductNoteR\x04note\"Y\n" +
 	"\x18AppealConductNoteRequest\x12\x19\n" +
-	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1e\n" +
-	"\x04text\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x04text\"Q\n" +
+	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\"\n" +
+	"\x04text\x18\x02 \x01(\tB\x0e\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x04text\"Q\n" +
 	"\x19AppealConductNoteResponse\x124\n" +
-	"\x04note\x18\x01 \x01(\v2 .linli.evaluation.v1.ConductNoteR\x04note\"\x8c\x01\n" +
+	"\x04note\x18\x01 \x01(\v2 .linli.evaluation.v1.ConductNoteR\x04note\"\x90\x01\n" +
 	"\x1aAnswerConductAppealRequest\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12\x16\n" +
-	"\x06upheld\x18\x03 \x01(\bR\x06upheld\x12\x1e\n" +
-	"\x04text\x18\x04 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x04text\"S\n" +
+	"\x06upheld\x18\x03 \x01(\bR\x06upheld\x12\"\n" +
+	"\x04text\x18\x04 \x01(\tB\x0e\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x04text\"S\n" +
 	"\x1bAnswerConductAppealResponse\x124\n" +
 	"\x04note\x18\x01 \x01(\v2 .linli.evaluation.v1.ConductNoteR\x04note\"\x99\x01\n" +
 	"\x17ListConductNotesRequest\x12,\n" +
@@ -1769,11 +1763,10 @@ const file_linli_evaluation_v1_conduct_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"~\n" +
 	"\x19GetMyConductNotesResponse\x129\n" +
 	"\x05notes\x18\x01 \x03(\v2#.linli.evaluation.v1.OwnConductNoteR\x05notes\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"Y\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"]\n" +
 	"\x18RevealConductNoteRequest\x12\x19\n" +
-	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\"\n" +
-	"\x06reason\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x06reason\"T\n" +
+	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12&\n" +
+	"\x06reason\x18\x02 \x01(\tB\x0e\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\tR\x06reason\"T\n" +
 	"\x19RevealConductNoteResponse\x127\n" +
 	"\x05texts\x18\x01 \x01(\v2!.linli.evaluation.v1.ConductTextsR\x05texts\"|\n" +
 	"\x18ListStandingNotesRequest\x12&\n" +
@@ -1800,7 +1793,7 @@ const file_linli_evaluation_v1_conduct_proto_rawDesc = "" +
 	"\x16CONDUCT_STATE_STANDING\x10\x06\x12\x1a\n" +
 	"\x16CONDUCT_STATE_APPEALED\x10\a\x12\x18\n" +
 	"\x14CONDUCT_STATE_LIFTED\x10\b\x12\x1b\n" +
-	"\x17CONDUCT_STATE_CONFIRMED\x10\t2\xee\r\n" +
+	"\x17CONDUCT_STATE_CONFIRMED\x10\t2\xef\r\n" +
 	"\x0eConductService\x12\xc5\x01\n" +
 	"\x0fOpenConductNote\x12+.linli.evaluation.v1.OpenConductNoteRequest\x1a,.linli.evaluation.v1.OpenConductNoteResponse\"W\xea\xdb\x18\x15\n" +
 	"\x01\x05\x10\x01\x1a\fcommunity_id(\x01\x82\xd3\xe4\x93\x028:\x01*b\x04note\"-/v1/organizations/{community_id}/conductNotes\x12\x95\x01\n" +
@@ -1820,9 +1813,9 @@ const file_linli_evaluation_v1_conduct_proto_rawDesc = "" +
 	"\x11GetMyConductNotes\x12-.linli.evaluation.v1.GetMyConductNotesRequest\x1a..linli.evaluation.v1.GetMyConductNotesResponse\"$\xea\xdb\x18\x05\n" +
 	"\x01\t\x10\x03\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/me/conductNotes\x12\xae\x01\n" +
 	"\x11RevealConductNote\x12-.linli.evaluation.v1.RevealConductNoteRequest\x1a..linli.evaluation.v1.RevealConductNoteResponse\":\xea\xdb\x18\b\n" +
-	"\x02\x05\x03\x10\x02(\x01\x82\xd3\xe4\x93\x02(:\x01*b\x05texts\"\x1c/v1/conductNotes/{id}:reveal\x12\xac\x01\n" +
-	"\x11ListStandingNotes\x12-.linli.evaluation.v1.ListStandingNotesRequest\x1a..linli.evaluation.v1.ListStandingNotesResponse\"8\xea\xdb\x18\a\n" +
-	"\x03\x05\x03\a\x10\x02\x82\xd3\xe4\x93\x02'\x12%/v1/members/{member_id}/standingNotesB\xe0\x01\n" +
+	"\x02\x05\x03\x10\x02(\x01\x82\xd3\xe4\x93\x02(:\x01*b\x05texts\"\x1c/v1/conductNotes/{id}:reveal\x12\xad\x01\n" +
+	"\x11ListStandingNotes\x12-.linli.evaluation.v1.ListStandingNotesRequest\x1a..linli.evaluation.v1.ListStandingNotesResponse\"9\xea\xdb\x18\b\n" +
+	"\x04\x05\x03\a\x0f\x10\x02\x82\xd3\xe4\x93\x02'\x12%/v1/members/{member_id}/standingNotesB\xe0\x01\n" +
 	"\x17com.linli.evaluation.v1B\fConductProtoP\x01ZIgithub.com/linli-project/linli/proto/gen/linli/evaluation/v1;evaluationv1\xa2\x02\x03LEX\xaa\x02\x13Linli.Evaluation.V1\xca\x02\x13Linli\\Evaluation\\V1\xe2\x02\x1fLinli\\Evaluation\\V1\\GPBMetadata\xea\x02\x15Linli::Evaluation::V1b\x06proto3"
 
 var (

@@ -2317,7 +2317,7 @@ var File_linli_evaluation_v1_evaluation_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\n" +
-	"$linli/evaluation/v1/evaluation.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!linli/evaluation/v1/conduct.proto\x1a!linli/evaluation/v1/opinion.proto\x1a\x1alinli/type/v1/access.proto\"\xa7\x01\n" +
+	"$linli/evaluation/v1/evaluation.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!linli/evaluation/v1/conduct.proto\x1a!linli/evaluation/v1/opinion.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\xa7\x01\n" +
 	"\bEvidence\x12A\n" +
 	"\x04kind\x18\x01 \x01(\x0e2!.linli.evaluation.v1.EvidenceKindB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04kind\x120\n" +
@@ -2374,7 +2374,7 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"computedAt\x12=\n" +
 	"\fobject_until\x182 \x01(\v2\x1a.google.protobuf.TimestampR\vobjectUntil\x127\n" +
 	"\tclosed_at\x183 \x01(\v2\x1a.google.protobuf.TimestampR\bclosedAt\x12\x17\n" +
-	"\x04etag\x18\r \x01(\tB\x03\xe0A\x03R\x04etag\"\x86\x05\n" +
+	"\x04etag\x18\r \x01(\tB\x03\xe0A\x03R\x04etag\"\x8c\x05\n" +
 	"\x06Letter\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
 	"\bcycle_id\x18\x02 \x01(\tR\acycleId\x120\n" +
@@ -2391,13 +2391,13 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\amade_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x06madeAt\x12\x14\n" +
 	"\x05issue\x182 \x01(\x05R\x05issue\x127\n" +
 	"\tissued_at\x183 \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x12\x12\n" +
-	"\x04code\x184 \x01(\tR\x04code\x12\x1e\n" +
+	"\x04code\x184 \x01(\tR\x04code\x12$\n" +
 	"\n" +
-	"correction\x185 \x01(\tR\n" +
+	"correction\x185 \x01(\tB\x04\x80\xdd\x18\bR\n" +
 	"correction\x12\x1c\n" +
 	"\treminders\x186 \x01(\x05R\treminders\x129\n" +
 	"\n" +
-	"replied_at\x187 \x01(\v2\x1a.google.protobuf.TimestampR\trepliedAt\"\xb1\x02\n" +
+	"replied_at\x187 \x01(\v2\x1a.google.protobuf.TimestampR\trepliedAt\"\xb7\x02\n" +
 	"\n" +
 	"LetterLine\x12\x1b\n" +
 	"\tmember_id\x18\x01 \x01(\tR\bmemberId\x12!\n" +
@@ -2405,8 +2405,8 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\x05times\x18\x03 \x01(\x05R\x05times\x12\x14\n" +
 	"\x05cases\x18\x04 \x01(\x05R\x05cases\x12#\n" +
 	"\rquarter_hours\x18\x05 \x01(\x05R\fquarterHours\x126\n" +
-	"\aopinion\x182 \x01(\x0e2\x1c.linli.evaluation.v1.OpinionR\aopinion\x12!\n" +
-	"\fopinion_text\x183 \x01(\tR\vopinionText\x127\n" +
+	"\aopinion\x182 \x01(\x0e2\x1c.linli.evaluation.v1.OpinionR\aopinion\x12'\n" +
+	"\fopinion_text\x183 \x01(\tB\x04\x80\xdd\x18\bR\vopinionText\x127\n" +
 	"\x05notes\x184 \x03(\v2!.linli.evaluation.v1.StandingNoteR\x05notes\"\xd5\x01\n" +
 	"\x12ListEntriesRequest\x12,\n" +
 	"\fcommunity_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\x12?\n" +
@@ -2530,13 +2530,13 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\fLetterFormat\x12\x1d\n" +
 	"\x19LETTER_FORMAT_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11LETTER_FORMAT_CSV\x10\x01\x12\x16\n" +
-	"\x12LETTER_FORMAT_XLSX\x10\x022\xcf\v\n" +
-	"\x11EvaluationService\x12\xac\x01\n" +
-	"\vListEntries\x12'.linli.evaluation.v1.ListEntriesRequest\x1a(.linli.evaluation.v1.ListEntriesResponse\"J\xea\xdb\x18\x16\n" +
-	"\x04\x05\x06\x03\x02\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x02*\x12(/v1/organizations/{community_id}/entries\x12\x87\x01\n" +
+	"\x12LETTER_FORMAT_XLSX\x10\x022\xd7\v\n" +
+	"\x11EvaluationService\x12\xab\x01\n" +
+	"\vListEntries\x12'.linli.evaluation.v1.ListEntriesRequest\x1a(.linli.evaluation.v1.ListEntriesResponse\"I\xea\xdb\x18\x15\n" +
+	"\x03\x05\x06\x03\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x02*\x12(/v1/organizations/{community_id}/entries\x12\x87\x01\n" +
 	"\rListMyEntries\x12).linli.evaluation.v1.ListMyEntriesRequest\x1a*.linli.evaluation.v1.ListMyEntriesResponse\"\x1f\xea\xdb\x18\x05\n" +
-	"\x01\t\x10\x03\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/me/entries\x12~\n" +
-	"\bGetEntry\x12$.linli.evaluation.v1.GetEntryRequest\x1a%.linli.evaluation.v1.GetEntryResponse\"%\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02\x19b\x05entry\x12\x10/v1/entries/{id}\x12\x9b\x01\n" +
+	"\x01\t\x10\x03\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/me/entries\x12\x84\x01\n" +
+	"\bGetEntry\x12$.linli.evaluation.v1.GetEntryRequest\x1a%.linli.evaluation.v1.GetEntryResponse\"+\xea\xdb\x18\b\x10\x02r\x04\x05\x06\x03\x02\x82\xd3\xe4\x93\x02\x19b\x05entry\x12\x10/v1/entries/{id}\x12\x9b\x01\n" +
 	"\fConfirmEntry\x12(.linli.evaluation.v1.ConfirmEntryRequest\x1a).linli.evaluation.v1.ConfirmEntryResponse\"6\xea\xdb\x18\b\n" +
 	"\x02\x05\x03\x10\x02(\x01\x82\xd3\xe4\x93\x02$:\x01*b\x05entry\"\x18/v1/entries/{id}:confirm\x12\xad\x01\n" +
 	"\tOpenCycle\x12%.linli.evaluation.v1.OpenCycleRequest\x1a&.linli.evaluation.v1.OpenCycleResponse\"Q\xea\xdb\x18\x15\n" +
@@ -2546,12 +2546,11 @@ const file_linli_evaluation_v1_evaluation_proto_rawDesc = "" +
 	"\bGetCycle\x12$.linli.evaluation.v1.GetCycleRequest\x1a%.linli.evaluation.v1.GetCycleResponse\"(\xea\xdb\x18\x06\n" +
 	"\x02\x02\x01\x10\x02\x82\xd3\xe4\x93\x02\x18b\x05cycle\x12\x0f/v1/cycles/{id}\x12\x91\x01\n" +
 	"\vListLetters\x12'.linli.evaluation.v1.ListLettersRequest\x1a(.linli.evaluation.v1.ListLettersResponse\"/\xea\xdb\x18\x06\n" +
-	"\x02\x02\x01\x10\x02\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/cycles/{cycle_id}/letters\x12\x88\x01\n" +
-	"\tGetLetter\x12%.linli.evaluation.v1.GetLetterRequest\x1a&.linli.evaluation.v1.GetLetterResponse\",\xea\xdb\x18\b\n" +
-	"\x04\x02\a\x05\x01\x10\x02\x82\xd3\xe4\x93\x02\x1ab\x06letter\x12\x10/v1/letters/{id}\x12s\n" +
-	"\fRenderLetter\x12(.linli.evaluation.v1.RenderLetterRequest\x1a).linli.evaluation.v1.RenderLetterResponse\"\x0e\xea\xdb\x18\n" +
-	"\n" +
-	"\x04\x02\a\x05\x01\x10\x02X\x01B\xe3\x01\n" +
+	"\x02\x02\x01\x10\x02\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/cycles/{cycle_id}/letters\x12\x89\x01\n" +
+	"\tGetLetter\x12%.linli.evaluation.v1.GetLetterRequest\x1a&.linli.evaluation.v1.GetLetterResponse\"-\xea\xdb\x18\t\n" +
+	"\x05\x02\a\x05\x01\x0f\x10\x02\x82\xd3\xe4\x93\x02\x1ab\x06letter\x12\x10/v1/letters/{id}\x12t\n" +
+	"\fRenderLetter\x12(.linli.evaluation.v1.RenderLetterRequest\x1a).linli.evaluation.v1.RenderLetterResponse\"\x0f\xea\xdb\x18\v\n" +
+	"\x05\x02\a\x05\x01\x0f\x10\x02X\x01B\xe3\x01\n" +
 	"\x17com.linli.evaluation.v1B\x0fEvaluationProtoP\x01ZIgithub.com/linli-project/linli/proto/gen/linli/evaluation/v1;evaluationv1\xa2\x02\x03LEX\xaa\x02\x13Linli.Evaluation.V1\xca\x02\x13Linli\\Evaluation\\V1\xe2\x02\x1fLinli\\Evaluation\\V1\\GPBMetadata\xea\x02\x15Linli::Evaluation::V1b\x06proto3"
 
 var (

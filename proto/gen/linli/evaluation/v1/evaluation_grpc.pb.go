@@ -42,7 +42,7 @@ const (
 // these stands in its comment. What one may not know of is NOT_FOUND.
 type EvaluationServiceClient interface {
 	// ListEntries answers the ledger of a community, the oldest first. Community
-	// party staff of it and offices above; secretaries, that of their group.
+	// party staff of it and the street; secretaries, that of their group.
 	ListEntries(ctx context.Context, in *ListEntriesRequest, opts ...grpc.CallOption) (*ListEntriesResponse, error)
 	// ListMyEntries answers the caller's own ledger, the oldest first. Members.
 	ListMyEntries(ctx context.Context, in *ListMyEntriesRequest, opts ...grpc.CallOption) (*ListMyEntriesResponse, error)
@@ -204,7 +204,7 @@ func (c *evaluationServiceClient) RenderLetter(ctx context.Context, in *RenderLe
 // these stands in its comment. What one may not know of is NOT_FOUND.
 type EvaluationServiceServer interface {
 	// ListEntries answers the ledger of a community, the oldest first. Community
-	// party staff of it and offices above; secretaries, that of their group.
+	// party staff of it and the street; secretaries, that of their group.
 	ListEntries(context.Context, *ListEntriesRequest) (*ListEntriesResponse, error)
 	// ListMyEntries answers the caller's own ledger, the oldest first. Members.
 	ListMyEntries(context.Context, *ListMyEntriesRequest) (*ListMyEntriesResponse, error)

@@ -670,12 +670,12 @@ var File_linli_evaluation_v1_export_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_export_proto_rawDesc = "" +
 	"\n" +
-	" linli/evaluation/v1/export.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$linli/evaluation/v1/evaluation.proto\x1a\x1alinli/type/v1/access.proto\"\xd8\x03\n" +
+	" linli/evaluation/v1/export.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$linli/evaluation/v1/evaluation.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\xde\x03\n" +
 	"\fLedgerExport\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fcommunity_id\x18\x02 \x01(\tR\vcommunityId\x12\x12\n" +
-	"\x04year\x18\x03 \x01(\x05R\x04year\x12\x18\n" +
-	"\apurpose\x18\x04 \x01(\tR\apurpose\x12<\n" +
+	"\x04year\x18\x03 \x01(\x05R\x04year\x12\x1e\n" +
+	"\apurpose\x18\x04 \x01(\tB\x04\x80\xdd\x18\tR\apurpose\x12<\n" +
 	"\x05state\x18\x05 \x01(\x0e2&.linli.evaluation.v1.LedgerExportStateR\x05state\x12\x12\n" +
 	"\x04rows\x18\x06 \x01(\x05R\x04rows\x12\x19\n" +
 	"\basked_by\x18\a \x01(\tR\aaskedBy\x125\n" +
@@ -687,12 +687,11 @@ const file_linli_evaluation_v1_export_proto_rawDesc = "" +
 	"answeredAt\x120\n" +
 	"\x05until\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1a\n" +
 	"\breadings\x18\f \x01(\x05R\breadings\x12\x17\n" +
-	"\x04etag\x18\r \x01(\tB\x03\xe0A\x03R\x04etag\"\x8d\x01\n" +
+	"\x04etag\x18\r \x01(\tB\x03\xe0A\x03R\x04etag\"\x91\x01\n" +
 	"\x16AskLedgerExportRequest\x12,\n" +
 	"\fcommunity_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\x12\x1f\n" +
-	"\x04year\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xb4\x10(\xd0\x0fR\x04year\x12$\n" +
-	"\apurpose\x18\x03 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x02\x18\xf4\x03R\apurpose\"T\n" +
+	"\x04year\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xb4\x10(\xd0\x0fR\x04year\x12(\n" +
+	"\apurpose\x18\x03 \x01(\tB\x0e\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\tR\apurpose\"T\n" +
 	"\x17AskLedgerExportResponse\x129\n" +
 	"\x06export\x18\x01 \x01(\v2!.linli.evaluation.v1.LedgerExportR\x06export\"o\n" +
 	"\x19AnswerLedgerExportRequest\x12\x19\n" +

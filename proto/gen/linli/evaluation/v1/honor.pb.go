@@ -2819,7 +2819,7 @@ var File_linli_evaluation_v1_honor_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_honor_proto_rawDesc = "" +
 	"\n" +
-	"\x1flinli/evaluation/v1/honor.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xc2\x01\n" +
+	"\x1flinli/evaluation/v1/honor.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\xc2\x01\n" +
 	"\x05Board\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fcommunity_id\x18\x02 \x01(\tR\vcommunityId\x122\n" +
@@ -2867,14 +2867,14 @@ const file_linli_evaluation_v1_honor_proto_rawDesc = "" +
 	"objections\x18\x10 \x01(\x05R\n" +
 	"objections\x12'\n" +
 	"\x0fopen_objections\x18\x11 \x01(\x05R\x0eopenObjections\x12\x17\n" +
-	"\x04etag\x18\x12 \x01(\tB\x03\xe0A\x03R\x04etag\"\x92\x02\n" +
+	"\x04etag\x18\x12 \x01(\tB\x03\xe0A\x03R\x04etag\"\x98\x02\n" +
 	"\x0eHonorObjection\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
 	"\bhonor_id\x18\x02 \x01(\tR\ahonorId\x123\n" +
 	"\amade_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x06madeAt\x12\x1a\n" +
 	"\banswered\x18\x04 \x01(\bR\banswered\x12\x16\n" +
-	"\x06upheld\x18\x05 \x01(\bR\x06upheld\x12\x16\n" +
-	"\x06answer\x18\x06 \x01(\tR\x06answer\x12;\n" +
+	"\x06upheld\x18\x05 \x01(\bR\x06upheld\x12\x1c\n" +
+	"\x06answer\x18\x06 \x01(\tB\x04\x80\xdd\x18\bR\x06answer\x12;\n" +
 	"\vanswered_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"answeredAt\x12\x17\n" +
 	"\x04etag\x18\b \x01(\tB\x03\xe0A\x03R\x04etag\"\x82\x01\n" +
@@ -2944,11 +2944,10 @@ const file_linli_evaluation_v1_honor_proto_rawDesc = "" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12=\n" +
 	"\x03end\x18\x03 \x01(\x0e2\x1d.linli.evaluation.v1.HonorEndB\f\xbaH\t\x82\x01\x06\x10\x01 \x00 \x01R\x03end\"H\n" +
 	"\x14TakeOffHonorResponse\x120\n" +
-	"\x05honor\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.HonorR\x05honor\"\\\n" +
+	"\x05honor\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.HonorR\x05honor\"`\n" +
 	"\x14ObjectToHonorRequest\x12$\n" +
-	"\bhonor_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\ahonorId\x12\x1e\n" +
-	"\x04text\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\xe8\aR\x04text\"Z\n" +
+	"\bhonor_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\ahonorId\x12\"\n" +
+	"\x04text\x18\x02 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\xe8\a\x80\xdd\x18\bR\x04text\"Z\n" +
 	"\x15ObjectToHonorResponse\x12A\n" +
 	"\tobjection\x18\x01 \x01(\v2#.linli.evaluation.v1.HonorObjectionR\tobjection\"\x94\x01\n" +
 	"\x1aListHonorObjectionsRequest\x12$\n" +
@@ -2961,19 +2960,17 @@ const file_linli_evaluation_v1_honor_proto_rawDesc = "" +
 	"\n" +
 	"objections\x18\x01 \x03(\v2#.linli.evaluation.v1.HonorObjectionR\n" +
 	"objections\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\\\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"`\n" +
 	"\x1bRevealHonorObjectionRequest\x12\x19\n" +
-	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\"\n" +
-	"\x06reason\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x06reason\"2\n" +
-	"\x1cRevealHonorObjectionResponse\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04text\"\x91\x01\n" +
+	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12&\n" +
+	"\x06reason\x18\x02 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\xc8\x01\x80\xdd\x18\tR\x06reason\"8\n" +
+	"\x1cRevealHonorObjectionResponse\x12\x18\n" +
+	"\x04text\x18\x01 \x01(\tB\x04\x80\xdd\x18\bR\x04text\"\x95\x01\n" +
 	"\x1bAnswerHonorObjectionRequest\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12\x16\n" +
-	"\x06upheld\x18\x03 \x01(\bR\x06upheld\x12\"\n" +
-	"\x06answer\x18\x04 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\xe8\aR\x06answer\"a\n" +
+	"\x06upheld\x18\x03 \x01(\bR\x06upheld\x12&\n" +
+	"\x06answer\x18\x04 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\xe8\a\x80\xdd\x18\bR\x06answer\"a\n" +
 	"\x1cAnswerHonorObjectionResponse\x12A\n" +
 	"\tobjection\x18\x01 \x01(\v2#.linli.evaluation.v1.HonorObjectionR\tobjection\"p\n" +
 	"\x1cListMyHonorObjectionsRequest\x12'\n" +
@@ -2985,11 +2982,11 @@ const file_linli_evaluation_v1_honor_proto_rawDesc = "" +
 	"\n" +
 	"objections\x18\x01 \x03(\v2#.linli.evaluation.v1.HonorObjectionR\n" +
 	"objections\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xac\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb2\x01\n" +
 	"\tBoardLine\x12\x19\n" +
 	"\bhonor_id\x18\x01 \x01(\tR\ahonorId\x12\x1b\n" +
-	"\tmember_id\x18\x02 \x01(\tR\bmemberId\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\x12\x14\n" +
+	"\tmember_id\x18\x02 \x01(\tR\bmemberId\x12\x18\n" +
+	"\x04name\x18\x03 \x01(\tB\x04\x80\xdd\x18\x03R\x04name\x12\x14\n" +
 	"\x05until\x18\x04 \x01(\tR\x05until\x12=\n" +
 	"\fnotice_until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vnoticeUntil\"\xa1\x01\n" +
 	"\x10ShowBoardRequest\x12$\n" +

@@ -55,7 +55,8 @@ type HonorServiceClient interface {
 	// staff of it.
 	// NOT_FOUND UNKNOWN_ORGANIZATION; ALREADY_EXISTS BOARD_EXISTS.
 	CreateBoard(ctx context.Context, in *CreateBoardRequest, opts ...grpc.CallOption) (*CreateBoardResponse, error)
-	// ListBoards answers the boards of a community. Everybody.
+	// ListBoards answers the boards of a community. Everybody, of one that is
+	// displayed.
 	// NOT_FOUND UNKNOWN_ORGANIZATION.
 	ListBoards(ctx context.Context, in *ListBoardsRequest, opts ...grpc.CallOption) (*ListBoardsResponse, error)
 	// RecordTrust notes a praise or a satisfied rating that a resident gave a
@@ -119,7 +120,8 @@ type HonorServiceClient interface {
 	// ListMyHonorObjections answers what the caller objected to, and the answers.
 	ListMyHonorObjections(ctx context.Context, in *ListMyHonorObjectionsRequest, opts ...grpc.CallOption) (*ListMyHonorObjectionsResponse, error)
 	// ShowBoard is the public page of a board: who is shown now, or in public
-	// notice, by name. Everybody.
+	// notice, by name. Everybody, of a community that is displayed; a member whose
+	// home organization is not displayed is on it only for those who may know.
 	ShowBoard(ctx context.Context, in *ShowBoardRequest, opts ...grpc.CallOption) (*ShowBoardResponse, error)
 	// GetHonorFigures counts boards, and the members they name, below an
 	// organization. Community party staff, street, district and city.
@@ -330,7 +332,8 @@ type HonorServiceServer interface {
 	// staff of it.
 	// NOT_FOUND UNKNOWN_ORGANIZATION; ALREADY_EXISTS BOARD_EXISTS.
 	CreateBoard(context.Context, *CreateBoardRequest) (*CreateBoardResponse, error)
-	// ListBoards answers the boards of a community. Everybody.
+	// ListBoards answers the boards of a community. Everybody, of one that is
+	// displayed.
 	// NOT_FOUND UNKNOWN_ORGANIZATION.
 	ListBoards(context.Context, *ListBoardsRequest) (*ListBoardsResponse, error)
 	// RecordTrust notes a praise or a satisfied rating that a resident gave a
@@ -394,7 +397,8 @@ type HonorServiceServer interface {
 	// ListMyHonorObjections answers what the caller objected to, and the answers.
 	ListMyHonorObjections(context.Context, *ListMyHonorObjectionsRequest) (*ListMyHonorObjectionsResponse, error)
 	// ShowBoard is the public page of a board: who is shown now, or in public
-	// notice, by name. Everybody.
+	// notice, by name. Everybody, of a community that is displayed; a member whose
+	// home organization is not displayed is on it only for those who may know.
 	ShowBoard(context.Context, *ShowBoardRequest) (*ShowBoardResponse, error)
 	// GetHonorFigures counts boards, and the members they name, below an
 	// organization. Community party staff, street, district and city.

@@ -2429,7 +2429,7 @@ var File_linli_evaluation_v1_ledger_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_ledger_proto_rawDesc = "" +
 	"\n" +
-	" linli/evaluation/v1/ledger.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$linli/evaluation/v1/evaluation.proto\x1a\x1alinli/type/v1/access.proto\"\xce\x04\n" +
+	" linli/evaluation/v1/ledger.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$linli/evaluation/v1/evaluation.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\xce\x04\n" +
 	"\aService\x12>\n" +
 	"\x04kind\x18\x01 \x01(\x0e2 .linli.evaluation.v1.ServiceKindB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12F\n" +
 	"\x06source\x18\x02 \x01(\x0e2 .linli.evaluation.v1.EntrySourceB\f\xbaH\t\x82\x01\x06\x10\x01 \x01 \bR\x06source\x12$\n" +
@@ -2486,14 +2486,13 @@ const file_linli_evaluation_v1_ledger_proto_rawDesc = "" +
 	"\x14ReverseEntryResponse\x120\n" +
 	"\x05entry\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.EntryR\x05entry\"5\n" +
 	"\x18IssueResidentCodeRequest\x12\x19\n" +
-	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\"j\n" +
-	"\x19IssueResidentCodeResponse\x12\x12\n" +
-	"\x04code\x18\x01 \x01(\tR\x04code\x129\n" +
+	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\"p\n" +
+	"\x19IssueResidentCodeResponse\x12\x18\n" +
+	"\x04code\x18\x01 \x01(\tB\x04\x80\xdd\x18\vR\x04code\x129\n" +
 	"\n" +
-	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"M\n" +
-	"\x13AnswerByCodeRequest\x12\x1e\n" +
-	"\x04code\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x04code\x12\x16\n" +
+	"expires_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"Q\n" +
+	"\x13AnswerByCodeRequest\x12\"\n" +
+	"\x04code\x18\x01 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\x80\x01\x80\xdd\x18\vR\x04code\x12\x16\n" +
 	"\x06served\x18\x02 \x01(\bR\x06served\"_\n" +
 	"\x14AnswerByCodeResponse\x12\x10\n" +
 	"\x03day\x18\x01 \x01(\tR\x03day\x125\n" +
@@ -2516,15 +2515,15 @@ const file_linli_evaluation_v1_ledger_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"\x88\x01\n" +
 	"\x1cListReceivedServicesResponse\x12@\n" +
 	"\bservices\x18\x01 \x03(\v2$.linli.evaluation.v1.ReceivedServiceR\bservices\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xef\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xf3\x01\n" +
 	"\x19RecordResidentWordRequest\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12A\n" +
 	"\x04word\x18\x03 \x01(\x0e2!.linli.evaluation.v1.ResidentWordB\n" +
 	"\xbaH\a\x82\x01\x04\x18\x04\x18\x05R\x04word\x129\n" +
 	"\vslip_sha256\x18\x04 \x01(\tB\x18\xbaH\x15r\x132\x11^([0-9a-f]{64})?$R\n" +
-	"slipSha256\x12\x1c\n" +
-	"\x04note\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x04note\"N\n" +
+	"slipSha256\x12 \n" +
+	"\x04note\x18\x05 \x01(\tB\f\xbaH\x05r\x03\x18\xc8\x01\x80\xdd\x18\bR\x04note\"N\n" +
 	"\x1aRecordResidentWordResponse\x120\n" +
 	"\x05entry\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.EntryR\x05entry\"n\n" +
 	"\aYearSum\x12\x12\n" +
@@ -2554,7 +2553,7 @@ const file_linli_evaluation_v1_ledger_proto_rawDesc = "" +
 	"\x05lines\x18\x02 \x01(\x04R\x05lines\x12\x1b\n" +
 	"\thead_hash\x18\x03 \x01(\tR\bheadHash\x128\n" +
 	"\x06faults\x18\x04 \x03(\v2 .linli.evaluation.v1.LedgerFaultR\x06faults\x122\n" +
-	"\x05years\x18\x05 \x03(\v2\x1c.linli.evaluation.v1.YearSumR\x05years\"\x82\x03\n" +
+	"\x05years\x18\x05 \x03(\v2\x1c.linli.evaluation.v1.YearSumR\x05years\"\x88\x03\n" +
 	"\vLedgerAlarm\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x122\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.linli.evaluation.v1.AlarmKindR\x04kind\x12!\n" +
@@ -2564,9 +2563,9 @@ const file_linli_evaluation_v1_ledger_proto_rawDesc = "" +
 	"\traised_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\braisedAt\x12\x16\n" +
 	"\x06closed\x18\a \x01(\bR\x06closed\x127\n" +
 	"\tclosed_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\bclosedAt\x12\x1b\n" +
-	"\tclosed_by\x18\t \x01(\tR\bclosedBy\x12\x12\n" +
+	"\tclosed_by\x18\t \x01(\tR\bclosedBy\x12\x18\n" +
 	"\x04note\x18\n" +
-	" \x01(\tR\x04note\x12\x17\n" +
+	" \x01(\tB\x04\x80\xdd\x18\bR\x04note\x12\x17\n" +
 	"\x04etag\x18\v \x01(\tB\x03\xe0A\x03R\x04etag\"\xb1\x01\n" +
 	"\x17ListLedgerAlarmsRequest\x12,\n" +
 	"\fcommunity_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\x12\x16\n" +
@@ -2577,13 +2576,12 @@ const file_linli_evaluation_v1_ledger_proto_rawDesc = "" +
 	"page_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"|\n" +
 	"\x18ListLedgerAlarmsResponse\x128\n" +
 	"\x06alarms\x18\x01 \x03(\v2 .linli.evaluation.v1.LedgerAlarmR\x06alarms\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"r\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"v\n" +
 	"\x17CloseLedgerAlarmRequest\x12\x1a\n" +
 	"\x02id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12\x1e\n" +
-	"\x04note\x18\x03 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\xf4\x03R\x04note\"R\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12\"\n" +
+	"\x04note\x18\x03 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\xf4\x03\x80\xdd\x18\bR\x04note\"R\n" +
 	"\x18CloseLedgerAlarmResponse\x126\n" +
 	"\x05alarm\x18\x01 \x01(\v2 .linli.evaluation.v1.LedgerAlarmR\x05alarm*o\n" +
 	"\bLineKind\x12\x19\n" +
@@ -2607,7 +2605,7 @@ const file_linli_evaluation_v1_ledger_proto_rawDesc = "" +
 	"\x12ALARM_KIND_OVERLAP\x10\x01\x12\x1c\n" +
 	"\x18ALARM_KIND_SAME_EVIDENCE\x10\x02\x12\x1d\n" +
 	"\x19ALARM_KIND_DECEMBER_BURST\x10\x03\x12\x1e\n" +
-	"\x1aALARM_KIND_RESIDENT_DENIED\x10\x042\xa0\x14\n" +
+	"\x1aALARM_KIND_RESIDENT_DENIED\x10\x042\xab\x14\n" +
 	"\rLedgerService\x12\xb9\x01\n" +
 	"\fProposeEntry\x12(.linli.evaluation.v1.ProposeEntryRequest\x1a).linli.evaluation.v1.ProposeEntryResponse\"T\xea\xdb\x18\x16\n" +
 	"\x02\x05\x06\x10\x01\x1a\fcommunity_id(\x01\x82\xd3\xe4\x93\x024:\x01*b\x05entry\"(/v1/organizations/{community_id}/entries\x12\xc0\x01\n" +
@@ -2627,11 +2625,11 @@ const file_linli_evaluation_v1_ledger_proto_rawDesc = "" +
 	"\x0fAnswerForMyself\x12+.linli.evaluation.v1.AnswerForMyselfRequest\x1a,.linli.evaluation.v1.AnswerForMyselfResponse\"@\xea\xdb\x18\x04\x10\x03(\x01\x82\xd3\xe4\x93\x022:\x01*b\aservice\"$/v1/me/received-services/{id}:answer\x12\xa3\x01\n" +
 	"\x14ListReceivedServices\x120.linli.evaluation.v1.ListReceivedServicesRequest\x1a1.linli.evaluation.v1.ListReceivedServicesResponse\"&\xea\xdb\x18\x02\x10\x03\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/me/received-services\x12\xb8\x01\n" +
 	"\x12RecordResidentWord\x12..linli.evaluation.v1.RecordResidentWordRequest\x1a/.linli.evaluation.v1.RecordResidentWordResponse\"A\xea\xdb\x18\b\n" +
-	"\x02\x05\x03\x10\x02(\x01\x82\xd3\xe4\x93\x02/:\x01*b\x05entry\"#/v1/entries/{id}:recordResidentWord\x12\x9a\x01\n" +
-	"\x0fGetMemberLedger\x12+.linli.evaluation.v1.GetMemberLedgerRequest\x1a,.linli.evaluation.v1.GetMemberLedgerResponse\",\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02 \x12\x1e/v1/members/{member_id}/ledger\x12\x98\x01\n" +
-	"\fVerifyLedger\x12(.linli.evaluation.v1.VerifyLedgerRequest\x1a).linli.evaluation.v1.VerifyLedgerResponse\"3\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02'\x12%/v1/members/{member_id}/ledger:verify\x12\xc0\x01\n" +
-	"\x10ListLedgerAlarms\x12,.linli.evaluation.v1.ListLedgerAlarmsRequest\x1a-.linli.evaluation.v1.ListLedgerAlarmsResponse\"O\xea\xdb\x18\x15\n" +
-	"\x03\x05\x03\x02\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x020\x12./v1/organizations/{community_id}/ledger-alarms\x12\xab\x01\n" +
+	"\x02\x05\x03\x10\x02(\x01\x82\xd3\xe4\x93\x02/:\x01*b\x05entry\"#/v1/entries/{id}:recordResidentWord\x12\xa0\x01\n" +
+	"\x0fGetMemberLedger\x12+.linli.evaluation.v1.GetMemberLedgerRequest\x1a,.linli.evaluation.v1.GetMemberLedgerResponse\"2\xea\xdb\x18\b\x10\x02r\x04\x05\x06\x03\x02\x82\xd3\xe4\x93\x02 \x12\x1e/v1/members/{member_id}/ledger\x12\x9e\x01\n" +
+	"\fVerifyLedger\x12(.linli.evaluation.v1.VerifyLedgerRequest\x1a).linli.evaluation.v1.VerifyLedgerResponse\"9\xea\xdb\x18\b\x10\x02r\x04\x05\x06\x03\x02\x82\xd3\xe4\x93\x02'\x12%/v1/members/{member_id}/ledger:verify\x12\xbf\x01\n" +
+	"\x10ListLedgerAlarms\x12,.linli.evaluation.v1.ListLedgerAlarmsRequest\x1a-.linli.evaluation.v1.ListLedgerAlarmsResponse\"N\xea\xdb\x18\x14\n" +
+	"\x02\x05\x03\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x020\x12./v1/organizations/{community_id}/ledger-alarms\x12\xab\x01\n" +
 	"\x10CloseLedgerAlarm\x12,.linli.evaluation.v1.CloseLedgerAlarmRequest\x1a-.linli.evaluation.v1.CloseLedgerAlarmResponse\":\xea\xdb\x18\b\n" +
 	"\x02\x05\x03\x10\x02(\x01\x82\xd3\xe4\x93\x02(:\x01*b\x05alarm\"\x1c/v1/ledger-alarms/{id}:closeB\xdf\x01\n" +
 	"\x17com.linli.evaluation.v1B\vLedgerProtoP\x01ZIgithub.com/linli-project/linli/proto/gen/linli/evaluation/v1;evaluationv1\xa2\x02\x03LEX\xaa\x02\x13Linli.Evaluation.V1\xca\x02\x13Linli\\Evaluation\\V1\xe2\x02\x1fLinli\\Evaluation\\V1\\GPBMetadata\xea\x02\x15Linli::Evaluation::V1b\x06proto3"

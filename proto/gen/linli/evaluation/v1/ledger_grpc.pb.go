@@ -113,7 +113,7 @@ type LedgerServiceClient interface {
 	VerifyLedger(ctx context.Context, in *VerifyLedgerRequest, opts ...grpc.CallOption) (*VerifyLedgerResponse, error)
 	// ListLedgerAlarms answers what a person should look at in the ledger of a
 	// community, the oldest first. Nothing was refused because of it. Community
-	// party staff of it and offices above.
+	// party staff of it and the street.
 	ListLedgerAlarms(ctx context.Context, in *ListLedgerAlarmsRequest, opts ...grpc.CallOption) (*ListLedgerAlarmsResponse, error)
 	// CloseLedgerAlarm closes an alarm with a note of what was found. Community
 	// party staff of the community and the street; not the member of the alarm.
@@ -357,7 +357,7 @@ type LedgerServiceServer interface {
 	VerifyLedger(context.Context, *VerifyLedgerRequest) (*VerifyLedgerResponse, error)
 	// ListLedgerAlarms answers what a person should look at in the ledger of a
 	// community, the oldest first. Nothing was refused because of it. Community
-	// party staff of it and offices above.
+	// party staff of it and the street.
 	ListLedgerAlarms(context.Context, *ListLedgerAlarmsRequest) (*ListLedgerAlarmsResponse, error)
 	// CloseLedgerAlarm closes an alarm with a note of what was found. Community
 	// party staff of the community and the street; not the member of the alarm.

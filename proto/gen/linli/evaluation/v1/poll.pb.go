@@ -1896,7 +1896,7 @@ var File_linli_evaluation_v1_poll_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_poll_proto_rawDesc = "" +
 	"\n" +
-	"\x1elinli/evaluation/v1/poll.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\x92\x05\n" +
+	"\x1elinli/evaluation/v1/poll.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\x92\x05\n" +
 	"\x04Poll\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12'\n" +
 	"\x0forganization_id\x18\x02 \x01(\tR\x0eorganizationId\x121\n" +
@@ -1921,11 +1921,11 @@ const file_linli_evaluation_v1_poll_proto_rawDesc = "" +
 	"PollCounts\x12\x1f\n" +
 	"\x06issued\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\x06issued\x12#\n" +
 	"\breturned\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\breturned\x12\x1d\n" +
-	"\x05valid\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\x05valid\"[\n" +
+	"\x05valid\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\x05valid\"_\n" +
 	"\n" +
 	"BallotLine\x12)\n" +
-	"\tmember_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12\"\n" +
-	"\x05label\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18<R\x05label\"m\n" +
+	"\tmember_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12&\n" +
+	"\x05label\x18\x02 \x01(\tB\x10\xe0A\x02\xbaH\x06r\x04\x10\x01\x18<\x80\xdd\x18\x03R\x05label\"m\n" +
 	"\n" +
 	"BallotMark\x12&\n" +
 	"\tmember_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x127\n" +
@@ -1962,25 +1962,25 @@ const file_linli_evaluation_v1_poll_proto_rawDesc = "" +
 	"\x05codes\x18\x04 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\x84\a(\x00R\x05codes:@\xbaH=\x1a;\n" +
 	"\n" +
-	"issue.some\x12\x0fpapers or codes\x1a\x1cthis.papers + this.codes > 0\"[\n" +
+	"issue.some\x12\x0fpapers or codes\x1a\x1cthis.papers + this.codes > 0\"a\n" +
 	"\x14IssueBallotsResponse\x12-\n" +
-	"\x04poll\x18\x01 \x01(\v2\x19.linli.evaluation.v1.PollR\x04poll\x12\x14\n" +
-	"\x05codes\x18\x02 \x03(\tR\x05codes\"I\n" +
+	"\x04poll\x18\x01 \x01(\v2\x19.linli.evaluation.v1.PollR\x04poll\x12\x1a\n" +
+	"\x05codes\x18\x02 \x03(\tB\x04\x80\xdd\x18\vR\x05codes\"I\n" +
 	"\x0fOpenPollRequest\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"A\n" +
 	"\x10OpenPollResponse\x12-\n" +
-	"\x04poll\x18\x01 \x01(\v2\x19.linli.evaluation.v1.PollR\x04poll\"L\n" +
+	"\x04poll\x18\x01 \x01(\v2\x19.linli.evaluation.v1.PollR\x04poll\"P\n" +
 	"\x10GetBallotRequest\x12\x19\n" +
-	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1d\n" +
-	"\x04code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x04code\"\x91\x01\n" +
+	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12!\n" +
+	"\x04code\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18 \x80\xdd\x18\vR\x04code\"\x91\x01\n" +
 	"\x11GetBallotResponse\x121\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1d.linli.evaluation.v1.PollKindR\x04kind\x12\x12\n" +
 	"\x04year\x18\x02 \x01(\x05R\x04year\x125\n" +
-	"\x05lines\x18\x03 \x03(\v2\x1f.linli.evaluation.v1.BallotLineR\x05lines\"\x91\x01\n" +
+	"\x05lines\x18\x03 \x03(\v2\x1f.linli.evaluation.v1.BallotLineR\x05lines\"\x95\x01\n" +
 	"\x11CastBallotRequest\x12\x19\n" +
-	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1d\n" +
-	"\x04code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x04code\x12B\n" +
+	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12!\n" +
+	"\x04code\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18 \x80\xdd\x18\vR\x04code\x12B\n" +
 	"\x05marks\x18\x03 \x03(\v2\x1f.linli.evaluation.v1.BallotMarkB\v\xbaH\b\x92\x01\x05\b\x01\x10\xc8\x01R\x05marks\"\x14\n" +
 	"\x12CastBallotResponse\"\x8f\x01\n" +
 	"\x12EnterPapersRequest\x12\x19\n" +
@@ -1994,11 +1994,11 @@ const file_linli_evaluation_v1_poll_proto_rawDesc = "" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12D\n" +
 	"\atellers\x18\x03 \x01(\v2\x1f.linli.evaluation.v1.PollCountsB\t\xe0A\x02\xbaH\x03\xc8\x01\x01R\atellers\"B\n" +
 	"\x11ClosePollResponse\x12-\n" +
-	"\x04poll\x18\x01 \x01(\v2\x19.linli.evaluation.v1.PollR\x04poll\"q\n" +
+	"\x04poll\x18\x01 \x01(\v2\x19.linli.evaluation.v1.PollR\x04poll\"u\n" +
 	"\x10AnnulPollRequest\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x06reason\"B\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12)\n" +
+	"\x06reason\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x06reason\"B\n" +
 	"\x11AnnulPollResponse\x12-\n" +
 	"\x04poll\x18\x01 \x01(\v2\x19.linli.evaluation.v1.PollR\x04poll\"+\n" +
 	"\x0eGetPollRequest\x12\x19\n" +
@@ -2035,34 +2035,29 @@ const file_linli_evaluation_v1_poll_proto_rawDesc = "" +
 	"\tMARK_GOOD\x10\x01\x12\x14\n" +
 	"\x10MARK_FAIRLY_GOOD\x10\x02\x12\r\n" +
 	"\tMARK_FAIR\x10\x03\x12\r\n" +
-	"\tMARK_POOR\x10\x042\x84\r\n" +
-	"\vPollService\x12\xbb\x01\n" +
-	"\vPreparePoll\x12'.linli.evaluation.v1.PreparePollRequest\x1a(.linli.evaluation.v1.PreparePollResponse\"Y\xea\xdb\x18\x1b\n" +
-	"\x04\x05\x03\x02\a\x10\x01\x1a\x0forganization_id(\x01\x82\xd3\xe4\x93\x024:\x01*b\x04poll\")/v1/organizations/{organization_id}/polls\x12\x92\x01\n" +
-	"\fIssueBallots\x12(.linli.evaluation.v1.IssueBallotsRequest\x1a).linli.evaluation.v1.IssueBallotsResponse\"-\xea\xdb\x18\n" +
-	"\n" +
-	"\x04\x05\x03\x02\a\x10\x02(\x01\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/polls/{id}:issue\x12\x8b\x01\n" +
-	"\bOpenPoll\x12$.linli.evaluation.v1.OpenPollRequest\x1a%.linli.evaluation.v1.OpenPollResponse\"2\xea\xdb\x18\n" +
-	"\n" +
-	"\x04\x05\x03\x02\a\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1e:\x01*b\x04poll\"\x13/v1/polls/{id}:open\x12\x84\x01\n" +
+	"\tMARK_POOR\x10\x042\x8d\r\n" +
+	"\vPollService\x12\xbc\x01\n" +
+	"\vPreparePoll\x12'.linli.evaluation.v1.PreparePollRequest\x1a(.linli.evaluation.v1.PreparePollResponse\"Z\xea\xdb\x18\x1c\n" +
+	"\x05\x05\x03\x02\a\x0f\x10\x01\x1a\x0forganization_id(\x01\x82\xd3\xe4\x93\x024:\x01*b\x04poll\")/v1/organizations/{organization_id}/polls\x12\x93\x01\n" +
+	"\fIssueBallots\x12(.linli.evaluation.v1.IssueBallotsRequest\x1a).linli.evaluation.v1.IssueBallotsResponse\".\xea\xdb\x18\v\n" +
+	"\x05\x05\x03\x02\a\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02\x19:\x01*\"\x14/v1/polls/{id}:issue\x12\x8c\x01\n" +
+	"\bOpenPoll\x12$.linli.evaluation.v1.OpenPollRequest\x1a%.linli.evaluation.v1.OpenPollResponse\"3\xea\xdb\x18\v\n" +
+	"\x05\x05\x03\x02\a\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1e:\x01*b\x04poll\"\x13/v1/polls/{id}:open\x12\x84\x01\n" +
 	"\tGetBallot\x12%.linli.evaluation.v1.GetBallotRequest\x1a&.linli.evaluation.v1.GetBallotResponse\"(\xea\xdb\x18\x04\x10\x040\x01\x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/v1/polls/{id}:ballot\x12\x85\x01\n" +
 	"\n" +
-	"CastBallot\x12&.linli.evaluation.v1.CastBallotRequest\x1a'.linli.evaluation.v1.CastBallotResponse\"&\xea\xdb\x18\x04\x10\x040\x01\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/v1/polls/{id}:cast\x12\x9b\x01\n" +
-	"\vEnterPapers\x12'.linli.evaluation.v1.EnterPapersRequest\x1a(.linli.evaluation.v1.EnterPapersResponse\"9\xea\xdb\x18\n" +
-	"\n" +
-	"\x04\x05\x03\x02\a\x10\x02(\x01\x82\xd3\xe4\x93\x02%:\x01*b\x04poll\"\x1a/v1/polls/{id}:enterPapers\x12\x8f\x01\n" +
-	"\tClosePoll\x12%.linli.evaluation.v1.ClosePollRequest\x1a&.linli.evaluation.v1.ClosePollResponse\"3\xea\xdb\x18\n" +
-	"\n" +
-	"\x04\x05\x03\x02\a\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1f:\x01*b\x04poll\"\x14/v1/polls/{id}:close\x12\x8f\x01\n" +
-	"\tAnnulPoll\x12%.linli.evaluation.v1.AnnulPollRequest\x1a&.linli.evaluation.v1.AnnulPollResponse\"3\xea\xdb\x18\n" +
-	"\n" +
-	"\x04\x05\x03\x02\a\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1f:\x01*b\x04poll\"\x14/v1/polls/{id}:annul\x12~\n" +
-	"\aGetPoll\x12#.linli.evaluation.v1.GetPollRequest\x1a$.linli.evaluation.v1.GetPollResponse\"(\xea\xdb\x18\b\n" +
-	"\x04\x05\x03\x02\a\x10\x02\x82\xd3\xe4\x93\x02\x16b\x04poll\x12\x0e/v1/polls/{id}\x12\xaa\x01\n" +
-	"\tListPolls\x12%.linli.evaluation.v1.ListPollsRequest\x1a&.linli.evaluation.v1.ListPollsResponse\"N\xea\xdb\x18\x19\n" +
-	"\x04\x05\x03\x02\a\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02+\x12)/v1/organizations/{organization_id}/polls\x12\x95\x01\n" +
-	"\x0eGetPollResults\x12*.linli.evaluation.v1.GetPollResultsRequest\x1a+.linli.evaluation.v1.GetPollResultsResponse\"*\xea\xdb\x18\b\n" +
-	"\x04\x05\x03\x02\a\x10\x02\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/polls/{id}/resultsB\xdd\x01\n" +
+	"CastBallot\x12&.linli.evaluation.v1.CastBallotRequest\x1a'.linli.evaluation.v1.CastBallotResponse\"&\xea\xdb\x18\x04\x10\x040\x01\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/v1/polls/{id}:cast\x12\x9c\x01\n" +
+	"\vEnterPapers\x12'.linli.evaluation.v1.EnterPapersRequest\x1a(.linli.evaluation.v1.EnterPapersResponse\":\xea\xdb\x18\v\n" +
+	"\x05\x05\x03\x02\a\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02%:\x01*b\x04poll\"\x1a/v1/polls/{id}:enterPapers\x12\x90\x01\n" +
+	"\tClosePoll\x12%.linli.evaluation.v1.ClosePollRequest\x1a&.linli.evaluation.v1.ClosePollResponse\"4\xea\xdb\x18\v\n" +
+	"\x05\x05\x03\x02\a\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1f:\x01*b\x04poll\"\x14/v1/polls/{id}:close\x12\x90\x01\n" +
+	"\tAnnulPoll\x12%.linli.evaluation.v1.AnnulPollRequest\x1a&.linli.evaluation.v1.AnnulPollResponse\"4\xea\xdb\x18\v\n" +
+	"\x05\x05\x03\x02\a\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1f:\x01*b\x04poll\"\x14/v1/polls/{id}:annul\x12\x7f\n" +
+	"\aGetPoll\x12#.linli.evaluation.v1.GetPollRequest\x1a$.linli.evaluation.v1.GetPollResponse\")\xea\xdb\x18\t\n" +
+	"\x05\x05\x03\x02\a\x0f\x10\x02\x82\xd3\xe4\x93\x02\x16b\x04poll\x12\x0e/v1/polls/{id}\x12\xab\x01\n" +
+	"\tListPolls\x12%.linli.evaluation.v1.ListPollsRequest\x1a&.linli.evaluation.v1.ListPollsResponse\"O\xea\xdb\x18\x1a\n" +
+	"\x05\x05\x03\x02\a\x0f\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02+\x12)/v1/organizations/{organization_id}/polls\x12\x96\x01\n" +
+	"\x0eGetPollResults\x12*.linli.evaluation.v1.GetPollResultsRequest\x1a+.linli.evaluation.v1.GetPollResultsResponse\"+\xea\xdb\x18\t\n" +
+	"\x05\x05\x03\x02\a\x0f\x10\x02\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/polls/{id}/resultsB\xdd\x01\n" +
 	"\x17com.linli.evaluation.v1B\tPollProtoP\x01ZIgithub.com/linli-project/linli/proto/gen/linli/evaluation/v1;evaluationv1\xa2\x02\x03LEX\xaa\x02\x13Linli.Evaluation.V1\xca\x02\x13Linli\\Evaluation\\V1\xe2\x02\x1fLinli\\Evaluation\\V1\\GPBMetadata\xea\x02\x15Linli::Evaluation::V1b\x06proto3"
 
 var (

@@ -656,7 +656,7 @@ var File_linli_evaluation_v1_reply_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_reply_proto_rawDesc = "" +
 	"\n" +
-	"\x1flinli/evaluation/v1/reply.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$linli/evaluation/v1/evaluation.proto\x1a\x1alinli/type/v1/access.proto\"\xe4\x01\n" +
+	"\x1flinli/evaluation/v1/reply.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$linli/evaluation/v1/evaluation.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\xe4\x01\n" +
 	"\fVerification\x12\x18\n" +
 	"\agenuine\x18\x01 \x01(\bR\agenuine\x12\x1e\n" +
 	"\n" +
@@ -667,14 +667,14 @@ const file_linli_evaluation_v1_reply_proto_rawDesc = "" +
 	"\x04year\x18\x04 \x01(\x05R\x04year\x12\x14\n" +
 	"\x05issue\x18\x05 \x01(\x05R\x05issue\x127\n" +
 	"\tissued_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x12\x18\n" +
-	"\amembers\x18\a \x01(\x03R\amembers\"\x9c\x02\n" +
+	"\amembers\x18\a \x01(\x03R\amembers\"\xa2\x02\n" +
 	"\x05Reply\x12\x1b\n" +
 	"\tletter_id\x18\x01 \x01(\tR\bletterId\x12\x14\n" +
 	"\x05issue\x18\x02 \x01(\x05R\x05issue\x12\x1f\n" +
 	"\vreceived_by\x18\x03 \x01(\tR\n" +
 	"receivedBy\x12*\n" +
-	"\x11used_in_appraisal\x18\x04 \x01(\bR\x0fusedInAppraisal\x12\x10\n" +
-	"\x03why\x18\x05 \x01(\tR\x03why\x12'\n" +
+	"\x11used_in_appraisal\x18\x04 \x01(\bR\x0fusedInAppraisal\x12\x16\n" +
+	"\x03why\x18\x05 \x01(\tB\x04\x80\xdd\x18\bR\x03why\x12'\n" +
 	"\x0fcards_inspected\x18\x06 \x01(\x05R\x0ecardsInspected\x12\x1d\n" +
 	"\n" +
 	"made_known\x18\a \x01(\bR\tmadeKnown\x129\n" +
@@ -683,11 +683,11 @@ const file_linli_evaluation_v1_reply_proto_rawDesc = "" +
 	"\x13VerifyLetterRequest\x12 \n" +
 	"\x04code\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\b\x18\x14R\x04code\"]\n" +
 	"\x14VerifyLetterResponse\x12E\n" +
-	"\fverification\x18\x01 \x01(\v2!.linli.evaluation.v1.VerificationR\fverification\"\xfd\x01\n" +
+	"\fverification\x18\x01 \x01(\v2!.linli.evaluation.v1.VerificationR\fverification\"\x81\x02\n" +
 	"\x14ReplyToLetterRequest\x12)\n" +
 	"\tletter_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\bletterId\x12*\n" +
-	"\x11used_in_appraisal\x18\x02 \x01(\bR\x0fusedInAppraisal\x12\x1a\n" +
-	"\x03why\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x03why\x124\n" +
+	"\x11used_in_appraisal\x18\x02 \x01(\bR\x0fusedInAppraisal\x12\x1e\n" +
+	"\x03why\x18\x03 \x01(\tB\f\xbaH\x05r\x03\x18\xf4\x03\x80\xdd\x18\bR\x03why\x124\n" +
 	"\x0fcards_inspected\x18\x04 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xa0\x8d\x06(\x00R\x0ecardsInspected\x12\x1d\n" +
 	"\n" +
 	"made_known\x18\x05 \x01(\bR\tmadeKnown\x12\x1d\n" +
@@ -706,13 +706,13 @@ const file_linli_evaluation_v1_reply_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"w\n" +
 	"\x16ListUnansweredResponse\x125\n" +
 	"\aletters\x18\x01 \x03(\v2\x1b.linli.evaluation.v1.LetterR\aletters\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x83\x05\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\x85\x05\n" +
 	"\fReplyService\x12\x98\x01\n" +
-	"\fVerifyLetter\x12(.linli.evaluation.v1.VerifyLetterRequest\x1a).linli.evaluation.v1.VerifyLetterResponse\"3\xea\xdb\x18\x04\x10\x048\x01\x82\xd3\xe4\x93\x02%:\x01*b\fverification\"\x12/v1/letters:verify\x12\xa3\x01\n" +
-	"\rReplyToLetter\x12).linli.evaluation.v1.ReplyToLetterRequest\x1a*.linli.evaluation.v1.ReplyToLetterResponse\";\xea\xdb\x18\b\n" +
-	"\x02\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02):\x01*b\x05reply\"\x1d/v1/letters/{letter_id}/reply\x12\x91\x01\n" +
-	"\bGetReply\x12$.linli.evaluation.v1.GetReplyRequest\x1a%.linli.evaluation.v1.GetReplyResponse\"8\xea\xdb\x18\b\n" +
-	"\x04\a\x05\x02\x01\x10\x02\x82\xd3\xe4\x93\x02&b\x05reply\x12\x1d/v1/letters/{letter_id}/reply\x12\x9d\x01\n" +
+	"\fVerifyLetter\x12(.linli.evaluation.v1.VerifyLetterRequest\x1a).linli.evaluation.v1.VerifyLetterResponse\"3\xea\xdb\x18\x04\x10\x048\x01\x82\xd3\xe4\x93\x02%:\x01*b\fverification\"\x12/v1/letters:verify\x12\xa4\x01\n" +
+	"\rReplyToLetter\x12).linli.evaluation.v1.ReplyToLetterRequest\x1a*.linli.evaluation.v1.ReplyToLetterResponse\"<\xea\xdb\x18\t\n" +
+	"\x03\a\x05\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02):\x01*b\x05reply\"\x1d/v1/letters/{letter_id}/reply\x12\x92\x01\n" +
+	"\bGetReply\x12$.linli.evaluation.v1.GetReplyRequest\x1a%.linli.evaluation.v1.GetReplyResponse\"9\xea\xdb\x18\t\n" +
+	"\x05\a\x05\x02\x01\x0f\x10\x02\x82\xd3\xe4\x93\x02&b\x05reply\x12\x1d/v1/letters/{letter_id}/reply\x12\x9d\x01\n" +
 	"\x0eListUnanswered\x12*.linli.evaluation.v1.ListUnansweredRequest\x1a+.linli.evaluation.v1.ListUnansweredResponse\"2\xea\xdb\x18\x06\n" +
 	"\x02\x02\x01\x10\x02\x82\xd3\xe4\x93\x02\"\x12 /v1/cycles/{cycle_id}/unansweredB\xde\x01\n" +
 	"\x17com.linli.evaluation.v1B\n" +

@@ -2083,7 +2083,7 @@ var File_linli_evaluation_v1_sheet_proto protoreflect.FileDescriptor
 
 const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"\n" +
-	"\x1flinli/evaluation/v1/sheet.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#linli/evaluation/v1/composite.proto\x1a!linli/evaluation/v1/conduct.proto\x1a$linli/evaluation/v1/evaluation.proto\x1a!linli/evaluation/v1/opinion.proto\x1a\x1alinli/type/v1/access.proto\"\xdd\x05\n" +
+	"\x1flinli/evaluation/v1/sheet.proto\x12\x13linli.evaluation.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#linli/evaluation/v1/composite.proto\x1a!linli/evaluation/v1/conduct.proto\x1a$linli/evaluation/v1/evaluation.proto\x1a!linli/evaluation/v1/opinion.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\xe3\x05\n" +
 	"\vMemberSheet\x12\x19\n" +
 	"\bcycle_id\x18\x01 \x01(\tR\acycleId\x12\x12\n" +
 	"\x04year\x18\x02 \x01(\x05R\x04year\x12\x1b\n" +
@@ -2092,8 +2092,8 @@ const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"\x05times\x18\x05 \x01(\x05R\x05times\x12\x14\n" +
 	"\x05cases\x18\x06 \x01(\x05R\x05cases\x12#\n" +
 	"\rquarter_hours\x18\a \x01(\x05R\fquarterHours\x126\n" +
-	"\aopinion\x18\b \x01(\x0e2\x1c.linli.evaluation.v1.OpinionR\aopinion\x12!\n" +
-	"\fopinion_text\x18\t \x01(\tR\vopinionText\x12)\n" +
+	"\aopinion\x18\b \x01(\x0e2\x1c.linli.evaluation.v1.OpinionR\aopinion\x12'\n" +
+	"\fopinion_text\x18\t \x01(\tB\x04\x80\xdd\x18\bR\vopinionText\x12)\n" +
 	"\x10opinion_proposed\x18\n" +
 	" \x01(\bR\x0fopinionProposed\x12\x1d\n" +
 	"\n" +
@@ -2106,22 +2106,22 @@ const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"\fcorrected_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\vcorrectedAt\x12<\n" +
 	"\tcomposite\x182 \x01(\v2\x1e.linli.evaluation.v1.CompositeR\tcomposite\x12\x17\n" +
 	"\x04etag\x183 \x01(\tB\x03\xe0A\x03R\x04etag\x127\n" +
-	"\x05notes\x184 \x03(\v2!.linli.evaluation.v1.StandingNoteR\x05notes\"\x89\x03\n" +
+	"\x05notes\x184 \x03(\v2!.linli.evaluation.v1.StandingNoteR\x05notes\"\x95\x03\n" +
 	"\tObjection\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
 	"\bcycle_id\x18\x02 \x01(\tR\acycleId\x12\x1b\n" +
 	"\tmember_id\x18\x03 \x01(\tR\bmemberId\x122\n" +
-	"\x04line\x18\x04 \x01(\x0e2\x1e.linli.evaluation.v1.SheetLineR\x04line\x12\x12\n" +
-	"\x04text\x18\x05 \x01(\tR\x04text\x129\n" +
-	"\x05state\x18\x06 \x01(\x0e2#.linli.evaluation.v1.ObjectionStateR\x05state\x12\x16\n" +
-	"\x06answer\x18\a \x01(\tR\x06answer\x12\x1f\n" +
+	"\x04line\x18\x04 \x01(\x0e2\x1e.linli.evaluation.v1.SheetLineR\x04line\x12\x18\n" +
+	"\x04text\x18\x05 \x01(\tB\x04\x80\xdd\x18\bR\x04text\x129\n" +
+	"\x05state\x18\x06 \x01(\x0e2#.linli.evaluation.v1.ObjectionStateR\x05state\x12\x1c\n" +
+	"\x06answer\x18\a \x01(\tB\x04\x80\xdd\x18\bR\x06answer\x12\x1f\n" +
 	"\vanswered_by\x18\b \x01(\tR\n" +
 	"answeredBy\x12;\n" +
 	"\vobjected_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"objectedAt\x12;\n" +
 	"\vanswered_at\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"answeredAt\"\xb0\x03\n" +
+	"answeredAt\"\xb6\x03\n" +
 	"\tSignature\x12\x19\n" +
 	"\bcycle_id\x18\x01 \x01(\tR\acycleId\x12!\n" +
 	"\fcommunity_id\x18\x02 \x01(\tR\vcommunityId\x129\n" +
@@ -2129,8 +2129,8 @@ const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"\tsigned_by\x18\x04 \x01(\tR\bsignedBy\x127\n" +
 	"\tsigned_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\bsignedAt\x12!\n" +
 	"\fconsented_by\x18\x06 \x01(\tR\vconsentedBy\x12=\n" +
-	"\fconsented_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vconsentedAt\x12\x16\n" +
-	"\x06reason\x18\b \x01(\tR\x06reason\x12'\n" +
+	"\fconsented_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vconsentedAt\x12\x1c\n" +
+	"\x06reason\x18\b \x01(\tB\x04\x80\xdd\x18\bR\x06reason\x12'\n" +
 	"\x0fopen_objections\x18\t \x01(\x05R\x0eopenObjections\x12\x18\n" +
 	"\amembers\x18\n" +
 	" \x01(\x03R\amembers\x12\x17\n" +
@@ -2163,25 +2163,25 @@ const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"page_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"x\n" +
 	"\x18ListSheetEntriesResponse\x124\n" +
 	"\aentries\x18\x01 \x03(\v2\x1a.linli.evaluation.v1.EntryR\aentries\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xe9\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xed\x01\n" +
 	"\x11SetOpinionRequest\x12'\n" +
 	"\bcycle_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\acycleId\x12)\n" +
 	"\tmember_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12E\n" +
-	"\aopinion\x18\x03 \x01(\x0e2\x1c.linli.evaluation.v1.OpinionB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\aopinion\x12\x1c\n" +
-	"\x04text\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x04text\x12\x1b\n" +
+	"\aopinion\x18\x03 \x01(\x0e2\x1c.linli.evaluation.v1.OpinionB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\aopinion\x12 \n" +
+	"\x04text\x18\x04 \x01(\tB\f\xbaH\x05r\x03\x18\xc8\x01\x80\xdd\x18\bR\x04text\x12\x1b\n" +
 	"\x04etag\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"L\n" +
 	"\x12SetOpinionResponse\x126\n" +
-	"\x05sheet\x18\x01 \x01(\v2 .linli.evaluation.v1.MemberSheetR\x05sheet\"\xa0\x01\n" +
+	"\x05sheet\x18\x01 \x01(\v2 .linli.evaluation.v1.MemberSheetR\x05sheet\"\xa4\x01\n" +
 	"\x14ObjectToSheetRequest\x12\"\n" +
 	"\x04year\x18\x01 \x01(\x05B\x0e\xe0A\x02\xbaH\b\x1a\x06\x18\xb4\x10(\xd0\x0fR\x04year\x12A\n" +
-	"\x04line\x18\x02 \x01(\x0e2\x1e.linli.evaluation.v1.SheetLineB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04line\x12!\n" +
-	"\x04text\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x04text\"U\n" +
+	"\x04line\x18\x02 \x01(\x0e2\x1e.linli.evaluation.v1.SheetLineB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04line\x12%\n" +
+	"\x04text\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x04text\"U\n" +
 	"\x15ObjectToSheetResponse\x12<\n" +
-	"\tobjection\x18\x01 \x01(\v2\x1e.linli.evaluation.v1.ObjectionR\tobjection\"u\n" +
+	"\tobjection\x18\x01 \x01(\v2\x1e.linli.evaluation.v1.ObjectionR\tobjection\"y\n" +
 	"\x16AnswerObjectionRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x16\n" +
-	"\x06upheld\x18\x02 \x01(\bR\x06upheld\x12%\n" +
-	"\x06answer\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x06answer\"W\n" +
+	"\x06upheld\x18\x02 \x01(\bR\x06upheld\x12)\n" +
+	"\x06answer\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x06answer\"W\n" +
 	"\x17AnswerObjectionResponse\x12<\n" +
 	"\tobjection\x18\x01 \x01(\v2\x1e.linli.evaluation.v1.ObjectionR\tobjection\"\xbd\x01\n" +
 	"\x15ListObjectionsRequest\x12$\n" +
@@ -2201,13 +2201,13 @@ const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"\fcommunity_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\x12\x1b\n" +
 	"\x04etag\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"R\n" +
 	"\x12SignSheetsResponse\x12<\n" +
-	"\tsignature\x18\x01 \x01(\v2\x1e.linli.evaluation.v1.SignatureR\tsignature\"\xcd\x01\n" +
+	"\tsignature\x18\x01 \x01(\v2\x1e.linli.evaluation.v1.SignatureR\tsignature\"\xd1\x01\n" +
 	"\x16ConsentToSheetsRequest\x12'\n" +
 	"\bcycle_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\acycleId\x12/\n" +
 	"\fcommunity_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\x12\x1b\n" +
 	"\x04etag\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12\x1a\n" +
-	"\bconsents\x18\x04 \x01(\bR\bconsents\x12 \n" +
-	"\x06reason\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x06reason\"W\n" +
+	"\bconsents\x18\x04 \x01(\bR\bconsents\x12$\n" +
+	"\x06reason\x18\x05 \x01(\tB\f\xbaH\x05r\x03\x18\xf4\x03\x80\xdd\x18\bR\x06reason\"W\n" +
 	"\x17ConsentToSheetsResponse\x12<\n" +
 	"\tsignature\x18\x01 \x01(\v2\x1e.linli.evaluation.v1.SignatureR\tsignature\"\x8f\x01\n" +
 	"\x15ListSignaturesRequest\x12$\n" +
@@ -2225,13 +2225,13 @@ const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"F\n" +
 	"\x12CloseCycleResponse\x120\n" +
-	"\x05cycle\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.CycleR\x05cycle\"\x80\x02\n" +
+	"\x05cycle\x18\x01 \x01(\v2\x1a.linli.evaluation.v1.CycleR\x05cycle\"\x88\x02\n" +
 	"\x14CorrectResultRequest\x12'\n" +
 	"\bcycle_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\acycleId\x12)\n" +
-	"\tmember_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x06reason\x12@\n" +
-	"\aopinion\x18\x04 \x01(\x0e2\x1c.linli.evaluation.v1.OpinionB\b\xbaH\x05\x82\x01\x02\x10\x01R\aopinion\x12+\n" +
-	"\fopinion_text\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\vopinionText\"L\n" +
+	"\tmember_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12)\n" +
+	"\x06reason\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x06reason\x12@\n" +
+	"\aopinion\x18\x04 \x01(\x0e2\x1c.linli.evaluation.v1.OpinionB\b\xbaH\x05\x82\x01\x02\x10\x01R\aopinion\x12/\n" +
+	"\fopinion_text\x18\x05 \x01(\tB\f\xbaH\x05r\x03\x18\xc8\x01\x80\xdd\x18\bR\vopinionText\"L\n" +
 	"\x15CorrectResultResponse\x123\n" +
 	"\x06letter\x18\x01 \x01(\v2\x1b.linli.evaluation.v1.LetterR\x06letter*\x8d\x01\n" +
 	"\tSheetLine\x12\x1a\n" +
@@ -2250,18 +2250,18 @@ const file_linli_evaluation_v1_sheet_proto_rawDesc = "" +
 	"\x14SIGNATURE_STATE_OPEN\x10\x01\x12\x1a\n" +
 	"\x16SIGNATURE_STATE_SIGNED\x10\x02\x12\x1d\n" +
 	"\x19SIGNATURE_STATE_CONSENTED\x10\x03\x12\x1d\n" +
-	"\x19SIGNATURE_STATE_SENT_BACK\x10\x042\x97\x12\n" +
+	"\x19SIGNATURE_STATE_SENT_BACK\x10\x042\xa3\x12\n" +
 	"\fSheetService\x12\x8b\x01\n" +
 	"\n" +
 	"GetMySheet\x12&.linli.evaluation.v1.GetMySheetRequest\x1a'.linli.evaluation.v1.GetMySheetResponse\",\xea\xdb\x18\x05\n" +
 	"\x01\t\x10\x03\x82\xd3\xe4\x93\x02\x1db\x05sheet\x12\x14/v1/me/sheets/{year}\x12\xb8\x01\n" +
 	"\n" +
 	"ListSheets\x12&.linli.evaluation.v1.ListSheetsRequest\x1a'.linli.evaluation.v1.ListSheetsResponse\"Y\xea\xdb\x18\x16\n" +
-	"\x04\x05\x03\x02\x01\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x029\x127/v1/cycles/{cycle_id}/communities/{community_id}/sheets\x12\xa4\x01\n" +
-	"\bGetSheet\x12$.linli.evaluation.v1.GetSheetRequest\x1a%.linli.evaluation.v1.GetSheetResponse\"K\xea\xdb\x18\t\n" +
-	"\x05\t\x05\x03\x02\x01\x10\x02\x82\xd3\xe4\x93\x028b\x05sheet\x12//v1/cycles/{cycle_id}/members/{member_id}/sheet\x12\xb7\x01\n" +
-	"\x10ListSheetEntries\x12,.linli.evaluation.v1.ListSheetEntriesRequest\x1a-.linli.evaluation.v1.ListSheetEntriesResponse\"F\xea\xdb\x18\t\n" +
-	"\x05\t\x05\x03\x02\x01\x10\x02\x82\xd3\xe4\x93\x023\x121/v1/cycles/{cycle_id}/members/{member_id}/entries\x12\xb0\x01\n" +
+	"\x04\x05\x03\x02\x01\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x029\x127/v1/cycles/{cycle_id}/communities/{community_id}/sheets\x12\xaa\x01\n" +
+	"\bGetSheet\x12$.linli.evaluation.v1.GetSheetRequest\x1a%.linli.evaluation.v1.GetSheetResponse\"Q\xea\xdb\x18\x0f\n" +
+	"\x05\t\x05\x03\x02\x01\x10\x02r\x04\x05\x03\x02\x01\x82\xd3\xe4\x93\x028b\x05sheet\x12//v1/cycles/{cycle_id}/members/{member_id}/sheet\x12\xbd\x01\n" +
+	"\x10ListSheetEntries\x12,.linli.evaluation.v1.ListSheetEntriesRequest\x1a-.linli.evaluation.v1.ListSheetEntriesResponse\"L\xea\xdb\x18\x0f\n" +
+	"\x05\t\x05\x03\x02\x01\x10\x02r\x04\x05\x03\x02\x01\x82\xd3\xe4\x93\x023\x121/v1/cycles/{cycle_id}/members/{member_id}/entries\x12\xb0\x01\n" +
 	"\n" +
 	"SetOpinion\x12&.linli.evaluation.v1.SetOpinionRequest\x1a'.linli.evaluation.v1.SetOpinionResponse\"Q\xea\xdb\x18\a\n" +
 	"\x01\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02@:\x01*b\x05sheet\"4/v1/cycles/{cycle_id}/members/{member_id}:setOpinion\x12\xa4\x01\n" +

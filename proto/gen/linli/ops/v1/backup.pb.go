@@ -342,7 +342,8 @@ type BackupHeld struct {
 	Services []string `protobuf:"bytes,1,rep,name=services,proto3" json:"services,omitempty"`
 	// Where the civil clock stands; absent when it follows the wall clock.
 	CivilTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=civil_time,json=civilTime,proto3" json:"civil_time,omitempty"`
-	// Fingerprint of the master key; empty in a process without a store.
+	// Fingerprint of the master key that wraps the keys of the stores, or of each,
+	// with spaces between, while it changes; empty in a process without a store.
 	MasterKey     string `protobuf:"bytes,3,opt,name=master_key,json=masterKey,proto3" json:"master_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -705,7 +706,8 @@ type BackupHead struct {
 	Time *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=time,proto3" json:"time,omitempty"`
 	// The program that wrote it.
 	Program string `protobuf:"bytes,4,opt,name=program,proto3" json:"program,omitempty"`
-	// Fingerprint of the master key that opens what is sealed.
+	// Fingerprints of the master keys that it takes to open what is sealed, with
+	// spaces between; of one, unless master keys were changed at that moment.
 	MasterKey     string                 `protobuf:"bytes,5,opt,name=master_key,json=masterKey,proto3" json:"master_key,omitempty"`
 	CivilTime     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=civil_time,json=civilTime,proto3" json:"civil_time,omitempty"`
 	Services      []string               `protobuf:"bytes,7,rep,name=services,proto3" json:"services,omitempty"`

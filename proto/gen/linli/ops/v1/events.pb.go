@@ -554,7 +554,7 @@ var File_linli_ops_v1_events_proto protoreflect.FileDescriptor
 
 const file_linli_ops_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\x19linli/ops/v1/events.proto\x12\flinli.ops.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xc0\x02\n" +
+	"\x19linli/ops/v1/events.proto\x12\flinli.ops.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\xc0\x02\n" +
 	"\vParkedEvent\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x1a\n" +
 	"\bconsumer\x18\x02 \x01(\tR\bconsumer\x12#\n" +
@@ -587,13 +587,12 @@ const file_linli_ops_v1_events_proto_rawDesc = "" +
 	"\bevent_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\aeventId\"b\n" +
 	"\x13RetryParkedResponse\x12\x18\n" +
 	"\aapplied\x18\x01 \x01(\bR\aapplied\x121\n" +
-	"\x06parked\x18\x02 \x01(\v2\x19.linli.ops.v1.ParkedEventR\x06parked\"\xa9\x01\n" +
+	"\x06parked\x18\x02 \x01(\v2\x19.linli.ops.v1.ParkedEventR\x06parked\"\xad\x01\n" +
 	"\x11DropParkedRequest\x12#\n" +
 	"\aservice\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(R\aservice\x12%\n" +
 	"\bconsumer\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\bconsumer\x12$\n" +
-	"\bevent_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\aeventId\x12\"\n" +
-	"\x06reason\x18\x04 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\xf4\x03R\x06reason\"\x14\n" +
+	"\bevent_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\aeventId\x12&\n" +
+	"\x06reason\x18\x04 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\xf4\x03\x80\xdd\x18\tR\x06reason\"\x14\n" +
 	"\x12DropParkedResponse2\xc8\x02\n" +
 	"\rEventsService\x12d\n" +
 	"\n" +

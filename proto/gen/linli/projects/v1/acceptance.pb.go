@@ -2048,7 +2048,7 @@ const file_linli_projects_v1_acceptance_proto_rawDesc = "" +
 	"\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15MODEL_STATE_PUBLISHED\x10\x01\x12\x15\n" +
 	"\x11MODEL_STATE_BRAND\x10\x02\x12\x19\n" +
-	"\x15MODEL_STATE_WITHDRAWN\x10\x032\xad\b\n" +
+	"\x15MODEL_STATE_WITHDRAWN\x10\x032\xb6\b\n" +
 	"\x11AcceptanceService\x12\xb4\x01\n" +
 	"\x0eOpenAcceptance\x12(.linli.projects.v1.OpenAcceptanceRequest\x1a).linli.projects.v1.OpenAcceptanceResponse\"M\xea\xdb\x18\a\n" +
 	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02<:\x01*b\n" +
@@ -2058,12 +2058,12 @@ const file_linli_projects_v1_acceptance_proto_rawDesc = "" +
 	"acceptance\"&/v1/keyProjects/{project_id}:scoreSelf\x12\xa4\x01\n" +
 	"\n" +
 	"ScorePanel\x12$.linli.projects.v1.ScorePanelRequest\x1a%.linli.projects.v1.ScorePanelResponse\"I\xea\xdb\x18\a\n" +
-	"\x01\b\x10\x02(\x01\x82\xd3\xe4\x93\x028:\x01*b\n" +
+	"\x01\b\x10\x03(\x01\x82\xd3\xe4\x93\x028:\x01*b\n" +
 	"acceptance\"'/v1/keyProjects/{project_id}:scorePanel\x12\xbc\x01\n" +
 	"\x10DecideAcceptance\x12*.linli.projects.v1.DecideAcceptanceRequest\x1a+.linli.projects.v1.DecideAcceptanceResponse\"O\xea\xdb\x18\a\n" +
 	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02>:\x01*b\n" +
-	"acceptance\"-/v1/keyProjects/{project_id}:decideAcceptance\x12\xad\x01\n" +
-	"\rGetAcceptance\x12'.linli.projects.v1.GetAcceptanceRequest\x1a(.linli.projects.v1.GetAcceptanceResponse\"I\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02=b\n" +
+	"acceptance\"-/v1/keyProjects/{project_id}:decideAcceptance\x12\xb6\x01\n" +
+	"\rGetAcceptance\x12'.linli.projects.v1.GetAcceptanceRequest\x1a(.linli.projects.v1.GetAcceptanceResponse\"R\xea\xdb\x18\v\x10\x02r\a\x01\x02\x03\x04\x05\x06\a\x82\xd3\xe4\x93\x02=b\n" +
 	"acceptance\x12//v1/keyProjects/{project_id}/acceptances/{look}\x12\xa3\x01\n" +
 	"\x0fAwardExcellence\x12).linli.projects.v1.AwardExcellenceRequest\x1a*.linli.projects.v1.AwardExcellenceResponse\"9\xea\xdb\x18\a\n" +
 	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02(:\x01*\"#/v1/calls/{call_id}:awardExcellence2\xfd\x05\n" +

@@ -877,11 +877,11 @@ var File_linli_projects_v1_check_proto protoreflect.FileDescriptor
 
 const file_linli_projects_v1_check_proto_rawDesc = "" +
 	"\n" +
-	"\x1dlinli/projects/v1/check.proto\x12\x11linli.projects.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/projects/v1/projects.proto\x1a\x1alinli/type/v1/access.proto\"\xc3\x01\n" +
+	"\x1dlinli/projects/v1/check.proto\x12\x11linli.projects.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/projects/v1/projects.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\xc9\x01\n" +
 	"\bConflict\x12%\n" +
 	"\x0eapplication_id\x18\x01 \x01(\tR\rapplicationId\x12\x1a\n" +
-	"\breviewer\x18\x02 \x01(\tR\breviewer\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1f\n" +
+	"\breviewer\x18\x02 \x01(\tR\breviewer\x12\x1c\n" +
+	"\x06reason\x18\x03 \x01(\tB\x04\x80\xdd\x18\bR\x06reason\x12\x1f\n" +
 	"\vdeclared_by\x18\x04 \x01(\tR\n" +
 	"declaredBy\x12;\n" +
 	"\vdeclared_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -928,17 +928,17 @@ const file_linli_projects_v1_check_proto_rawDesc = "" +
 	"\beligible\x18\x03 \x01(\bR\beligible\x12 \n" +
 	"\x06reason\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x06reason\"\\\n" +
 	"\x18JudgeEligibilityResponse\x12@\n" +
-	"\vapplication\x18\x01 \x01(\v2\x1e.linli.projects.v1.ApplicationR\vapplication\"\x99\x01\n" +
+	"\vapplication\x18\x01 \x01(\v2\x1e.linli.projects.v1.ApplicationR\vapplication\"\x9d\x01\n" +
 	"\x16DeclareConflictRequest\x123\n" +
 	"\x0eapplication_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\rapplicationId\x12#\n" +
-	"\breviewer\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\breviewer\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01R\x06reason\"R\n" +
+	"\breviewer\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\breviewer\x12)\n" +
+	"\x06reason\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01\x80\xdd\x18\bR\x06reason\"R\n" +
 	"\x17DeclareConflictResponse\x127\n" +
 	"\bconflict\x18\x01 \x01(\v2\x1b.linli.projects.v1.ConflictR\bconflict\"H\n" +
 	"\x14ListConflictsRequest\x120\n" +
 	"\x0eapplication_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\rapplicationId\"R\n" +
 	"\x15ListConflictsResponse\x129\n" +
-	"\tconflicts\x18\x01 \x03(\v2\x1b.linli.projects.v1.ConflictR\tconflicts2\xc1\t\n" +
+	"\tconflicts\x18\x01 \x03(\v2\x1b.linli.projects.v1.ConflictR\tconflicts2\xc4\t\n" +
 	"\fCheckService\x12\x90\x01\n" +
 	"\n" +
 	"StartCheck\x12$.linli.projects.v1.StartCheckRequest\x1a%.linli.projects.v1.StartCheckResponse\"5\xea\xdb\x18\a\n" +
@@ -950,9 +950,9 @@ const file_linli_projects_v1_check_proto_rawDesc = "" +
 	"\x13ResubmitApplication\x12-.linli.projects.v1.ResubmitApplicationRequest\x1a..linli.projects.v1.ResubmitApplicationResponse\"E\xea\xdb\x18\v\n" +
 	"\x05\x04\x05\x03\a\x06\x10\x02(\x01\x82\xd3\xe4\x93\x020:\x01*b\vapplication\"\x1e/v1/applications/{id}:resubmit\x12\xb6\x01\n" +
 	"\x10JudgeEligibility\x12*.linli.projects.v1.JudgeEligibilityRequest\x1a+.linli.projects.v1.JudgeEligibilityResponse\"I\xea\xdb\x18\a\n" +
-	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x028:\x01*b\vapplication\"&/v1/applications/{id}:judgeEligibility\x12\xb6\x01\n" +
-	"\x0fDeclareConflict\x12).linli.projects.v1.DeclareConflictRequest\x1a*.linli.projects.v1.DeclareConflictResponse\"L\xea\xdb\x18\b\n" +
-	"\x02\x02\b\x10\x02(\x01\x82\xd3\xe4\x93\x02::\x01*b\bconflict\"+/v1/applications/{application_id}/conflicts\x12\xa0\x01\n" +
+	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x028:\x01*b\vapplication\"&/v1/applications/{id}:judgeEligibility\x12\xb9\x01\n" +
+	"\x0fDeclareConflict\x12).linli.projects.v1.DeclareConflictRequest\x1a*.linli.projects.v1.DeclareConflictResponse\"O\xea\xdb\x18\v\n" +
+	"\x02\x02\b\x10\x02(\x01r\x01\x02\x82\xd3\xe4\x93\x02::\x01*b\bconflict\"+/v1/applications/{application_id}/conflicts\x12\xa0\x01\n" +
 	"\rListConflicts\x12'.linli.projects.v1.ListConflictsRequest\x1a(.linli.projects.v1.ListConflictsResponse\"<\xea\xdb\x18\x05\n" +
 	"\x01\x02\x10\x02\x82\xd3\xe4\x93\x02-\x12+/v1/applications/{application_id}/conflictsB\xd0\x01\n" +
 	"\x15com.linli.projects.v1B\n" +

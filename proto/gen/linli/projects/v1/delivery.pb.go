@@ -2632,17 +2632,17 @@ const file_linli_projects_v1_delivery_proto_rawDesc = "" +
 	"\x17SPENDING_STATE_RECORDED\x10\x01\x12\x1c\n" +
 	"\x18SPENDING_STATE_CONFIRMED\x10\x02\x12\x1e\n" +
 	"\x1aSPENDING_STATE_TURNED_DOWN\x10\x03\x12\x1b\n" +
-	"\x17SPENDING_STATE_REVERSED\x10\x042\xbd\x06\n" +
+	"\x17SPENDING_STATE_REVERSED\x10\x042\xcf\x06\n" +
 	"\x0fDeliveryService\x12\xab\x01\n" +
 	"\fBeginProject\x12&.linli.projects.v1.BeginProjectRequest\x1a'.linli.projects.v1.BeginProjectResponse\"J\xea\xdb\x18\a\n" +
-	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x029:\x01*b\vkey_project\"'/v1/applications/{application_id}:begin\x12\x8a\x01\n" +
+	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x029:\x01*b\vkey_project\"'/v1/applications/{application_id}:begin\x12\x93\x01\n" +
 	"\n" +
-	"GetProject\x12$.linli.projects.v1.GetProjectRequest\x1a%.linli.projects.v1.GetProjectResponse\"/\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02#b\vkey_project\x12\x14/v1/keyProjects/{id}\x12\x8e\x01\n" +
-	"\fListProjects\x12&.linli.projects.v1.ListProjectsRequest\x1a'.linli.projects.v1.ListProjectsResponse\"-\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02!\x12\x1f/v1/calls/{call_id}/keyProjects\x12\xbc\x01\n" +
+	"GetProject\x12$.linli.projects.v1.GetProjectRequest\x1a%.linli.projects.v1.GetProjectResponse\"8\xea\xdb\x18\v\x10\x02r\a\x01\x02\x03\x04\x05\x06\a\x82\xd3\xe4\x93\x02#b\vkey_project\x12\x14/v1/keyProjects/{id}\x12\x97\x01\n" +
+	"\fListProjects\x12&.linli.projects.v1.ListProjectsRequest\x1a'.linli.projects.v1.ListProjectsResponse\"6\xea\xdb\x18\v\x10\x02r\a\x01\x02\x03\x04\x05\x06\a\x82\xd3\xe4\x93\x02!\x12\x1f/v1/calls/{call_id}/keyProjects\x12\xbc\x01\n" +
 	"\x0eDeliverPromise\x12(.linli.projects.v1.DeliverPromiseRequest\x1a).linli.projects.v1.DeliverPromiseResponse\"U\xea\xdb\x18\a\n" +
 	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02D:\x01*b\vkey_project\"2/v1/keyProjects/{id}/promises/{promise_id}:deliver\x12\x9e\x01\n" +
 	"\fCloseProject\x12&.linli.projects.v1.CloseProjectRequest\x1a'.linli.projects.v1.CloseProjectResponse\"=\xea\xdb\x18\a\n" +
-	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02,:\x01*b\vkey_project\"\x1a/v1/keyProjects/{id}:close2\xe2\b\n" +
+	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02,:\x01*b\vkey_project\"\x1a/v1/keyProjects/{id}:close2\xeb\b\n" +
 	"\x0fSpendingService\x12\xb0\x01\n" +
 	"\x0eRecordSpending\x12(.linli.projects.v1.RecordSpendingRequest\x1a).linli.projects.v1.RecordSpendingResponse\"I\xea\xdb\x18\v\n" +
 	"\x05\x04\x05\x03\a\x06\x10\x02(\x01\x82\xd3\xe4\x93\x024:\x01*b\bspending\"%/v1/keyProjects/{project_id}/spending\x12\xc1\x01\n" +
@@ -2653,8 +2653,8 @@ const file_linli_projects_v1_delivery_proto_rawDesc = "" +
 	"\x0fReverseSpending\x12).linli.projects.v1.ReverseSpendingRequest\x1a*.linli.projects.v1.ReverseSpendingResponse\"V\xea\xdb\x18\v\n" +
 	"\x05\x04\x05\x03\a\x06\x10\x02(\x01\x82\xd3\xe4\x93\x02A:\x01*b\bspending\"2/v1/keyProjects/{project_id}/spending/{id}:reverse\x12\xb5\x01\n" +
 	"\x0eReturnLeftover\x12(.linli.projects.v1.ReturnLeftoverRequest\x1a).linli.projects.v1.ReturnLeftoverResponse\"N\xea\xdb\x18\a\n" +
-	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02=:\x01*b\vkey_project\"+/v1/keyProjects/{project_id}:returnLeftover\x12\x94\x01\n" +
-	"\fListSpending\x12&.linli.projects.v1.ListSpendingRequest\x1a'.linli.projects.v1.ListSpendingResponse\"3\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02'\x12%/v1/keyProjects/{project_id}/spendingB\xd3\x01\n" +
+	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02=:\x01*b\vkey_project\"+/v1/keyProjects/{project_id}:returnLeftover\x12\x9d\x01\n" +
+	"\fListSpending\x12&.linli.projects.v1.ListSpendingRequest\x1a'.linli.projects.v1.ListSpendingResponse\"<\xea\xdb\x18\v\x10\x02r\a\x01\x02\x03\x04\x05\x06\a\x82\xd3\xe4\x93\x02'\x12%/v1/keyProjects/{project_id}/spendingB\xd3\x01\n" +
 	"\x15com.linli.projects.v1B\rDeliveryProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/projects/v1;projectsv1\xa2\x02\x03LPX\xaa\x02\x11Linli.Projects.V1\xca\x02\x11Linli\\Projects\\V1\xe2\x02\x1dLinli\\Projects\\V1\\GPBMetadata\xea\x02\x13Linli::Projects::V1b\x06proto3"
 
 var (

@@ -2547,23 +2547,23 @@ const file_linli_projects_v1_indicators_proto_rawDesc = "" +
 	"\x1dSUPERVISION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18SUPERVISION_STATE_ISSUED\x10\x01\x12\x1e\n" +
 	"\x1aSUPERVISION_STATE_ANSWERED\x10\x02\x12\x1c\n" +
-	"\x18SUPERVISION_STATE_CLOSED\x10\x032\xcd\x11\n" +
+	"\x18SUPERVISION_STATE_CLOSED\x10\x032\xf1\x11\n" +
 	"\x10IndicatorService\x12\x80\x01\n" +
-	"\vListQueries\x12%.linli.projects.v1.ListQueriesRequest\x1a&.linli.projects.v1.ListQueriesResponse\"\"\xea\xdb\x18\x02\x10\x04\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/indicatorQueries\x12\x9c\x01\n" +
-	"\x0eListIndicators\x12(.linli.projects.v1.ListIndicatorsRequest\x1a).linli.projects.v1.ListIndicatorsResponse\"5\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02)\x12'/v1/keyProjects/{project_id}/indicators\x12\xc3\x01\n" +
+	"\vListQueries\x12%.linli.projects.v1.ListQueriesRequest\x1a&.linli.projects.v1.ListQueriesResponse\"\"\xea\xdb\x18\x02\x10\x04\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/indicatorQueries\x12\xa5\x01\n" +
+	"\x0eListIndicators\x12(.linli.projects.v1.ListIndicatorsRequest\x1a).linli.projects.v1.ListIndicatorsResponse\">\xea\xdb\x18\v\x10\x02r\a\x01\x02\x03\x04\x05\x06\a\x82\xd3\xe4\x93\x02)\x12'/v1/keyProjects/{project_id}/indicators\x12\xc3\x01\n" +
 	"\rRecordReading\x12'.linli.projects.v1.RecordReadingRequest\x1a(.linli.projects.v1.RecordReadingResponse\"_\xea\xdb\x18\v\n" +
 	"\x05\x04\x05\x03\a\x06\x10\x02(\x01\x82\xd3\xe4\x93\x02J:\x01*b\areading\"</v1/keyProjects/{project_id}/indicators/{indicator}/readings\x12\xb8\x01\n" +
 	"\x0eConfirmReading\x12(.linli.projects.v1.ConfirmReadingRequest\x1a).linli.projects.v1.ConfirmReadingResponse\"Q\xea\xdb\x18\a\n" +
 	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02@:\x01*b\areading\"2/v1/keyProjects/{project_id}/readings/{id}:confirm\x12\xbc\x01\n" +
 	"\x0fTurnDownReading\x12).linli.projects.v1.TurnDownReadingRequest\x1a*.linli.projects.v1.TurnDownReadingResponse\"R\xea\xdb\x18\a\n" +
-	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02A:\x01*b\areading\"3/v1/keyProjects/{project_id}/readings/{id}:turnDown\x12\x94\x01\n" +
-	"\fListReadings\x12&.linli.projects.v1.ListReadingsRequest\x1a'.linli.projects.v1.ListReadingsResponse\"3\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02'\x12%/v1/keyProjects/{project_id}/readings\x12\xd4\x01\n" +
+	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02A:\x01*b\areading\"3/v1/keyProjects/{project_id}/readings/{id}:turnDown\x12\x9d\x01\n" +
+	"\fListReadings\x12&.linli.projects.v1.ListReadingsRequest\x1a'.linli.projects.v1.ListReadingsResponse\"<\xea\xdb\x18\v\x10\x02r\a\x01\x02\x03\x04\x05\x06\a\x82\xd3\xe4\x93\x02'\x12%/v1/keyProjects/{project_id}/readings\x12\xd4\x01\n" +
 	"\x0fAskTargetChange\x12).linli.projects.v1.AskTargetChangeRequest\x1a*.linli.projects.v1.AskTargetChangeResponse\"j\xea\xdb\x18\v\n" +
 	"\x05\x04\x05\x03\a\x06\x10\x02(\x01\x82\xd3\xe4\x93\x02U:\x01*b\rtarget_change\"A/v1/keyProjects/{project_id}/indicators/{indicator}/targetChanges\x12\xce\x01\n" +
 	"\x12DecideTargetChange\x12,.linli.projects.v1.DecideTargetChangeRequest\x1a-.linli.projects.v1.DecideTargetChangeResponse\"[\xea\xdb\x18\a\n" +
-	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02J:\x01*b\rtarget_change\"6/v1/keyProjects/{project_id}/targetChanges/{id}:decide\x12\xa8\x01\n" +
-	"\x11ListTargetChanges\x12+.linli.projects.v1.ListTargetChangesRequest\x1a,.linli.projects.v1.ListTargetChangesResponse\"8\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02,\x12*/v1/keyProjects/{project_id}/targetChanges\x12\xbc\x01\n" +
-	"\x16ListSupervisionLetters\x120.linli.projects.v1.ListSupervisionLettersRequest\x1a1.linli.projects.v1.ListSupervisionLettersResponse\"=\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x021\x12//v1/keyProjects/{project_id}/supervisionLetters\x12\xd9\x01\n" +
+	"\x01\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02J:\x01*b\rtarget_change\"6/v1/keyProjects/{project_id}/targetChanges/{id}:decide\x12\xb1\x01\n" +
+	"\x11ListTargetChanges\x12+.linli.projects.v1.ListTargetChangesRequest\x1a,.linli.projects.v1.ListTargetChangesResponse\"A\xea\xdb\x18\v\x10\x02r\a\x01\x02\x03\x04\x05\x06\a\x82\xd3\xe4\x93\x02,\x12*/v1/keyProjects/{project_id}/targetChanges\x12\xc5\x01\n" +
+	"\x16ListSupervisionLetters\x120.linli.projects.v1.ListSupervisionLettersRequest\x1a1.linli.projects.v1.ListSupervisionLettersResponse\"F\xea\xdb\x18\v\x10\x02r\a\x01\x02\x03\x04\x05\x06\a\x82\xd3\xe4\x93\x021\x12//v1/keyProjects/{project_id}/supervisionLetters\x12\xd9\x01\n" +
 	"\x11AnswerSupervision\x12+.linli.projects.v1.AnswerSupervisionRequest\x1a,.linli.projects.v1.AnswerSupervisionResponse\"i\xea\xdb\x18\v\n" +
 	"\x05\x04\x05\x03\a\x06\x10\x02(\x01\x82\xd3\xe4\x93\x02T:\x01*b\x12supervision_letter\";/v1/keyProjects/{project_id}/supervisionLetters/{id}:answer\x12\xd1\x01\n" +
 	"\x10CloseSupervision\x12*.linli.projects.v1.CloseSupervisionRequest\x1a+.linli.projects.v1.CloseSupervisionResponse\"d\xea\xdb\x18\a\n" +

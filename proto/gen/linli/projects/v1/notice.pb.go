@@ -1328,7 +1328,7 @@ var File_linli_projects_v1_notice_proto protoreflect.FileDescriptor
 
 const file_linli_projects_v1_notice_proto_rawDesc = "" +
 	"\n" +
-	"\x1elinli/projects/v1/notice.proto\x12\x11linli.projects.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/projects/v1/projects.proto\x1a\x1alinli/type/v1/access.proto\"\xa4\x02\n" +
+	"\x1elinli/projects/v1/notice.proto\x12\x11linli.projects.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/projects/v1/projects.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\xa4\x02\n" +
 	"\x06Notice\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n" +
 	"\acall_id\x18\x02 \x01(\tR\x06callId\x12\x1f\n" +
@@ -1347,7 +1347,7 @@ const file_linli_projects_v1_notice_proto_rawDesc = "" +
 	"\fapplicant_id\x18\x04 \x01(\tR\vapplicantId\x12(\n" +
 	"\x10co_applicant_ids\x18\x05 \x03(\tR\x0ecoApplicantIds\x12\x12\n" +
 	"\x04rank\x18\x06 \x01(\x05R\x04rank\x129\n" +
-	"\x05state\x18\a \x01(\x0e2#.linli.projects.v1.ApplicationStateR\x05state\"\xe0\x02\n" +
+	"\x05state\x18\a \x01(\x0e2#.linli.projects.v1.ApplicationStateR\x05state\"\xe6\x02\n" +
 	"\x12SelectionObjection\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
 	"\x0eapplication_id\x18\x02 \x01(\tR\rapplicationId\x12\x1b\n" +
@@ -1358,8 +1358,8 @@ const file_linli_projects_v1_notice_proto_rawDesc = "" +
 	"answeredAt\x12\x1f\n" +
 	"\vanswered_by\x18\a \x01(\tR\n" +
 	"answeredBy\x12\x16\n" +
-	"\x06upheld\x18\b \x01(\bR\x06upheld\x12\x16\n" +
-	"\x06answer\x18\t \x01(\tR\x06answer\x12\x17\n" +
+	"\x06upheld\x18\b \x01(\bR\x06upheld\x12\x1c\n" +
+	"\x06answer\x18\t \x01(\tB\x04\x80\xdd\x18\bR\x06answer\x12\x17\n" +
 	"\x04etag\x18\n" +
 	" \x01(\tB\x03\xe0A\x03R\x04etag\":\n" +
 	"\x11GiveNoticeRequest\x12%\n" +
@@ -1390,10 +1390,10 @@ const file_linli_projects_v1_notice_proto_rawDesc = "" +
 	"\x12ShowNoticeResponse\x121\n" +
 	"\x06notice\x18\x01 \x01(\v2\x19.linli.projects.v1.NoticeR\x06notice\x12I\n" +
 	"\fapplications\x18\x02 \x03(\v2%.linli.projects.v1.NoticedApplicationR\fapplications\x12&\n" +
-	"\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\"r\n" +
+	"\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\"v\n" +
 	"\x18ObjectToSelectionRequest\x123\n" +
-	"\x0eapplication_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\rapplicationId\x12!\n" +
-	"\x04text\x18\x02 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x04\x18\xd0\x0fR\x04text\"`\n" +
+	"\x0eapplication_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\rapplicationId\x12%\n" +
+	"\x04text\x18\x02 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x04\x18\xd0\x0f\x80\xdd\x18\bR\x04text\"`\n" +
 	"\x19ObjectToSelectionResponse\x12C\n" +
 	"\tobjection\x18\x01 \x01(\v2%.linli.projects.v1.SelectionObjectionR\tobjection\"\xa4\x01\n" +
 	"\x1eListSelectionObjectionsRequest\x120\n" +
@@ -1416,19 +1416,19 @@ const file_linli_projects_v1_notice_proto_rawDesc = "" +
 	"\n" +
 	"objections\x18\x01 \x03(\v2%.linli.projects.v1.SelectionObjectionR\n" +
 	"objections\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"f\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"j\n" +
 	"\x1fRevealSelectionObjectionRequest\x12\x1c\n" +
-	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12%\n" +
-	"\x06reason\x18\x02 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x04\x18\xc8\x01R\x06reason\"N\n" +
-	" RevealSelectionObjectionResponse\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04text\x12\x16\n" +
-	"\x06answer\x18\x02 \x01(\tR\x06answer\"\xbd\x01\n" +
+	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12)\n" +
+	"\x06reason\x18\x02 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x04\x18\xc8\x01\x80\xdd\x18\tR\x06reason\"Z\n" +
+	" RevealSelectionObjectionResponse\x12\x18\n" +
+	"\x04text\x18\x01 \x01(\tB\x04\x80\xdd\x18\bR\x04text\x12\x1c\n" +
+	"\x06answer\x18\x02 \x01(\tB\x04\x80\xdd\x18\bR\x06answer\"\xc5\x01\n" +
 	"\x1fAnswerSelectionObjectionRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12\x16\n" +
-	"\x06upheld\x18\x03 \x01(\bR\x06upheld\x12%\n" +
-	"\x06answer\x18\x04 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x04\x18\xe8\aR\x06answer\x12 \n" +
-	"\x06reason\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x06reason\"g\n" +
+	"\x06upheld\x18\x03 \x01(\bR\x06upheld\x12)\n" +
+	"\x06answer\x18\x04 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x04\x18\xe8\a\x80\xdd\x18\bR\x06answer\x12$\n" +
+	"\x06reason\x18\x05 \x01(\tB\f\xbaH\x05r\x03\x18\xf4\x03\x80\xdd\x18\bR\x06reason\"g\n" +
 	" AnswerSelectionObjectionResponse\x12C\n" +
 	"\tobjection\x18\x01 \x01(\v2%.linli.projects.v1.SelectionObjectionR\tobjection2\xa2\f\n" +
 	"\rNoticeService\x12\x97\x01\n" +

@@ -4012,7 +4012,7 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\tDirection\x12\x19\n" +
 	"\x15DIRECTION_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fDIRECTION_UP\x10\x01\x12\x12\n" +
-	"\x0eDIRECTION_DOWN\x10\x022\xd1\x15\n" +
+	"\x0eDIRECTION_DOWN\x10\x022\xdf\x15\n" +
 	"\x0fProjectsService\x12\xa9\x01\n" +
 	"\n" +
 	"CreateCall\x12$.linli.projects.v1.CreateCallRequest\x1a%.linli.projects.v1.CreateCallResponse\"N\xea\xdb\x18\x14\n" +
@@ -4034,17 +4034,18 @@ const file_linli_projects_v1_projects_proto_rawDesc = "" +
 	"\x13WithdrawApplication\x12-.linli.projects.v1.WithdrawApplicationRequest\x1a..linli.projects.v1.WithdrawApplicationResponse\"E\xea\xdb\x18\v\n" +
 	"\x05\x04\x05\x03\a\x06\x10\x02(\x01\x82\xd3\xe4\x93\x020:\x01*b\vapplication\"\x1e/v1/applications/{id}:withdraw\x12\xb3\x01\n" +
 	"\x11SubmitApplication\x12+.linli.projects.v1.SubmitApplicationRequest\x1a,.linli.projects.v1.SubmitApplicationResponse\"C\xea\xdb\x18\v\n" +
-	"\x05\x04\x05\x03\a\x06\x10\x02(\x01\x82\xd3\xe4\x93\x02.:\x01*b\vapplication\"\x1c/v1/applications/{id}:submit\x12\x97\x01\n" +
-	"\x0eGetApplication\x12(.linli.projects.v1.GetApplicationRequest\x1a).linli.projects.v1.GetApplicationResponse\"0\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02$b\vapplication\x12\x15/v1/applications/{id}\x12\x9f\x01\n" +
-	"\x10ListApplications\x12*.linli.projects.v1.ListApplicationsRequest\x1a+.linli.projects.v1.ListApplicationsResponse\"2\xea\xdb\x18\x06\n" +
-	"\x02\x02\b\x10\x02\x82\xd3\xe4\x93\x02\"\x12 /v1/calls/{call_id}/applications\x12\xcc\x01\n" +
+	"\x05\x04\x05\x03\a\x06\x10\x02(\x01\x82\xd3\xe4\x93\x02.:\x01*b\vapplication\"\x1c/v1/applications/{id}:submit\x12\x9f\x01\n" +
+	"\x0eGetApplication\x12(.linli.projects.v1.GetApplicationRequest\x1a).linli.projects.v1.GetApplicationResponse\"8\xea\xdb\x18\n" +
+	"\x10\x02r\x06\x02\x03\x04\x05\x06\a\x82\xd3\xe4\x93\x02$b\vapplication\x12\x15/v1/applications/{id}\x12\xa2\x01\n" +
+	"\x10ListApplications\x12*.linli.projects.v1.ListApplicationsRequest\x1a+.linli.projects.v1.ListApplicationsResponse\"5\xea\xdb\x18\t\n" +
+	"\x02\x02\b\x10\x02r\x01\x02\x82\xd3\xe4\x93\x02\"\x12 /v1/calls/{call_id}/applications\x12\xcc\x01\n" +
 	"\x13ListOwnApplications\x12-.linli.projects.v1.ListOwnApplicationsRequest\x1a..linli.projects.v1.ListOwnApplicationsResponse\"V\xea\xdb\x18\x1a\n" +
 	"\x05\x04\x05\x03\a\x06\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x022\x120/v1/organizations/{organization_id}/applications\x12\xa3\x01\n" +
 	"\vSubmitSheet\x12%.linli.projects.v1.SubmitSheetRequest\x1a&.linli.projects.v1.SubmitSheetResponse\"E\xea\xdb\x18\a\n" +
-	"\x01\b\x10\x02(\x01\x82\xd3\xe4\x93\x024:\x01*b\x05sheet\"(/v1/applications/{application_id}/sheets\x12\x95\x01\n" +
+	"\x01\b\x10\x03(\x01\x82\xd3\xe4\x93\x024:\x01*b\x05sheet\"(/v1/applications/{application_id}/sheets\x12\x98\x01\n" +
 	"\n" +
-	"ListSheets\x12$.linli.projects.v1.ListSheetsRequest\x1a%.linli.projects.v1.ListSheetsResponse\":\xea\xdb\x18\x06\n" +
-	"\x02\x02\b\x10\x02\x82\xd3\xe4\x93\x02*\x12(/v1/applications/{application_id}/sheets\x12w\n" +
+	"ListSheets\x12$.linli.projects.v1.ListSheetsRequest\x1a%.linli.projects.v1.ListSheetsResponse\"=\xea\xdb\x18\t\n" +
+	"\x02\x02\b\x10\x02r\x01\x02\x82\xd3\xe4\x93\x02*\x12(/v1/applications/{application_id}/sheets\x12w\n" +
 	"\x0fExportSelection\x12).linli.projects.v1.ExportSelectionRequest\x1a*.linli.projects.v1.ExportSelectionResponse\"\r\xea\xdb\x18\t\n" +
 	"\x01\x02\x10\x02@\x01X\x01\x12\xa2\x01\n" +
 	"\x10RankApplications\x12*.linli.projects.v1.RankApplicationsRequest\x1a+.linli.projects.v1.RankApplicationsResponse\"5\xea\xdb\x18\x05\n" +

@@ -118,7 +118,8 @@ type ProjectsServiceClient interface {
 	ListOwnApplications(ctx context.Context, in *ListOwnApplicationsRequest, opts ...grpc.CallOption) (*ListOwnApplicationsResponse, error)
 	// SubmitSheet hands in the caller's points for one application. Reviewers of
 	// the call, without a conflict.
-	// PERMISSION_DENIED NOT_A_REVIEWER, CONFLICT_OF_INTEREST (derived or declared);
+	// PERMISSION_DENIED CONFLICT_OF_INTEREST (derived or declared); NOT_FOUND for a
+	// reviewer of other calls;
 	// INVALID_ARGUMENT BAD_POINTS, BAD_CRITERIA; ALREADY_EXISTS ALREADY_EXISTS;
 	// FAILED_PRECONDITION UNKNOWN_ORGANIZATION: where the reviewer or the
 	// applicant stands is not known, so a conflict cannot be ruled out.
@@ -399,7 +400,8 @@ type ProjectsServiceServer interface {
 	ListOwnApplications(context.Context, *ListOwnApplicationsRequest) (*ListOwnApplicationsResponse, error)
 	// SubmitSheet hands in the caller's points for one application. Reviewers of
 	// the call, without a conflict.
-	// PERMISSION_DENIED NOT_A_REVIEWER, CONFLICT_OF_INTEREST (derived or declared);
+	// PERMISSION_DENIED CONFLICT_OF_INTEREST (derived or declared); NOT_FOUND for a
+	// reviewer of other calls;
 	// INVALID_ARGUMENT BAD_POINTS, BAD_CRITERIA; ALREADY_EXISTS ALREADY_EXISTS;
 	// FAILED_PRECONDITION UNKNOWN_ORGANIZATION: where the reviewer or the
 	// applicant stands is not known, so a conflict cannot be ruled out.

@@ -2733,7 +2733,7 @@ var File_linli_registry_v1_campaign_proto protoreflect.FileDescriptor
 
 const file_linli_registry_v1_campaign_proto_rawDesc = "" +
 	"\n" +
-	" linli/registry/v1/campaign.proto\x12\x11linli.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/registry/v1/registry.proto\x1a\x1alinli/type/v1/access.proto\"\x8b\x02\n" +
+	" linli/registry/v1/campaign.proto\x12\x11linli.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/registry/v1/registry.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\x8b\x02\n" +
 	"\bCampaign\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vdistrict_id\x18\x02 \x01(\tR\n" +
@@ -2828,15 +2828,15 @@ const file_linli_registry_v1_campaign_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"z\n" +
 	"\x15ListCampaignsResponse\x129\n" +
 	"\tcampaigns\x18\x01 \x03(\v2\x1b.linli.registry.v1.CampaignR\tcampaigns\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xfb\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xff\x01\n" +
 	"\x17ProposeExclusionRequest\x12-\n" +
 	"\vcampaign_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\n" +
 	"campaignId\x12)\n" +
 	"\tmember_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12I\n" +
 	"\x06reason\x18\x03 \x01(\x0e2\".linli.registry.v1.ExclusionReasonB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x06reason\x12\x1d\n" +
 	"\x05until\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18\n" +
-	"R\x05until\x12\x1c\n" +
-	"\x04note\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x04note\"V\n" +
+	"R\x05until\x12 \n" +
+	"\x04note\x18\x05 \x01(\tB\f\xbaH\x05r\x03\x18\xc8\x01\x80\xdd\x18\bR\x04note\"V\n" +
 	"\x18ProposeExclusionResponse\x12:\n" +
 	"\texclusion\x18\x01 \x01(\v2\x1c.linli.registry.v1.ExclusionR\texclusion\"\xa9\x01\n" +
 	"\x16DecideExclusionRequest\x12-\n" +
@@ -2846,14 +2846,14 @@ const file_linli_registry_v1_campaign_proto_rawDesc = "" +
 	"\aapprove\x18\x03 \x01(\bR\aapprove\x12\x1b\n" +
 	"\x04etag\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"U\n" +
 	"\x17DecideExclusionResponse\x12:\n" +
-	"\texclusion\x18\x01 \x01(\v2\x1c.linli.registry.v1.ExclusionR\texclusion\"\x9d\x01\n" +
+	"\texclusion\x18\x01 \x01(\v2\x1c.linli.registry.v1.ExclusionR\texclusion\"\xa1\x01\n" +
 	"\x1aRevealExclusionNoteRequest\x12-\n" +
 	"\vcampaign_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\n" +
 	"campaignId\x12)\n" +
-	"\tmember_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01R\x06reason\"1\n" +
-	"\x1bRevealExclusionNoteResponse\x12\x12\n" +
-	"\x04note\x18\x01 \x01(\tR\x04note\"\xc9\x01\n" +
+	"\tmember_id\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12)\n" +
+	"\x06reason\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01\x80\xdd\x18\tR\x06reason\"7\n" +
+	"\x1bRevealExclusionNoteResponse\x12\x18\n" +
+	"\x04note\x18\x01 \x01(\tB\x04\x80\xdd\x18\bR\x04note\"\xc9\x01\n" +
 	"\x15ListExclusionsRequest\x12*\n" +
 	"\vcampaign_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\n" +
 	"campaignId\x122\n" +
@@ -2902,11 +2902,11 @@ const file_linli_registry_v1_campaign_proto_rawDesc = "" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12/\n" +
 	"\fcommunity_id\x18\x03 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\"T\n" +
 	"\x18TransferReportInResponse\x128\n" +
-	"\treport_in\x18\x01 \x01(\v2\x1b.linli.registry.v1.ReportInR\breportIn\"v\n" +
+	"\treport_in\x18\x01 \x01(\v2\x1b.linli.registry.v1.ReportInR\breportIn\"z\n" +
 	"\x12EndReportInRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01R\x06reason\"O\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12)\n" +
+	"\x06reason\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01\x80\xdd\x18\bR\x06reason\"O\n" +
 	"\x13EndReportInResponse\x128\n" +
 	"\treport_in\x18\x01 \x01(\v2\x1b.linli.registry.v1.ReportInR\breportIn\"\xa4\x01\n" +
 	"\x13ListReceiptsRequest\x12;\n" +
@@ -2962,43 +2962,44 @@ const file_linli_registry_v1_campaign_proto_rawDesc = "" +
 	"\x16PLACE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16PLACE_KIND_SECOND_HOME\x10\x01\x12\x16\n" +
 	"\x12PLACE_KIND_PARTNER\x10\x02\x12\x13\n" +
-	"\x0fPLACE_KIND_UNIT\x10\x032\xfd\x16\n" +
+	"\x0fPLACE_KIND_UNIT\x10\x032\x95\x17\n" +
 	"\x0fCampaignService\x12\xb8\x01\n" +
 	"\fOpenCampaign\x12&.linli.registry.v1.OpenCampaignRequest\x1a'.linli.registry.v1.OpenCampaignResponse\"W\xea\xdb\x18\x15\n" +
-	"\x02\x02\x01\x10\x01\x1a\vdistrict_id(\x01\x82\xd3\xe4\x93\x028:\x01*b\bcampaign\")/v1/organizations/{district_id}/campaigns\x12\x8f\x01\n" +
-	"\vGetCampaign\x12%.linli.registry.v1.GetCampaignRequest\x1a&.linli.registry.v1.GetCampaignResponse\"1\xea\xdb\x18\t\n" +
-	"\x05\a\x05\x03\x02\x01\x10\x02\x82\xd3\xe4\x93\x02\x1eb\bcampaign\x12\x12/v1/campaigns/{id}\x12\xa2\x01\n" +
-	"\rListCampaigns\x12'.linli.registry.v1.ListCampaignsRequest\x1a(.linli.registry.v1.ListCampaignsResponse\">\xea\xdb\x18\t\n" +
-	"\x05\a\x05\x03\x02\x01\x10\x02\x82\xd3\xe4\x93\x02+\x12)/v1/organizations/{district_id}/campaigns\x12\xc6\x01\n" +
-	"\x10ProposeExclusion\x12*.linli.registry.v1.ProposeExclusionRequest\x1a+.linli.registry.v1.ProposeExclusionResponse\"Y\xea\xdb\x18\b\n" +
-	"\x02\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02G:\x01*b\texclusion\"7/v1/campaigns/{campaign_id}/members/{member_id}:exclude\x12\xcb\x01\n" +
+	"\x02\x02\x01\x10\x01\x1a\vdistrict_id(\x01\x82\xd3\xe4\x93\x028:\x01*b\bcampaign\")/v1/organizations/{district_id}/campaigns\x12\x90\x01\n" +
+	"\vGetCampaign\x12%.linli.registry.v1.GetCampaignRequest\x1a&.linli.registry.v1.GetCampaignResponse\"2\xea\xdb\x18\n" +
+	"\n" +
+	"\x06\a\x05\x03\x02\x01\x0f\x10\x02\x82\xd3\xe4\x93\x02\x1eb\bcampaign\x12\x12/v1/campaigns/{id}\x12\xa3\x01\n" +
+	"\rListCampaigns\x12'.linli.registry.v1.ListCampaignsRequest\x1a(.linli.registry.v1.ListCampaignsResponse\"?\xea\xdb\x18\n" +
+	"\n" +
+	"\x06\a\x05\x03\x02\x01\x0f\x10\x02\x82\xd3\xe4\x93\x02+\x12)/v1/organizations/{district_id}/campaigns\x12\xc7\x01\n" +
+	"\x10ProposeExclusion\x12*.linli.registry.v1.ProposeExclusionRequest\x1a+.linli.registry.v1.ProposeExclusionResponse\"Z\xea\xdb\x18\t\n" +
+	"\x03\a\x05\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02G:\x01*b\texclusion\"7/v1/campaigns/{campaign_id}/members/{member_id}:exclude\x12\xcb\x01\n" +
 	"\x0fDecideExclusion\x12).linli.registry.v1.DecideExclusionRequest\x1a*.linli.registry.v1.DecideExclusionResponse\"a\xea\xdb\x18\b\n" +
-	"\x02\x02\x01\x10\x02(\x01\x82\xd3\xe4\x93\x02O:\x01*b\texclusion\"?/v1/campaigns/{campaign_id}/members/{member_id}:decideExclusion\x12\xc9\x01\n" +
-	"\x13RevealExclusionNote\x12-.linli.registry.v1.RevealExclusionNoteRequest\x1a..linli.registry.v1.RevealExclusionNoteResponse\"S\xea\xdb\x18\n" +
+	"\x02\x02\x01\x10\x02(\x01\x82\xd3\xe4\x93\x02O:\x01*b\texclusion\"?/v1/campaigns/{campaign_id}/members/{member_id}:decideExclusion\x12\xca\x01\n" +
+	"\x13RevealExclusionNote\x12-.linli.registry.v1.RevealExclusionNoteRequest\x1a..linli.registry.v1.RevealExclusionNoteResponse\"T\xea\xdb\x18\v\n" +
+	"\x05\a\x05\x02\x01\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02?:\x01*\":/v1/campaigns/{campaign_id}/members/{member_id}:revealNote\x12\xc5\x01\n" +
+	"\x0eListExclusions\x12(.linli.registry.v1.ListExclusionsRequest\x1a).linli.registry.v1.ListExclusionsResponse\"^\xea\xdb\x18\x1a\n" +
+	"\x05\a\x05\x02\x01\x0f\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02:\x128/v1/campaigns/{campaign_id}/exclusions/{organization_id}\x12\xe7\x01\n" +
+	"\x15GetCampaignCompletion\x12/.linli.registry.v1.GetCampaignCompletionRequest\x1a0.linli.registry.v1.GetCampaignCompletionResponse\"k\xea\xdb\x18\x1b\n" +
+	"\x06\a\x05\x03\x02\x01\x0f\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02Fb\n" +
+	"completion\x128/v1/campaigns/{campaign_id}/completion/{organization_id}\x12\xb1\x01\n" +
+	"\aListDue\x12!.linli.registry.v1.ListDueRequest\x1a\".linli.registry.v1.ListDueResponse\"_\xea\xdb\x18\x1d\n" +
+	"\x03\a\x05\x0f\x10\x01\x1a\x14home_organization_id\x82\xd3\xe4\x93\x028\x126/v1/campaigns/{campaign_id}/due/{home_organization_id}\x12\xc1\x01\n" +
+	"\vListMissing\x12%.linli.registry.v1.ListMissingRequest\x1a&.linli.registry.v1.ListMissingResponse\"c\xea\xdb\x18\x1d\n" +
+	"\x03\a\x05\x0f\x10\x01\x1a\x14home_organization_id\x82\xd3\xe4\x93\x02<\x12:/v1/campaigns/{campaign_id}/missing/{home_organization_id}\x12\xb1\x01\n" +
+	"\x10TransferReportIn\x12*.linli.registry.v1.TransferReportInRequest\x1a+.linli.registry.v1.TransferReportInResponse\"D\xea\xdb\x18\x0f\n" +
+	"\x04\t\a\x05\x0f\x10\x02(\x01r\x03\a\x0f\x05\x82\xd3\xe4\x93\x02+:\x01*b\treport_in\"\x1b/v1/reportIns/{id}:transfer\x12\x9d\x01\n" +
+	"\vEndReportIn\x12%.linli.registry.v1.EndReportInRequest\x1a&.linli.registry.v1.EndReportInResponse\"?\xea\xdb\x18\x0f\n" +
+	"\x04\t\a\x05\x0f\x10\x02(\x01r\x03\a\x0f\x05\x82\xd3\xe4\x93\x02&:\x01*b\treport_in\"\x16/v1/reportIns/{id}:end\x12\xbb\x01\n" +
+	"\fListReceipts\x12&.linli.registry.v1.ListReceiptsRequest\x1a'.linli.registry.v1.ListReceiptsResponse\"Z\xea\xdb\x18\x1d\n" +
+	"\x03\a\x05\x0f\x10\x01\x1a\x14home_organization_id\x82\xd3\xe4\x93\x023\x121/v1/organizations/{home_organization_id}/receipts\x12\xb9\x01\n" +
+	"\bAddPlace\x12\".linli.registry.v1.AddPlaceRequest\x1a#.linli.registry.v1.AddPlaceResponse\"d\xea\xdb\x18\x1f\n" +
+	"\x03\a\x05\x0f\x10\x01\x1a\x14home_organization_id(\x01\x82\xd3\xe4\x93\x02;:\x01*b\x05place\"//v1/organizations/{home_organization_id}/places\x12\x82\x01\n" +
+	"\vRemovePlace\x12%.linli.registry.v1.RemovePlaceRequest\x1a&.linli.registry.v1.RemovePlaceResponse\"$\xea\xdb\x18\t\n" +
+	"\x03\a\x05\x0f\x10\x02(\x01\x82\xd3\xe4\x93\x02\x11*\x0f/v1/places/{id}\x12\xab\x01\n" +
 	"\n" +
-	"\x04\a\x05\x02\x01\x10\x02(\x01\x82\xd3\xe4\x93\x02?:\x01*\":/v1/campaigns/{campaign_id}/members/{member_id}:revealNote\x12\xc4\x01\n" +
-	"\x0eListExclusions\x12(.linli.registry.v1.ListExclusionsRequest\x1a).linli.registry.v1.ListExclusionsResponse\"]\xea\xdb\x18\x19\n" +
-	"\x04\a\x05\x02\x01\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02:\x128/v1/campaigns/{campaign_id}/exclusions/{organization_id}\x12\xe6\x01\n" +
-	"\x15GetCampaignCompletion\x12/.linli.registry.v1.GetCampaignCompletionRequest\x1a0.linli.registry.v1.GetCampaignCompletionResponse\"j\xea\xdb\x18\x1a\n" +
-	"\x05\a\x05\x03\x02\x01\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02Fb\n" +
-	"completion\x128/v1/campaigns/{campaign_id}/completion/{organization_id}\x12\xb0\x01\n" +
-	"\aListDue\x12!.linli.registry.v1.ListDueRequest\x1a\".linli.registry.v1.ListDueResponse\"^\xea\xdb\x18\x1c\n" +
-	"\x02\a\x05\x10\x01\x1a\x14home_organization_id\x82\xd3\xe4\x93\x028\x126/v1/campaigns/{campaign_id}/due/{home_organization_id}\x12\xc0\x01\n" +
-	"\vListMissing\x12%.linli.registry.v1.ListMissingRequest\x1a&.linli.registry.v1.ListMissingResponse\"b\xea\xdb\x18\x1c\n" +
-	"\x02\a\x05\x10\x01\x1a\x14home_organization_id\x82\xd3\xe4\x93\x02<\x12:/v1/campaigns/{campaign_id}/missing/{home_organization_id}\x12\xab\x01\n" +
-	"\x10TransferReportIn\x12*.linli.registry.v1.TransferReportInRequest\x1a+.linli.registry.v1.TransferReportInResponse\">\xea\xdb\x18\t\n" +
-	"\x03\t\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02+:\x01*b\treport_in\"\x1b/v1/reportIns/{id}:transfer\x12\x97\x01\n" +
-	"\vEndReportIn\x12%.linli.registry.v1.EndReportInRequest\x1a&.linli.registry.v1.EndReportInResponse\"9\xea\xdb\x18\t\n" +
-	"\x03\t\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\treport_in\"\x16/v1/reportIns/{id}:end\x12\xba\x01\n" +
-	"\fListReceipts\x12&.linli.registry.v1.ListReceiptsRequest\x1a'.linli.registry.v1.ListReceiptsResponse\"Y\xea\xdb\x18\x1c\n" +
-	"\x02\a\x05\x10\x01\x1a\x14home_organization_id\x82\xd3\xe4\x93\x023\x121/v1/organizations/{home_organization_id}/receipts\x12\xb8\x01\n" +
-	"\bAddPlace\x12\".linli.registry.v1.AddPlaceRequest\x1a#.linli.registry.v1.AddPlaceResponse\"c\xea\xdb\x18\x1e\n" +
-	"\x02\a\x05\x10\x01\x1a\x14home_organization_id(\x01\x82\xd3\xe4\x93\x02;:\x01*b\x05place\"//v1/organizations/{home_organization_id}/places\x12\x81\x01\n" +
-	"\vRemovePlace\x12%.linli.registry.v1.RemovePlaceRequest\x1a&.linli.registry.v1.RemovePlaceResponse\"#\xea\xdb\x18\b\n" +
-	"\x02\a\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02\x11*\x0f/v1/places/{id}\x12\xaa\x01\n" +
-	"\n" +
-	"ListPlaces\x12$.linli.registry.v1.ListPlacesRequest\x1a%.linli.registry.v1.ListPlacesResponse\"O\xea\xdb\x18\x19\n" +
-	"\x04\a\x05\x03\x02\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02,\x12*/v1/organizations/{organization_id}/placesB\xd3\x01\n" +
+	"ListPlaces\x12$.linli.registry.v1.ListPlacesRequest\x1a%.linli.registry.v1.ListPlacesResponse\"P\xea\xdb\x18\x1a\n" +
+	"\x05\a\x05\x0f\x03\x02\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02,\x12*/v1/organizations/{organization_id}/placesB\xd3\x01\n" +
 	"\x15com.linli.registry.v1B\rCampaignProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/registry/v1;registryv1\xa2\x02\x03LRX\xaa\x02\x11Linli.Registry.V1\xca\x02\x11Linli\\Registry\\V1\xe2\x02\x1dLinli\\Registry\\V1\\GPBMetadata\xea\x02\x13Linli::Registry::V1b\x06proto3"
 
 var (

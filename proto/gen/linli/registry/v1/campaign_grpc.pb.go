@@ -113,8 +113,8 @@ type CampaignServiceClient interface {
 	// RemovePlace ends a second place. The home organization.
 	RemovePlace(ctx context.Context, in *RemovePlaceRequest, opts ...grpc.CallOption) (*RemovePlaceResponse, error)
 	// ListPlaces answers the second places and units of an organization: of a
-	// workplace those of its own, of communities and above those in them. Offices
-	// of it and above.
+	// workplace those of its own, of communities those in them. Party staff and
+	// home organizations; offices above see units, and no second homes.
 	ListPlaces(ctx context.Context, in *ListPlacesRequest, opts ...grpc.CallOption) (*ListPlacesResponse, error)
 }
 
@@ -362,8 +362,8 @@ type CampaignServiceServer interface {
 	// RemovePlace ends a second place. The home organization.
 	RemovePlace(context.Context, *RemovePlaceRequest) (*RemovePlaceResponse, error)
 	// ListPlaces answers the second places and units of an organization: of a
-	// workplace those of its own, of communities and above those in them. Offices
-	// of it and above.
+	// workplace those of its own, of communities those in them. Party staff and
+	// home organizations; offices above see units, and no second homes.
 	ListPlaces(context.Context, *ListPlacesRequest) (*ListPlacesResponse, error)
 	mustEmbedUnimplementedCampaignServiceServer()
 }

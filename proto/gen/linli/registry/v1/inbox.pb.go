@@ -2038,7 +2038,7 @@ var File_linli_registry_v1_inbox_proto protoreflect.FileDescriptor
 
 const file_linli_registry_v1_inbox_proto_rawDesc = "" +
 	"\n" +
-	"\x1dlinli/registry/v1/inbox.proto\x12\x11linli.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xd4\x01\n" +
+	"\x1dlinli/registry/v1/inbox.proto\x12\x11linli.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\xd4\x01\n" +
 	"\aMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05topic\x18\x02 \x01(\tR\x05topic\x12\x14\n" +
@@ -2124,9 +2124,9 @@ const file_linli_registry_v1_inbox_proto_rawDesc = "" +
 	"\x14SetMailTopicsRequest\x12%\n" +
 	"\x03off\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\x10\xc8\x01\x18\x01\"\x06r\x04\x10\x01\x18@R\x03off\"M\n" +
 	"\x15SetMailTopicsResponse\x124\n" +
-	"\x06topics\x18\x01 \x03(\v2\x1c.linli.registry.v1.MailTopicR\x06topics\"3\n" +
-	"\x11SetContactRequest\x12\x1e\n" +
-	"\x05email\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xfe\x01R\x05email\"J\n" +
+	"\x06topics\x18\x01 \x03(\v2\x1c.linli.registry.v1.MailTopicR\x06topics\"7\n" +
+	"\x11SetContactRequest\x12\"\n" +
+	"\x05email\x18\x01 \x01(\tB\f\xbaH\x05r\x03\x18\xfe\x01\x80\xdd\x18\x05R\x05email\"J\n" +
 	"\x12SetContactResponse\x124\n" +
 	"\acontact\x18\x01 \x01(\v2\x1a.linli.registry.v1.ContactR\acontact\"\x13\n" +
 	"\x11GetContactRequest\"J\n" +
@@ -2134,10 +2134,10 @@ const file_linli_registry_v1_inbox_proto_rawDesc = "" +
 	"\acontact\x18\x01 \x01(\v2\x1a.linli.registry.v1.ContactR\acontact\"n\n" +
 	"\x14CreateWebhookRequest\x125\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18 R\x0eorganizationId\x12\x1f\n" +
-	"\x03url\x18\x02 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01\x18\x80\x04R\x03url\"e\n" +
+	"\x03url\x18\x02 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01\x18\x80\x04R\x03url\"k\n" +
 	"\x15CreateWebhookResponse\x124\n" +
-	"\awebhook\x18\x01 \x01(\v2\x1a.linli.registry.v1.WebhookR\awebhook\x12\x16\n" +
-	"\x06secret\x18\x02 \x01(\tR\x06secret\"I\n" +
+	"\awebhook\x18\x01 \x01(\v2\x1a.linli.registry.v1.WebhookR\awebhook\x12\x1c\n" +
+	"\x06secret\x18\x02 \x01(\tB\x04\x80\xdd\x18\vR\x06secret\"I\n" +
 	"\x13ListWebhooksRequest\x122\n" +
 	"\x0forganization_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x0eorganizationId\"N\n" +
 	"\x14ListWebhooksResponse\x126\n" +
@@ -2157,20 +2157,20 @@ const file_linli_registry_v1_inbox_proto_rawDesc = "" +
 	"\x05title\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18dR\x05title\x12\x1c\n" +
 	"\x04body\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\x04body\"N\n" +
 	"\x13SetTemplateResponse\x127\n" +
-	"\btemplate\x18\x01 \x01(\v2\x1b.linli.registry.v1.TemplateR\btemplate2\xa3\x16\n" +
+	"\btemplate\x18\x01 \x01(\v2\x1b.linli.registry.v1.TemplateR\btemplate2\xa7\x16\n" +
 	"\fInboxService\x12\x84\x01\n" +
-	"\x0eListMyMessages\x12(.linli.registry.v1.ListMyMessagesRequest\x1a).linli.registry.v1.ListMyMessagesResponse\"\x1d\xea\xdb\x18\x02\x10\x03\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/me/messages\x12\xc7\x01\n" +
-	"\x12ListOfficeMessages\x12,.linli.registry.v1.ListOfficeMessagesRequest\x1a-.linli.registry.v1.ListOfficeMessagesResponse\"T\xea\xdb\x18\x1c\n" +
-	"\a\x01\x02\x03\x04\x05\x06\a\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02.\x12,/v1/organizations/{organization_id}/messages\x12\x93\x01\n" +
+	"\x0eListMyMessages\x12(.linli.registry.v1.ListMyMessagesRequest\x1a).linli.registry.v1.ListMyMessagesResponse\"\x1d\xea\xdb\x18\x02\x10\x03\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/me/messages\x12\xc8\x01\n" +
+	"\x12ListOfficeMessages\x12,.linli.registry.v1.ListOfficeMessagesRequest\x1a-.linli.registry.v1.ListOfficeMessagesResponse\"U\xea\xdb\x18\x1d\n" +
+	"\b\x01\x02\x03\x04\x05\x06\a\x0f\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02.\x12,/v1/organizations/{organization_id}/messages\x12\x93\x01\n" +
 	"\vReadMessage\x12%.linli.registry.v1.ReadMessageRequest\x1a&.linli.registry.v1.ReadMessageResponse\"5\xea\xdb\x18\x04\x10\x03(\x01\x82\xd3\xe4\x93\x02':\x01*b\amessage\"\x19/v1/me/messages/{id}:read\x12\x9a\x01\n" +
 	"\x11ReadAllMyMessages\x12+.linli.registry.v1.ReadAllMyMessagesRequest\x1a,.linli.registry.v1.ReadAllMyMessagesResponse\"*\xea\xdb\x18\x04\x10\x03(\x01\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/v1/me/messages:readAll\x12\x7f\n" +
-	"\rCountMyUnread\x12'.linli.registry.v1.CountMyUnreadRequest\x1a(.linli.registry.v1.CountMyUnreadResponse\"\x1b\xea\xdb\x18\x02\x10\x03\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/me/unread\x12\xdc\x01\n" +
-	"\x11ReadOfficeMessage\x12+.linli.registry.v1.ReadOfficeMessageRequest\x1a,.linli.registry.v1.ReadOfficeMessageResponse\"l\xea\xdb\x18\x1e\n" +
-	"\a\x01\x02\x03\x04\x05\x06\a\x10\x01\x1a\x0forganization_id(\x01\x82\xd3\xe4\x93\x02D:\x01*b\amessage\"6/v1/organizations/{organization_id}/messages/{id}:read\x12\xdd\x01\n" +
-	"\x15ReadAllOfficeMessages\x12/.linli.registry.v1.ReadAllOfficeMessagesRequest\x1a0.linli.registry.v1.ReadAllOfficeMessagesResponse\"a\xea\xdb\x18\x1e\n" +
-	"\a\x01\x02\x03\x04\x05\x06\a\x10\x01\x1a\x0forganization_id(\x01\x82\xd3\xe4\x93\x029:\x01*\"4/v1/organizations/{organization_id}/messages:readAll\x12\xc2\x01\n" +
-	"\x11CountOfficeUnread\x12+.linli.registry.v1.CountOfficeUnreadRequest\x1a,.linli.registry.v1.CountOfficeUnreadResponse\"R\xea\xdb\x18\x1c\n" +
-	"\a\x01\x02\x03\x04\x05\x06\a\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02,\x12*/v1/organizations/{organization_id}/unread\x12\x86\x01\n" +
+	"\rCountMyUnread\x12'.linli.registry.v1.CountMyUnreadRequest\x1a(.linli.registry.v1.CountMyUnreadResponse\"\x1b\xea\xdb\x18\x02\x10\x03\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/me/unread\x12\xdd\x01\n" +
+	"\x11ReadOfficeMessage\x12+.linli.registry.v1.ReadOfficeMessageRequest\x1a,.linli.registry.v1.ReadOfficeMessageResponse\"m\xea\xdb\x18\x1f\n" +
+	"\b\x01\x02\x03\x04\x05\x06\a\x0f\x10\x01\x1a\x0forganization_id(\x01\x82\xd3\xe4\x93\x02D:\x01*b\amessage\"6/v1/organizations/{organization_id}/messages/{id}:read\x12\xde\x01\n" +
+	"\x15ReadAllOfficeMessages\x12/.linli.registry.v1.ReadAllOfficeMessagesRequest\x1a0.linli.registry.v1.ReadAllOfficeMessagesResponse\"b\xea\xdb\x18\x1f\n" +
+	"\b\x01\x02\x03\x04\x05\x06\a\x0f\x10\x01\x1a\x0forganization_id(\x01\x82\xd3\xe4\x93\x029:\x01*\"4/v1/organizations/{organization_id}/messages:readAll\x12\xc3\x01\n" +
+	"\x11CountOfficeUnread\x12+.linli.registry.v1.CountOfficeUnreadRequest\x1a,.linli.registry.v1.CountOfficeUnreadResponse\"S\xea\xdb\x18\x1d\n" +
+	"\b\x01\x02\x03\x04\x05\x06\a\x0f\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02,\x12*/v1/organizations/{organization_id}/unread\x12\x86\x01\n" +
 	"\x0eListMailTopics\x12(.linli.registry.v1.ListMailTopicsRequest\x1a).linli.registry.v1.ListMailTopicsResponse\"\x1f\xea\xdb\x18\x02\x10\x03\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/me/mailTopics\x12\x88\x01\n" +
 	"\rSetMailTopics\x12'.linli.registry.v1.SetMailTopicsRequest\x1a(.linli.registry.v1.SetMailTopicsResponse\"$\xea\xdb\x18\x04\x10\x03(\x01\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/v1/me/mailTopics\x12\x85\x01\n" +
 	"\n" +

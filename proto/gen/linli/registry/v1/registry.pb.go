@@ -2866,7 +2866,7 @@ var File_linli_registry_v1_registry_proto protoreflect.FileDescriptor
 
 const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\n" +
-	" linli/registry/v1/registry.proto\x12\x11linli.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xd8\x01\n" +
+	" linli/registry/v1/registry.proto\x12\x11linli.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\xd8\x01\n" +
 	"\fOrganization\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x127\n" +
@@ -2874,10 +2874,10 @@ const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\tparent_id\x18\x04 \x01(\tR\bparentId\x12\x17\n" +
 	"\x04path\x18\x05 \x01(\tB\x03\xe0A\x03R\x04path\x12\x1c\n" +
 	"\tdisplayed\x18\x06 \x01(\bR\tdisplayed\x12\x17\n" +
-	"\x04etag\x18\a \x01(\tB\x03\xe0A\x03R\x04etag\"\xe4\x03\n" +
+	"\x04etag\x18\a \x01(\tB\x03\xe0A\x03R\x04etag\"\xea\x03\n" +
 	"\x06Member\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\x12\x10\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\x04name\x18\x02 \x01(\tB\x04\x80\xdd\x18\x03R\x04name\x12\x10\n" +
 	"\x03sex\x18\x03 \x01(\tR\x03sex\x12(\n" +
 	"\x10masked_id_number\x18\x04 \x01(\tR\x0emaskedIdNumber\x12!\n" +
 	"\fmasked_phone\x18\x05 \x01(\tR\vmaskedPhone\x127\n" +
@@ -2890,7 +2890,7 @@ const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\bbuilding\x18\v \x01(\tR\bbuilding\x12 \n" +
 	"\vspecialties\x18\f \x03(\tR\vspecialties\x12\x1c\n" +
 	"\tinterests\x18\r \x03(\tR\tinterests\x12\x17\n" +
-	"\x04etag\x18\x0e \x01(\tB\x03\xe0A\x03R\x04etag\"\xdd\x04\n" +
+	"\x04etag\x18\x0e \x01(\tB\x03\xe0A\x03R\x04etag\"\xe9\x04\n" +
 	"\bReportIn\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tmember_id\x18\x02 \x01(\tR\bmemberId\x12!\n" +
@@ -2901,18 +2901,18 @@ const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\n" +
 	"decided_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tdecidedAt\x12\x1d\n" +
 	"\n" +
-	"decided_by\x18\b \x01(\tR\tdecidedBy\x12#\n" +
-	"\rreturn_reason\x18\t \x01(\tR\freturnReason\x129\n" +
-	"\ahistory\x182 \x03(\v2\x1f.linli.registry.v1.PastReportInR\ahistory\x12\x1d\n" +
+	"decided_by\x18\b \x01(\tR\tdecidedBy\x12)\n" +
+	"\rreturn_reason\x18\t \x01(\tB\x04\x80\xdd\x18\bR\freturnReason\x129\n" +
+	"\ahistory\x182 \x03(\v2\x1f.linli.registry.v1.PastReportInR\ahistory\x12#\n" +
 	"\n" +
-	"end_reason\x183 \x01(\tR\tendReason\x12\x1d\n" +
+	"end_reason\x183 \x01(\tB\x04\x80\xdd\x18\bR\tendReason\x12\x1d\n" +
 	"\n" +
 	"counted_on\x184 \x01(\tR\tcountedOn\x12G\n" +
 	"\tapplicant\x185 \x01(\v2$.linli.registry.v1.ReportInApplicantB\x03\xe0A\x03R\tapplicant\x12\x17\n" +
 	"\x04etag\x18\n" +
-	" \x01(\tB\x03\xe0A\x03R\x04etag\"\xf2\x01\n" +
-	"\x11ReportInApplicant\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x121\n" +
+	" \x01(\tB\x03\xe0A\x03R\x04etag\"\xf8\x01\n" +
+	"\x11ReportInApplicant\x12\x18\n" +
+	"\x04name\x18\x01 \x01(\tB\x04\x80\xdd\x18\x03R\x04name\x121\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1d.linli.registry.v1.MemberKindR\x04kind\x124\n" +
 	"\x16home_organization_name\x18\x03 \x01(\tR\x14homeOrganizationName\x12!\n" +
 	"\fcommunity_id\x18\x04 \x01(\tR\vcommunityId\x12\x1a\n" +
@@ -3012,11 +3012,11 @@ const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\x03ids\x18\x02 \x03(\tB\x18\xe0A\x02\xbaH\x12\x92\x01\x0f\b\x01\x10\xc8\x01\x18\x01\"\x06r\x04\x10\x01\x18@R\x03ids\"U\n" +
 	"\x17AcceptReportInsResponse\x12:\n" +
 	"\n" +
-	"report_ins\x18\x01 \x03(\v2\x1b.linli.registry.v1.ReportInR\treportIns\"y\n" +
+	"report_ins\x18\x01 \x03(\v2\x1b.linli.registry.v1.ReportInR\treportIns\"}\n" +
 	"\x15ReturnReportInRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01\x18\xf4\x03R\x06reason\"R\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12)\n" +
+	"\x06reason\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x01\x18\xf4\x03\x80\xdd\x18\bR\x06reason\"R\n" +
 	"\x16ReturnReportInResponse\x128\n" +
 	"\treport_in\x18\x01 \x01(\v2\x1b.linli.registry.v1.ReportInR\breportIn\"/\n" +
 	"\x12GetReportInRequest\x12\x19\n" +
@@ -3080,38 +3080,36 @@ const file_linli_registry_v1_registry_proto_rawDesc = "" +
 	"\x19REPORT_IN_STATE_SUBMITTED\x10\x01\x12\x1c\n" +
 	"\x18REPORT_IN_STATE_ACCEPTED\x10\x02\x12\x1c\n" +
 	"\x18REPORT_IN_STATE_RETURNED\x10\x03\x12\x19\n" +
-	"\x15REPORT_IN_STATE_ENDED\x1022\x95\x13\n" +
+	"\x15REPORT_IN_STATE_ENDED\x1022\xb8\x13\n" +
 	"\x0fRegistryService\x12\x87\x01\n" +
 	"\x13ImportOrganizations\x12-.linli.registry.v1.ImportOrganizationsRequest\x1a..linli.registry.v1.ImportOrganizationsResponse\"\x0f\xea\xdb\x18\v\n" +
-	"\x03\f\x01\x02\x10\x02(\x01X\x01(\x01\x12\xb1\x01\n" +
-	"\x0fGetOrganization\x12).linli.registry.v1.GetOrganizationRequest\x1a*.linli.registry.v1.GetOrganizationResponse\"G\xea\xdb\x18\x17\x10\x02R\agatewayR\n" +
-	"evaluation\x82\xd3\xe4\x93\x02&b\forganization\x12\x16/v1/organizations/{id}\x12\x8f\x01\n" +
-	"\x11ListOrganizations\x12+.linli.registry.v1.ListOrganizationsRequest\x1a,.linli.registry.v1.ListOrganizationsResponse\"\x1f\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/organizations\x12\x82\x01\n" +
-	"\x15BatchGetOrganizations\x12/.linli.registry.v1.BatchGetOrganizationsRequest\x1a0.linli.registry.v1.BatchGetOrganizationsResponse\"\x06\xea\xdb\x18\x02\x10\x02\x12r\n" +
-	"\fImportRoster\x12&.linli.registry.v1.ImportRosterRequest\x1a'.linli.registry.v1.ImportRosterResponse\"\x0f\xea\xdb\x18\v\n" +
-	"\x03\x02\a\x05\x10\x02(\x01X\x01(\x01\x12\x93\x01\n" +
-	"\tGetMember\x12#.linli.registry.v1.GetMemberRequest\x1a$.linli.registry.v1.GetMemberResponse\";\xea\xdb\x18\x17\x10\x02R\agatewayR\n" +
-	"evaluation\x82\xd3\xe4\x93\x02\x1ab\x06member\x12\x10/v1/members/{id}\x12\xc3\x01\n" +
+	"\x03\f\x01\x02\x10\x02(\x01X\x01(\x01\x12\xb3\x01\n" +
+	"\x0fGetOrganization\x12).linli.registry.v1.GetOrganizationRequest\x1a*.linli.registry.v1.GetOrganizationResponse\"I\xea\xdb\x18\x19\x10\x02R\agatewayR\n" +
+	"evaluationx\x01\x82\xd3\xe4\x93\x02&b\forganization\x12\x16/v1/organizations/{id}\x12\x91\x01\n" +
+	"\x11ListOrganizations\x12+.linli.registry.v1.ListOrganizationsRequest\x1a,.linli.registry.v1.ListOrganizationsResponse\"!\xea\xdb\x18\x04\x10\x02x\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/organizations\x12\x84\x01\n" +
+	"\x15BatchGetOrganizations\x12/.linli.registry.v1.BatchGetOrganizationsRequest\x1a0.linli.registry.v1.BatchGetOrganizationsResponse\"\b\xea\xdb\x18\x04\x10\x02x\x01\x12s\n" +
+	"\fImportRoster\x12&.linli.registry.v1.ImportRosterRequest\x1a'.linli.registry.v1.ImportRosterResponse\"\x10\xea\xdb\x18\f\n" +
+	"\x04\x02\a\x05\x0f\x10\x02(\x01X\x01(\x01\x12\x9c\x01\n" +
+	"\tGetMember\x12#.linli.registry.v1.GetMemberRequest\x1a$.linli.registry.v1.GetMemberResponse\"D\xea\xdb\x18 \x10\x02R\agatewayR\n" +
+	"evaluationr\a\x01\x02\x03\x04\x05\a\x0f\x82\xd3\xe4\x93\x02\x1ab\x06member\x12\x10/v1/members/{id}\x12\xc3\x01\n" +
 	"\vListMembers\x12%.linli.registry.v1.ListMembersRequest\x1a&.linli.registry.v1.ListMembersResponse\"e\xea\xdb\x18.\n" +
-	"\x04\x02\x03\a\x05\x10\x01\x1a\x0forganization_idR\agatewayR\n" +
-	"evaluation\x82\xd3\xe4\x93\x02-\x12+/v1/organizations/{organization_id}/members\x12\x98\x01\n" +
-	"\x0eSubmitReportIn\x12(.linli.registry.v1.SubmitReportInRequest\x1a).linli.registry.v1.SubmitReportInResponse\"1\xea\xdb\x18\n" +
-	"\n" +
-	"\x04\t\a\x05\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1d:\x01*b\treport_in\"\r/v1/reportIns\x12\xac\x01\n" +
-	"\x10ResubmitReportIn\x12*.linli.registry.v1.ResubmitReportInRequest\x1a+.linli.registry.v1.ResubmitReportInResponse\"?\xea\xdb\x18\n" +
-	"\n" +
-	"\x04\t\a\x05\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02+:\x01*b\treport_in\"\x1b/v1/reportIns/{id}:resubmit\x12\xa1\x01\n" +
+	"\x04\x02\a\x05\x0f\x10\x01\x1a\x0forganization_idR\agatewayR\n" +
+	"evaluation\x82\xd3\xe4\x93\x02-\x12+/v1/organizations/{organization_id}/members\x12\x9f\x01\n" +
+	"\x0eSubmitReportIn\x12(.linli.registry.v1.SubmitReportInRequest\x1a).linli.registry.v1.SubmitReportInResponse\"8\xea\xdb\x18\x11\n" +
+	"\x05\t\a\x05\x02\x0f\x10\x02(\x01r\x04\a\x0f\x05\x02\x82\xd3\xe4\x93\x02\x1d:\x01*b\treport_in\"\r/v1/reportIns\x12\xb3\x01\n" +
+	"\x10ResubmitReportIn\x12*.linli.registry.v1.ResubmitReportInRequest\x1a+.linli.registry.v1.ResubmitReportInResponse\"F\xea\xdb\x18\x11\n" +
+	"\x05\t\a\x05\x02\x0f\x10\x02(\x01r\x04\a\x0f\x05\x02\x82\xd3\xe4\x93\x02+:\x01*b\treport_in\"\x1b/v1/reportIns/{id}:resubmit\x12\xa1\x01\n" +
 	"\x0eAcceptReportIn\x12(.linli.registry.v1.AcceptReportInRequest\x1a).linli.registry.v1.AcceptReportInResponse\":\xea\xdb\x18\a\n" +
 	"\x01\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02):\x01*b\treport_in\"\x19/v1/reportIns/{id}:accept\x12\xbf\x01\n" +
 	"\x0fAcceptReportIns\x12).linli.registry.v1.AcceptReportInsRequest\x1a*.linli.registry.v1.AcceptReportInsResponse\"U\xea\xdb\x18\x15\n" +
 	"\x01\x05\x10\x01\x1a\fcommunity_id(\x01\x82\xd3\xe4\x93\x026:\x01*\"1/v1/organizations/{community_id}/reportIns:accept\x12\xa1\x01\n" +
 	"\x0eReturnReportIn\x12(.linli.registry.v1.ReturnReportInRequest\x1a).linli.registry.v1.ReturnReportInResponse\":\xea\xdb\x18\a\n" +
-	"\x01\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02):\x01*b\treport_in\"\x19/v1/reportIns/{id}:return\x12\x89\x01\n" +
-	"\vGetReportIn\x12%.linli.registry.v1.GetReportInRequest\x1a&.linli.registry.v1.GetReportInResponse\"+\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02\x1fb\treport_in\x12\x12/v1/reportIns/{id}\x12\xb5\x01\n" +
-	"\rListReportIns\x12'.linli.registry.v1.ListReportInsRequest\x1a(.linli.registry.v1.ListReportInsResponse\"Q\xea\xdb\x18\x18\n" +
-	"\x03\x05\x03\x02\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02/\x12-/v1/organizations/{organization_id}/reportIns\x12\xc4\x01\n" +
-	"\rGetCompletion\x12'.linli.registry.v1.GetCompletionRequest\x1a(.linli.registry.v1.GetCompletionResponse\"`\xea\xdb\x18\x1a\n" +
-	"\x05\x01\x02\x03\x05\a\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02<b\n" +
+	"\x01\x05\x10\x02(\x01\x82\xd3\xe4\x93\x02):\x01*b\treport_in\"\x19/v1/reportIns/{id}:return\x12\x8f\x01\n" +
+	"\vGetReportIn\x12%.linli.registry.v1.GetReportInRequest\x1a&.linli.registry.v1.GetReportInResponse\"1\xea\xdb\x18\b\x10\x02r\x04\x02\x05\a\x0f\x82\xd3\xe4\x93\x02\x1fb\treport_in\x12\x12/v1/reportIns/{id}\x12\xb3\x01\n" +
+	"\rListReportIns\x12'.linli.registry.v1.ListReportInsRequest\x1a(.linli.registry.v1.ListReportInsResponse\"O\xea\xdb\x18\x16\n" +
+	"\x01\x05\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02/\x12-/v1/organizations/{organization_id}/reportIns\x12\xc5\x01\n" +
+	"\rGetCompletion\x12'.linli.registry.v1.GetCompletionRequest\x1a(.linli.registry.v1.GetCompletionResponse\"a\xea\xdb\x18\x1b\n" +
+	"\x06\x01\x02\x03\x05\a\x0f\x10\x01\x1a\x0forganization_id\x82\xd3\xe4\x93\x02<b\n" +
 	"completion\x12./v1/organizations/{organization_id}/completionB\xd3\x01\n" +
 	"\x15com.linli.registry.v1B\rRegistryProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/registry/v1;registryv1\xa2\x02\x03LRX\xaa\x02\x11Linli.Registry.V1\xca\x02\x11Linli\\Registry\\V1\xe2\x02\x1dLinli\\Registry\\V1\\GPBMetadata\xea\x02\x13Linli::Registry::V1b\x06proto3"
 

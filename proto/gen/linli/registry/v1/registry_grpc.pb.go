@@ -74,12 +74,15 @@ type RegistryServiceClient interface {
 	ImportRoster(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ImportRosterRequest, ImportRosterResponse], error)
 	// GetMember answers one member, ID number and phone masked. Officers and
 	// staff whose grant holds the home organization or the community reported in
-	// to, and the member.
+	// to, and the member. A member of an organization that is not displayed is
+	// there only for those in it, below and above it, and for the party staff of
+	// the community reported in to.
 	GetMember(ctx context.Context, in *GetMemberRequest, opts ...grpc.CallOption) (*GetMemberResponse, error)
 	// ListMembers answers the members whose home organization lies in the named
-	// one, by home organization and id. Officers of it. Party staff of a community
-	// are answered, after these, the members who have reported in to it; a page can
-	// be short while another follows.
+	// one, by home organization and id. Officers of it, and the district, which
+	// issues the letters. Party staff of a community are answered, after these, the
+	// members who have reported in to it, without where they belong if that is not
+	// displayed.
 	ListMembers(ctx context.Context, in *ListMembersRequest, opts ...grpc.CallOption) (*ListMembersResponse, error)
 	// SubmitReportIn registers a member with the community of residence. The
 	// member, or an officer of the home organization for a member without means.
@@ -107,7 +110,7 @@ type RegistryServiceClient interface {
 	GetReportIn(ctx context.Context, in *GetReportInRequest, opts ...grpc.CallOption) (*GetReportInResponse, error)
 	// ListReportIns answers the report-ins to the communities in the named
 	// organization, community by community, the oldest first. Party staff, who are
-	// told who reported in, and officers above.
+	// told who reported in; not from where, if that is not displayed.
 	ListReportIns(ctx context.Context, in *ListReportInsRequest, opts ...grpc.CallOption) (*ListReportInsResponse, error)
 	// GetCompletion answers how many members of an organization have reported
 	// in, by member kind. For a workplace its own members, wherever they live;
@@ -317,12 +320,15 @@ type RegistryServiceServer interface {
 	ImportRoster(grpc.ClientStreamingServer[ImportRosterRequest, ImportRosterResponse]) error
 	// GetMember answers one member, ID number and phone masked. Officers and
 	// staff whose grant holds the home organization or the community reported in
-	// to, and the member.
+	// to, and the member. A member of an organization that is not displayed is
+	// there only for those in it, below and above it, and for the party staff of
+	// the community reported in to.
 	GetMember(context.Context, *GetMemberRequest) (*GetMemberResponse, error)
 	// ListMembers answers the members whose home organization lies in the named
-	// one, by home organization and id. Officers of it. Party staff of a community
-	// are answered, after these, the members who have reported in to it; a page can
-	// be short while another follows.
+	// one, by home organization and id. Officers of it, and the district, which
+	// issues the letters. Party staff of a community are answered, after these, the
+	// members who have reported in to it, without where they belong if that is not
+	// displayed.
 	ListMembers(context.Context, *ListMembersRequest) (*ListMembersResponse, error)
 	// SubmitReportIn registers a member with the community of residence. The
 	// member, or an officer of the home organization for a member without means.
@@ -350,7 +356,7 @@ type RegistryServiceServer interface {
 	GetReportIn(context.Context, *GetReportInRequest) (*GetReportInResponse, error)
 	// ListReportIns answers the report-ins to the communities in the named
 	// organization, community by community, the oldest first. Party staff, who are
-	// told who reported in, and officers above.
+	// told who reported in; not from where, if that is not displayed.
 	ListReportIns(context.Context, *ListReportInsRequest) (*ListReportInsResponse, error)
 	// GetCompletion answers how many members of an organization have reported
 	// in, by member kind. For a workplace its own members, wherever they live;

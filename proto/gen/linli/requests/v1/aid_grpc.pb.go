@@ -129,7 +129,7 @@ type AidServiceClient interface {
 	// reason, which is kept in the audit and in the list of readings.
 	RevealAid(ctx context.Context, in *RevealAidRequest, opts ...grpc.CallOption) (*RevealAidResponse, error)
 	// GetHardshipSteps answers the steps of a request's case and their days, no
-	// facts. The author of the request, and the office.
+	// facts. The author of the request, the office, and the street.
 	GetHardshipSteps(ctx context.Context, in *GetHardshipStepsRequest, opts ...grpc.CallOption) (*GetHardshipStepsResponse, error)
 	// GetHardshipFigures counts a community's cases of a year. Committee and
 	// party staff of it: such counts do not leave the office.
@@ -432,7 +432,7 @@ type AidServiceServer interface {
 	// reason, which is kept in the audit and in the list of readings.
 	RevealAid(context.Context, *RevealAidRequest) (*RevealAidResponse, error)
 	// GetHardshipSteps answers the steps of a request's case and their days, no
-	// facts. The author of the request, and the office.
+	// facts. The author of the request, the office, and the street.
 	GetHardshipSteps(context.Context, *GetHardshipStepsRequest) (*GetHardshipStepsResponse, error)
 	// GetHardshipFigures counts a community's cases of a year. Committee and
 	// party staff of it: such counts do not leave the office.

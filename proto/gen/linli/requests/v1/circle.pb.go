@@ -2208,7 +2208,7 @@ var File_linli_requests_v1_circle_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_circle_proto_rawDesc = "" +
 	"\n" +
-	"\x1elinli/requests/v1/circle.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/requests/v1/requests.proto\x1a\x1alinli/type/v1/access.proto\"\xc7\x01\n" +
+	"\x1elinli/requests/v1/circle.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/requests/v1/requests.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\xc7\x01\n" +
 	"\x04Duty\x12\x1f\n" +
 	"\vdistrict_id\x18\x01 \x01(\tR\n" +
 	"districtId\x12\x1a\n" +
@@ -2254,14 +2254,14 @@ const file_linli_requests_v1_circle_proto_rawDesc = "" +
 	"\x06before\x18\x02 \x01(\x05H\x00R\x06before\x88\x01\x01\x12\x19\n" +
 	"\x05after\x18\x03 \x01(\x05H\x01R\x05after\x88\x01\x01B\t\n" +
 	"\a_beforeB\b\n" +
-	"\x06_after\"\xc3\x02\n" +
+	"\x06_after\"\xc7\x02\n" +
 	"\x15PreviewRequestRequest\x12/\n" +
 	"\fcommunity_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\x12A\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1e.linli.requests.v1.RequestKindB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04kind\x12L\n" +
 	"\n" +
 	"visibility\x18\x03 \x01(\x0e2\x1d.linli.requests.v1.VisibilityB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\n" +
-	"visibility\x12!\n" +
-	"\x04text\x18\x04 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01\x18\xd0\x0fR\x04text\x12#\n" +
+	"visibility\x12%\n" +
+	"\x04text\x18\x04 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x01\x18\xd0\x0f\x80\xdd\x18\bR\x04text\x12#\n" +
 	"\bbuilding\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18\x14R\bbuilding\x12 \n" +
 	"\fon_behalf_of\x18\x06 \x01(\bR\n" +
 	"onBehalfOf\"N\n" +
@@ -2396,14 +2396,14 @@ const file_linli_requests_v1_circle_proto_rawDesc = "" +
 	"\aGetForm\x12!.linli.requests.v1.GetFormRequest\x1a\".linli.requests.v1.GetFormResponse\"D\xea\xdb\x18\x06\x10\x048\x01`\x01\x82\xd3\xe4\x93\x024b\x04form\x12,/v1/organizations/{community_id}/circle/form\x12\x9a\x01\n" +
 	"\x0ePreviewRequest\x12(.linli.requests.v1.PreviewRequestRequest\x1a).linli.requests.v1.PreviewRequestResponse\"3\xea\xdb\x18\a\n" +
 	"\x03\n" +
-	"\t\x04\x10\x03\x82\xd3\xe4\x93\x02\":\x01*b\apreview\"\x14/v1/requests:preview\x12\xad\x01\n" +
+	"\t\x04\x10\x02\x82\xd3\xe4\x93\x02\":\x01*b\apreview\"\x14/v1/requests:preview\x12\xad\x01\n" +
 	"\x0eBrowseRequests\x12(.linli.requests.v1.BrowseRequestsRequest\x1a).linli.requests.v1.BrowseRequestsResponse\"F\xea\xdb\x18\n" +
 	"\n" +
 	"\x06\n" +
-	"\t\x04\x05\x03\x02\x10\x04\x82\xd3\xe4\x93\x022\x120/v1/organizations/{community_id}/circle/requests\x12\x8b\x01\n" +
+	"\t\x04\x05\x03\x02\x10\x02\x82\xd3\xe4\x93\x022\x120/v1/organizations/{community_id}/circle/requests\x12\x8b\x01\n" +
 	"\vJoinRequest\x12%.linli.requests.v1.JoinRequestRequest\x1a&.linli.requests.v1.JoinRequestResponse\"-\xea\xdb\x18\b\n" +
 	"\x02\n" +
-	"\t\x10\x03(\x01\x82\xd3\xe4\x93\x02\x1b:\x01*\"\x16/v1/requests/{id}:join\x12\x91\x01\n" +
+	"\t\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1b:\x01*\"\x16/v1/requests/{id}:join\x12\x91\x01\n" +
 	"\rLookUpRequest\x12'.linli.requests.v1.LookUpRequestRequest\x1a(.linli.requests.v1.LookUpRequestResponse\"-\xea\xdb\x18\x04\x10\x048\x01\x82\xd3\xe4\x93\x02\x1f:\x01*b\x05steps\"\x13/v1/requests:lookUp\x12\x9a\x01\n" +
 	"\bGetRates\x12\".linli.requests.v1.GetRatesRequest\x1a#.linli.requests.v1.GetRatesResponse\"E\xea\xdb\x18\x02\x10\x04\x82\xd3\xe4\x93\x029b\x05rates\x120/v1/organizations/{organization_id}/circle/rates\x12\xba\x01\n" +
 	"\x0eListExclusions\x12(.linli.requests.v1.ListExclusionsRequest\x1a).linli.requests.v1.ListExclusionsResponse\"S\xea\xdb\x18\x15\n" +
@@ -2411,7 +2411,7 @@ const file_linli_requests_v1_circle_proto_rawDesc = "" +
 	"\x11GetNuisancePlaces\x12+.linli.requests.v1.GetNuisancePlacesRequest\x1a,.linli.requests.v1.GetNuisancePlacesResponse\"L\xea\xdb\x18\n" +
 	"\n" +
 	"\x06\n" +
-	"\t\x04\x05\x03\x02\x10\x04\x82\xd3\xe4\x93\x028\x126/v1/organizations/{community_id}/circle/nuisancePlaces\x12\xa1\x01\n" +
+	"\t\x04\x05\x03\x02\x10\x02\x82\xd3\xe4\x93\x028\x126/v1/organizations/{community_id}/circle/nuisancePlaces\x12\xa1\x01\n" +
 	"\aSetDuty\x12!.linli.requests.v1.SetDutyRequest\x1a\".linli.requests.v1.SetDutyResponse\"O\xea\xdb\x18\x14\n" +
 	"\x01\x02\x10\x01\x1a\vdistrict_id(\x01\x82\xd3\xe4\x93\x021:\x01*b\x04duty\"&/v1/organizations/{district_id}/duties\x12\x8f\x01\n" +
 	"\n" +

@@ -2026,11 +2026,11 @@ var File_linli_requests_v1_handling_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\n" +
-	" linli/requests/v1/handling.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/requests/v1/requests.proto\x1a\x1alinli/type/v1/access.proto\"\x97\x01\n" +
+	" linli/requests/v1/handling.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a linli/requests/v1/requests.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\x9b\x01\n" +
 	"\x15DeclineRequestRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x06reason\x12\x1c\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12)\n" +
+	"\x06reason\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x06reason\x12\x1c\n" +
 	"\tunfounded\x18\x04 \x01(\bR\tunfounded\"N\n" +
 	"\x16DeclineRequestResponse\x124\n" +
 	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"Q\n" +
@@ -2044,11 +2044,11 @@ const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12%\n" +
 	"\ainto_id\x18\x03 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x06intoId\"L\n" +
 	"\x14MergeRequestResponse\x124\n" +
-	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"v\n" +
+	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"z\n" +
 	"\x14VerifyRequestRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12#\n" +
-	"\x05found\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x05found\"M\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12'\n" +
+	"\x05found\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x05found\"M\n" +
 	"\x15VerifyRequestResponse\x124\n" +
 	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"\xcc\x01\n" +
 	"\x12HandRequestRequest\x12\x1c\n" +
@@ -2059,12 +2059,12 @@ const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\vprovider_id\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18@R\n" +
 	"providerId\"K\n" +
 	"\x13HandRequestResponse\x124\n" +
-	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"\x8a\x01\n" +
+	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"\x8e\x01\n" +
 	"\x12AnswerOfferRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12\x17\n" +
-	"\atake_on\x18\x03 \x01(\bR\x06takeOn\x12 \n" +
-	"\x06reason\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x06reason\"K\n" +
+	"\atake_on\x18\x03 \x01(\bR\x06takeOn\x12$\n" +
+	"\x06reason\x18\x04 \x01(\tB\f\xbaH\x05r\x03\x18\xf4\x03\x80\xdd\x18\bR\x06reason\"K\n" +
 	"\x13AnswerOfferResponse\x124\n" +
 	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"P\n" +
 	"\x13BeginRequestRequest\x12\x1c\n" +
@@ -2076,75 +2076,75 @@ const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"M\n" +
 	"\x15RecallRequestResponse\x124\n" +
-	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"\xa3\x01\n" +
+	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"\xa7\x01\n" +
 	"\x16EscalateRequestRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x06reason\x12'\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12)\n" +
+	"\x06reason\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x06reason\x12'\n" +
 	"\n" +
 	"department\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18<R\n" +
 	"department\"O\n" +
 	"\x17EscalateRequestResponse\x124\n" +
-	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"z\n" +
+	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"~\n" +
 	"\x16HandBackRequestRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x06reason\"O\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12)\n" +
+	"\x06reason\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x06reason\"O\n" +
 	"\x17HandBackRequestResponse\x124\n" +
-	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"x\n" +
+	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"|\n" +
 	"\x14CloseUnsolvedRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12%\n" +
-	"\x06answer\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xd0\x0fR\x06answer\"M\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12)\n" +
+	"\x06answer\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xd0\x0f\x80\xdd\x18\bR\x06answer\"M\n" +
 	"\x15CloseUnsolvedResponse\x124\n" +
-	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"x\n" +
+	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"|\n" +
 	"\x14ReopenRequestRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x06reason\"M\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12)\n" +
+	"\x06reason\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x06reason\"M\n" +
 	"\x15ReopenRequestResponse\x124\n" +
-	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"\xb6\x01\n" +
+	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"\xba\x01\n" +
 	"\x14ExtendRequestRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x06reason\x12<\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12)\n" +
+	"\x06reason\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x06reason\x12<\n" +
 	"\x05until\x18\x04 \x01(\tB&\xe0A\x02\xbaH r\x1e2\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$R\x05until\"M\n" +
 	"\x15ExtendRequestResponse\x124\n" +
-	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"w\n" +
+	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"{\n" +
 	"\x13PauseRequestRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x06reason\"L\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12)\n" +
+	"\x06reason\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x06reason\"L\n" +
 	"\x14PauseRequestResponse\x124\n" +
 	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"Q\n" +
 	"\x14ResumeRequestRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"M\n" +
 	"\x15ResumeRequestResponse\x124\n" +
-	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"y\n" +
+	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"}\n" +
 	"\x15ExcludeRequestRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03R\x06reason\"N\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12)\n" +
+	"\x06reason\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xf4\x03\x80\xdd\x18\bR\x06reason\"N\n" +
 	"\x16ExcludeRequestResponse\x124\n" +
-	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"\xa7\x01\n" +
+	"\arequest\x18\x01 \x01(\v2\x1a.linli.requests.v1.RequestR\arequest\"\xad\x01\n" +
 	"\aMessage\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x05R\bsequence\x12\x1f\n" +
 	"\vfrom_office\x18\x02 \x01(\bR\n" +
 	"fromOffice\x12\x16\n" +
-	"\x06person\x18\x03 \x01(\tR\x06person\x12\x12\n" +
-	"\x04text\x18\x04 \x01(\tR\x04text\x123\n" +
-	"\asaid_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06saidAt\"T\n" +
+	"\x06person\x18\x03 \x01(\tR\x06person\x12\x18\n" +
+	"\x04text\x18\x04 \x01(\tB\x04\x80\xdd\x18\bR\x04text\x123\n" +
+	"\asaid_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06saidAt\"X\n" +
 	"\x11AddMessageRequest\x12\x1c\n" +
-	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12!\n" +
-	"\x04text\x18\x02 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x01\x18\xe8\aR\x04text\"J\n" +
+	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12%\n" +
+	"\x04text\x18\x02 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x01\x18\xe8\a\x80\xdd\x18\bR\x04text\"J\n" +
 	"\x12AddMessageResponse\x124\n" +
-	"\amessage\x18\x01 \x01(\v2\x1a.linli.requests.v1.MessageR\amessage\"U\n" +
+	"\amessage\x18\x01 \x01(\v2\x1a.linli.requests.v1.MessageR\amessage\"Y\n" +
 	"\x13ReadMessagesRequest\x12\x1c\n" +
-	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12 \n" +
-	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\x06reason\"N\n" +
+	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12$\n" +
+	"\x06reason\x18\x02 \x01(\tB\f\xbaH\x05r\x03\x18\xc8\x01\x80\xdd\x18\tR\x06reason\"N\n" +
 	"\x14ReadMessagesResponse\x126\n" +
-	"\bmessages\x18\x01 \x03(\v2\x1a.linli.requests.v1.MessageR\bmessages2\xc4\x16\n" +
+	"\bmessages\x18\x01 \x03(\v2\x1a.linli.requests.v1.MessageR\bmessages2\xd3\x16\n" +
 	"\x0fHandlingService\x12\x9f\x01\n" +
 	"\x0eDeclineRequest\x12(.linli.requests.v1.DeclineRequestRequest\x1a).linli.requests.v1.DeclineRequestResponse\"8\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\arequest\"\x19/v1/requests/{id}:decline\x12\x9b\x01\n" +
@@ -2155,11 +2155,11 @@ const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\rVerifyRequest\x12'.linli.requests.v1.VerifyRequestRequest\x1a(.linli.requests.v1.VerifyRequestResponse\"7\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:verify\x12\x93\x01\n" +
 	"\vHandRequest\x12%.linli.requests.v1.HandRequestRequest\x1a&.linli.requests.v1.HandRequestResponse\"5\xea\xdb\x18\a\n" +
-	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02$:\x01*b\arequest\"\x16/v1/requests/{id}:hand\x12\x9e\x01\n" +
-	"\vAnswerOffer\x12%.linli.requests.v1.AnswerOfferRequest\x1a&.linli.requests.v1.AnswerOfferResponse\"@\xea\xdb\x18\v\n" +
-	"\x05\t\x04\v\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02+:\x01*b\arequest\"\x1d/v1/requests/{id}:answerOffer\x12\x9b\x01\n" +
-	"\fBeginRequest\x12&.linli.requests.v1.BeginRequestRequest\x1a'.linli.requests.v1.BeginRequestResponse\":\xea\xdb\x18\v\n" +
-	"\x05\t\x04\v\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02%:\x01*b\arequest\"\x17/v1/requests/{id}:begin\x12\x9b\x01\n" +
+	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02$:\x01*b\arequest\"\x16/v1/requests/{id}:hand\x12\xa1\x01\n" +
+	"\vAnswerOffer\x12%.linli.requests.v1.AnswerOfferRequest\x1a&.linli.requests.v1.AnswerOfferResponse\"C\xea\xdb\x18\x0e\n" +
+	"\x05\t\x04\v\x03\x02\x10\x02(\x01r\x01\x04\x82\xd3\xe4\x93\x02+:\x01*b\arequest\"\x1d/v1/requests/{id}:answerOffer\x12\x9e\x01\n" +
+	"\fBeginRequest\x12&.linli.requests.v1.BeginRequestRequest\x1a'.linli.requests.v1.BeginRequestResponse\"=\xea\xdb\x18\x0e\n" +
+	"\x05\t\x04\v\x03\x02\x10\x02(\x01r\x01\x04\x82\xd3\xe4\x93\x02%:\x01*b\arequest\"\x17/v1/requests/{id}:begin\x12\x9b\x01\n" +
 	"\rRecallRequest\x12'.linli.requests.v1.RecallRequestRequest\x1a(.linli.requests.v1.RecallRequestResponse\"7\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:recall\x12\xa4\x01\n" +
 	"\x0fEscalateRequest\x12).linli.requests.v1.EscalateRequestRequest\x1a*.linli.requests.v1.EscalateRequestResponse\":\xea\xdb\x18\b\n" +
@@ -2167,10 +2167,10 @@ const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\x0fHandBackRequest\x12).linli.requests.v1.HandBackRequestRequest\x1a*.linli.requests.v1.HandBackRequestResponse\":\xea\xdb\x18\b\n" +
 	"\x02\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02(:\x01*b\arequest\"\x1a/v1/requests/{id}:handBack\x12\xa4\x01\n" +
 	"\rCloseUnsolved\x12'.linli.requests.v1.CloseUnsolvedRequest\x1a(.linli.requests.v1.CloseUnsolvedResponse\"@\xea\xdb\x18\t\n" +
-	"\x03\x04\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02-:\x01*b\arequest\"\x1f/v1/requests/{id}:closeUnsolved\x12\x9d\x01\n" +
-	"\rReopenRequest\x12'.linli.requests.v1.ReopenRequestRequest\x1a(.linli.requests.v1.ReopenRequestResponse\"9\xea\xdb\x18\t\n" +
+	"\x03\x04\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02-:\x01*b\arequest\"\x1f/v1/requests/{id}:closeUnsolved\x12\xa0\x01\n" +
+	"\rReopenRequest\x12'.linli.requests.v1.ReopenRequestRequest\x1a(.linli.requests.v1.ReopenRequestResponse\"<\xea\xdb\x18\f\n" +
 	"\x03\n" +
-	"\t\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:reopen\x12\x9d\x01\n" +
+	"\t\x04\x10\x02(\x01r\x01\x04\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:reopen\x12\x9d\x01\n" +
 	"\rExtendRequest\x12'.linli.requests.v1.ExtendRequestRequest\x1a(.linli.requests.v1.ExtendRequestResponse\"9\xea\xdb\x18\t\n" +
 	"\x03\x04\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:extend\x12\x99\x01\n" +
 	"\fPauseRequest\x12&.linli.requests.v1.PauseRequestRequest\x1a'.linli.requests.v1.PauseRequestResponse\"8\xea\xdb\x18\t\n" +
@@ -2178,14 +2178,14 @@ const file_linli_requests_v1_handling_proto_rawDesc = "" +
 	"\rResumeRequest\x12'.linli.requests.v1.ResumeRequestRequest\x1a(.linli.requests.v1.ResumeRequestResponse\"9\xea\xdb\x18\t\n" +
 	"\x03\x04\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:resume\x12\xa0\x01\n" +
 	"\x0eExcludeRequest\x12(.linli.requests.v1.ExcludeRequestRequest\x1a).linli.requests.v1.ExcludeRequestResponse\"9\xea\xdb\x18\b\n" +
-	"\x02\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\arequest\"\x19/v1/requests/{id}:exclude\x12\x96\x01\n" +
+	"\x02\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\arequest\"\x19/v1/requests/{id}:exclude\x12\x99\x01\n" +
 	"\n" +
-	"AddMessage\x12$.linli.requests.v1.AddMessageRequest\x1a%.linli.requests.v1.AddMessageResponse\";\xea\xdb\x18\t\n" +
+	"AddMessage\x12$.linli.requests.v1.AddMessageRequest\x1a%.linli.requests.v1.AddMessageResponse\">\xea\xdb\x18\f\n" +
 	"\x03\n" +
-	"\t\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02(:\x01*b\amessage\"\x1a/v1/requests/{id}/messages\x12\x98\x01\n" +
-	"\fReadMessages\x12&.linli.requests.v1.ReadMessagesRequest\x1a'.linli.requests.v1.ReadMessagesResponse\"7\xea\xdb\x18\t\n" +
+	"\t\x04\x10\x02(\x01r\x01\x04\x82\xd3\xe4\x93\x02(:\x01*b\amessage\"\x1a/v1/requests/{id}/messages\x12\x9b\x01\n" +
+	"\fReadMessages\x12&.linli.requests.v1.ReadMessagesRequest\x1a'.linli.requests.v1.ReadMessagesResponse\":\xea\xdb\x18\f\n" +
 	"\x03\n" +
-	"\t\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v1/requests/{id}/messages:readB\xd3\x01\n" +
+	"\t\x04\x10\x02(\x01r\x01\x04\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v1/requests/{id}/messages:readB\xd3\x01\n" +
 	"\x15com.linli.requests.v1B\rHandlingProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/requests/v1;requestsv1\xa2\x02\x03LRX\xaa\x02\x11Linli.Requests.V1\xca\x02\x11Linli\\Requests\\V1\xe2\x02\x1dLinli\\Requests\\V1\\GPBMetadata\xea\x02\x13Linli::Requests::V1b\x06proto3"
 
 var (

@@ -1760,10 +1760,10 @@ var File_linli_requests_v1_matching_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_matching_proto_rawDesc = "" +
 	"\n" +
-	" linli/requests/v1/matching.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xfa\x01\n" +
+	" linli/requests/v1/matching.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\xfe\x01\n" +
 	"\tSpecialty\x12 \n" +
-	"\x04name\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18\x14R\x04name\x12-\n" +
-	"\rqualification\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18<R\rqualification\x12O\n" +
+	"\x04name\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18\x14R\x04name\x121\n" +
+	"\rqualification\x18\x02 \x01(\tB\v\xbaH\x04r\x02\x18<\x80\xdd\x18\bR\rqualification\x12O\n" +
 	"\x0fqualified_until\x18\x03 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$R\x0equalifiedUntil\x12K\n" +
 	"\rinsured_until\x18\x04 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$R\finsuredUntil\"\x85\x01\n" +
 	"\bFreeTime\x12#\n" +
@@ -1908,9 +1908,9 @@ const file_linli_requests_v1_matching_proto_rawDesc = "" +
 	"\fListMyOffers\x12&.linli.requests.v1.ListMyOffersRequest\x1a'.linli.requests.v1.ListMyOffersResponse\"\x1e\xea\xdb\x18\x05\n" +
 	"\x01\t\x10\x03\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/me/offers\x12\x91\x01\n" +
 	"\vAcceptOffer\x12%.linli.requests.v1.AcceptOfferRequest\x1a&.linli.requests.v1.AcceptOfferResponse\"3\xea\xdb\x18\a\n" +
-	"\x01\t\x10\x02(\x01\x82\xd3\xe4\x93\x02\":\x01*b\x05offer\"\x16/v1/offers/{id}:accept\x12\x8e\x01\n" +
+	"\x01\t\x10\x03(\x01\x82\xd3\xe4\x93\x02\":\x01*b\x05offer\"\x16/v1/offers/{id}:accept\x12\x8e\x01\n" +
 	"\fDeclineOffer\x12&.linli.requests.v1.DeclineOfferRequest\x1a'.linli.requests.v1.DeclineOfferResponse\"-\xea\xdb\x18\a\n" +
-	"\x01\t\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/v1/offers/{id}:decline\x12\x92\x01\n" +
+	"\x01\t\x10\x03(\x01\x82\xd3\xe4\x93\x02\x1c:\x01*\"\x17/v1/offers/{id}:decline\x12\x92\x01\n" +
 	"\rWithdrawOffer\x12'.linli.requests.v1.WithdrawOfferRequest\x1a(.linli.requests.v1.WithdrawOfferResponse\".\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02\x1d:\x01*\"\x18/v1/offers/{id}:withdraw\x12\xc7\x01\n" +
 	"\x0fGetOfferFigures\x12).linli.requests.v1.GetOfferFiguresRequest\x1a*.linli.requests.v1.GetOfferFiguresResponse\"]\xea\xdb\x18\x18\n" +

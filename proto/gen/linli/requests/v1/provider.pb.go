@@ -1154,11 +1154,11 @@ var File_linli_requests_v1_provider_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_provider_proto_rawDesc = "" +
 	"\n" +
-	" linli/requests/v1/provider.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"X\n" +
+	" linli/requests/v1/provider.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"X\n" +
 	"\x0fProvidedService\x12%\n" +
 	"\bcategory\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(R\bcategory\x12\x1e\n" +
 	"\x04what\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x04what\"\xac\x05\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xc8\x01R\x04what\"\xb2\x05\n" +
 	"\bProvider\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fcommunity_id\x18\x02 \x01(\tR\vcommunityId\x123\n" +
@@ -1178,15 +1178,15 @@ const file_linli_requests_v1_provider_proto_rawDesc = "" +
 	"approvedBy\x12;\n" +
 	"\vapproved_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"approvedAt\x12=\n" +
-	"\fwithdrawn_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\vwithdrawnAt\x12\x16\n" +
-	"\x06reason\x18\x0f \x01(\tR\x06reason\x12\x17\n" +
+	"\fwithdrawn_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\vwithdrawnAt\x12\x1c\n" +
+	"\x06reason\x18\x0f \x01(\tB\x04\x80\xdd\x18\bR\x06reason\x12\x17\n" +
 	"\x04etag\x18\x10 \x01(\tB\x03\xe0A\x03R\x04etag\x12!\n" +
 	"\fname_consent\x18\x11 \x01(\bR\vnameConsent\"\xa9\x01\n" +
 	"\x0ePublicProvider\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x123\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1f.linli.requests.v1.ProviderKindR\x04kind\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12>\n" +
-	"\bservices\x18\x04 \x03(\v2\".linli.requests.v1.ProvidedServiceR\bservices\"\xbc\x03\n" +
+	"\bservices\x18\x04 \x03(\v2\".linli.requests.v1.ProvidedServiceR\bservices\"\xc0\x03\n" +
 	"\x16ProposeProviderRequest\x12/\n" +
 	"\fcommunity_id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18 R\vcommunityId\x12B\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1f.linli.requests.v1.ProviderKindB\r\xe0A\x02\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04kind\x12 \n" +
@@ -1196,8 +1196,8 @@ const file_linli_requests_v1_provider_proto_rawDesc = "" +
 	"\fregistration\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18<R\fregistration\x12*\n" +
 	"\fpapers_until\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18\n" +
 	"R\vpapersUntil\x12\x1f\n" +
-	"\x06person\x18\a \x01(\tB\a\xbaH\x04r\x02\x18@R\x06person\x12\"\n" +
-	"\acontact\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\xc8\x01R\acontact\x12!\n" +
+	"\x06person\x18\a \x01(\tB\a\xbaH\x04r\x02\x18@R\x06person\x12&\n" +
+	"\acontact\x18\b \x01(\tB\f\xbaH\x05r\x03\x18\xc8\x01\x80\xdd\x18\x06R\acontact\x12!\n" +
 	"\fname_consent\x18\t \x01(\bR\vnameConsent\"R\n" +
 	"\x17ProposeProviderResponse\x127\n" +
 	"\bprovider\x18\x01 \x01(\v2\x1b.linli.requests.v1.ProviderR\bprovider\"S\n" +
@@ -1205,11 +1205,11 @@ const file_linli_requests_v1_provider_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"R\n" +
 	"\x17ApproveProviderResponse\x127\n" +
-	"\bprovider\x18\x01 \x01(\v2\x1b.linli.requests.v1.ProviderR\bprovider\"{\n" +
+	"\bprovider\x18\x01 \x01(\v2\x1b.linli.requests.v1.ProviderR\bprovider\"\x7f\n" +
 	"\x17WithdrawProviderRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
-	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12%\n" +
-	"\x06reason\x18\x03 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01R\x06reason\"S\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12)\n" +
+	"\x06reason\x18\x03 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01\x80\xdd\x18\bR\x06reason\"S\n" +
 	"\x18WithdrawProviderResponse\x127\n" +
 	"\bprovider\x18\x01 \x01(\v2\x1b.linli.requests.v1.ProviderR\bprovider\"\xbb\x01\n" +
 	"\x14ListProvidersRequest\x12,\n" +
@@ -1231,12 +1231,12 @@ const file_linli_requests_v1_provider_proto_rawDesc = "" +
 	"page_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"\x81\x01\n" +
 	"\x1cListProviderRegisterResponse\x129\n" +
 	"\tproviders\x18\x01 \x03(\v2\x1b.linli.requests.v1.ProviderR\tproviders\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"c\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"g\n" +
 	"\x1cRevealProviderContactRequest\x12\x1c\n" +
-	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12%\n" +
-	"\x06reason\x18\x02 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01R\x06reason\"9\n" +
-	"\x1dRevealProviderContactResponse\x12\x18\n" +
-	"\acontact\x18\x01 \x01(\tR\acontact*\x9a\x01\n" +
+	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12)\n" +
+	"\x06reason\x18\x02 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01\x80\xdd\x18\tR\x06reason\"?\n" +
+	"\x1dRevealProviderContactResponse\x12\x1e\n" +
+	"\acontact\x18\x01 \x01(\tB\x04\x80\xdd\x18\x06R\acontact*\x9a\x01\n" +
 	"\fProviderKind\x12\x1d\n" +
 	"\x19PROVIDER_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12PROVIDER_KIND_SHOP\x10\x01\x12\x17\n" +

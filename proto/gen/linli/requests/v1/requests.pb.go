@@ -2344,7 +2344,7 @@ var File_linli_requests_v1_requests_proto protoreflect.FileDescriptor
 
 const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\n" +
-	" linli/requests/v1/requests.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\"\xf7\r\n" +
+	" linli/requests/v1/requests.proto\x12\x11linli.requests.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1alinli/type/v1/access.proto\x1a\x1clinli/type/v1/personal.proto\"\x89\x0e\n" +
 	"\aRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fcommunity_id\x18\x02 \x01(\tR\vcommunityId\x122\n" +
@@ -2379,14 +2379,14 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\x04etag\x18\x18 \x01(\tB\x03\xe0A\x03R\x04etag\x12\x12\n" +
 	"\x04code\x182 \x01(\tR\x04code\x121\n" +
 	"\x06due_at\x183 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x12\x1b\n" +
-	"\tdays_left\x184 \x01(\x05R\bdaysLeft\x12!\n" +
-	"\fclock_reason\x185 \x01(\tR\vclockReason\x12#\n" +
+	"\tdays_left\x184 \x01(\x05R\bdaysLeft\x12'\n" +
+	"\fclock_reason\x185 \x01(\tB\x04\x80\xdd\x18\bR\vclockReason\x12#\n" +
 	"\roverdue_level\x186 \x01(\x05R\foverdueLevel\x12\x1e\n" +
 	"\n" +
 	"escalation\x187 \x01(\x05R\n" +
-	"escalation\x12\x16\n" +
-	"\x06reason\x188 \x01(\tR\x06reason\x12\x14\n" +
-	"\x05found\x189 \x01(\tR\x05found\x12;\n" +
+	"escalation\x12\x1c\n" +
+	"\x06reason\x188 \x01(\tB\x04\x80\xdd\x18\bR\x06reason\x12\x1a\n" +
+	"\x05found\x189 \x01(\tB\x04\x80\xdd\x18\bR\x05found\x12;\n" +
 	"\vverified_at\x18: \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"verifiedAt\x12\x1f\n" +
 	"\vmerged_into\x18; \x01(\tR\n" +
@@ -2458,12 +2458,12 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"\x7f\n" +
 	"\x16ListMyRequestsResponse\x12=\n" +
 	"\brequests\x18\x01 \x03(\v2!.linli.requests.v1.RequestSummaryR\brequests\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"_\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"c\n" +
 	"\x18RevealRequestTextRequest\x12\x1c\n" +
-	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12%\n" +
-	"\x06reason\x18\x02 \x01(\tB\r\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01R\x06reason\"/\n" +
-	"\x19RevealRequestTextResponse\x12\x12\n" +
-	"\x04text\x18\x01 \x01(\tR\x04text\"\x96\x01\n" +
+	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12)\n" +
+	"\x06reason\x18\x02 \x01(\tB\x11\xe0A\x02\xbaH\ar\x05\x10\x02\x18\xc8\x01\x80\xdd\x18\tR\x06reason\"5\n" +
+	"\x19RevealRequestTextResponse\x12\x18\n" +
+	"\x04text\x18\x01 \x01(\tB\x04\x80\xdd\x18\bR\x04text\"\x96\x01\n" +
 	"\x13AdmitRequestRequest\x12\x1c\n" +
 	"\x02id\x18\x01 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\x02id\x12\x1b\n" +
 	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12#\n" +
@@ -2550,13 +2550,15 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\vRequestView\x12\x1c\n" +
 	"\x18REQUEST_VIEW_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REQUEST_VIEW_SUMMARY\x10\x01\x12\x16\n" +
-	"\x12REQUEST_VIEW_WHOLE\x10\x022\xd0\x0e\n" +
+	"\x12REQUEST_VIEW_WHOLE\x10\x022\xe0\x0e\n" +
 	"\x0fRequestsService\x12\x8b\x01\n" +
 	"\vPostRequest\x12%.linli.requests.v1.PostRequestRequest\x1a&.linli.requests.v1.PostRequestResponse\"-\xea\xdb\x18\t\n" +
 	"\x03\n" +
-	"\t\x04\x10\x03(\x01\x82\xd3\xe4\x93\x02\x1a:\x01*b\arequest\"\f/v1/requests\x12\x83\x01\n" +
+	"\t\x04\x10\x03(\x01\x82\xd3\xe4\x93\x02\x1a:\x01*b\arequest\"\f/v1/requests\x12\x8b\x01\n" +
 	"\n" +
-	"GetRequest\x12$.linli.requests.v1.GetRequestRequest\x1a%.linli.requests.v1.GetRequestResponse\"(\xea\xdb\x18\x02\x10\x02\x82\xd3\xe4\x93\x02\x1cb\arequest\x12\x11/v1/requests/{id}\x12\xab\x01\n" +
+	"GetRequest\x12$.linli.requests.v1.GetRequestRequest\x1a%.linli.requests.v1.GetRequestResponse\"0\xea\xdb\x18\n" +
+	"\x10\x02r\x06\n" +
+	"\t\x04\x05\x03\x02\x82\xd3\xe4\x93\x02\x1cb\arequest\x12\x11/v1/requests/{id}\x12\xab\x01\n" +
 	"\fListRequests\x12&.linli.requests.v1.ListRequestsRequest\x1a'.linli.requests.v1.ListRequestsResponse\"J\xea\xdb\x18\x15\n" +
 	"\x03\x04\x03\x02\x10\x01\x1a\fcommunity_id\x82\xd3\xe4\x93\x02+\x12)/v1/organizations/{community_id}/requests\x12\x84\x01\n" +
 	"\x0eListMyRequests\x12(.linli.requests.v1.ListMyRequestsRequest\x1a).linli.requests.v1.ListMyRequestsResponse\"\x1d\xea\xdb\x18\x02\x10\x03\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/me/requests\x12\xa2\x01\n" +
@@ -2567,12 +2569,12 @@ const file_linli_requests_v1_requests_proto_rawDesc = "" +
 	"\x0fDispatchRequest\x12).linli.requests.v1.DispatchRequestRequest\x1a*.linli.requests.v1.DispatchRequestResponse\"9\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02(:\x01*b\arequest\"\x1a/v1/requests/{id}:dispatch\x12\x9b\x01\n" +
 	"\rTakeOnRequest\x12'.linli.requests.v1.TakeOnRequestRequest\x1a(.linli.requests.v1.TakeOnRequestResponse\"7\xea\xdb\x18\a\n" +
-	"\x01\t\x10\x02(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:takeOn\x12\xa3\x01\n" +
-	"\x0eResolveRequest\x12(.linli.requests.v1.ResolveRequestRequest\x1a).linli.requests.v1.ResolveRequestResponse\"<\xea\xdb\x18\v\n" +
-	"\x05\x04\t\v\x03\x02\x10\x02(\x01\x82\xd3\xe4\x93\x02':\x01*b\arequest\"\x19/v1/requests/{id}:resolve\x12\x95\x01\n" +
-	"\vRateRequest\x12%.linli.requests.v1.RateRequestRequest\x1a&.linli.requests.v1.RateRequestResponse\"7\xea\xdb\x18\t\n" +
+	"\x01\t\x10\x03(\x01\x82\xd3\xe4\x93\x02&:\x01*b\arequest\"\x18/v1/requests/{id}:takeOn\x12\xa8\x01\n" +
+	"\x0eResolveRequest\x12(.linli.requests.v1.ResolveRequestRequest\x1a).linli.requests.v1.ResolveRequestResponse\"A\xea\xdb\x18\x10\n" +
+	"\x05\x04\t\v\x03\x02\x10\x02(\x01r\x03\x04\x03\x02\x82\xd3\xe4\x93\x02':\x01*b\arequest\"\x19/v1/requests/{id}:resolve\x12\x98\x01\n" +
+	"\vRateRequest\x12%.linli.requests.v1.RateRequestRequest\x1a&.linli.requests.v1.RateRequestResponse\":\xea\xdb\x18\f\n" +
 	"\x03\n" +
-	"\t\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02$:\x01*b\arequest\"\x16/v1/requests/{id}:rate\x12\x97\x01\n" +
+	"\t\x04\x10\x02(\x01r\x01\x04\x82\xd3\xe4\x93\x02$:\x01*b\arequest\"\x16/v1/requests/{id}:rate\x12\x97\x01\n" +
 	"\fCloseRequest\x12&.linli.requests.v1.CloseRequestRequest\x1a'.linli.requests.v1.CloseRequestResponse\"6\xea\xdb\x18\a\n" +
 	"\x01\x04\x10\x02(\x01\x82\xd3\xe4\x93\x02%:\x01*b\arequest\"\x17/v1/requests/{id}:close\x12\x98\x01\n" +
 	"\tGetCircle\x12#.linli.requests.v1.GetCircleRequest\x1a$.linli.requests.v1.GetCircleResponse\"@\xea\xdb\x18\x02\x10\x04\x82\xd3\xe4\x93\x024b\x06circle\x12*/v1/organizations/{organization_id}/circleB\xd3\x01\n" +

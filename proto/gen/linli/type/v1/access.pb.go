@@ -227,9 +227,17 @@ type Access struct {
 	Costly bool `protobuf:"varint,11,opt,name=costly,proto3" json:"costly,omitempty"`
 	// Of an open method: what opens it cannot be guessed, or there is nothing to
 	// guess. Being wrong is not charged to the caller's address.
-	Unguessable   bool `protobuf:"varint,12,opt,name=unguessable,proto3" json:"unguessable,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Unguessable bool `protobuf:"varint,12,opt,name=unguessable,proto3" json:"unguessable,omitempty"`
+	// With SCOPE_KIND_ROW: the roles that see rows by the place in which they are
+	// held. Any other caller that the method takes sees only rows that belong to
+	// the caller as a person. Empty means all of `roles`.
+	ByPlace []Role `protobuf:"varint,14,rep,packed,name=by_place,json=byPlace,proto3,enum=linli.type.v1.Role" json:"by_place,omitempty"`
+	// With no `roles`: the three administrators are among the callers. Otherwise
+	// somebody who holds no other role is refused, but for SCOPE_KIND_SELF: they
+	// keep the house and have no business in it.
+	Administrators bool `protobuf:"varint,15,opt,name=administrators,proto3" json:"administrators,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Access) Reset() {
@@ -346,6 +354,20 @@ func (x *Access) GetUnguessable() bool {
 	return false
 }
 
+func (x *Access) GetByPlace() []Role {
+	if x != nil {
+		return x.ByPlace
+	}
+	return nil
+}
+
+func (x *Access) GetAdministrators() bool {
+	if x != nil {
+		return x.Administrators
+	}
+	return false
+}
+
 var file_linli_type_v1_access_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
@@ -369,7 +391,7 @@ var File_linli_type_v1_access_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_access_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/access.proto\x12\rlinli.type.v1\x1a google/protobuf/descriptor.proto\"\xe4\x02\n" +
+	"\x1alinli/type/v1/access.proto\x12\rlinli.type.v1\x1a google/protobuf/descriptor.proto\"\xbc\x03\n" +
 	"\x06Access\x12)\n" +
 	"\x05roles\x18\x01 \x03(\x0e2\x13.linli.type.v1.RoleR\x05roles\x12.\n" +
 	"\x05scope\x18\x02 \x01(\x0e2\x18.linli.type.v1.ScopeKindR\x05scope\x12\x14\n" +
@@ -383,7 +405,9 @@ const file_linli_type_v1_access_proto_rawDesc = "" +
 	"\acallers\x18\n" +
 	" \x03(\tR\acallers\x12\x16\n" +
 	"\x06costly\x18\v \x01(\bR\x06costly\x12 \n" +
-	"\vunguessable\x18\f \x01(\bR\vunguessable*\x80\x03\n" +
+	"\vunguessable\x18\f \x01(\bR\vunguessable\x12.\n" +
+	"\bby_place\x18\x0e \x03(\x0e2\x13.linli.type.v1.RoleR\abyPlace\x12&\n" +
+	"\x0eadministrators\x18\x0f \x01(\bR\x0eadministrators*\x80\x03\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ROLE_CITY_OFFICER\x10\x01\x12\x19\n" +
@@ -434,13 +458,14 @@ var file_linli_type_v1_access_proto_goTypes = []any{
 var file_linli_type_v1_access_proto_depIdxs = []int32{
 	0, // 0: linli.type.v1.Access.roles:type_name -> linli.type.v1.Role
 	1, // 1: linli.type.v1.Access.scope:type_name -> linli.type.v1.ScopeKind
-	3, // 2: linli.type.v1.access:extendee -> google.protobuf.MethodOptions
-	2, // 3: linli.type.v1.access:type_name -> linli.type.v1.Access
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	3, // [3:4] is the sub-list for extension type_name
-	2, // [2:3] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	0, // 2: linli.type.v1.Access.by_place:type_name -> linli.type.v1.Role
+	3, // 3: linli.type.v1.access:extendee -> google.protobuf.MethodOptions
+	2, // 4: linli.type.v1.access:type_name -> linli.type.v1.Access
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	4, // [4:5] is the sub-list for extension type_name
+	3, // [3:4] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_linli_type_v1_access_proto_init() }

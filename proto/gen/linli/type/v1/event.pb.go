@@ -229,12 +229,15 @@ func (x *ParkedRow) GetParkedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// One line of the audit: a mutation, a reading of a sealed fact, or a refusal.
+// One line of the audit: a mutation, a reading of a sealed fact, an export, a
+// sign-in, or a refusal. Once it is in the log its bytes stay as they are.
 type AuditRow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Time  *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
-	// Person of the token.
+	// Wall time at which the call, or the job, began its commit.
+	Time *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
+	// Person of the token; "house/registry" for a job or a reaction; empty when
+	// nobody was known.
 	Person string `protobuf:"bytes,3,opt,name=person,proto3" json:"person,omitempty"`
 	// The grant acted under: role name and organization path.
 	Role             string `protobuf:"bytes,4,opt,name=role,proto3" json:"role,omitempty"`
@@ -243,15 +246,37 @@ type AuditRow struct {
 	Method string `protobuf:"bytes,6,opt,name=method,proto3" json:"method,omitempty"`
 	// Call id, as in the log.
 	CallId string `protobuf:"bytes,7,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
-	// Rows touched.
+	// Rows touched, or asked for.
 	Rows []string `protobuf:"bytes,8,rep,name=rows,proto3" json:"rows,omitempty"`
 	// Keyed hash of method and request: who holds the service's key can tell
 	// whether a request is the one, and nobody can try out what stood in it.
 	RequestDigest []byte `protobuf:"bytes,9,opt,name=request_digest,json=requestDigest,proto3" json:"request_digest,omitempty"`
-	// Reason given for reading a sealed fact.
+	// Reason given for reading a sealed fact. Stored lines have it in a sealed row
+	// beside them and its hash here; those of before had it here.
 	Reason string `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
-	// "done", "revealed", "refused", "failed"
-	Outcome       string `protobuf:"bytes,11,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	// Keyed hash of the line's id and the reason.
+	ReasonDigest []byte `protobuf:"bytes,40,opt,name=reason_digest,json=reasonDigest,proto3" json:"reason_digest,omitempty"`
+	// "done", "revealed", "exported", "read", "signed in", "refused" …
+	Outcome string `protobuf:"bytes,11,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	// Account and session of the token.
+	Account string `protobuf:"bytes,12,opt,name=account,proto3" json:"account,omitempty"`
+	Session string `protobuf:"bytes,13,opt,name=session,proto3" json:"session,omitempty"`
+	// Where the call came from: a keyed hash (16 bytes), by which the lines of one
+	// address are found, and the address itself, sealed. An address is personal.
+	AddressHash   []byte `protobuf:"bytes,14,opt,name=address_hash,json=addressHash,proto3" json:"address_hash,omitempty"`
+	SealedAddress []byte `protobuf:"bytes,15,opt,name=sealed_address,json=sealedAddress,proto3" json:"sealed_address,omitempty"`
+	// Keyed hash over key and value of each row of the service that the commit
+	// wrote, in the order of keys: as they were, and as they are. Empty when it
+	// wrote none.
+	BeforeDigest []byte `protobuf:"bytes,16,opt,name=before_digest,json=beforeDigest,proto3" json:"before_digest,omitempty"`
+	AfterDigest  []byte `protobuf:"bytes,17,opt,name=after_digest,json=afterDigest,proto3" json:"after_digest,omitempty"`
+	// Why a call was refused: "ROLE_NOT_ALLOWED".
+	Refusal string `protobuf:"bytes,18,opt,name=refusal,proto3" json:"refusal,omitempty"`
+	// How many refusals this line stands for, when they came faster than lines are
+	// written; 0 = the one that it describes.
+	Count uint64 `protobuf:"varint,19,opt,name=count,proto3" json:"count,omitempty"`
+	// Persons whose sealed facts were read, by their ids.
+	Subjects      []string `protobuf:"bytes,20,rep,name=subjects,proto3" json:"subjects,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -356,11 +381,81 @@ func (x *AuditRow) GetReason() string {
 	return ""
 }
 
+func (x *AuditRow) GetReasonDigest() []byte {
+	if x != nil {
+		return x.ReasonDigest
+	}
+	return nil
+}
+
 func (x *AuditRow) GetOutcome() string {
 	if x != nil {
 		return x.Outcome
 	}
 	return ""
+}
+
+func (x *AuditRow) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *AuditRow) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *AuditRow) GetAddressHash() []byte {
+	if x != nil {
+		return x.AddressHash
+	}
+	return nil
+}
+
+func (x *AuditRow) GetSealedAddress() []byte {
+	if x != nil {
+		return x.SealedAddress
+	}
+	return nil
+}
+
+func (x *AuditRow) GetBeforeDigest() []byte {
+	if x != nil {
+		return x.BeforeDigest
+	}
+	return nil
+}
+
+func (x *AuditRow) GetAfterDigest() []byte {
+	if x != nil {
+		return x.AfterDigest
+	}
+	return nil
+}
+
+func (x *AuditRow) GetRefusal() string {
+	if x != nil {
+		return x.Refusal
+	}
+	return ""
+}
+
+func (x *AuditRow) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *AuditRow) GetSubjects() []string {
+	if x != nil {
+		return x.Subjects
+	}
+	return nil
 }
 
 // A first answer kept for its idempotency key. The reply is sealed.
@@ -460,7 +555,7 @@ const file_linli_type_v1_event_proto_rawDesc = "" +
 	"\bconsumer\x18\x02 \x01(\tR\bconsumer\x12\x14\n" +
 	"\x05tries\x18\x03 \x01(\rR\x05tries\x12\x14\n" +
 	"\x05error\x18\x04 \x01(\tR\x05error\x127\n" +
-	"\tparked_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\bparkedAt\"\xc1\x02\n" +
+	"\tparked_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\bparkedAt\"\xf8\x04\n" +
 	"\bAuditRow\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x16\n" +
@@ -472,8 +567,18 @@ const file_linli_type_v1_event_proto_rawDesc = "" +
 	"\x04rows\x18\b \x03(\tR\x04rows\x12%\n" +
 	"\x0erequest_digest\x18\t \x01(\fR\rrequestDigest\x12\x16\n" +
 	"\x06reason\x18\n" +
-	" \x01(\tR\x06reason\x12\x18\n" +
-	"\aoutcome\x18\v \x01(\tR\aoutcome\"\x8c\x01\n" +
+	" \x01(\tR\x06reason\x12#\n" +
+	"\rreason_digest\x18( \x01(\fR\freasonDigest\x12\x18\n" +
+	"\aoutcome\x18\v \x01(\tR\aoutcome\x12\x18\n" +
+	"\aaccount\x18\f \x01(\tR\aaccount\x12\x18\n" +
+	"\asession\x18\r \x01(\tR\asession\x12!\n" +
+	"\faddress_hash\x18\x0e \x01(\fR\vaddressHash\x12%\n" +
+	"\x0esealed_address\x18\x0f \x01(\fR\rsealedAddress\x12#\n" +
+	"\rbefore_digest\x18\x10 \x01(\fR\fbeforeDigest\x12!\n" +
+	"\fafter_digest\x18\x11 \x01(\fR\vafterDigest\x12\x18\n" +
+	"\arefusal\x18\x12 \x01(\tR\arefusal\x12\x14\n" +
+	"\x05count\x18\x13 \x01(\x04R\x05count\x12\x1a\n" +
+	"\bsubjects\x18\x14 \x03(\tR\bsubjects\"\x8c\x01\n" +
 	"\rRememberedRow\x12%\n" +
 	"\x0erequest_digest\x18\x01 \x01(\fR\rrequestDigest\x12\x1d\n" +
 	"\n" +

@@ -623,6 +623,45 @@ const (
 	Reason_REASON_CROSS_SITE Reason = 2155
 	// The part of linli that calls may not call this method.
 	Reason_REASON_PART_NOT_ALLOWED Reason = 2156
+	// `most` sealed facts an hour are opened by one person; that many were.
+	Reason_REASON_REVEAL_LIMIT Reason = 2250
+	// The master keys cannot be used at this moment.
+	Reason_REASON_MASTER_KEY_UNAVAILABLE Reason = 2251
+	// `service` has `versions` data keys, as many as it may have.
+	Reason_REASON_RESEALING Reason = 2252
+	// A head of the audit log of `service` is not signed with the key that its
+	// first one was signed with.
+	Reason_REASON_HEAD_NOT_SIGNED Reason = 2350
+	// The file is larger than `limit_bytes`.
+	Reason_REASON_FILE_TOO_LARGE Reason = 2400
+	// The file is of two kinds at once: a picture with an archive or a page behind
+	// it, a document with something before or behind it.
+	Reason_REASON_FILE_TWO_KINDS Reason = 2401
+	// There are `most` files beside it already.
+	Reason_REASON_TOO_MANY_FILES Reason = 2402
+	// The file is none of the pictures that are `taken`.
+	Reason_REASON_PICTURE_TYPE Reason = 2403
+	// The picture is HEIC or HEIF, as telephones save them; sent as JPEG it is taken.
+	Reason_REASON_PICTURE_HEIC Reason = 2404
+	// The picture has more than `megapixels` or a side of more than `side` pixels,
+	// or takes as much to decode as none that a camera makes.
+	Reason_REASON_PICTURE_TOO_LARGE Reason = 2405
+	// The picture is damaged or cut off.
+	Reason_REASON_PICTURE_UNREADABLE Reason = 2406
+	// The file is none of the documents that are `taken`.
+	Reason_REASON_DOCUMENT_TYPE Reason = 2407
+	// The document is damaged, cut off, or put together as no office program does.
+	Reason_REASON_DOCUMENT_UNREADABLE Reason = 2408
+	// The document unpacks to more than is taken.
+	Reason_REASON_DOCUMENT_TOO_LARGE Reason = 2409
+	// The document has a password.
+	Reason_REASON_DOCUMENT_ENCRYPTED Reason = 2410
+	// The document holds macros, scripts or actions.
+	Reason_REASON_DOCUMENT_MACROS Reason = 2411
+	// The document holds other files or objects of other programs.
+	Reason_REASON_DOCUMENT_EMBEDS Reason = 2412
+	// The document fetches parts from elsewhere.
+	Reason_REASON_DOCUMENT_LINKS Reason = 2413
 )
 
 // Enum value maps for Reason.
@@ -920,6 +959,24 @@ var (
 		2154: "REASON_TOO_MANY_CALLS",
 		2155: "REASON_CROSS_SITE",
 		2156: "REASON_PART_NOT_ALLOWED",
+		2250: "REASON_REVEAL_LIMIT",
+		2251: "REASON_MASTER_KEY_UNAVAILABLE",
+		2252: "REASON_RESEALING",
+		2350: "REASON_HEAD_NOT_SIGNED",
+		2400: "REASON_FILE_TOO_LARGE",
+		2401: "REASON_FILE_TWO_KINDS",
+		2402: "REASON_TOO_MANY_FILES",
+		2403: "REASON_PICTURE_TYPE",
+		2404: "REASON_PICTURE_HEIC",
+		2405: "REASON_PICTURE_TOO_LARGE",
+		2406: "REASON_PICTURE_UNREADABLE",
+		2407: "REASON_DOCUMENT_TYPE",
+		2408: "REASON_DOCUMENT_UNREADABLE",
+		2409: "REASON_DOCUMENT_TOO_LARGE",
+		2410: "REASON_DOCUMENT_ENCRYPTED",
+		2411: "REASON_DOCUMENT_MACROS",
+		2412: "REASON_DOCUMENT_EMBEDS",
+		2413: "REASON_DOCUMENT_LINKS",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":                 0,
@@ -1214,6 +1271,24 @@ var (
 		"REASON_TOO_MANY_CALLS":              2154,
 		"REASON_CROSS_SITE":                  2155,
 		"REASON_PART_NOT_ALLOWED":            2156,
+		"REASON_REVEAL_LIMIT":                2250,
+		"REASON_MASTER_KEY_UNAVAILABLE":      2251,
+		"REASON_RESEALING":                   2252,
+		"REASON_HEAD_NOT_SIGNED":             2350,
+		"REASON_FILE_TOO_LARGE":              2400,
+		"REASON_FILE_TWO_KINDS":              2401,
+		"REASON_TOO_MANY_FILES":              2402,
+		"REASON_PICTURE_TYPE":                2403,
+		"REASON_PICTURE_HEIC":                2404,
+		"REASON_PICTURE_TOO_LARGE":           2405,
+		"REASON_PICTURE_UNREADABLE":          2406,
+		"REASON_DOCUMENT_TYPE":               2407,
+		"REASON_DOCUMENT_UNREADABLE":         2408,
+		"REASON_DOCUMENT_TOO_LARGE":          2409,
+		"REASON_DOCUMENT_ENCRYPTED":          2410,
+		"REASON_DOCUMENT_MACROS":             2411,
+		"REASON_DOCUMENT_EMBEDS":             2412,
+		"REASON_DOCUMENT_LINKS":              2413,
 	}
 )
 
@@ -1248,7 +1323,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xb8C\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xc3G\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1556,7 +1631,25 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x1cREASON_STRONG_SESSION_WANTED\x10\xe9\x10\x12\x1a\n" +
 	"\x15REASON_TOO_MANY_CALLS\x10\xea\x10\x12\x16\n" +
 	"\x11REASON_CROSS_SITE\x10\xeb\x10\x12\x1c\n" +
-	"\x17REASON_PART_NOT_ALLOWED\x10\xec\x10B\xb5\x01\n" +
+	"\x17REASON_PART_NOT_ALLOWED\x10\xec\x10\x12\x18\n" +
+	"\x13REASON_REVEAL_LIMIT\x10\xca\x11\x12\"\n" +
+	"\x1dREASON_MASTER_KEY_UNAVAILABLE\x10\xcb\x11\x12\x15\n" +
+	"\x10REASON_RESEALING\x10\xcc\x11\x12\x1b\n" +
+	"\x16REASON_HEAD_NOT_SIGNED\x10\xae\x12\x12\x1a\n" +
+	"\x15REASON_FILE_TOO_LARGE\x10\xe0\x12\x12\x1a\n" +
+	"\x15REASON_FILE_TWO_KINDS\x10\xe1\x12\x12\x1a\n" +
+	"\x15REASON_TOO_MANY_FILES\x10\xe2\x12\x12\x18\n" +
+	"\x13REASON_PICTURE_TYPE\x10\xe3\x12\x12\x18\n" +
+	"\x13REASON_PICTURE_HEIC\x10\xe4\x12\x12\x1d\n" +
+	"\x18REASON_PICTURE_TOO_LARGE\x10\xe5\x12\x12\x1e\n" +
+	"\x19REASON_PICTURE_UNREADABLE\x10\xe6\x12\x12\x19\n" +
+	"\x14REASON_DOCUMENT_TYPE\x10\xe7\x12\x12\x1f\n" +
+	"\x1aREASON_DOCUMENT_UNREADABLE\x10\xe8\x12\x12\x1e\n" +
+	"\x19REASON_DOCUMENT_TOO_LARGE\x10\xe9\x12\x12\x1e\n" +
+	"\x19REASON_DOCUMENT_ENCRYPTED\x10\xea\x12\x12\x1b\n" +
+	"\x16REASON_DOCUMENT_MACROS\x10\xeb\x12\x12\x1b\n" +
+	"\x16REASON_DOCUMENT_EMBEDS\x10\xec\x12\x12\x1a\n" +
+	"\x15REASON_DOCUMENT_LINKS\x10\xed\x12B\xb5\x01\n" +
 	"\x11com.linli.type.v1B\vReasonProtoP\x01Z=github.com/linli-project/linli/proto/gen/linli/type/v1;typev1\xa2\x02\x03LTX\xaa\x02\rLinli.Type.V1\xca\x02\rLinli\\Type\\V1\xe2\x02\x19Linli\\Type\\V1\\GPBMetadata\xea\x02\x0fLinli::Type::V1b\x06proto3"
 
 var (
