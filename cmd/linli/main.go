@@ -31,7 +31,7 @@ func root() *cobra.Command {
 		Use: "linli", Short: "邻里 — party-building work of a city district",
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	c.AddCommand(serveCommand(), demoCommand(), fsckCommand(), backupCommand(), restoreCommand(), certCommand(), statesCommand(), projectsCommand(), eventsCommand(), adminCommand())
+	c.AddCommand(serveCommand(), demoCommand(), fsckCommand(), backupCommand(), restoreCommand(), certCommand(), statesCommand(), projectsCommand(), eventsCommand(), adminCommand(), asCommand())
 	return c
 }
 
