@@ -18,6 +18,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/ids"
@@ -68,7 +69,7 @@ func open(ctx context.Context, folder string) (*rooms, error) {
 		return nil, errors.Join(err, h.close())
 	}
 	server, err := rpc.NewServer(rpc.Config{
-		Services: []rpc.Service{reg, eva}, Authenticator: access.DevAuthenticator(), Log: slog.New(slog.DiscardHandler),
+		Services: []rpc.Service{reg, eva}, Authenticator: accesstest.Authenticator(), Log: slog.New(slog.DiscardHandler),
 		Wall: clock.Wall(), IDs: ids.New, Dev: true,
 	})
 	if err != nil {
@@ -109,7 +110,7 @@ type lateConn struct{ grpc.ClientConnInterface }
 
 func as(ctx context.Context, role typev1.Role, person, path string) context.Context {
 	return metadata.AppendToOutgoingContext(ctx, rpc.HeaderAuthorization,
-		"Bearer "+access.DevToken(person, access.Grant{Role: role, Path: scope.Path(path)}), rpc.HeaderLanguage, "en")
+		"Bearer "+accesstest.Token(person, access.Grant{Role: role, Path: scope.Path(path)}), rpc.HeaderLanguage, "en")
 }
 
 func officer(ctx context.Context) context.Context {

@@ -93,7 +93,7 @@ func TestSix_RestoredNeedsItsKey(t *testing.T) {
 	t.Setenv("LINLI_MASTER_KEY_FILE", b.master)
 	s.mustScript(t, "start", "--dev", s.data)
 	defer s.stop(t)
-	s.people = b.people.at(s.base)
+	s.people = b.at(s.base)
 	staff := s.as(t, "staff", "committee_staff=/1/11/111/1111/")
 	if code, body := s.do(t, "GET", "/v1/organizations/1111/requests", staff, "", ""); code != 200 || !strings.Contains(body, "req_") {
 		t.Errorf("restored: %d %s", code, body)

@@ -16,7 +16,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/cmd/house"
-	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/kv"
@@ -52,7 +52,7 @@ func runChild(ctx context.Context, folder string, in io.Reader, out io.Writer) e
 		to.Store(n)
 	}
 	h, err := house.Start(ctx, house.Config{
-		Data: folder, HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0", Dev: true, Authenticator: access.DevAuthenticator(),
+		Data: folder, HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0", Dev: true, Authenticator: accesstest.Authenticator(),
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Faults: house.Faults{
 			Wall:   clock.Func(func() time.Time { return wall().Now().Add(time.Duration(t.offset.Load())) }),

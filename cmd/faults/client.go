@@ -13,6 +13,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/scope"
 )
 
@@ -85,7 +86,7 @@ func newClient(p *place) *client {
 }
 
 func as(role typev1.Role, person string, at scope.Path) string {
-	return access.DevToken(person, access.Grant{Role: role, Path: at})
+	return accesstest.Token(person, access.Grant{Role: role, Path: at})
 }
 
 // write is one call that changes something. The key makes it one, however

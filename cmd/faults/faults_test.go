@@ -127,11 +127,10 @@ func TestSix_KeepsItsWord(t *testing.T) {
 // else is, and all others have their effects.
 func TestPanics_AreParked(t *testing.T) {
 	t.Parallel() // it waits for the pauses between the tries
-	w, err := newWorld(t.Context(), worldConfig{folder: filepath.Join(t.TempDir(), "var"), binary: binary, seed: 1, members: 40, tampered: true})
+	w, err := newWorld(t.Context(), worldConfig{folder: filepath.Join(t.TempDir(), "var"), binary: binary, seed: 1, members: 40, tampered: true, atRest: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.cancel() // one chain after the other is load enough
 	if err := w.process.order(t.Context(), "panics -1"); err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ const writtenTokens = "LINLI_WRITTEN_TOKENS=yes"
 
 // shipped is the built command in one process.
 func shipped(binary string) launcher {
-	return launcher{env: []string{writtenTokens}, command: []string{binary, "serve", "--dev", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--log", "warn", "--data"}}
+	return launcher{command: []string{binary, "serve", "--dev", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--log", "warn", "--data"}}
 }
 
 // childVariable makes this program, or its test, a house.
@@ -69,7 +69,7 @@ func (r *refusal) Error() string { return "it did not start: " + strings.Join(r.
 func (l launcher) start(folder string) (*process, error) {
 	began := wall().Now()
 	p := &process{cmd: exec.Command(l.command[0], append(l.command[1:], folder)...), ended: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), l.env...)
+	p.cmd.Env = append(append(os.Environ(), writtenTokens), l.env...)
 	p.cmd.Stderr = lockedWriter{p}
 	// Nothing that it starts may outlive this program.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -56,7 +56,7 @@ func (s *six) part(role string) launcher {
 	case "requests", "projects", "evaluation":
 		args = append(args, "--registry", s.address["registry"])
 	}
-	return launcher{command: append(args, "--data"), env: []string{writtenTokens}}
+	return launcher{command: append(args, "--data")}
 }
 
 // parts are the processes of a world of six.

@@ -59,9 +59,11 @@ type worldConfig struct {
 	cheat          string   // of the load
 	tampered       bool     // start with the house
 	six            bool     // linli in six processes
+	atRest         bool     // nobody writes but who asks for it
 }
 
-// newWorld starts linli over a new folder and puts the load on it.
+// newWorld starts linli over a new folder and puts the load on it, unless it is
+// to be at rest.
 func newWorld(ctx context.Context, c worldConfig) (*world, error) {
 	house, err := tampered(c.cheats...)
 	if err != nil {
@@ -100,6 +102,9 @@ func newWorld(ctx context.Context, c worldConfig) (*world, error) {
 	running, cancel := context.WithCancel(ctx)
 	w.cancel = cancel
 	w.group, w.loaded = errgroup.WithContext(running)
+	if c.atRest {
+		return w, nil
+	}
 	for range workers {
 		w.group.Go(func() error { return w.load.run(w.loaded) })
 	}

@@ -159,7 +159,7 @@ func (a *afterProgress) Write(p []byte) (int, error) {
 func printKept(out io.Writer, address, folder string) {
 	base := "http://" + address
 	fmt.Fprintf(out, "\nThe server goes on until Ctrl-C. Things to look at, with a token in the shell:\n\n")
-	fmt.Fprintln(out, "  T=$(bin/linli token --person me --grant district_officer=/430100/430101/)")
+	fmt.Fprintf(out, "  T=$(bin/linli as --address %s --people %s --role district_officer --name demo-district --at 430101)\n", address, filepath.Join(folder, "people.json"))
 	for _, path := range []string{
 		"/v1/organizations/430101/completion", "/v1/organizations/430101002001/circle",
 		"/v1/organizations/430101002001/requests?pageSize=5", "/v1/organizations/430101/calls",

@@ -31,7 +31,7 @@ func root() *cobra.Command {
 		Use: "linli", Short: "邻里 — party-building work of a city district",
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	c.AddCommand(serveCommand(), demoCommand(), fsckCommand(), backupCommand(), restoreCommand(), certCommand(), statesCommand(), accessCommand(), projectsCommand(), eventsCommand(), adminCommand(), auditCommand(), keysCommand())
+	c.AddCommand(serveCommand(), demoCommand(), fsckCommand(), backupCommand(), restoreCommand(), certCommand(), statesCommand(), accessCommand(), projectsCommand(), eventsCommand(), adminCommand(), auditCommand(), keysCommand(), asCommand())
 	return c
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/linli-project/linli/cmd/house"
-	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/certs"
 )
 
@@ -178,7 +178,7 @@ func (f serveFlags) config() (house.Config, error) {
 		}
 	}
 	if f.dev && os.Getenv(writtenTokens) == "yes" {
-		c.Authenticator = access.DevAuthenticator()
+		c.Authenticator = accesstest.Authenticator()
 	}
 	if f.role != house.Whole {
 		c.TLS = tlsFiles(f.certs, string(f.role))

@@ -11,6 +11,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/scope"
 )
 
@@ -102,11 +103,11 @@ func calendar(year int) *registryv1.PublishPolicyRequest {
 
 // Development tokens: who sets the district up, and who works in it.
 func adminToken() string {
-	return access.DevToken("seeder",
+	return accesstest.Token("seeder",
 		access.Grant{Role: typev1.Role_ROLE_SYSTEM_ADMIN, Path: scope.Root},
 		access.Grant{Role: typev1.Role_ROLE_DISTRICT_OFFICER, Path: district})
 }
 
 func staffToken() string {
-	return access.DevToken("bench", access.Grant{Role: typev1.Role_ROLE_COMMITTEE_STAFF, Path: district})
+	return accesstest.Token("bench", access.Grant{Role: typev1.Role_ROLE_COMMITTEE_STAFF, Path: district})
 }

@@ -24,6 +24,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/clock"
 )
 
@@ -129,7 +130,7 @@ func forgeries(t testing.TB, d desk) map[string]string {
 	parts := strings.Split(good, ".")
 	pub := public(d.key)
 	out := map[string]string{
-		"empty": "", "no token": "x", "a development token": access.DevToken("a"), "two parts": parts[0] + "." + parts[1],
+		"empty": "", "no token": "x", "a development token": accesstest.Token("a"), "two parts": parts[0] + "." + parts[1],
 		"no signature": parts[0] + "." + parts[1] + ".", "two signatures": good + "." + parts[2], "a space behind": good + " ",
 		"huge":               raw(d.key, goodHeader, strings.Replace(body, "per_1", strings.Repeat("p", 1<<16), 1)),
 		"a padded signature": good + "==", "a short signature": parts[0] + "." + parts[1] + "." + parts[2][:20],

@@ -97,7 +97,7 @@ func codeOf(e *rule.Error) codes.Code {
 		return codes.ResourceExhausted
 	case rule.Denied:
 		switch e.Reason {
-		case "UNAUTHENTICATED", "TOKEN_EXPIRED", "DEVELOPMENT_TOKEN",
+		case "UNAUTHENTICATED", "TOKEN_EXPIRED",
 			"NOT_SIGNED_IN", "SECOND_FACTOR_WANTED", "SESSION_ENDED":
 			return codes.Unauthenticated
 		}

@@ -1,6 +1,6 @@
-// Package accesstest lets a test call as whoever it likes, without a registry
-// that signs anybody in. Its tokens are not signed: only tests import it, and no
-// server of the command takes them.
+// Package accesstest lets a test, or a program that measures linli, call as
+// whoever it likes, without a registry that signs anybody in. Its tokens are not
+// signed: a server takes them only where its configuration says so, with --dev.
 package accesstest
 
 import (

@@ -36,3 +36,18 @@ func TestAuthenticator_RefusesWhatIsNotAToken(t *testing.T) {
 		}
 	}
 }
+
+func FuzzAuthenticator(f *testing.F) {
+	f.Add(accesstest.Token("a", access.Grant{Role: typev1.Role_ROLE_MEMBER, Path: "/"}))
+	f.Fuzz(func(t *testing.T, token string) {
+		c, err := accesstest.Authenticator().Authenticate(t.Context(), token)
+		if err == nil && c.Person == "" {
+			t.Fatal("a caller without a person")
+		}
+		for _, g := range c.Grants {
+			if !g.Path.Valid() || g.Role == 0 {
+				t.Fatalf("a grant that is none: %+v", g)
+			}
+		}
+	})
+}
