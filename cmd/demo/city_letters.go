@@ -189,14 +189,20 @@ func (c *city) digestOf(ctx context.Context, w workplace, l *evaluationv1.Letter
 	for _, line := range l.GetLines() {
 		lines = append(lines, fmt.Sprint("line ", place[line.GetMemberId()], line.GetCommunityId(), line.GetTimes(), line.GetCases(), line.GetQuarterHours(), line.GetOpinion()))
 	}
+	var receipts []*registryv1.ReportIn
 	err := eachPage(ctx, c, c.officer(w.home), "/v1/organizations/"+w.home+"/receipts", func(page *registryv1.ListReceiptsResponse) {
-		for _, in := range page.GetReportIns() {
-			lines = append(lines, fmt.Sprint("receipt ", place[in.GetMemberId()], in.GetCommunityId(), in.GetState(), in.GetCountedOn(),
-				dayOf(in.GetSubmittedAt()), dayOf(in.GetDecidedAt()), in.GetDecidedBy()))
-		}
+		receipts = append(receipts, page.GetReportIns()...)
 	})
 	if err != nil {
 		return nil, err
+	}
+	for _, in := range receipts {
+		decider, err := c.decider(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, fmt.Sprint("receipt ", place[in.GetMemberId()], in.GetCommunityId(), in.GetState(), in.GetCountedOn(),
+			dayOf(in.GetSubmittedAt()), dayOf(in.GetDecidedAt()), decider))
 	}
 	err = eachPage(ctx, c, c.officer(w.home), "/v1/organizations/"+w.home+"/members", func(page *registryv1.ListMembersResponse) {
 		for _, m := range page.GetMembers() {
@@ -212,6 +218,19 @@ func (c *city) digestOf(ctx context.Context, w workplace, l *evaluationv1.Letter
 	slices.Sort(lines)
 	sum := sha256.Sum256([]byte(w.home + "\n" + strings.Join(lines, "\n")))
 	return sum[:], err
+}
+
+// decider says who decided a report-in by what the person is, since ids are
+// given anew in each run.
+func (c *city) decider(ctx context.Context, in *registryv1.ReportIn) (string, error) {
+	if in.GetDecidedBy() == "" {
+		return "", nil
+	}
+	staff, err := c.client.desk.PersonID(ctx, c.officer(in.GetCommunityId()))
+	if err == nil && staff == in.GetDecidedBy() {
+		return "staff of " + in.GetCommunityId(), nil
+	}
+	return in.GetDecidedBy(), err
 }
 
 // told are the messages of a workplace, and of some of its members, who are
