@@ -13,7 +13,9 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -108,6 +110,12 @@ const renewBefore = time.Minute
 // Token answers an access token of a person, who is made and signed in if that
 // was not done before. It holds for a minute at least.
 func (d *Desk) Token(ctx context.Context, p Person) (string, error) {
+	return d.TokenFor(ctx, p, renewBefore)
+}
+
+// TokenFor answers one that holds so long at least: for who cannot ask again in
+// between. No token holds longer than one that was just given.
+func (d *Desk) TokenFor(ctx context.Context, p Person, holds time.Duration) (string, error) {
 	if d.config.Written {
 		return accesstest.Token(p.Name, access.Grant{Role: p.Role, Path: p.Path}), nil
 	}
@@ -117,7 +125,7 @@ func (d *Desk) Token(ctx context.Context, p Person) (string, error) {
 	if s.access == "" {
 		s.access, s.expires = d.held(p)
 	}
-	if s.access != "" && d.wall.Now().Add(renewBefore).Before(s.expires) {
+	if s.access != "" && d.wall.Now().Add(holds).Before(s.expires) {
 		return s.access, nil
 	}
 	if s.refresh != "" {
@@ -180,12 +188,18 @@ func (d *Desk) session(p Person) *session {
 }
 
 // At goes on at another address, with the people there are: the same linli was
-// started elsewhere.
+// started elsewhere, or a copy of it, which knows the sessions that there were
+// when it was made.
 func (d *Desk) At(address string) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.config.Address = address
-	clear(d.sessions)
+	all := slices.Collect(maps.Values(d.sessions))
+	d.mu.Unlock()
+	for _, s := range all {
+		s.mu.Lock()
+		s.access = "" // the one that is held is as old as the copy
+		s.mu.Unlock()
+	}
 }
 
 func (d *Desk) address() string {
