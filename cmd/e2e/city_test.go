@@ -46,9 +46,6 @@ func citySteps() []string {
 	}
 }
 
-// writtenTokens has linli and its demo of a city go without sign-in.
-const writtenTokens = "LINLI_WRITTEN_TOKENS=yes"
-
 // cityRun is a demo of a city under way with its server.
 type cityRun struct {
 	cmd    *exec.Cmd
@@ -61,7 +58,6 @@ func startCity(t *testing.T, folder string) *cityRun {
 	t.Helper()
 	r := &cityRun{lines: make(chan string, 1000), output: &bytes.Buffer{}}
 	r.cmd = exec.Command(binary, "demo", "--city", "--workplaces", workplacesOfCity(), "--data", folder)
-	r.cmd.Env = append(os.Environ(), writtenTokens) // 600 offices that sign in take a minute
 	out, err := r.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
