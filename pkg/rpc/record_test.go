@@ -56,6 +56,7 @@ func TestRecord_KeepsWhatWasRefusedAndNothingElse(t *testing.T) {
 		{what: "done", token: accesstest.Token("per_1", staff)},
 		{what: "a wrong request", token: accesstest.Token("per_1", staff), answer: rule.New(rule.Invalid, "INVALID_FIELD", "id")},
 		{what: "a rule of the matter", token: accesstest.Token("per_1", staff), answer: rule.New(rule.Precondition, "WRONG_STATE", "")},
+		{what: "what its commit has a line of", token: accesstest.Token("per_1", staff), answer: access.Recorded{Err: rule.New(rule.Denied, "NOT_SIGNED_IN", "")}},
 		{what: "nobody", token: "", reason: "UNAUTHENTICATED"},
 		{what: "a forged token", token: "eyJ", reason: "UNAUTHENTICATED"},
 		{what: "another role", token: accesstest.Token("per_2", resident), person: "per_2", reason: "ROLE_NOT_ALLOWED", path: "/1/C2/"},
