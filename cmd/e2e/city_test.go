@@ -18,13 +18,14 @@ import (
 	"time"
 )
 
-// workplacesOfCity takes the first workplaces of the city: some 400 members who
-// live in all of its districts, or as many as LINLI_CITY says.
+// workplacesOfCity takes the first workplaces of the city: some 150 members who
+// live in all of its districts, or as many as LINLI_CITY says. The offices
+// of where they live each sign in: two hundred of them.
 func workplacesOfCity() string {
 	if n := os.Getenv("LINLI_CITY"); n != "" {
 		return n
 	}
-	return "8"
+	return "3"
 }
 
 // A kill comes within shortMoment after a step has begun, or twice, four times
