@@ -63,7 +63,7 @@ func (w *world) grow(seed uint64) (*forest, error) {
 	if err := w.drain(); err != nil {
 		return nil, err
 	}
-	for _, plant := range []func() error{f.plantMembers, f.plantCommunities, f.plantDistricts} {
+	for _, plant := range []func() error{f.plantAccounts, f.plantMembers, f.plantCommunities, f.plantDistricts} {
 		if err := plant(); err != nil {
 			return nil, err
 		}
@@ -87,6 +87,23 @@ func (f *forest) call(role typev1.Role, at scope.Path, method, path, body, keep 
 }
 
 func (f *forest) add(l leaf) { f.leaves = append(f.leaves, l) }
+
+// plantAccounts gives every district and community one of its office.
+func (f *forest) plantAccounts() error {
+	for role, places := range map[typev1.Role][]scope.Path{
+		typev1.Role_ROLE_DISTRICT_OFFICER: f.paths["district"], typev1.Role_ROLE_COMMITTEE_STAFF: f.paths["community"],
+	} {
+		for _, at := range places {
+			body := fmt.Sprintf(`{"login":"of.%s","displayName":"某","grants":[{"role":"%s","organizationId":"%s"}]}`, at.ID(), role, at.ID())
+			id, err := f.call(typev1.Role_ROLE_SECURITY_ADMIN, scope.Root, "POST", "/v1/accounts", body, "account.id")
+			if err != nil {
+				return err
+			}
+			f.add(leaf{kind: "account", id: id, places: []scope.Path{at}})
+		}
+	}
+	return nil
+}
 
 // plantMembers sends rosters; some members report in and are accepted.
 func (f *forest) plantMembers() error {

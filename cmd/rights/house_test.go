@@ -35,12 +35,13 @@ import (
 // world is a whole linli in which there is one row of everything, with what the
 // rows are called. After rest its rows stay as they are, whatever is called.
 type world struct {
-	base   string
-	conn   *grpc.ClientConn
-	client *http.Client
-	engine *stillEngines
-	ids    map[string]string
-	forest *forest
+	base    string
+	conn    *grpc.ClientConn
+	client  *http.Client
+	engine  *stillEngines
+	ids     map[string]string
+	forest  *forest
+	callers *signedIn
 }
 
 // stillEngines keep the rows of each service in memory. Once at rest they take
@@ -94,13 +95,13 @@ func (s *countedSnapshot) Scan(ctx context.Context, r kv.Range) ([]kv.Item, erro
 
 // startHouse runs a whole linli that takes tokens which tests write. Nobody is
 // limited in it: one of these tests calls as often as a city does.
-func startHouse(ctx context.Context, folder string, engines *stillEngines) (*house.House, error) {
+func startHouse(ctx context.Context, folder string, engines *stillEngines, callers *signedIn) (*house.House, error) {
 	often := admit.Rate{PerSecond: 1e6, Burst: 1e6}
 	return house.Start(ctx, house.Config{
-		Authenticator: accesstest.Authenticator(), Callers: admit.CallerLimits{
+		Authenticator: callers, Callers: admit.CallerLimits{
 			Person: often, Costly: often, Address: often, SignIn: often, Guess: often,
 		},
-		Data:          folder, HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0", Dev: true, Clock: time.Date(2013, 1, 2, 1, 0, 0, 0, time.UTC),
+		Data: folder, HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0", Dev: true, Clock: time.Date(2013, 1, 2, 1, 0, 0, 0, time.UTC),
 		Log: slog.New(slog.DiscardHandler), Faults: house.Faults{Engine: engines.wrap},
 	})
 }
@@ -118,8 +119,8 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(folder) //nolint:errcheck // a temporary folder
 	ctx := context.Background()
-	engines := &stillEngines{}
-	h, err := startHouse(ctx, folder, engines)
+	engines, callers := &stillEngines{}, &signedIn{}
+	h, err := startHouse(ctx, folder, engines, callers)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -132,7 +133,7 @@ func run(m *testing.M) int {
 	}
 	defer conn.Close() //nolint:errcheck // the tests have said what was wrong
 	shared = &world{
-		base: "http://" + h.HTTPAddr(), conn: conn, engine: engines, ids: map[string]string{},
+		base: "http://" + h.HTTPAddr(), conn: conn, engine: engines, callers: callers, ids: map[string]string{},
 		client: &http.Client{Transport: &http.Transport{MaxIdleConns: 64, MaxIdleConnsPerHost: 64}},
 	}
 	if err := shared.build(); err != nil {
@@ -184,7 +185,7 @@ func (w *world) send(token, method, path, contentType, body string) (answer, err
 	return out, nil
 }
 
-// as is a development token of a person with one grant.
+// as is the token of a person with one grant.
 func as(role typev1.Role, person string, path scope.Path) string {
 	return accesstest.Token(person, access.Grant{Role: role, Path: path})
 }
