@@ -5,8 +5,6 @@ import (
 	"sync"
 	"testing"
 
-	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
-
 	"github.com/linli-project/linli/cmd/rights"
 	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/access/accesstest"
@@ -67,32 +65,5 @@ func TestMethods_AreAllServed(t *testing.T) {
 		if served, err := shared.served(m); err != nil || !served {
 			t.Errorf("%s: %v, %v", m.Name(), served, err)
 		}
-	}
-}
-
-// TestMassAssignment_OfAnAccountsRoles gives an account what the registry alone
-// gives: where a role stands, its name, by whom and when. None of it is kept.
-func TestMassAssignment_OfAnAccountsRoles(t *testing.T) {
-	keeper := as(typev1.Role_ROLE_SECURITY_ADMIN, "keeper", district)
-	const grant = `{"role":"ROLE_COMMITTEE_STAFF","organizationId":"430101002002","organizationPath":"/","id":"g9","grantedBy":"zhao","grantedAt":"2001-01-01T00:00:00Z"}`
-	for _, c := range []struct{ path, body, at string }{
-		{"/v1/accounts", `{"login":"mass.assigned","displayName":"某","grants":[` + grant + `]}`, "account.grants.0."},
-		{"/v1/accounts/" + shared.ids["accounts"] + "/grants", `{"grant":` + grant + `}`, "grants.1."},
-	} {
-		got, err := shared.send(keeper, "POST", c.path, "application/json", c.body)
-		if err != nil || got.Status != 200 {
-			t.Fatalf("%s: %v, %s %s", c.path, err, got, got.Body)
-		}
-		for field, said := range map[string]string{"organizationPath": "/", "id": "g9", "grantedBy": "zhao", "grantedAt": "2001-01-01T00:00:00Z"} {
-			kept, err := pick([]byte(got.Body), c.at+field)
-			if err != nil || kept == said {
-				t.Errorf("%s keeps %s %q: %v", c.path, field, kept, err)
-			}
-		}
-	}
-	outside, err := shared.send(keeper, "POST", "/v1/accounts/"+shared.ids["accounts"]+"/grants", "application/json",
-		`{"grant":{"role":"ROLE_COMMITTEE_STAFF","organizationId":"430102001001"}}`)
-	if err != nil || outside.Reason != "UNKNOWN_ORGANIZATION" {
-		t.Errorf("a role outside the keeper's part: %v, %s", err, outside)
 	}
 }
