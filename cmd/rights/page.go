@@ -41,7 +41,11 @@ func Print(out io.Writer, methods []Method) {
 		for _, r := range Roles() {
 			cells = append(cells, written(m.Cell(r)))
 		}
-		fmt.Fprintf(out, "| %s | %s |\n", m.Descriptor.Name(), strings.Join(cells, " | "))
+		name := string(m.Descriptor.Name())
+		if m.Rule.GetDevOnly() {
+			name += " (with --dev)"
+		}
+		fmt.Fprintf(out, "| %s | %s |\n", name, strings.Join(cells, " | "))
 	}
 }
 
