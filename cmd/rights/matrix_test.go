@@ -49,6 +49,8 @@ func (w *world) set(m rights.Method, role typev1.Role) setting {
 	}
 	places := map[string]scope.Path{"430101002001": here, "430101": district, "W00001": workplace}
 	switch service := string(m.Descriptor.Parent().Name()); {
+	case m.Rule.GetEverywhere():
+		out.inside = scope.Root
 	case slices.Contains(organizationMethods(), m.Name()):
 		out.inside = hidden
 	case m.Rule.GetScope() == typev1.ScopeKind_SCOPE_KIND_FIELD && service != "BranchService":
@@ -226,7 +228,7 @@ func (w *world) cell(t *testing.T, m rights.Method, role typev1.Role) int {
 	hasRow := rowField(c) != "" && m.Rule.GetScope() != typev1.ScopeKind_SCOPE_KIND_NONE
 	everywhere := want == rights.Yes || want == rights.Anybody || want == rights.Own && !hasRow
 	tries := []attempt{
-		{"a stranger inside", stranger, at.inside, everywhere || want == rights.Inside},
+		{"a stranger inside", stranger, at.inside, everywhere || want == rights.Inside || want == rights.Everywhere},
 		{"a stranger outside", stranger, at.outside, everywhere || want == rights.Inside && !hasRow},
 	}
 	if want == rights.Own && hasRow && hasOwner(m, role) {

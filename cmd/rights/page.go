@@ -20,6 +20,7 @@ Printed by ` + "`linli access`" + ` from the access options of the protos (` + "
 |---|---|
 | anybody | a call without a token is answered; what opens it stands in the request |
 | yes | wherever the role is held |
+| everywhere | the whole house, for who holds the role everywhere; held in a part of the tree it is refused |
 | inside | what lies inside the organization in which the role is held, and rows that belong to the caller as a person |
 | own | only rows that belong to the caller as a person |
 | · | no |
