@@ -38,7 +38,13 @@ func TestPlaces_AreNotCounted(t *testing.T) {
 	}
 	told, err := pb.NewInboxServiceClient(h.Conn()).ListOfficeMessages(h.staff(communityB), &pb.ListOfficeMessagesRequest{OrganizationId: "430101002002"})
 	must(t, err)
-	if len(told.GetMessages()) != 2 || told.GetMessages()[0].GetTopic() != "place.added" {
+	added := 0 // beside the round that tells everybody of the campaign
+	for _, m := range told.GetMessages() {
+		if m.GetTopic() == "place.added" {
+			added++
+		}
+	}
+	if added != 2 {
 		t.Errorf("the community is told %v", told)
 	}
 	_, err = h.RemovePlace(h.staff(communityB), &pb.RemovePlaceRequest{Id: second.GetId()})
