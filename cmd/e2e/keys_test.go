@@ -11,17 +11,16 @@ import (
 	"github.com/linli-project/linli/cmd/golden"
 )
 
-// keysOf runs `linli keys` on a server.
-func (s *server) keysOf(t *testing.T, folder string, args ...string) (string, error) {
+// keys is `linli keys` on a server.
+func (s *server) keys(t *testing.T, folder string, args ...string) *exec.Cmd {
 	t.Helper()
 	all := []string{"keys", "--file", filepath.Join(folder, "master.key")}
 	for _, address := range strings.Fields(s.grpc) {
 		all = append(all, "--grpc", address)
 	}
 	cmd := exec.CommandContext(t.Context(), binary, append(all, args...)...)
-	cmd.Env = append(cmd.Environ(), "LINLI_TOKEN="+token(t, "--person", "per_keys", "--grant", "security_admin=/"))
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	cmd.Env = append(cmd.Environ(), "LINLI_TOKEN="+s.as(t, "keeper", "security_admin=/"))
+	return cmd
 }
 
 const (
@@ -33,7 +32,7 @@ const (
 // member imports the one member and answers what the roster did and who it is.
 func (s *server) member(t *testing.T) (did, id string) {
 	t.Helper()
-	officer := token(t, "--person", "officer", "--grant", officerOfOne)
+	officer := s.as(t, "officer", officerOfOne)
 	code, did := s.do(t, "POST", "/v1/organizations/W00001/rosters:import", officer, "text/csv", rosterOfOne)
 	if code != 200 {
 		t.Fatalf("%d %s", code, did)
@@ -47,7 +46,7 @@ func (s *server) member(t *testing.T) (did, id string) {
 // revealed asserts that the member's facts open.
 func (s *server) revealed(t *testing.T, id string) {
 	t.Helper()
-	officer := token(t, "--person", "officer", "--grant", officerOfOne)
+	officer := s.as(t, "officer", officerOfOne)
 	code, facts := s.do(t, "POST", "/v1/members/"+id+":revealFacts", officer, "application/json", `{"reason":"核对材料"}`)
 	if code != 200 || !strings.Contains(facts, `"430198196608304458"`) || !strings.Contains(facts, `"13800001234"`) || !strings.Contains(facts, `"2001-07-01"`) {
 		t.Errorf("%d %s", code, facts)
@@ -81,7 +80,7 @@ func TestKeys_RotateWhileItRunsAndThroughAKill(t *testing.T) {
 		t.Errorf("after rotate data:\n%s", said)
 	}
 	s.mustKeys(t, folder, "add", "--profile", "sm")
-	if out, err := s.keysOf(t, folder, "remove", old); err == nil || !strings.Contains(out, "wraps keys of") {
+	if out, err := s.keys(t, folder, "remove", old).CombinedOutput(); err == nil || !strings.Contains(string(out), "wraps keys of") {
 		t.Errorf("took away the key that wraps: %s", out)
 	}
 	if said := s.mustKeys(t, folder, "rotate", "master"); strings.Contains(said, old) {
@@ -115,11 +114,11 @@ func TestKeys_RotateWhileItRunsAndThroughAKill(t *testing.T) {
 
 func (s *server) mustKeys(t *testing.T, folder string, args ...string) string {
 	t.Helper()
-	out, err := s.keysOf(t, folder, args...)
+	out, err := s.keys(t, folder, args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("linli keys %s: %v %s", strings.Join(args, " "), err, out)
 	}
-	return out
+	return string(out)
 }
 
 // TestKeys_RotateInSixProcesses: each service has keys of its own, and one is
@@ -131,7 +130,7 @@ func TestKeys_RotateInSixProcesses(t *testing.T) {
 			s.grpc += " " + m[2]
 		}
 	}
-	admin := token(t, "--person", "admin", "--grant", "system_admin=/")
+	admin := s.admin(t)
 	places := "编码,名称,类别,上级编码,亮身份\n430100,长沙市,city,,是\n430101,天心区,district,430100,是\n430101002,青园街道,street,430101,是\n" +
 		"430101002001,芙蓉南路社区,community,430101002,是\nW00001,区图书馆党支部,workplace,430101,是\n"
 	if code, body := s.do(t, "POST", "/v1/organizations:import", admin, "text/csv", places); code != 200 {
@@ -141,9 +140,10 @@ func TestKeys_RotateInSixProcesses(t *testing.T) {
 	old := strings.Fields(strings.Split(s.mustKeys(t, s.data, "show"), "\n")[1])[4]
 	s.mustKeys(t, s.data, "add")
 	rotated := make(chan string)
+	rotate := s.keys(t, s.data, "rotate", "data")
 	go func() {
-		out, err := s.keysOf(t, s.data, "rotate", "data")
-		rotated <- fmt.Sprint(out, err)
+		out, err := rotate.CombinedOutput()
+		rotated <- fmt.Sprint(string(out), err)
 	}()
 	s.kill(t, "requests")
 	<-rotated // whatever came of it

@@ -52,24 +52,3 @@ func (p people) at(base string) people {
 
 // admin answers a token of a system administrator.
 func (p people) admin(t *testing.T) string { return p.as(t, "admin", "system_admin=/") }
-
-// token answers a token that the test writes itself, "--person", who, "--grant",
-// "role=path": for tests that look at more callers than sign in.
-func token(t *testing.T, args ...string) string {
-	t.Helper()
-	var person string
-	var grants []access.Grant
-	for i := 0; i+1 < len(args); i += 2 {
-		if args[i] == "--person" {
-			person = args[i+1]
-			continue
-		}
-		name, path, _ := strings.Cut(args[i+1], "=")
-		role, ok := access.RoleOf(name)
-		if !ok {
-			t.Fatalf("%s is no role", name)
-		}
-		grants = append(grants, access.Grant{Role: role, Path: scope.Path(path)})
-	}
-	return access.DevToken(person, grants...)
-}

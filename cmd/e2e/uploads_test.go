@@ -110,11 +110,11 @@ func (a answered) reason() string {
 func circleOf(t *testing.T, folder string) (s *server, resident, request string) {
 	t.Helper()
 	s = serve(t, folder)
-	admin := token(t, "--person", "admin", "--grant", "system_admin=/")
-	resident = token(t, "--person", "resident", "--grant", "resident=/1/11/111/1111/")
+	admin := s.admin(t)
 	if code, body := s.do(t, "POST", "/v1/organizations:import", admin, "text/csv", ladder+"1112,另一社区,community,111,是\n"); code != 200 {
 		t.Fatalf("%d %s", code, body)
 	}
+	resident = s.as(t, "resident", "resident=/1/11/111/1111/")
 	s.do(t, "POST", "/v1/dev/events:drain", admin, "application/json", "{}")
 	code, body := s.do(t, "POST", "/v1/requests", resident, "application/json",
 		`{"communityId":"1111","kind":"REQUEST_KIND_PROBLEM","visibility":"VISIBILITY_PUBLIC","text":"三单元楼道灯坏了"}`)
@@ -163,7 +163,7 @@ func TestUploads_ThroughTheGateway(t *testing.T) {
 		t.Fatal(err)
 	}
 	face := s.ask(t, "POST", pictures+"?showsFace=true", bearer(resident, "Content-Type", w.FormDataContentType()), form.Bytes()).picture(t)
-	staff := token(t, "--person", "staff", "--grant", "committee_staff=/1/11/111/1111/")
+	staff := s.as(t, "staff", "committee_staff=/1/11/111/1111/")
 	if a := s.ask(t, "GET", pictures, bearer(staff), nil); !face.StaffOnly || bytes.Count(a.body, []byte("/v1/blobs/")) != 3 || bytes.Count(a.body, []byte(`"id"`)) != 2 {
 		t.Errorf("staff sees a face without a reason: %s", a.body)
 	}
@@ -208,8 +208,8 @@ func (s *server) refusesPictures(t *testing.T, pictures, resident string) {
 // changes an address, gets the answer that what never was gets.
 func (s *server) refusesStrangers(t *testing.T, request string, p shown) {
 	t.Helper()
-	other := token(t, "--person", "other", "--grant", "committee_staff=/1/11/111/1112/")
-	neighbour := token(t, "--person", "neighbour", "--grant", "resident=/1/11/111/1111/")
+	other := s.as(t, "other", "committee_staff=/1/11/111/1112/")
+	neighbour := s.as(t, "neighbour", "resident=/1/11/111/1111/")
 	alike := func(a answered) string {
 		var problem map[string]any
 		if json.Unmarshal(a.body, &problem) != nil {
@@ -313,7 +313,7 @@ func TestUploads_SurviveAKillAndARestore(t *testing.T) {
 
 	secret, public := keys(t)
 	file := filepath.Join(t.TempDir(), "backup.linli")
-	command(t, "backup", "--dev", "--data", folder, "--to", file, "--recipients", public)
+	command(t, "backup", "--data", folder, "--to", file, "--recipients", public)
 	master := masterKey(t, folder)
 	restored, six := filepath.Join(t.TempDir(), "restored"), filepath.Join(t.TempDir(), "six")
 	t.Setenv("LINLI_MASTER_KEY_FILE", master)

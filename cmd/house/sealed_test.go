@@ -48,6 +48,9 @@ func plainBytes() map[string]string {
 		"linli.registry.v1.SigningKeyRow.public_key":   "public",
 		"linli.registry.v1.PhoneCodeRow.code_hash":     "keyed hash",
 		"linli.registry.v1.FirstLinkRow.code_hash":     "keyed hash",
+		"linli.registry.v1.ThrottleRow.hash":           "keyed hash",
+		"linli.registry.v1.PhoneCodeRow.phone_hash":    "keyed hash",
+		"linli.registry.v1.ProviderStateRow.hash":      "keyed hash",
 	}
 }
 

@@ -9,3 +9,11 @@ type Refusal struct {
 	// asked for is not the form of an id.
 	Row string
 }
+
+// Recorded is a refusal of which a commit holds the line: the door writes none.
+type Recorded struct{ Err error }
+
+func (r Recorded) Error() string { return r.Err.Error() }
+
+// Unwrap answers the refusal.
+func (r Recorded) Unwrap() error { return r.Err }

@@ -21,6 +21,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/audit"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/ids"
@@ -52,7 +53,7 @@ func newHouse(t *testing.T) house {
 		t.Fatal(err)
 	}
 	door, err := rpc.NewServer(rpc.Config{
-		Services: []rpc.Service{service}, Authenticator: access.DevAuthenticator(), Wall: clock.Wall(), IDs: ids.New,
+		Services: []rpc.Service{service}, Authenticator: accesstest.Authenticator(), Wall: clock.Wall(), IDs: ids.New,
 		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -77,7 +78,7 @@ func openStore(t *testing.T, name string) *store.Store {
 // as is a context that calls as somebody with a role at the top.
 func as(t *testing.T, person string, role typev1.Role) context.Context {
 	return metadata.NewOutgoingContext(t.Context(), metadata.Pairs(rpc.HeaderAuthorization,
-		"Bearer "+access.DevToken(person, access.Grant{Role: role, Path: "/"})))
+		"Bearer "+accesstest.Token(person, access.Grant{Role: role, Path: "/"})))
 }
 
 func admin(t *testing.T) context.Context { return as(t, "per_audit", typev1.Role_ROLE_AUDIT_ADMIN) }

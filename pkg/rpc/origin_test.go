@@ -189,7 +189,7 @@ func TestDoor_OriginIsToldByPartsOnly(t *testing.T) {
 		return &registryv1.GetMemberResponse{}, nil
 	}
 	told := func() context.Context {
-		return as(adminToken(), rpc.HeaderAddress, "203.0.113.9", rpc.HeaderProgram, "browser/"+strings.Repeat("9", 300))
+		return as(staffToken(), rpc.HeaderAddress, "203.0.113.9", rpc.HeaderProgram, "browser/"+strings.Repeat("9", 300))
 	}
 	secured := serve(t, func(c *rpc.Config) { c.TLS, c.Parts = server, true })
 	open := serve(t, func(*rpc.Config) {})
@@ -218,7 +218,7 @@ func TestInner_HandsTheOriginOn(t *testing.T) {
 		seen = access.From(ctx)
 		return &registryv1.GetMemberResponse{}, nil
 	}
-	ctx := access.NewContext(as(adminToken()), access.Call{Address: "203.0.113.9", Program: "浏览器/1"})
+	ctx := access.NewContext(as(staffToken()), access.Call{Address: "203.0.113.9", Program: "浏览器/1"})
 	if _, err := registryv1.NewRegistryServiceClient(rpc.Inner(s.server.Conn())).GetMember(ctx, &registryv1.GetMemberRequest{Id: "m"}); err != nil {
 		t.Fatal(err)
 	}

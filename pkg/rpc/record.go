@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"regexp"
 
 	"google.golang.org/grpc/codes"
@@ -15,8 +16,11 @@ type Recorder interface {
 	Refused(r access.Refusal)
 }
 
-// asked carries who called back out to the record.
-type asked struct{ call access.Call }
+// asked carries out to the record who called, and whether there is a line already.
+type asked struct {
+	call     access.Call
+	recorded bool
+}
 
 type askedKey struct{}
 
@@ -30,6 +34,9 @@ func record(to map[string]Recorder, table rules) elementFunc {
 		if err == nil || !isRefusal(status.Code(err)) {
 			return reply, err
 		}
+		if who.recorded {
+			return reply, err
+		}
 		if r := recorderOf(to, table[info.method], req); r != nil {
 			r.Refused(access.Refusal{Call: grantFor(who.call, table[info.method]), Reason: reasonOf(err), Row: rowOf(err)})
 		}
@@ -40,10 +47,15 @@ func record(to map[string]Recorder, table rules) elementFunc {
 // known tells the record who it is.
 func known() elementFunc {
 	return func(ctx context.Context, _ callInfo, req any, next next) (any, error) {
-		if who, ok := ctx.Value(askedKey{}).(*asked); ok {
+		who, ok := ctx.Value(askedKey{}).(*asked)
+		if ok {
 			who.call = access.From(ctx)
 		}
-		return next(ctx, req)
+		reply, err := next(ctx, req)
+		if ok {
+			who.recorded = errors.As(err, &access.Recorded{})
+		}
+		return reply, err
 	}
 }
 

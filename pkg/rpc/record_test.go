@@ -13,6 +13,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/rpc"
@@ -35,7 +36,7 @@ func TestRecord_KeepsWhatWasRefusedAndNothingElse(t *testing.T) {
 	own, others := &recorder{}, &recorder{}
 	f := &fake{}
 	door, err := rpc.NewServer(rpc.Config{
-		Services: []rpc.Service{f}, Authenticator: access.DevAuthenticator(), Wall: clock.Wall(), IDs: ids.New, Log: slog.New(slog.DiscardHandler),
+		Services: []rpc.Service{f}, Authenticator: accesstest.Authenticator(), Wall: clock.Wall(), IDs: ids.New, Log: slog.New(slog.DiscardHandler),
 		Recorders: map[string]rpc.Recorder{"registry": own, "": others},
 	})
 	if err != nil {
@@ -52,16 +53,17 @@ func TestRecord_KeepsWhatWasRefusedAndNothingElse(t *testing.T) {
 		person, reason string
 		path, row      string
 	}{
-		{what: "done", token: access.DevToken("per_1", staff)},
-		{what: "a wrong request", token: access.DevToken("per_1", staff), answer: rule.New(rule.Invalid, "INVALID_FIELD", "id")},
-		{what: "a rule of the matter", token: access.DevToken("per_1", staff), answer: rule.New(rule.Precondition, "WRONG_STATE", "")},
+		{what: "done", token: accesstest.Token("per_1", staff)},
+		{what: "a wrong request", token: accesstest.Token("per_1", staff), answer: rule.New(rule.Invalid, "INVALID_FIELD", "id")},
+		{what: "a rule of the matter", token: accesstest.Token("per_1", staff), answer: rule.New(rule.Precondition, "WRONG_STATE", "")},
+		{what: "what its commit has a line of", token: accesstest.Token("per_1", staff), answer: access.Recorded{Err: rule.New(rule.Denied, "NOT_SIGNED_IN", "")}},
 		{what: "nobody", token: "", reason: "UNAUTHENTICATED"},
 		{what: "a forged token", token: "eyJ", reason: "UNAUTHENTICATED"},
-		{what: "another role", token: access.DevToken("per_2", resident), person: "per_2", reason: "ROLE_NOT_ALLOWED", path: "/1/C2/"},
-		{what: "out of scope", token: access.DevToken("per_1", resident, staff), answer: rule.Absent("member", member), person: "per_1", reason: "NOT_FOUND", path: "/1/C2/", row: member},
-		{what: "a name for an id", token: access.DevToken("per_1", staff), answer: rule.Absent("member", "王小明"), person: "per_1", reason: "NOT_FOUND", path: "/1/C1/"},
-		{what: "a phone for an id", token: access.DevToken("per_1", staff), answer: rule.Absent("member", "13912345678"), person: "per_1", reason: "NOT_FOUND", path: "/1/C1/"},
-		{what: "too many tries", token: access.DevToken("per_1", staff), answer: rule.New(rule.Exhausted, "TOO_MANY_TRIES", ""), person: "per_1", reason: "TOO_MANY_TRIES", path: "/1/C1/"},
+		{what: "another role", token: accesstest.Token("per_2", resident), person: "per_2", reason: "ROLE_NOT_ALLOWED", path: "/1/C2/"},
+		{what: "out of scope", token: accesstest.Token("per_1", resident, staff), answer: rule.Absent("member", member), person: "per_1", reason: "NOT_FOUND", path: "/1/C2/", row: member},
+		{what: "a name for an id", token: accesstest.Token("per_1", staff), answer: rule.Absent("member", "王小明"), person: "per_1", reason: "NOT_FOUND", path: "/1/C1/"},
+		{what: "a phone for an id", token: accesstest.Token("per_1", staff), answer: rule.Absent("member", "13912345678"), person: "per_1", reason: "NOT_FOUND", path: "/1/C1/"},
+		{what: "too many tries", token: accesstest.Token("per_1", staff), answer: rule.New(rule.Exhausted, "TOO_MANY_TRIES", ""), person: "per_1", reason: "TOO_MANY_TRIES", path: "/1/C1/"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			own.all = nil

@@ -37,6 +37,9 @@ type Record struct {
 	Subjects []string
 	// Reason given, where one is asked for. It is the officer's own text.
 	Reason string
+	// Refusal is why the call was refused, where its commit keeps what it counted:
+	// a wrong password. Whoever answers such a refusal says so by access.Recorded.
+	Refusal string
 	// Outcome is "done" unless said otherwise ("revealed", "exported", "signed in").
 	Outcome string
 	// Person, Account and Session say who acted where the call came from nobody
@@ -59,6 +62,7 @@ func (tx *Tx) Audit(r Record) {
 		}
 	}
 	tx.line.Reason = cmp.Or(r.Reason, tx.line.Reason)
+	tx.line.Refusal = cmp.Or(r.Refusal, tx.line.Refusal)
 	tx.line.Outcome = cmp.Or(r.Outcome, tx.line.Outcome)
 	tx.line.Person = cmp.Or(r.Person, tx.line.Person)
 	tx.line.Account = cmp.Or(r.Account, tx.line.Account)
@@ -79,7 +83,10 @@ func (tx *Tx) writeAudit() error {
 	if row.Person == "" && row.Method == "" {
 		row.Person = houseItself + tx.store.service // a job or a reaction
 	}
-	if row.Outcome == "" {
+	switch {
+	case row.GetRefusal() != "":
+		row.Outcome = outcomeRefused
+	case row.GetOutcome() == "":
 		row.Outcome = outcomeDone
 	}
 	var err error
@@ -113,6 +120,7 @@ func (s *Store) auditRow(id string, at time.Time, call access.Call, r Record) *t
 		Rows:     r.Rows,
 		Subjects: r.Subjects,
 		Reason:   r.Reason,
+		Refusal:  r.Refusal,
 		Outcome:  r.Outcome,
 	}
 	if acting := call.Acting(); acting.Role != 0 {

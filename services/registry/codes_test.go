@@ -70,7 +70,7 @@ func TestEnterWithCode_HoweverItIsTyped(t *testing.T) {
 		if caller.Person != member || len(caller.Grants) != 2 || caller.Grants[0] != want[0] || caller.Grants[1] != want[1] || caller.Limit != "" {
 			t.Errorf("%q: %+v", typed, caller)
 		}
-		if row := h.lastAudit(); row.GetOutcome() != "signed in" || row.GetRows()[1] != reply.GetSession().GetId() {
+		if row := h.lastAudit(); row.GetOutcome() != "signed in" || row.GetSession() != reply.GetSession().GetId() || row.GetPerson() == "" || row.GetAccount() != row.GetRows()[0] {
 			t.Errorf("audit: %v", row)
 		}
 	}
@@ -98,7 +98,7 @@ func TestEnterWithCode_OneAnswerForEveryOther(t *testing.T) {
 		_, err := h.sessions().EnterWithCode(h.stranger(), &pb.EnterWithCodeRequest{Code: code})
 		wantReason(t, err, "CODE_NOT_VALID")
 		answers[err.Error()] = what
-		if row := h.lastAudit(); row.GetOutcome() != "refused" || row.GetReason() != "CODE_NOT_VALID" {
+		if row := h.lastAudit(); row.GetOutcome() != "refused" || row.GetRefusal() != "CODE_NOT_VALID" {
 			t.Errorf("%s: audit %v", what, row)
 		}
 	}

@@ -29,3 +29,28 @@ func contactSealed(r *pb.ContactRow) []seal.Slot {
 func webhookSealed(r *pb.WebhookRow) []seal.Slot {
 	return []seal.Slot{seal.Field(&r.SealedSecret, "webhook", r.GetWebhook().GetId())}
 }
+
+func accountSealed(r *pb.AccountRow) []seal.Slot {
+	id := r.GetAccount().GetId()
+	slot := func(value *[]byte, what secret) seal.Slot { return seal.Field(value, accountPlace(id, what)...) }
+	slots := []seal.Slot{
+		slot(&r.SealedDisplayName, secretName), slot(&r.SealedPassword, secretPassword),
+		slot(&r.SealedSecondFactor, secretFactor), slot(&r.SealedSecondFactorNext, secretFactor),
+	}
+	for i := range r.GetSealedOldPasswords() {
+		slots = append(slots, slot(&r.SealedOldPasswords[i], secretPassword))
+	}
+	return slots
+}
+
+func sessionSealed(r *pb.SessionRow) []seal.Slot {
+	return []seal.Slot{seal.Field(&r.SealedAddress, addressPlace(r.GetId())...)}
+}
+
+func signingKeySealed(r *pb.SigningKeyRow) []seal.Slot {
+	return []seal.Slot{seal.Field(&r.SealedPrivateKey, keyPlace(r.GetId())...)}
+}
+
+func providerStateSealed(r *pb.ProviderStateRow) []seal.Slot {
+	return []seal.Slot{seal.Field(&r.SealedVerifier, verifierPlace(r.GetHash())...)}
+}

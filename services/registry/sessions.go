@@ -35,7 +35,7 @@ func refusing[R proto.Message](ctx context.Context, s *Service, req proto.Messag
 	var none R
 	reply, err := store.DoUnremembered(ctx, s.store, req, func(tx *store.Tx) (reply R, err error) {
 		if reply, refused, err = fn(tx); refused != nil && err == nil {
-			tx.Audit(store.Record{Outcome: "refused", Reason: refused.Reason})
+			tx.Audit(store.Record{Refusal: refused.Reason})
 		}
 		return reply, err
 	})
@@ -43,7 +43,7 @@ func refusing[R proto.Message](ctx context.Context, s *Service, req proto.Messag
 	case err != nil:
 		return none, err
 	case refused != nil:
-		return none, refused
+		return none, access.Recorded{Err: refused}
 	}
 	return reply, nil
 }

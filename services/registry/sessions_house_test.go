@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/base64"
@@ -244,7 +245,7 @@ func (g *gate) outcomes() (out []string) {
 		rows, err := store.AuditRows(r, 10_000)
 		out = nil
 		for _, row := range rows {
-			out = append(out, row.GetOutcome()+" "+row.GetReason())
+			out = append(out, row.GetOutcome()+" "+cmp.Or(row.GetRefusal(), row.GetReason()))
 		}
 		return err
 	}))

@@ -115,9 +115,13 @@ func ofAccount(account table.Row[*pb.AccountRow]) store.Record {
 	return store.Record{Rows: []string{account.Value.GetAccount().GetId()}}
 }
 
-// ofSession is what the audit line of a session says.
+// ofSession is what the audit line of a session says: who it lets in, since the
+// call itself comes from nobody.
 func ofSession(row *pb.SessionRow, outcome string) store.Record {
-	return store.Record{Rows: []string{row.GetAccountId(), row.GetId()}, Outcome: outcome}
+	return store.Record{
+		Rows: []string{row.GetAccountId(), row.GetId()}, Outcome: outcome,
+		Person: row.GetPerson(), Account: row.GetAccountId(), Session: row.GetId(),
+	}
 }
 
 func firstError(errs ...error) error {

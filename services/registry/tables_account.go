@@ -63,7 +63,8 @@ func accountTable() *table.Table[*pb.AccountRow] {
 	}
 	return table.New(table.Spec[*pb.AccountRow]{
 		Number: numberAccount, Name: "account",
-		Key: func(r *pb.AccountRow) key.Key { return idKey(r.GetAccount().GetId()) },
+		Key:    func(r *pb.AccountRow) key.Key { return idKey(r.GetAccount().GetId()) },
+		Sealed: accountSealed,
 		Indexes: []table.Index[*pb.AccountRow]{
 			{Number: numberAccountByLogin, Name: byLogin, Unique: true, Keys: func(r *pb.AccountRow) []key.Key {
 				return one(r.GetAccount().GetLogin())

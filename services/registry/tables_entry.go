@@ -34,7 +34,8 @@ func newEntryTables() entryTables {
 		}),
 		providerStates: table.New(table.Spec[*pb.ProviderStateRow]{
 			Number: numberProviderState, Name: "provider_state",
-			Key: func(r *pb.ProviderStateRow) key.Key { return hashKey(r.GetHash()) },
+			Key:    func(r *pb.ProviderStateRow) key.Key { return hashKey(r.GetHash()) },
+			Sealed: providerStateSealed,
 			Indexes: []table.Index[*pb.ProviderStateRow]{
 				{Number: numberProviderStateByTime, Name: byTime, Keys: func(r *pb.ProviderStateRow) []key.Key {
 					return []key.Key{key.Key(nil).Time(r.GetBeganAt().AsTime())}

@@ -45,7 +45,8 @@ func newSessionTables() sessionTables {
 		}),
 		signingKeys: table.New(table.Spec[*pb.SigningKeyRow]{
 			Number: numberSigningKey, Name: "signing_key",
-			Key: func(r *pb.SigningKeyRow) key.Key { return idKey(r.GetId()) },
+			Key:    func(r *pb.SigningKeyRow) key.Key { return idKey(r.GetId()) },
+			Sealed: signingKeySealed,
 		}),
 	}
 }
@@ -56,6 +57,7 @@ func sessionTable() *table.Table[*pb.SessionRow] {
 		Number: numberSession, Name: "session",
 		Key:    func(r *pb.SessionRow) key.Key { return idKey(r.GetId()) },
 		Owners: func(r *pb.SessionRow) []string { return []string{r.GetPerson()} },
+		Sealed: sessionSealed,
 		Indexes: []table.Index[*pb.SessionRow]{
 			{Number: numberSessionByAccount, Name: byAccount, Keys: func(r *pb.SessionRow) []key.Key {
 				if r.GetEndedAt() != nil {
