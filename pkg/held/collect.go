@@ -1,4 +1,4 @@
-package persons
+package held
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// mostScanned bounds the slices that one page of a copy looks through.
+	// mostSlices bounds the slices that one page of a copy looks through.
 	mostSlices = 50
 	// mostRows is when a page of a copy is full.
 	mostRows = 200
@@ -22,7 +22,7 @@ const (
 // Collect answers a page of what the service holds of a person, and where the
 // next one begins; nil at the end. It leaves a line in the audit, which names the
 // person as the one whose facts were read.
-func (k *Keeper) Collect(ctx context.Context, person string, after []byte) (held []*typev1.HeldRows, next []byte, err error) {
+func (k *Keeper) Collect(ctx context.Context, person string, after []byte) (out []*typev1.HeldRows, next []byte, err error) {
 	at, row, err := placeOf(after, len(k.holdings))
 	if err != nil {
 		return nil, nil, err
@@ -37,7 +37,7 @@ func (k *Keeper) Collect(ctx context.Context, person string, after []byte) (held
 	n := 0
 	for slices := 0; at < len(k.holdings); slices++ {
 		if slices == mostSlices || n >= mostRows {
-			return held, append([]byte{byte(at)}, row...), nil
+			return out, append([]byte{byte(at)}, row...), nil
 		}
 		var p page
 		err := k.store.View(ctx, func(r kv.Reader) (err error) {
@@ -47,25 +47,25 @@ func (k *Keeper) Collect(ctx context.Context, person string, after []byte) (held
 		if err != nil {
 			return nil, nil, fmt.Errorf("collect from %s: %w", k.holdings[at].Table(), err)
 		}
-		held, n = add(held, k.holdings[at].Table(), p), n+len(p.rows)
+		out, n = add(out, k.holdings[at].Table(), p), n+len(p.rows)
 		if row = p.next; row == nil {
 			at++
 		}
 	}
-	return held, nil, nil
+	return out, nil, nil
 }
 
 // add puts rows behind those of their table.
-func add(held []*typev1.HeldRows, table string, p page) []*typev1.HeldRows {
+func add(out []*typev1.HeldRows, table string, p page) []*typev1.HeldRows {
 	if len(p.rows) == 0 {
-		return held
+		return out
 	}
-	if len(held) == 0 || held[len(held)-1].GetTable() != table {
-		held = append(held, &typev1.HeldRows{Table: table})
+	if len(out) == 0 || out[len(out)-1].GetTable() != table {
+		out = append(out, &typev1.HeldRows{Table: table})
 	}
-	last := held[len(held)-1]
+	last := out[len(out)-1]
 	last.Rows = append(last.Rows, p.rows...)
-	return held
+	return out
 }
 
 // placeOf reads where a page begins. It is the table's place and the key in it:

@@ -1,4 +1,4 @@
-package persons
+package held
 
 import (
 	"fmt"
@@ -18,10 +18,10 @@ func inWords(row proto.Message, opens map[string]proto.Message) (*structpb.Struc
 	for i := range m.Descriptor().Fields().Len() {
 		f := m.Descriptor().Fields().Get(i)
 		as, known := opens[string(f.Name())]
-		if !known || f.Kind() != protoreflect.BytesKind || f.IsList() || !m.Has(f) {
+		if !known || f.Kind() != protoreflect.BytesKind || !m.Has(f) {
 			continue
 		}
-		said, err := openedAs(m.Get(f).Bytes(), as)
+		said, err := openedIn(m.Get(f), f, as)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Name(), err)
 		}
@@ -44,6 +44,22 @@ func inWords(row proto.Message, opens map[string]proto.Message) (*structpb.Struc
 		out.Fields[name] = value
 	}
 	return out, nil
+}
+
+// openedIn says what was sealed in a field, one value or many.
+func openedIn(v protoreflect.Value, f protoreflect.FieldDescriptor, as proto.Message) (any, error) {
+	if !f.IsList() {
+		return openedAs(v.Bytes(), as)
+	}
+	var all []any
+	for i := range v.List().Len() {
+		said, err := openedAs(v.List().Get(i).Bytes(), as)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, said)
+	}
+	return all, nil
 }
 
 // openedAs says what was sealed: a message or a text.

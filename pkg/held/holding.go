@@ -1,7 +1,7 @@
-// Package persons knows what a service holds of a person: it collects it for the
+// Package held knows what a service holds of a person: it collects it for the
 // person's own copy, and erases it when a claim was accepted. A service declares,
 // table by table, which rows are about whom and what is left of them.
-package persons
+package held
 
 import (
 	"bytes"
@@ -72,6 +72,9 @@ type Of[T proto.Message] struct {
 	Near func(person string) table.Query
 	// Copied says whether a row belongs into the person's copy; nil = none does.
 	Copied func(row T, person string) bool
+	// Whose answers whose a row is that another row says; it stands in for Copied
+	// and Touches where it is given.
+	Whose func(r kv.Reader, row T) (person string, err error)
 	// Touches says whether an erasure has to look at the row; nil = at those that
 	// are copied.
 	Touches func(row T, person string) bool
@@ -84,8 +87,9 @@ type Of[T proto.Message] struct {
 	// Opens answers what the sealed values of a copied row are, by their field:
 	// a message, or nil for a text. Others are left out of the copy.
 	Opens map[string]proto.Message
-	// Hide takes out of a copied row what is somebody else's; may be nil.
-	Hide func(row T, person string)
+	// Hide takes out of an opened row what is somebody else's, or not for the person
+	// yet; may be nil.
+	Hide func(r kv.Reader, row T, person string) error
 }
 
 var _ Holding = Of[*typev1.ErasureRow]{}
@@ -107,7 +111,7 @@ func (o Of[T]) list(r kv.Reader, person string, after key.Key) (table.Listing[T]
 }
 
 func (o Of[T]) collect(r kv.Reader, k *seal.Keyring, person string, after key.Key) (page, error) {
-	if o.Copied == nil {
+	if o.Copied == nil && o.Whose == nil {
 		return page{}, nil
 	}
 	listing, err := o.list(r, person, after)
@@ -116,17 +120,14 @@ func (o Of[T]) collect(r kv.Reader, k *seal.Keyring, person string, after key.Ke
 	}
 	out := page{next: listing.Last}
 	for _, row := range listing.Rows {
-		if !o.Copied(row.Value, person) {
-			continue
-		}
-		opened, err := o.Rows.Opened(k, row.Value)
+		mine, err := o.copied(r, row.Value, person)
 		if err != nil {
 			return page{}, err
 		}
-		if o.Hide != nil {
-			o.Hide(opened, person)
+		if !mine {
+			continue
 		}
-		said, err := inWords(opened, o.Opens)
+		said, err := o.said(r, k, row.Value, person)
 		if err != nil {
 			return page{}, fmt.Errorf("copy a row of %s: %w", o.Table(), err)
 		}
@@ -135,14 +136,36 @@ func (o Of[T]) collect(r kv.Reader, k *seal.Keyring, person string, after key.Ke
 	return out, nil
 }
 
-func (o Of[T]) touches(row T, person string) bool {
+// said is a row as it stands in the person's copy.
+func (o Of[T]) said(r kv.Reader, k *seal.Keyring, row T, person string) (*structpb.Struct, error) {
+	opened, err := o.Rows.Opened(k, row)
+	if err != nil {
+		return nil, err
+	}
+	if o.Hide != nil {
+		if err := o.Hide(r, opened, person); err != nil {
+			return nil, err
+		}
+	}
+	return inWords(opened, o.Opens)
+}
+
+func (o Of[T]) copied(r kv.Reader, row T, person string) (bool, error) {
+	if o.Whose != nil {
+		whose, err := o.Whose(r, row)
+		return whose == person, err
+	}
+	return o.Copied != nil && o.Copied(row, person), nil
+}
+
+func (o Of[T]) touches(r kv.Reader, row T, person string) (bool, error) {
 	switch {
 	case o.Erase == nil:
-		return false
+		return false, nil
 	case o.Touches != nil:
-		return o.Touches(row, person)
+		return o.Touches(row, person), nil
 	}
-	return o.Copied != nil && o.Copied(row, person)
+	return o.copied(r, row, person)
 }
 
 func (o Of[T]) find(r kv.Reader, person string, after key.Key) (found, error) {
@@ -155,7 +178,11 @@ func (o Of[T]) find(r kv.Reader, person string, after key.Key) (found, error) {
 	}
 	out := found{next: listing.Last}
 	for _, row := range listing.Rows {
-		if o.touches(row.Value, person) {
+		touched, err := o.touches(r, row.Value, person)
+		if err != nil {
+			return found{}, err
+		}
+		if touched {
 			out.rows = append(out.rows, o.Key(row.Value))
 		}
 	}
@@ -165,7 +192,10 @@ func (o Of[T]) find(r kv.Reader, person string, after key.Key) (found, error) {
 // erase erases the person from one row, if it is still there and still touched.
 func (o Of[T]) erase(tx *store.Tx, person string, at key.Key) (Effect, error) {
 	row, ok, err := o.Rows.Get(tx, scope.All(), at)
-	if err != nil || !ok || !o.touches(row.Value, person) {
+	if err != nil || !ok {
+		return Leave, err
+	}
+	if touched, err := o.touches(tx, row.Value, person); err != nil || !touched {
 		return Leave, err
 	}
 	next := proto.CloneOf(row.Value)

@@ -1,4 +1,4 @@
-package persons
+package held
 
 import (
 	"context"
