@@ -2,12 +2,16 @@ package table
 
 import (
 	"fmt"
+	"strings"
 
+	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
+	"github.com/linli-project/linli/pkg/kv"
+	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/seal"
 )
 
@@ -83,4 +87,48 @@ func (t *Table[T]) Opened(k *seal.Keyring, v T) (T, error) {
 		*slot.Value = plain
 	}
 	return out, nil
+}
+
+// Each calls fn with every row, opened, in words: for a search of what a store
+// still holds of somebody after an erasure.
+func (t *Table[T]) Each(view func(func(kv.Reader) error) error, fn func(row string) error) error {
+	q := Query{Limit: eachPage}
+	for {
+		var page Listing[T]
+		err := view(func(r kv.Reader) (err error) {
+			page, err = t.List(r, scope.All(), q)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, row := range page.Rows {
+			if err := t.each(row.Value, fn); err != nil {
+				return err
+			}
+		}
+		if q.After = page.Last; page.Last == nil {
+			return nil
+		}
+	}
+}
+
+const eachPage = 200
+
+// each says a row and, after it, what its sealed values hold.
+func (t *Table[T]) each(v T, fn func(string) error) error {
+	var out strings.Builder
+	out.WriteString(prototext.MarshalOptions{}.Format(v))
+	if t.spec.Sealed != nil && t.keyring != nil {
+		opened := proto.CloneOf(v)
+		for _, slot := range t.spec.Sealed(opened) {
+			plain, err := t.keyring.OpenSlot(slot)
+			if err != nil {
+				return fmt.Errorf("open a value of %s: %w", t.spec.Name, err)
+			}
+			out.WriteByte('\n')
+			out.Write(plain)
+		}
+	}
+	return fn(out.String())
 }
