@@ -6,6 +6,7 @@ package held
 import (
 	"bytes"
 	"fmt"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -45,6 +46,8 @@ type Holding interface {
 	collect(r kv.Reader, k *seal.Keyring, person string, after key.Key) (page, error)
 	find(r kv.Reader, person string, after key.Key) (found, error)
 	erase(tx *store.Tx, person string, row key.Key) (Effect, error)
+	findPast(r kv.Reader, now time.Time, after key.Key) (found, error)
+	expire(tx *store.Tx, now time.Time, row key.Key) (Effect, error)
 }
 
 // page is a slice of rows for a copy; next is nil at the end of the table.
@@ -82,6 +85,11 @@ type Of[T proto.Message] struct {
 	// change before it is blanked or written. It may write other rows of the
 	// service too, and runs again after a conflict.
 	Erase func(tx *store.Tx, row table.Row[T], next T, person string) (Effect, error)
+	// Past says whether the time of what is personal in a row is over, by the clock
+	// of people and the policy of its place; nil = it has no such time.
+	Past func(r kv.Reader, row T, now time.Time) (bool, error)
+	// Expire is what becomes of such a row; nil = what Erase does, for nobody.
+	Expire func(tx *store.Tx, row table.Row[T], next T) (Effect, error)
 	// Kept says what stays, and why, for the page of privacy.
 	Kept string
 	// Opens answers what the sealed values of a copied row are, by their field:
@@ -203,6 +211,11 @@ func (o Of[T]) erase(tx *store.Tx, person string, at key.Key) (Effect, error) {
 	if err != nil {
 		return Leave, fmt.Errorf("erase from %s: %w", o.Table(), err)
 	}
+	return o.write(tx, row, next, effect)
+}
+
+// write does to a row what was decided, and answers what that was.
+func (o Of[T]) write(tx *store.Tx, row table.Row[T], next T, effect Effect) (Effect, error) {
 	if effect == Remove {
 		return effect, o.Rows.Delete(tx, row)
 	}
@@ -212,8 +225,50 @@ func (o Of[T]) erase(tx *store.Tx, person string, at key.Key) (Effect, error) {
 	if effect == Leave || same(row.Value, next) {
 		return Leave, nil
 	}
-	_, err = o.Rows.Replace(tx, row, next)
+	_, err := o.Rows.Replace(tx, row, next)
 	return effect, err
+}
+
+func (o Of[T]) findPast(r kv.Reader, now time.Time, after key.Key) (found, error) {
+	if o.Past == nil {
+		return found{}, nil
+	}
+	listing, err := o.Rows.List(r, scope.All(), table.Query{After: after, Limit: scanned})
+	if err != nil {
+		return found{}, err
+	}
+	out := found{next: listing.Last}
+	for _, row := range listing.Rows {
+		past, err := o.Past(r, row.Value, now)
+		if err != nil {
+			return found{}, fmt.Errorf("how long a row of %s is kept: %w", o.Table(), err)
+		}
+		if past {
+			out.rows = append(out.rows, o.Key(row.Value))
+		}
+	}
+	return out, nil
+}
+
+// expire takes what is personal out of one row, if its time is still over.
+func (o Of[T]) expire(tx *store.Tx, now time.Time, at key.Key) (Effect, error) {
+	row, ok, err := o.Rows.Get(tx, scope.All(), at)
+	if err != nil || !ok {
+		return Leave, err
+	}
+	if past, err := o.Past(tx, row.Value, now); err != nil || !past {
+		return Leave, err
+	}
+	next, effect := proto.CloneOf(row.Value), Leave
+	if o.Expire != nil {
+		effect, err = o.Expire(tx, row, next)
+	} else {
+		effect, err = o.Erase(tx, row, next, "")
+	}
+	if err != nil {
+		return Leave, fmt.Errorf("expire in %s: %w", o.Table(), err)
+	}
+	return o.write(tx, row, next, effect)
 }
 
 // same says whether there is nothing to write.

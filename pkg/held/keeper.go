@@ -12,6 +12,7 @@ import (
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
+	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/kv/key"
@@ -118,7 +119,7 @@ func (k *Keeper) begin(tx *store.Tx, e *typev1.EventRow) error {
 // Job erases until its context ends.
 func (k *Keeper) Job() run.Job {
 	return run.Job{Name: k.store.Service() + "-erasures", Run: func(ctx context.Context) error {
-		look := time.NewTimer(0)
+		look, day := time.NewTimer(0), ""
 		defer look.Stop()
 		for {
 			select {
@@ -131,6 +132,15 @@ func (k *Keeper) Job() run.Job {
 			}
 			if err := k.Work(ctx); err != nil && ctx.Err() == nil {
 				k.log.Error("erase", "service", k.store.Service(), "error", err)
+			}
+			if today := clock.Day(k.store.Civil().Now()); today != day {
+				if n, err := k.Expire(ctx); err != nil && ctx.Err() == nil {
+					k.log.Error("take out what is past its time", "service", k.store.Service(), "error", err)
+					continue
+				} else if n > 0 {
+					k.log.Info("took out what is past its time", "service", k.store.Service(), "rows", n)
+				}
+				day = today
 			}
 		}
 	}}

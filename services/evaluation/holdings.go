@@ -88,6 +88,7 @@ func (s *Service) honorObjectionHolding() held.Holding {
 			return r.GetPerson() == person || r.GetMemberId() == person
 		},
 		Erase: held.Blanked[*pb.HonorObjectionRow],
+		Past:  s.honorObjectionPast,
 		Kept:  "that there was an objection, and how it was decided",
 	}
 }
@@ -111,6 +112,7 @@ func (s *Service) yearHoldings() []held.Holding {
 			Copied: func(r *pb.ObjectionRow, person string) bool { return r.GetObjection().GetMemberId() == person },
 			Opens:  map[string]proto.Message{"sealed_text": nil, "sealed_answer": nil},
 			Erase:  held.Blanked[*pb.ObjectionRow],
+			Past:   s.objectionPast,
 			Kept:   "that there was an objection, and how it was decided",
 		},
 		held.Of[*pb.BranchGradeRow]{
@@ -136,6 +138,7 @@ func (s *Service) yearHoldings() []held.Holding {
 				"sealed_appeal_answer": nil,
 			},
 			Erase: held.Blanked[*pb.ConductNoteRow],
+			Past:  s.conductPast,
 			Kept:  "that there was a note, of which kind, and its outcome",
 		},
 		held.Of[*pb.CardRow]{

@@ -2,14 +2,18 @@ package projects
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/projects/v1"
 
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/held"
+	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/kv/key"
+	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
 )
@@ -47,6 +51,7 @@ func (s *Service) holdings() []held.Holding {
 			Copied: func(o *pb.SelectionObjectionRow, person string) bool { return o.GetPerson() == person },
 			Opens:  map[string]proto.Message{"sealed_text": nil, "sealed_answer": nil},
 			Erase:  held.Blanked[*pb.SelectionObjectionRow],
+			Past:   s.objectionPast,
 			Kept:   "that there was an objection, and how it was decided",
 		},
 		held.Of[*pb.ConflictRow]{
@@ -65,4 +70,17 @@ func (s *Service) holdings() []held.Holding {
 			Kept:   "the points: the ranking is computed from them",
 		},
 	}
+}
+
+// objectionPast: what was written in an objection that was answered long ago.
+func (s *Service) objectionPast(r kv.Reader, row *pb.SelectionObjectionRow, now time.Time) (bool, error) {
+	o := row.GetObjection()
+	if o.GetAnsweredAt() == nil || len(row.GetSealedText())+len(row.GetSealedAnswer())+len(o.GetAnswer()) == 0 {
+		return false, nil
+	}
+	p, err := s.policies.For(r, scope.Path(row.GetDistrictPath()), now.In(clock.Shanghai()).Year())
+	if err != nil {
+		return false, err
+	}
+	return now.After(o.GetAnsweredAt().AsTime().AddDate(0, 0, p.Int("privacy.objection_days"))), nil
 }

@@ -68,6 +68,7 @@ func (s *Service) holdings() []held.Holding {
 			Near:   func(person string) table.Query { return table.Query{Index: byAccountPerson, Prefix: idKey(person)} },
 			Copied: func(r *pb.ClaimRow, person string) bool { return r.GetClaim().GetPerson() == person },
 			Erase:  held.Blanked[*pb.ClaimRow],
+			Past:   s.claimPast,
 			Kept:   "that a claim was made, decided and carried out, with its days: the proof of the erasure",
 		},
 	}
@@ -117,6 +118,7 @@ func (s *Service) reportInHolding() held.Holding {
 			d.on(at, countedOn(row.Value), -1)
 			return held.Remove, s.addFigures(tx, d)
 		},
+		Past: s.reportInPast, Expire: withoutReasons,
 	}
 }
 

@@ -2,7 +2,7 @@ package requests
 
 import (
 	"context"
-	"errors"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -13,7 +13,6 @@ import (
 	"github.com/linli-project/linli/pkg/held"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/kv/key"
-	"github.com/linli-project/linli/pkg/rule"
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
@@ -51,6 +50,7 @@ func (s *Service) holdings() []held.Holding {
 			Whose: func(r kv.Reader, m *pb.MessageRow) (string, error) { return s.authorOf(r, m.GetRequestId()) },
 			Opens: map[string]proto.Message{"sealed_text": nil},
 			Erase: held.Blanked[*pb.MessageRow],
+			Past:  s.messagePast,
 			Kept:  "that something was said, by whom of the office and when",
 		},
 		held.Of[*pb.PictureRow]{
@@ -61,8 +61,9 @@ func (s *Service) holdings() []held.Holding {
 				return nil
 			},
 			Erase: s.erasePicture,
+			Past:  s.picturePast,
 		},
-		s.caseHolding(),
+		s.aidHolding(), s.readingHolding(), s.caseHolding(),
 		s.requestHolding(),
 		held.Of[*pb.AvailabilityRow]{
 			Rows: s.matchingTables.availability, Key: func(r *pb.AvailabilityRow) key.Key { return requestKey(r.GetMemberId()) },
@@ -130,6 +131,7 @@ func (s *Service) requestHolding() held.Holding {
 			q.Visibility = pb.Visibility_VISIBILITY_STAFF_ONLY
 			return held.Blank, nil
 		},
+		Past: s.requestPast,
 		Kept: "category, steps, days and rating, for the rates of the community",
 	}
 }
@@ -155,67 +157,10 @@ func (s *Service) caseHolding() held.Holding {
 			if err != nil || !own {
 				return held.Leave, err
 			}
-			next.People, next.HardshipCase.FactsErased, next.HardshipCase.FactsSealed = nil, true, false
-			return held.Blank, s.eraseAids(tx, row.Value.GetHardshipCase().GetId())
+			return expireCase(tx, row, next)
 		},
+		Past: s.casePast, Expire: expireCase,
 		Kept: "steps and days; the facts of a household that somebody else asked help for and that agreed to it",
-	}
-}
-
-// eraseAids takes out of the records of aid what was given to whom.
-func (s *Service) eraseAids(tx *store.Tx, caseID string) error {
-	page, err := s.aidTables.aids.List(tx, scope.All(), table.Query{Index: byCase, Prefix: requestKey(caseID), Limit: mostAidsErased})
-	if err != nil {
-		return err
-	}
-	for _, row := range page.Rows {
-		next := proto.CloneOf(row.Value)
-		next.SealedFacts, next.Causes = nil, nil
-		if _, err := s.aidTables.aids.Replace(tx, row, next); err != nil {
-			return err
-		}
-	}
-	return s.eraseReadings(tx, caseID)
-}
-
-// eraseReadings takes out why the facts of a case were read: it can say what they
-// were. That they were read stays.
-func (s *Service) eraseReadings(tx *store.Tx, caseID string) error {
-	return s.eachReading(tx, caseID, func(row table.Row[*pb.HardshipReadingRow]) error {
-		next := proto.CloneOf(row.Value)
-		next.SealedReason = nil
-		_, err := s.aidTables.readings.Replace(tx, row, next)
-		return err
-	})
-}
-
-// mostAidsErased is more than one case has.
-const mostAidsErased = 200
-
-// eachReading calls fn with the readings of a case, which stand under its
-// community.
-func (s *Service) eachReading(tx *store.Tx, caseID string, fn func(table.Row[*pb.HardshipReadingRow]) error) error {
-	c, ok, err := s.aidTables.cases.Get(tx, scope.All(), requestKey(caseID))
-	if err != nil || !ok {
-		return err
-	}
-	q := table.Query{Index: byCommunity, Prefix: requestKey(c.Value.GetCommunityPath()), Limit: mostAidsErased}
-	for {
-		page, err := s.aidTables.readings.List(tx, scope.All(), q)
-		if err != nil {
-			return err
-		}
-		for _, row := range page.Rows {
-			if row.Value.GetReading().GetCaseId() != caseID {
-				continue
-			}
-			if err := fn(row); err != nil {
-				return err
-			}
-		}
-		if q.After = page.Last; page.Last == nil {
-			return nil
-		}
 	}
 }
 
@@ -236,19 +181,71 @@ func eraseProvider(_ *store.Tx, _ table.Row[*pb.ProviderRow], next *pb.ProviderR
 	return held.Blank, nil
 }
 
+// aidHolding: what was given is told of with the facts, and goes with them.
+func (s *Service) aidHolding() held.Holding {
+	return held.Of[*pb.AidRow]{
+		Rows: s.aidTables.aids, Key: func(r *pb.AidRow) key.Key { return requestKey(r.GetAid().GetId()) },
+		Whose: func(r kv.Reader, a *pb.AidRow) (string, error) { return s.helped(r, a.GetAid().GetCaseId()) },
+		Opens: map[string]proto.Message{"sealed_facts": &pb.AidFacts{}},
+		Erase: func(_ *store.Tx, _ table.Row[*pb.AidRow], next *pb.AidRow, _ string) (held.Effect, error) {
+			next.Causes = nil
+			return held.Blank, nil
+		},
+		Past: func(r kv.Reader, a *pb.AidRow, _ time.Time) (bool, error) {
+			return s.withoutFacts(r, a.GetAid().GetCaseId(), len(a.GetSealedFacts()) > 0)
+		},
+		Kept: "that something was given, of which cause, by what kind of giver, and who recorded it",
+	}
+}
+
+// readingHolding: why the facts were read can say what they were. That they were
+// read stays.
+func (s *Service) readingHolding() held.Holding {
+	return held.Of[*pb.HardshipReadingRow]{
+		Rows: s.aidTables.readings, Key: func(r *pb.HardshipReadingRow) key.Key { return requestKey(r.GetReading().GetId()) },
+		Whose: func(r kv.Reader, g *pb.HardshipReadingRow) (string, error) {
+			return s.helped(r, g.GetReading().GetCaseId())
+		},
+		Erase: held.Blanked[*pb.HardshipReadingRow],
+		Past: func(r kv.Reader, g *pb.HardshipReadingRow, _ time.Time) (bool, error) {
+			return s.withoutFacts(r, g.GetReading().GetCaseId(), len(g.GetSealedReason()) > 0)
+		},
+		Kept: "who read the facts, and when",
+	}
+}
+
+// helped answers whose the facts of a case are: the author's, who asked for the
+// own household; empty where somebody else's are kept.
+func (s *Service) helped(r kv.Reader, caseID string) (string, error) {
+	row, ok, err := s.aidTables.cases.Get(r, scope.All(), requestKey(caseID))
+	if err != nil || !ok {
+		return "", err
+	}
+	own, err := s.forOneself(r, row.Value)
+	if err != nil || !own {
+		return "", err
+	}
+	return row.Value.GetAuthor(), nil
+}
+
+// withoutFacts says whether something is left of a case whose facts are erased.
+func (s *Service) withoutFacts(r kv.Reader, caseID string, left bool) (bool, error) {
+	if !left {
+		return false, nil
+	}
+	row, _, err := s.aidTables.cases.Get(r, scope.All(), requestKey(caseID))
+	return row.Value.GetHardshipCase().GetFactsErased(), err
+}
+
 // authorOf answers who posted a request; empty for one that is gone.
 func (s *Service) authorOf(r kv.Reader, requestID string) (string, error) {
-	row, err := s.read(r, scope.All(), requestID)
-	var refused *rule.Error
-	if errors.As(err, &refused) {
-		return "", nil
-	}
+	row, _, err := s.tables.requests.Get(r, scope.All(), requestKey(requestID))
 	return row.Value.GetRequest().GetAuthor(), err
 }
 
 // forOneself says whether a case came from a request for the author's own
 // household.
 func (s *Service) forOneself(r kv.Reader, c *pb.HardshipCaseRow) (bool, error) {
-	row, err := s.read(r, scope.All(), c.GetHardshipCase().GetRequestId())
-	return err == nil && !row.Value.GetRequest().GetOnBehalfOf(), err
+	row, ok, err := s.tables.requests.Get(r, scope.All(), requestKey(c.GetHardshipCase().GetRequestId()))
+	return ok && !row.Value.GetRequest().GetOnBehalfOf(), err
 }
