@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -164,6 +165,51 @@ func record(t *testing.T, command string) {
 	}
 }
 
+// personsAbove are lists of persons, and their rows, that offices above a
+// community were answered. They have figures now, and rows where a decision is
+// theirs.
+var personsAbove = regexp.MustCompile(`^(430101 /v1/(organizations/430101/(cards|entries|reportIns)\?|reportIns/)|430101002 /v1/(organizations/430101002/(cards|members|reportIns)\?|(members|reportIns)/))`)
+
+// notDisplayed are the organizations of the folder that nobody else knows of now.
+func notDisplayed(id any) bool {
+	return slices.Contains([]string{"W00081", "W00162", "W00282", "W00283"}, fmt.Sprint(id))
+}
+
+// mayKnow is what an office may know today of an answer that it had from the
+// older linli; empty where that is nothing.
+func mayKnow(t *testing.T, at, answered string) string {
+	t.Helper()
+	if personsAbove.MatchString(at) {
+		return ""
+	}
+	if strings.HasPrefix(at, "430101 ") {
+		return answered // displays are the district's
+	}
+	var body map[string]any
+	if err := json.Unmarshal([]byte(answered), &body); err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range body {
+		rows, _ := v.([]any)
+		if name == "places" {
+			rows = slices.DeleteFunc(rows, func(r any) bool { return notDisplayed(r.(map[string]any)["homeOrganizationId"]) })
+			body[name] = rows
+		}
+		for _, r := range rows {
+			if row, ok := r.(map[string]any); ok && name != "organizations" {
+				maps.DeleteFunc(row, func(field string, id any) bool {
+					return (field == "homeOrganizationId" || field == "workplaceId") && notDisplayed(id)
+				})
+			}
+		}
+	}
+	plain, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(plain)
+}
+
 // TestUpgrade_AnOlderFolderAnswersTheSameAndTakesWrites: this linli starts on
 // the folder of an older one, answers what that one answered, works on, and
 // fsck finds nothing.
@@ -182,8 +228,9 @@ func TestUpgrade_AnOlderFolderAnswersTheSameAndTakesWrites(t *testing.T) {
 	s := serve(t, folder)
 	got := s.answersOf(t)
 	for _, at := range slices.Sorted(maps.Keys(want)) {
-		if got[at] != want[at] {
-			t.Errorf("%s\nanswered %.300s\nanswers  %.300s", at, want[at], got[at])
+		now := mayKnow(t, at, want[at])
+		if got[at] != now {
+			t.Errorf("%s\nanswered, as far as it may still %.300s\nanswers %.300s", at, now, got[at])
 		}
 	}
 	resident := s.as(t, "resident", "resident=/430100/430101/430101002/430101002001/")

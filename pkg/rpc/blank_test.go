@@ -96,7 +96,7 @@ func TestShapes_NoDemandedTextMayBeBlank(t *testing.T) {
 				return
 			}
 			tried[string(f.FullName())] = true
-			if len(s.demands.blanks(root, "")) != 1 {
+			if len(blanks(s.demanded, root)) != 1 {
 				t.Errorf("%s: %s of spaces passes", m.FullName(), f.FullName())
 			}
 		})
@@ -169,7 +169,7 @@ func BenchmarkShapes(b *testing.B) {
 		})
 		b.Run(name+"/blanks", func(b *testing.B) {
 			for b.Loop() {
-				_ = s.demands.blanks(m.ProtoReflect(), "")
+				_ = blanks(s.demanded, m.ProtoReflect())
 			}
 		})
 	}

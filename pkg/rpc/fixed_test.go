@@ -86,7 +86,7 @@ func TestShapes_RefuseWhatOnlyLinliSets(t *testing.T) {
 	for _, m := range requestTypes() {
 		for path, msg := range bringing(m, 0) {
 			tried++
-			if got := s.fixed.brought(msg, ""); !slices.Equal(got, []string{path}) {
+			if got := brought(s.fixed, msg); !slices.Equal(got, []string{path}) {
 				t.Errorf("%s: %s brought along: found %q", m.FullName(), path, got)
 			}
 			var broken *shape

@@ -17,13 +17,13 @@ import (
 // shapes checks requests against the rules that stand in their protos.
 type shapes struct {
 	validator protovalidate.Validator
-	demands   demands
-	fixed     fixedFields
+	demanded  *fields
+	fixed     *fields
 }
 
 func newShapes() (*shapes, error) {
 	v, err := protovalidate.New()
-	return &shapes{validator: v}, err
+	return &shapes{validator: v, demanded: &fields{is: demandsText}, fixed: &fields{is: isFixed}}, err
 }
 
 func (s *shapes) check(req any, language string) error {
@@ -41,10 +41,10 @@ func (s *shapes) check(req any, language string) error {
 			broken.add(protovalidate.FieldPathString(v.Proto.GetField()), inRule(v, language))
 		}
 	}
-	for _, field := range s.demands.blanks(msg.ProtoReflect(), "") {
+	for _, field := range blanks(s.demanded, msg.ProtoReflect()) {
 		broken.add(field, texts.Text(language, "rule."+ruleNotBlank))
 	}
-	for _, field := range s.fixed.brought(msg.ProtoReflect(), "") {
+	for _, field := range brought(s.fixed, msg.ProtoReflect()) {
 		broken.add(field, texts.Text(language, "rule."+ruleOutputOnly))
 	}
 	if broken.first == nil {
