@@ -424,3 +424,44 @@ func TestCopy_SaysWhatIsMissing(t *testing.T) {
 		}
 	}
 }
+
+// TestRetention_ClaimsAndReasons: what was written goes a year after it was
+// decided, and what waits keeps its words.
+func TestRetention_ClaimsAndReasons(t *testing.T) {
+	h := startClaims(t)
+	members := h.withMembers(2)
+	refused := h.erases(h.member(members[0]))
+	_, err := h.RefuseClaim(h.officer(workplace), &pb.RefuseClaimRequest{Id: refused.GetId(), Reason: "组织关系尚未转出"})
+	must(t, err)
+	waits := h.erases(h.member(members[1]))
+	r := h.submit(members[0])
+	_, err = h.ReturnReportIn(h.staff(communityA), &pb.ReturnReportInRequest{Id: r.GetId(), Reason: "住址与登记不符"})
+	must(t, err)
+	words := func() (claim, report string) {
+		mine, err := h.ListMyClaims(h.member(members[0]), &pb.ListMyClaimsRequest{})
+		must(t, err)
+		got, err := h.GetReportIn(h.member(members[0]), &pb.GetReportInRequest{Id: r.GetId()})
+		must(t, err)
+		return mine.GetClaims()[0].GetRefusal() + mine.GetClaims()[0].GetWhy(), got.GetReportIn().GetReturnReason()
+	}
+	for _, c := range []struct {
+		days int
+		kept bool
+	}{{364, true}, {2, false}} {
+		h.Civil.Advance(h.Civil.Now().AddDate(0, 0, c.days))
+		if _, err := h.service.keeper.Expire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if claim, report := words(); (claim != "") != c.kept || (report != "") != c.kept {
+			t.Errorf("after %d days more: %q, %q", c.days, claim, report)
+		}
+	}
+	opened, err := h.RevealClaim(h.officer(workplace), &pb.RevealClaimRequest{Id: waits.GetId(), Reason: "办理申请"})
+	must(t, err)
+	if opened.GetClaim().GetWhy() == "" {
+		t.Error("a claim that waits lost its words")
+	}
+	if n, err := h.service.keeper.Expire(t.Context()); n != 0 || err != nil {
+		t.Errorf("a second look took %d rows, %v", n, err)
+	}
+}
