@@ -259,7 +259,8 @@ func (o Of[T]) expire(tx *store.Tx, now time.Time, at key.Key) (Effect, error) {
 	if past, err := o.Past(tx, row.Value, now); err != nil || !past {
 		return Leave, err
 	}
-	next, effect := proto.CloneOf(row.Value), Leave
+	next := proto.CloneOf(row.Value)
+	var effect Effect
 	if o.Expire != nil {
 		effect, err = o.Expire(tx, row, next)
 	} else {

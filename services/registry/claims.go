@@ -16,6 +16,7 @@ import (
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/registry/internal/claim"
+	"github.com/linli-project/linli/services/registry/internal/member"
 )
 
 // privacy answers linli.registry.v1.PrivacyService.
@@ -28,7 +29,7 @@ var _ pb.PrivacyServiceServer = privacy{}
 
 // RequestCorrection asks the home organization to correct a fact.
 func (s privacy) RequestCorrection(ctx context.Context, req *pb.RequestCorrectionRequest) (*pb.RequestCorrectionResponse, error) {
-	if err := claim.CheckValue(claim.Fact(req.GetFact()), req.GetValue()); err != nil {
+	if err := member.CheckFact(member.Fact(req.GetFact()), req.GetValue()); err != nil {
 		return nil, err
 	}
 	call, fresh := access.From(ctx), s.newClaim(ctx, pb.ClaimKind_CLAIM_KIND_CORRECTION)

@@ -9,7 +9,6 @@ import (
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/seal"
 	"github.com/linli-project/linli/pkg/store"
-	"github.com/linli-project/linli/services/registry/internal/claim"
 	"github.com/linli-project/linli/services/registry/internal/member"
 )
 
@@ -24,25 +23,25 @@ func (s *Service) correct(tx *store.Tx, c *pb.Claim) error {
 	}
 	next := proto.CloneOf(row.Value)
 	m, value := next.GetMember(), c.GetValue()
-	switch claim.Fact(c.GetFact()) {
-	case claim.Name:
+	switch member.Fact(c.GetFact()) {
+	case member.FactName:
 		m.Name = value
-	case claim.Sex:
+	case member.FactSex:
 		m.Sex = value
-	case claim.IDNumber:
+	case member.FactIDNumber:
 		number, fault := member.ParseIDNumber(value)
 		if fault != nil {
 			return fault
 		}
 		m.MaskedIdNumber, next.IdNumberHash = seal.MaskIDNumber(string(number)), s.store.Keyring().Blind(blindIDNumber, string(number))
 		next.SealedIdNumber = s.sealMember(m.GetId(), "id_number", string(number))
-	case claim.Phone:
+	case member.FactPhone:
 		m.MaskedPhone, next.SealedPhone = seal.MaskPhone(value), s.sealMember(m.GetId(), "phone", value)
-	case claim.JoinedOn:
+	case member.FactJoinedOn:
 		next.SealedJoinedOn = s.sealMember(m.GetId(), "joined_on", value)
-	case claim.Building:
+	case member.FactBuilding:
 		m.Building = value
-	case claim.Unit:
+	case member.FactUnit:
 		next.SealedUnit = s.sealMember(m.GetId(), "unit", value)
 	}
 	if err := s.findableAs(tx, next); err != nil {

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"slices"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -49,7 +48,7 @@ const mostPages = 100
 // RequestCopy puts together what is held of the caller. Nothing of it is kept.
 func (s privacy) RequestCopy(ctx context.Context, _ *pb.RequestCopyRequest) (*pb.RequestCopyResponse, error) {
 	call := access.From(ctx)
-	out := &pb.PersonCopy{Person: call.Person, TakenAt: timestamppb.New(s.store.Civil().Now()), Complete: true}
+	out := &pb.PersonCopy{Person: call.Person, TakenAt: timestamppb.New(s.store.Civil().Now())}
 	own := func(ctx context.Context, after []byte) ([]*typev1.HeldRows, []byte, error) {
 		return s.keeper.Collect(ctx, call.Person, after)
 	}
@@ -73,7 +72,11 @@ func (s privacy) RequestCopy(ctx context.Context, _ *pb.RequestCopyRequest) (*pb
 		}
 		out.Parts = append(out.Parts, part)
 	}
-	out.Complete = !slices.ContainsFunc(out.Parts, (*pb.CopyPart).GetMissing)
+	for _, part := range out.Parts {
+		if part.GetMissing() {
+			out.Missing = append(out.Missing, part.GetService())
+		}
+	}
 	return &pb.RequestCopyResponse{Copy: out}, nil
 }
 

@@ -4,12 +4,9 @@ package claim
 
 import (
 	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/linli-project/linli/pkg/rule"
-	"github.com/linli-project/linli/services/registry/internal/member"
 )
 
 // State of a claim. The numbers are those of the API's enum.
@@ -104,69 +101,3 @@ func MayDecide(person, decider string) error {
 
 // BeginsAt is when an erasure that is accepted now begins.
 func BeginsAt(now time.Time, days int) time.Time { return now.AddDate(0, 0, days) }
-
-// Fact of a member that can be corrected. The numbers are those of the API's
-// enum.
-type Fact int32
-
-// The facts.
-const (
-	NoFact Fact = iota
-	Name
-	Sex
-	IDNumber
-	Phone
-	JoinedOn
-	Building
-	Unit
-)
-
-// longest texts, as rosters have them.
-const (
-	longestName     = 40
-	longestBuilding = 20
-	longestUnit     = 60
-)
-
-// CheckValue refuses what cannot be the value of a fact with INVALID_FIELD, which
-// says what is wanted and not what was given.
-func CheckValue(f Fact, value string) error {
-	want := ""
-	switch f {
-	case Name:
-		want = wantLength(value, longestName)
-	case Sex:
-		if value != string(member.Male) && value != string(member.Female) {
-			want = "male, female"
-		}
-	case IDNumber:
-		if _, err := member.ParseIDNumber(value); err != nil {
-			want = "18 characters with a check digit that fits"
-		}
-	case Phone:
-		if member.PhoneProblem(value) != "" {
-			want = "11 digits"
-		}
-	case JoinedOn:
-		if _, ok := member.ParseDay(value); !ok {
-			want = "YYYY-MM-DD"
-		}
-	case Building:
-		want = wantLength(value, longestBuilding)
-	case Unit:
-		want = wantLength(value, longestUnit)
-	default:
-		return rule.New(rule.Invalid, "INVALID_FIELD", "fact", "field", "fact", "rule", "a fact of a member")
-	}
-	if want != "" {
-		return rule.New(rule.Invalid, "INVALID_FIELD", "value", "field", "value", "rule", want)
-	}
-	return nil
-}
-
-func wantLength(value string, longest int) string {
-	if strings.TrimSpace(value) != value || value == "" || utf8.RuneCountInString(value) > longest {
-		return "a text without blanks at its ends, not too long"
-	}
-	return ""
-}

@@ -100,36 +100,6 @@ func TestDoneIn_AnyOrderAnyRepeat(t *testing.T) {
 	})
 }
 
-func TestCheckValue_TakesWhatCanBe(t *testing.T) {
-	good := map[claim.Fact][]string{
-		claim.Name: {"王小明", "阿依古丽·买买提"}, claim.Sex: {"male", "female"}, claim.IDNumber: {"11010519491231002X", "43019819881128130x"},
-		claim.Phone: {"13800001111"}, claim.JoinedOn: {"2001-07-01"}, claim.Building: {"15栋"}, claim.Unit: {"1单元302"},
-	}
-	bad := map[claim.Fact][]string{
-		claim.Name: {"", " 王", "王 "}, claim.Sex: {"男", ""}, claim.IDNumber: {"110105194912310021", "", "1"},
-		claim.Phone: {"1380000111", "+8613800001111", ""}, claim.JoinedOn: {"2001-02-30", "01.07.2001", ""},
-		claim.Building: {"", "一二三四五六七八九十一二三四五六七八九十一"}, claim.Unit: {""}, claim.NoFact: {"x"}, claim.Fact(99): {"x"},
-	}
-	for fact, values := range good {
-		for _, v := range values {
-			if err := claim.CheckValue(fact, v); err != nil {
-				t.Errorf("%d: %v", fact, err)
-			}
-		}
-	}
-	for fact, values := range bad {
-		for _, v := range values {
-			err := claim.CheckValue(fact, v)
-			var refused *rule.Error
-			if !errors.As(err, &refused) || refused.Reason != "INVALID_FIELD" {
-				t.Errorf("%d %q: %v", fact, v, err)
-			} else if v != "" && slices.Contains(refused.Params, v) {
-				t.Errorf("the refusal of %q holds it", v)
-			}
-		}
-	}
-}
-
 func TestMayDecide_NotOneself(t *testing.T) {
 	if err := claim.MayDecide("m1", "m1"); err == nil {
 		t.Error("decided on the own claim")

@@ -412,8 +412,9 @@ type PersonCopy struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Person  string                 `protobuf:"bytes,1,opt,name=person,proto3" json:"person,omitempty"`
 	TakenAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=taken_at,json=takenAt,proto3" json:"taken_at,omitempty"`
-	// Every service has answered. Otherwise the copy lacks what they hold.
-	Complete      bool        `protobuf:"varint,3,opt,name=complete,proto3" json:"complete,omitempty"`
+	// Services that did not answer, or not to the end: the copy lacks what they
+	// hold. Empty when it is complete.
+	Missing       []string    `protobuf:"bytes,3,rep,name=missing,proto3" json:"missing,omitempty"`
 	Parts         []*CopyPart `protobuf:"bytes,4,rep,name=parts,proto3" json:"parts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -463,11 +464,11 @@ func (x *PersonCopy) GetTakenAt() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *PersonCopy) GetComplete() bool {
+func (x *PersonCopy) GetMissing() []string {
 	if x != nil {
-		return x.Complete
+		return x.Missing
 	}
-	return false
+	return nil
 }
 
 func (x *PersonCopy) GetParts() []*CopyPart {
@@ -1484,12 +1485,12 @@ const file_linli_registry_v1_privacy_proto_rawDesc = "" +
 	"\terased_in\x18\x0e \x03(\tR\berasedIn\x127\n" +
 	"\terased_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\berasedAt\x12\x1a\n" +
 	"\bresident\x18\x10 \x01(\bR\bresident\x12\x17\n" +
-	"\x04etag\x18\x11 \x01(\tB\x03\xe0A\x03R\x04etag\"\xaa\x01\n" +
+	"\x04etag\x18\x11 \x01(\tB\x03\xe0A\x03R\x04etag\"\xa8\x01\n" +
 	"\n" +
 	"PersonCopy\x12\x16\n" +
 	"\x06person\x18\x01 \x01(\tR\x06person\x125\n" +
-	"\btaken_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\atakenAt\x12\x1a\n" +
-	"\bcomplete\x18\x03 \x01(\bR\bcomplete\x121\n" +
+	"\btaken_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\atakenAt\x12\x18\n" +
+	"\amissing\x18\x03 \x03(\tR\amissing\x121\n" +
 	"\x05parts\x18\x04 \x03(\v2\x1b.linli.registry.v1.CopyPartR\x05parts\"k\n" +
 	"\bCopyPart\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x18\n" +
