@@ -17,7 +17,7 @@ import (
 )
 
 // copyOf answers what is held of a member, as the registry would be told.
-func (h house) copyOf(t *testing.T, ctx context.Context) string {
+func (h house) copyOf(ctx context.Context, t *testing.T) string {
 	t.Helper()
 	var out strings.Builder
 	req := &pb.CollectPersonRequest{}
@@ -75,18 +75,18 @@ func TestErasure_LeavesFiguresAndALetterThatHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := h.copyOf(t, h.member1())
+	before := h.copyOf(h.member1(), t)
 	for _, text := range []string{objection, answer, opinion, facts, "2013-09-03"} {
 		if !strings.Contains(before, text) {
 			t.Errorf("the copy lacks %q", text)
 		}
 	}
-	if strings.Contains(h.copyOf(t, h.as(typev1.Role_ROLE_MEMBER, "m3", w2)), opinion) {
+	if strings.Contains(h.copyOf(h.as(typev1.Role_ROLE_MEMBER, "m3", w2), t), opinion) {
 		t.Error("somebody else's copy holds it")
 	}
 	h.erased(t, "m1")
 
-	after := h.copyOf(t, h.member1())
+	after := h.copyOf(h.member1(), t)
 	for _, text := range []string{objection, answer, opinion, facts} {
 		if strings.Contains(after, text) {
 			t.Errorf("%q is held", text)
@@ -133,7 +133,7 @@ func TestRetention_OfConductNotes(t *testing.T) {
 	if _, err := notes.DecideConductNote(h.staff(), &pb.DecideConductNoteRequest{Id: settled.GetId(), Outcome: pb.ConductState_CONDUCT_STATE_UNFOUNDED, Text: "查无此事"}); err != nil {
 		t.Fatal(err)
 	}
-	held := func(text string) bool { return strings.Contains(h.copyOf(t, h.member1()), text) }
+	held := func(text string) bool { return strings.Contains(h.copyOf(h.member1(), t), text) }
 	h.Civil.Advance(h.Civil.Now().AddDate(0, 0, 300))
 	h.erased(t, "nobody") // the job looks, and the day is another
 	if !held("查无此事") {

@@ -48,7 +48,7 @@ func (s *Service) Holdings() []held.Holding { return s.keeper.Holdings() }
 // holdings are what the service holds of persons, in the order in which it is
 // erased: first what is shown.
 func (s *Service) holdings() []held.Holding {
-	return slices.Concat([]held.Holding{s.honorHolding(), s.honorObjectionHolding()}, s.yearHoldings(), s.ledgerHoldings(), s.nameHoldings(),
+	return slices.Concat([]held.Holding{s.honorHolding(), s.honorObjectionHolding()}, s.yearHoldings(), s.recordHoldings(), s.ledgerHoldings(), s.nameHoldings(),
 		[]held.Holding{held.Of[*typev1.MemberCopyRow]{
 			Rows: s.members.Rows(), Key: func(r *typev1.MemberCopyRow) key.Key { return memberKey(r.GetId()) },
 			Near:   func(person string) table.Query { return table.Query{Prefix: memberKey(person)} },
@@ -141,6 +141,13 @@ func (s *Service) yearHoldings() []held.Holding {
 			Past:  s.conductPast,
 			Kept:  "that there was a note, of which kind, and its outcome",
 		},
+	}
+}
+
+// recordHoldings are the cards and exemptions.
+func (s *Service) recordHoldings() []held.Holding {
+	byMemberID := func(person string) table.Query { return table.Query{Index: byMember, Prefix: memberKey(person)} }
+	return []held.Holding{
 		held.Of[*pb.CardRow]{
 			Rows: s.sheetTables.cards, Key: func(r *pb.CardRow) key.Key { return key.Key(nil).String(r.GetCard().GetNumber()) },
 			Near:   byMemberID,
