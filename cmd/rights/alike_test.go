@@ -41,7 +41,7 @@ func TestDenied_CostsWhatMissingCosts(t *testing.T) {
 			}
 			at := shared.set(m, role)
 			c := shared.newCall(m, at.rows)
-			token := as(role, "nobody-of-them", at.outside)
+			token := as(role, stranger, at.outside)
 			got, err := shared.try(token, c)
 			if err != nil || !got.refused() || rowField(c) == "" {
 				break

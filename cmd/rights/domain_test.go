@@ -104,6 +104,25 @@ func TestAbove_HasNoListsOfPersonsButToDecide(t *testing.T) {
 	}
 }
 
+// What lies sealed the offices above open where it is what they decide about.
+func TestAbove_OpensNothingSealedButToDecide(t *testing.T) {
+	decides := map[string]string{
+		"AidService/RevealHardshipFacts":         "decides relief",
+		"BranchService/RevealGradeTexts":         "answers exceptions",
+		"CampaignService/RevealExclusionNote":    "decides exclusions",
+		"ConductService/RevealConductNote":       "answers appeals",
+		"HonorService/RevealHonorObjection":      "answers objections",
+		"NoticeService/RevealSelectionObjection": "answers objections",
+	}
+	for _, role := range []typev1.Role{typev1.Role_ROLE_STREET_OFFICER, typev1.Role_ROLE_DISTRICT_OFFICER, typev1.Role_ROLE_CITY_OFFICER} {
+		for _, m := range rights.Methods() {
+			if strings.HasPrefix(string(m.Descriptor.Name()), "Reveal") && m.Cell(role) != rights.No && decides[m.Name()] == "" {
+				t.Errorf("%v opens %s, and nobody said what it decides", role, m.Name())
+			}
+		}
+	}
+}
+
 // Of places the offices above see units; second homes are the home
 // organization's and the community's.
 func TestPlaces_SecondHomesAreNotForOfficesAbove(t *testing.T) {

@@ -14,13 +14,17 @@ import (
 // member who lives elsewhere, another's workplace, request and case.
 func (w *world) theirs() map[string]string {
 	out := map[string]string{"communities": "430102001001", "organizations": "430102001001", "due": "W00003", "missing": "W00003",
-		"exclusions": "W00003", "completion": "W00003"}
+		"exclusions": "W00003", "completion": "W00003", "sessions": w.ids["sessions"],
+		"pictures": w.ids["foreignPicture"], "documents": w.ids["foreignDocument"], "messages": w.ids["foreignMessage"]}
 	for _, l := range w.forest.leaves {
 		kind := map[string]string{"member": "members", "reportIn": "reportIns", "request": "requests", "case": "hardshipCases", "entry": "entries",
 			"poll": "polls", "survey": "surveys", "export": "ledgerExports", "webhook": "webhooks", "note": "conductNotes", "card": "cards",
-			"campaign": "campaigns", "cycle": "cycles", "call": "calls", "draft": "applications"}[l.kind]
+			"campaign": "campaigns", "cycle": "cycles", "call": "calls", "draft": "applications", "account": "accounts"}[l.kind]
 		if kind != "" && (!l.public || kind != "requests") {
 			out[kind] = l.id
+		}
+		if l.kind == "member" {
+			out["grades"] = l.id
 		}
 	}
 	return out
@@ -54,7 +58,7 @@ func TestForeignIDs_InEveryPath(t *testing.T) {
 				ask := func(id string) answer {
 					fields := maps.Clone(at.rows)
 					fields[field] = id
-					got, err := shared.make(as(role, "nobody-of-them", at.inside), shared.newCall(m, fields))
+					got, err := shared.make(as(role, stranger, at.inside), shared.newCall(m, fields))
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -35,6 +35,8 @@ type reading struct {
 
 func readings() map[string]reading {
 	return map[string]reading{
+		"AccountService/GetAccount":             {"account", "id", false},
+		"AccountService/ListAccounts":           {"account", "organization_id", true},
 		"RegistryService/GetMember":             {"member", "id", false},
 		"RegistryService/GetReportIn":           {"reportIn", "id", false},
 		"CampaignService/GetCampaign":           {"campaign", "id", false},
@@ -77,6 +79,7 @@ func (f *forest) user(lot *rand.Rand, m rights.Method) user {
 	kinds := map[typev1.Role]string{
 		typev1.Role_ROLE_CITY_OFFICER: "city", typev1.Role_ROLE_DISTRICT_OFFICER: "district", typev1.Role_ROLE_STREET_OFFICER: "street",
 		typev1.Role_ROLE_WORKPLACE_OFFICER: "workplace", typev1.Role_ROLE_BRANCH_OFFICER: "branch", typev1.Role_ROLE_MEMBER: "workplace",
+		typev1.Role_ROLE_SECURITY_ADMIN: []string{"city", "district", "community"}[lot.IntN(3)],
 	}
 	out := user{person: fmt.Sprintf("neighbour%d", lot.IntN(40))}
 	for range 4 {

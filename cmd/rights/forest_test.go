@@ -63,7 +63,7 @@ func (w *world) grow(seed uint64) (*forest, error) {
 	if err := w.drain(); err != nil {
 		return nil, err
 	}
-	for _, plant := range []func() error{f.plantMembers, f.plantCommunities, f.plantDistricts} {
+	for _, plant := range []func() error{f.plantAccounts, f.plantMembers, f.plantCommunities, f.plantDistricts} {
 		if err := plant(); err != nil {
 			return nil, err
 		}
@@ -71,7 +71,35 @@ func (w *world) grow(seed uint64) (*forest, error) {
 			return nil, err
 		}
 	}
-	return f, nil
+	return f, f.plantBelow()
+}
+
+// plantBelow puts something below rows of the tree: a picture of a request, a
+// document of a draft; and finds a message to an office.
+func (f *forest) plantBelow() error {
+	at := map[string]leaf{}
+	for _, l := range f.leaves {
+		if l.kind != "request" || l.public {
+			at[l.kind] = l
+		}
+	}
+	request, draft, reportIn := at["request"], at["draft"], at["reportIn"]
+	for _, s := range []struct {
+		role   typev1.Role
+		person string
+		at     scope.Path
+		step   step
+	}{
+		{typev1.Role_ROLE_RESIDENT, request.owner, request.places[0], step{"author", "POST", "/v1/requests/" + request.id + "/pictures?showsFace=true", picture(), []string{"foreignPicture=id"}}},
+		{typev1.Role_ROLE_COMMITTEE_STAFF, "planter", draft.places[0], step{"applicant", "POST", "/v1/applications/" + draft.id + "/documents", document(), []string{"foreignDocument=id"}}},
+		{typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, "planter", reportIn.places[1],
+			step{"office", "GET", "/v1/organizations/" + reportIn.places[1].ID() + "/messages", "", []string{"foreignMessage=messages.0.id"}}},
+	} {
+		if err := f.w.doAs(as(s.role, s.person, s.at), s.step); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // call makes a call of the planting as an office and keeps an id of the answer.
@@ -87,6 +115,23 @@ func (f *forest) call(role typev1.Role, at scope.Path, method, path, body, keep 
 }
 
 func (f *forest) add(l leaf) { f.leaves = append(f.leaves, l) }
+
+// plantAccounts gives every district and community one of its office.
+func (f *forest) plantAccounts() error {
+	for role, places := range map[typev1.Role][]scope.Path{
+		typev1.Role_ROLE_DISTRICT_OFFICER: f.paths["district"], typev1.Role_ROLE_COMMITTEE_STAFF: f.paths["community"],
+	} {
+		for _, at := range places {
+			body := fmt.Sprintf(`{"login":"of.%s","displayName":"某","grants":[{"role":"%s","organizationId":"%s"}]}`, at.ID(), role, at.ID())
+			id, err := f.call(typev1.Role_ROLE_SECURITY_ADMIN, scope.Root, "POST", "/v1/accounts", body, "account.id")
+			if err != nil {
+				return err
+			}
+			f.add(leaf{kind: "account", id: id, places: []scope.Path{at}})
+		}
+	}
+	return nil
+}
 
 // plantMembers sends rosters; some members report in and are accepted.
 func (f *forest) plantMembers() error {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/linli-project/linli/cmd/rights"
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/scope"
 )
 
@@ -22,7 +23,7 @@ func marks() []string { return []string{"W00002", "B00002", "不亮身份", "孙
 // outsiders have business with the community in which a member of that
 // organization lives, but none with the organization.
 func (w *world) outsiders() map[string]string {
-	out := map[string]string{"a stranger": access.DevToken("stranger")}
+	out := map[string]string{"a stranger": accesstest.Token("stranger")}
 	for _, role := range rights.Roles() {
 		inside, _ := natural(role)
 		if inside != scope.Root && !inside.Related(hidden) {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -25,6 +26,8 @@ import (
 
 	"github.com/linli-project/linli/cmd/house"
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
+	"github.com/linli-project/linli/pkg/admit"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/kv/memkv"
 	"github.com/linli-project/linli/pkg/scope"
@@ -33,12 +36,13 @@ import (
 // world is a whole linli in which there is one row of everything, with what the
 // rows are called. After rest its rows stay as they are, whatever is called.
 type world struct {
-	base   string
-	conn   *grpc.ClientConn
-	client *http.Client
-	engine *stillEngines
-	ids    map[string]string
-	forest *forest
+	base    string
+	conn    *grpc.ClientConn
+	client  *http.Client
+	engine  *stillEngines
+	ids     map[string]string
+	forest  *forest
+	callers *signedIn
 }
 
 // stillEngines keep the rows of each service in memory. Once at rest they take
@@ -90,13 +94,37 @@ func (s *countedSnapshot) Scan(ctx context.Context, r kv.Range) ([]kv.Item, erro
 	return s.Snapshot.Scan(ctx, r)
 }
 
-// startHouse runs a whole linli that takes development tokens.
-func startHouse(ctx context.Context, folder string, engines *stillEngines) (*house.House, error) {
-	return house.Start(ctx, house.Config{
-		Authenticator: access.DevAuthenticator(),
-		Data:          folder, HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0", Dev: true, Clock: time.Date(2013, 1, 2, 1, 0, 0, 0, time.UTC),
+// nobodyIsLimited are the limits of a world in which one test calls as often as
+// a city does.
+func nobodyIsLimited() admit.CallerLimits {
+	often := admit.Rate{PerSecond: 1e6, Burst: 1e6}
+	return admit.CallerLimits{Person: often, Costly: often, Address: often, SignIn: often, Guess: often}
+}
+
+// newWorld runs a whole linli that takes tokens which tests write, and in which
+// nothing has happened yet. It believes this machine about who calls.
+func newWorld(ctx context.Context, folder string, limits admit.CallerLimits) (*world, func(), error) {
+	engines, callers := &stillEngines{}, &signedIn{}
+	h, err := house.Start(ctx, house.Config{
+		Authenticator: callers, Callers: limits, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")},
+		Data: folder, HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0", Dev: true, Clock: time.Date(2013, 1, 2, 1, 0, 0, 0, time.UTC),
 		Log: slog.New(slog.DiscardHandler), Faults: house.Faults{Engine: engines.wrap},
 	})
+	if err != nil {
+		return nil, nil, err
+	}
+	conn, err := grpc.NewClient(h.GRPCAddr(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return nil, nil, errors.Join(err, h.Close(ctx))
+	}
+	w := &world{
+		base: "http://" + h.HTTPAddr(), conn: conn, engine: engines, callers: callers, ids: map[string]string{},
+		client: &http.Client{Transport: &http.Transport{MaxIdleConns: 64, MaxIdleConnsPerHost: 64}},
+	}
+	return w, func() {
+		_ = conn.Close()                        // the tests have said
+		_ = h.Close(context.WithoutCancel(ctx)) // what was wrong
+	}, nil
 }
 
 // shared is the world of all tests: making it takes longer than most of them.
@@ -111,29 +139,18 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(folder) //nolint:errcheck // a temporary folder
-	ctx := context.Background()
-	engines := &stillEngines{}
-	h, err := startHouse(ctx, folder, engines)
+	w, stop, err := newWorld(context.Background(), folder, nobodyIsLimited())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer h.Close(ctx) //nolint:errcheck // the tests have said what was wrong
-	conn, err := grpc.NewClient(h.GRPCAddr(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer conn.Close() //nolint:errcheck // the tests have said what was wrong
-	shared = &world{
-		base: "http://" + h.HTTPAddr(), conn: conn, engine: engines, ids: map[string]string{},
-		client: &http.Client{Transport: &http.Transport{MaxIdleConns: 64, MaxIdleConnsPerHost: 64}},
-	}
+	defer stop()
+	shared = w
 	if err := shared.build(); err != nil {
 		fmt.Fprintln(os.Stderr, "the world does not come to be:", err)
 		return 1
 	}
-	engines.rest.Store(true)
+	w.engine.rest.Store(true)
 	return m.Run()
 }
 
@@ -146,8 +163,9 @@ type answer struct {
 
 func (a answer) String() string { return fmt.Sprintf("%d %s", a.Status, a.Reason) }
 
-// send makes one call over REST; an empty token is nobody.
-func (w *world) send(token, method, path, contentType, body string) (answer, error) {
+// send makes one call over REST; an empty token is nobody. headers are names and
+// values by turns.
+func (w *world) send(token, method, path, contentType, body string, headers ...string) (answer, error) {
 	req, err := http.NewRequest(method, w.base+path, strings.NewReader(body))
 	if err != nil {
 		return answer{}, err
@@ -158,6 +176,9 @@ func (w *world) send(token, method, path, contentType, body string) (answer, err
 	req.Header.Set("Accept-Language", "en")
 	if body != "" {
 		req.Header.Set("Content-Type", contentType)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
 	}
 	reply, err := w.client.Do(req)
 	if err != nil {
@@ -178,9 +199,9 @@ func (w *world) send(token, method, path, contentType, body string) (answer, err
 	return out, nil
 }
 
-// as is a development token of a person with one grant.
+// as is the token of a person with one grant.
 func as(role typev1.Role, person string, path scope.Path) string {
-	return access.DevToken(person, access.Grant{Role: role, Path: path})
+	return accesstest.Token(person, access.Grant{Role: role, Path: path})
 }
 
 // step is one call of the story in which the world comes to be.

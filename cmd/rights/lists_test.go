@@ -2,8 +2,11 @@ package rights_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
+	bufvalidate "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
@@ -141,6 +144,9 @@ func TestMassAssignment_NothingUndeclaredIsTaken(t *testing.T) {
 				with = `{"` + name + `":` + value + `}`
 			}
 			got, err := shared.send(as(role, person, at.inside), method, path, "application/json", with)
+			if m.Name() == "SessionService/Refresh" && got.Reason == "SESSION_ENDED" {
+				continue // the gateway reads the cookie, and nothing of the body
+			}
 			if err != nil || got.Status != 400 {
 				t.Errorf("%s takes %q: %v, %s", m.Name(), name, err, got)
 			}
@@ -148,6 +154,59 @@ func TestMassAssignment_NothingUndeclaredIsTaken(t *testing.T) {
 	}
 	if tried < 1500 {
 		t.Errorf("only %d fields were tried", tried)
+	}
+}
+
+// TestMassAssignment_WhatLinliSetsIsNotTaken says what a message has and only
+// linli sets, an account's path of a role for one: each such field of each
+// request, however deep, is refused by its name. An etag says what was read, and
+// gives nobody anything.
+func TestMassAssignment_WhatLinliSetsIsNotTaken(t *testing.T) {
+	tried := 0
+	for _, m := range rights.Methods() {
+		if m.HTTP.GetBody() == "" {
+			continue
+		}
+		role, at, person := shared.reader(m)
+		c := shared.newCall(m, at.rows)
+		setOutputs(c.msg, func(field string) {
+			tried++
+			got, err := shared.make(as(role, person, at.inside), c)
+			if err != nil || got.Reason != "INVALID_FIELD" || !strings.Contains(got.Body, "."+field+`"`) {
+				t.Errorf("%s takes %s: %v, %s: %s", m.Name(), field, err, got, brief(got.Body))
+			}
+		})
+	}
+	if tried < 8 {
+		t.Errorf("only %d fields were tried", tried)
+	}
+}
+
+// setOutputs sets each field that only linli sets, of a message and of those in
+// it, tells its name and clears it again.
+func setOutputs(m protoreflect.Message, told func(field string)) {
+	for i := range m.Descriptor().Fields().Len() {
+		switch f := m.Descriptor().Fields().Get(i); {
+		case f.Name() == "etag":
+		case has(f, annotations.FieldBehavior_OUTPUT_ONLY):
+			seven := &bufvalidate.FieldRules{Type: &bufvalidate.FieldRules_Int64{Int64: &bufvalidate.Int64Rules{GreaterThan: &bufvalidate.Int64Rules_Gte{Gte: 7}}}}
+			v := one(f, seven, 0, "true", nil)
+			if f.IsList() {
+				list := m.NewField(f)
+				list.List().Append(v)
+				v = list
+			}
+			m.Set(f, v)
+			told(f.JSONName())
+			m.Clear(f)
+		case f.Message() == nil || f.IsMap() || !m.Has(f):
+		case f.IsList():
+			for n := range m.Get(f).List().Len() {
+				setOutputs(m.Get(f).List().Get(n).Message(), told)
+			}
+		default:
+			setOutputs(m.Get(f).Message(), told)
+		}
 	}
 }
 

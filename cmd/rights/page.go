@@ -20,6 +20,7 @@ Printed by ` + "`linli access`" + ` from the access options of the protos (` + "
 |---|---|
 | anybody | a call without a token is answered; what opens it stands in the request |
 | yes | wherever the role is held |
+| everywhere | the whole house, for who holds the role everywhere; held in a part of the tree it is refused |
 | inside | what lies inside the organization in which the role is held, and rows that belong to the caller as a person |
 | own | only rows that belong to the caller as a person |
 | · | no |
@@ -41,7 +42,11 @@ func Print(out io.Writer, methods []Method) {
 		for _, r := range Roles() {
 			cells = append(cells, written(m.Cell(r)))
 		}
-		fmt.Fprintf(out, "| %s | %s |\n", m.Descriptor.Name(), strings.Join(cells, " | "))
+		name := string(m.Descriptor.Name())
+		if m.Rule.GetDevOnly() {
+			name += " (with --dev)"
+		}
+		fmt.Fprintf(out, "| %s | %s |\n", name, strings.Join(cells, " | "))
 	}
 }
 

@@ -34,6 +34,9 @@ const (
 	Inside Cell = "inside"
 	// Yes: wherever the role is held.
 	Yes Cell = "yes"
+	// Everywhere: for who holds the role everywhere; in a part of the tree it is
+	// refused.
+	Everywhere Cell = "everywhere"
 	// Anybody: without signing in.
 	Anybody Cell = "anybody"
 )
@@ -132,6 +135,8 @@ func (m Method) Cell(role typev1.Role) Cell {
 		return Anybody
 	case !access.Admits(r, role):
 		return No
+	case r.GetEverywhere():
+		return Everywhere
 	}
 	switch r.GetScope() {
 	case typev1.ScopeKind_SCOPE_KIND_SELF:

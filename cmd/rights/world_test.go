@@ -57,6 +57,7 @@ const roster = "姓名,性别,身份证号,手机号,入党日期,党员状态,�
 func (w *world) token(name string) string {
 	roles := map[string]access.Grant{
 		"admin":     {Role: typev1.Role_ROLE_SYSTEM_ADMIN, Path: scope.Root},
+		"keeper":    {Role: typev1.Role_ROLE_SECURITY_ADMIN, Path: scope.Root},
 		"zhao":      {Role: typev1.Role_ROLE_DISTRICT_OFFICER, Path: district},
 		"he":        {Role: typev1.Role_ROLE_STREET_OFFICER, Path: street},
 		"xiong":     {Role: typev1.Role_ROLE_COMMITTEE_STAFF, Path: here},
@@ -88,11 +89,12 @@ func (w *world) token(name string) string {
 
 // build lives through what leaves one row of everything.
 func (w *world) build() error {
-	for _, part := range [][]step{registrySteps(), requestSteps(), ledgerSteps(), callSteps()} {
+	for _, part := range [][]step{registrySteps(), accountSteps(), requestSteps(), ledgerSteps(), callSteps()} {
 		if err := w.play(part); err != nil {
 			return err
 		}
 	}
+	w.signIn()
 	var err error
 	if w.forest, err = w.grow(forestSeed); err != nil {
 		return err

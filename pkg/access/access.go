@@ -89,7 +89,7 @@ func (c Call) Acting() Grant {
 }
 
 func (c Call) takes(g Grant) bool {
-	return c.Rule == nil || Admits(c.Rule, g.Role)
+	return c.Rule == nil || g.admittedBy(c.Rule)
 }
 
 // ScopeOf narrows the call's scope to grants with one of the roles, for a

@@ -52,3 +52,24 @@ func TestCall_ActsUnderTheChosenGrant(t *testing.T) {
 		}
 	}
 }
+
+// What is about the whole house is for who holds the role everywhere: the system
+// administrator of a district takes no backup of the other districts.
+func TestAdmitted_TheWholeHouseWantsTheRoleEverywhere(t *testing.T) {
+	const system = typev1.Role_ROLE_SYSTEM_ADMIN
+	house := &typev1.Access{Roles: []typev1.Role{system}, Scope: typev1.ScopeKind_SCOPE_KIND_NONE, Everywhere: true}
+	for _, tc := range []struct {
+		grants []access.Grant
+		want   bool
+	}{
+		{[]access.Grant{{Role: system, Path: scope.Root}}, true},
+		{[]access.Grant{{Role: system, Path: "/430100/430101/"}}, false},
+		{[]access.Grant{{Role: system, Path: "/430100/430101/"}, {Role: typev1.Role_ROLE_AUDIT_ADMIN, Path: scope.Root}}, false},
+		{[]access.Grant{{Role: system, Path: "/430100/430101/"}, {Role: system, Path: scope.Root}}, true},
+		{nil, false},
+	} {
+		if got := (access.Caller{Person: "p", Grants: tc.grants}).Admitted(house); got != tc.want {
+			t.Errorf("%v is admitted: %v", tc.grants, got)
+		}
+	}
+}

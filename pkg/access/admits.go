@@ -28,13 +28,18 @@ func ByPlace(r *typev1.Access, role typev1.Role) bool {
 	return len(r.GetByPlace()) == 0 || slices.Contains(r.GetByPlace(), role)
 }
 
-// Admitted says whether a rule takes a caller: for one of the roles, or for none
-// where it takes everybody.
+// Admitted says whether a rule takes a caller: for one of the roles, held
+// everywhere where the rule is about the whole house, or for none where it takes
+// everybody.
 func (c Caller) Admitted(r *typev1.Access) bool {
 	if len(c.Grants) == 0 {
 		return len(r.GetRoles()) == 0
 	}
-	return slices.ContainsFunc(c.Grants, func(g Grant) bool { return Admits(r, g.Role) })
+	return slices.ContainsFunc(c.Grants, func(g Grant) bool { return g.admittedBy(r) })
+}
+
+func (g Grant) admittedBy(r *typev1.Access) bool {
+	return Admits(r, g.Role) && (!r.GetEverywhere() || g.Path == scope.Root)
 }
 
 // ScopeUnder answers what the caller may see of a method: the grants that the

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -67,16 +69,19 @@ const (
 
 func TestCreateAccount_WhatTheCallerSaysAndNoMore(t *testing.T) {
 	h := start(t).withDistrict()
-	reply, err := h.accounts().CreateAccount(h.security(district), &pb.CreateAccountRequest{
-		Login: "xiong.na", DisplayName: "熊娜", Grants: []*pb.RoleGrant{{
-			Role: typev1.Role_ROLE_COMMITTEE_STAFF, OrganizationId: communityID,
-			// Mass assignment: none of it is the caller's to say.
-			Id: "g77", OrganizationPath: "/", GrantedBy: "the emperor", GrantedAt: timestamppb.New(time.Unix(0, 0)),
-		}},
-	})
+	asked := func(more *pb.RoleGrant) *pb.CreateAccountRequest {
+		more.Role, more.OrganizationId = typev1.Role_ROLE_COMMITTEE_STAFF, communityID
+		return &pb.CreateAccountRequest{Login: "xiong.na", DisplayName: "熊娜", Grants: []*pb.RoleGrant{more}}
+	}
+	// Mass assignment: none of it is the caller's to say.
+	for _, more := range []*pb.RoleGrant{{Id: "g77"}, {OrganizationPath: "/"}, {GrantedBy: "the emperor"}, {GrantedAt: timestamppb.New(time.Unix(0, 0))}} {
+		if _, err := h.accounts().CreateAccount(h.security(district), asked(more)); status.Code(err) != codes.InvalidArgument {
+			t.Errorf("%v: %v", more, err)
+		}
+	}
+	reply, err := h.accounts().CreateAccount(h.security(district), asked(&pb.RoleGrant{}))
 	must(t, err)
-	a := reply.GetAccount()
-	g := a.GetGrants()[0]
+	a, g := reply.GetAccount(), reply.GetAccount().GetGrants()[0]
 	if g.GetId() != "g1" || g.GetOrganizationPath() != communityA || g.GetGrantedBy() != "keeper of "+district || g.GetGrantedAt().AsTime().Unix() == 0 {
 		t.Errorf("grant %v", g)
 	}
@@ -209,8 +214,8 @@ func TestListAccounts_OnceEachBelowAPlace(t *testing.T) {
 func TestGrantAndRevoke(t *testing.T) {
 	h := start(t).withDistrict()
 	a := h.makeAccount("xiong", roleAt(typev1.Role_ROLE_COMMITTEE_STAFF, communityID))
-	given, err := h.accounts().GrantRole(h.security(district), &pb.GrantRoleRequest{Id: a.GetId(), Grant: &pb.RoleGrant{
-		Role: typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, OrganizationId: communityID, OrganizationPath: "/", Id: "g1"}})
+	more := roleAt(typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, communityID)
+	given, err := h.accounts().GrantRole(h.security(district), &pb.GrantRoleRequest{Id: a.GetId(), Grant: more})
 	must(t, err)
 	if g := given.GetAccount().GetGrants(); len(g) != 2 || g[1].GetId() != "g2" || g[1].GetOrganizationPath() != communityA {
 		t.Fatalf("grants %v", g)

@@ -24,8 +24,7 @@ var _ pb.MemberFactsServiceServer = memberFacts{}
 // member, the home organization keeps the member's record.
 func (s memberFacts) RevealMemberFacts(ctx context.Context, req *pb.RevealMemberFactsRequest) (*pb.RevealMemberFactsResponse, error) {
 	call, reply := access.From(ctx), &pb.RevealMemberFactsResponse{}
-	offices := call.ScopeOf(
-		typev1.Role_ROLE_DISTRICT_OFFICER, typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, typev1.Role_ROLE_WORKPLACE_OFFICER)
+	offices := call.ScopeOf(typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, typev1.Role_ROLE_WORKPLACE_OFFICER)
 	err := s.store.Update(ctx, func(tx *store.Tx) error {
 		row, err := s.member(tx, scope.Scope{Paths: offices.Paths}, req.GetId())
 		if err != nil {

@@ -1490,19 +1490,19 @@ const file_linli_ops_v1_audit_proto_rawDesc = "" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x14\n" +
 	"\x05lines\x18\x02 \x03(\fR\x05lines\"\"\n" +
 	"\fAuditLogHead\x12\x12\n" +
-	"\x04note\x18\x01 \x01(\tR\x04note2\xb4\x06\n" +
-	"\fAuditService\x12\x87\x01\n" +
-	"\x0eListAuditLines\x12#.linli.ops.v1.ListAuditLinesRequest\x1a$.linli.ops.v1.ListAuditLinesResponse\"*\xea\xdb\x18\x05\n" +
-	"\x01\x0e\x10\x04\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/audit/{service}/lines\x12\x89\x01\n" +
-	"\x0eListMyReadings\x12#.linli.ops.v1.ListMyReadingsRequest\x1a$.linli.ops.v1.ListMyReadingsResponse\",\xea\xdb\x18\x02\x10\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/audit/{service}/myReadings\x12\x80\x01\n" +
-	"\fGetAuditHead\x12!.linli.ops.v1.GetAuditHeadRequest\x1a\".linli.ops.v1.GetAuditHeadResponse\")\xea\xdb\x18\x05\n" +
-	"\x01\x0e\x10\x04\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/audit/{service}/head\x12\x95\x01\n" +
-	"\x0eProveAuditLine\x12#.linli.ops.v1.ProveAuditLineRequest\x1a$.linli.ops.v1.ProveAuditLineResponse\"8\xea\xdb\x18\x05\n" +
-	"\x01\x0e\x10\x04\x82\xd3\xe4\x93\x02)\x12'/v1/audit/{service}/lines/{index}/proof\x12\x8e\x01\n" +
-	"\x10ProveAuditGrowth\x12%.linli.ops.v1.ProveAuditGrowthRequest\x1a&.linli.ops.v1.ProveAuditGrowthResponse\"+\xea\xdb\x18\x05\n" +
-	"\x01\x0e\x10\x04\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/audit/{service}/growth\x12b\n" +
-	"\fReadAuditLog\x12!.linli.ops.v1.ReadAuditLogRequest\x1a\".linli.ops.v1.ReadAuditLogResponse\"\t\xea\xdb\x18\x05\n" +
-	"\x01\x0e\x10\x040\x01B\xad\x01\n" +
+	"\x04note\x18\x01 \x01(\tR\x04note2\xc3\x06\n" +
+	"\fAuditService\x12\x8a\x01\n" +
+	"\x0eListAuditLines\x12#.linli.ops.v1.ListAuditLinesRequest\x1a$.linli.ops.v1.ListAuditLinesResponse\"-\xea\xdb\x18\b\n" +
+	"\x01\x0e\x10\x04\x80\x01\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/audit/{service}/lines\x12\x89\x01\n" +
+	"\x0eListMyReadings\x12#.linli.ops.v1.ListMyReadingsRequest\x1a$.linli.ops.v1.ListMyReadingsResponse\",\xea\xdb\x18\x02\x10\x03\x82\xd3\xe4\x93\x02 \x12\x1e/v1/audit/{service}/myReadings\x12\x83\x01\n" +
+	"\fGetAuditHead\x12!.linli.ops.v1.GetAuditHeadRequest\x1a\".linli.ops.v1.GetAuditHeadResponse\",\xea\xdb\x18\b\n" +
+	"\x01\x0e\x10\x04\x80\x01\x01\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/audit/{service}/head\x12\x98\x01\n" +
+	"\x0eProveAuditLine\x12#.linli.ops.v1.ProveAuditLineRequest\x1a$.linli.ops.v1.ProveAuditLineResponse\";\xea\xdb\x18\b\n" +
+	"\x01\x0e\x10\x04\x80\x01\x01\x82\xd3\xe4\x93\x02)\x12'/v1/audit/{service}/lines/{index}/proof\x12\x91\x01\n" +
+	"\x10ProveAuditGrowth\x12%.linli.ops.v1.ProveAuditGrowthRequest\x1a&.linli.ops.v1.ProveAuditGrowthResponse\".\xea\xdb\x18\b\n" +
+	"\x01\x0e\x10\x04\x80\x01\x01\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/audit/{service}/growth\x12e\n" +
+	"\fReadAuditLog\x12!.linli.ops.v1.ReadAuditLogRequest\x1a\".linli.ops.v1.ReadAuditLogResponse\"\f\xea\xdb\x18\b\n" +
+	"\x01\x0e\x10\x04\x80\x01\x010\x01B\xad\x01\n" +
 	"\x10com.linli.ops.v1B\n" +
 	"AuditProtoP\x01Z;github.com/linli-project/linli/proto/gen/linli/ops/v1;opsv1\xa2\x02\x03LOX\xaa\x02\fLinli.Ops.V1\xca\x02\fLinli\\Ops\\V1\xe2\x02\x18Linli\\Ops\\V1\\GPBMetadata\xea\x02\x0eLinli::Ops::V1b\x06proto3"
 

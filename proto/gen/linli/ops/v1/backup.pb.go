@@ -1069,11 +1069,11 @@ const file_linli_ops_v1_backup_proto_rawDesc = "" +
 	"\x03end\x18\x03 \x01(\v2\x19.linli.ops.v1.BackupStoreH\x00R\x03end\x12.\n" +
 	"\x04blob\x18\x04 \x01(\v2\x18.linli.ops.v1.BackupBlobH\x00R\x04blob\x12\x1c\n" +
 	"\bmanifest\x18\x05 \x01(\tH\x00R\bmanifestB\b\n" +
-	"\x06record2{\n" +
-	"\rBackupService\x12j\n" +
+	"\x06record2~\n" +
+	"\rBackupService\x12m\n" +
 	"\n" +
-	"TakeBackup\x12\x1f.linli.ops.v1.TakeBackupRequest\x1a .linli.ops.v1.TakeBackupResponse\"\x15\xea\xdb\x18\x11\n" +
-	"\x01\f\x10\x04R\boperatorX\x01(\x010\x01B\xae\x01\n" +
+	"TakeBackup\x12\x1f.linli.ops.v1.TakeBackupRequest\x1a .linli.ops.v1.TakeBackupResponse\"\x18\xea\xdb\x18\x14\n" +
+	"\x01\f\x10\x04R\boperatorX\x01\x80\x01\x01(\x010\x01B\xae\x01\n" +
 	"\x10com.linli.ops.v1B\vBackupProtoP\x01Z;github.com/linli-project/linli/proto/gen/linli/ops/v1;opsv1\xa2\x02\x03LOX\xaa\x02\fLinli.Ops.V1\xca\x02\fLinli\\Ops\\V1\xe2\x02\x18Linli\\Ops\\V1\\GPBMetadata\xea\x02\x0eLinli::Ops::V1b\x06proto3"
 
 var (

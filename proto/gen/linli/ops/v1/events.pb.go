@@ -593,16 +593,16 @@ const file_linli_ops_v1_events_proto_rawDesc = "" +
 	"\bconsumer\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\bconsumer\x12$\n" +
 	"\bevent_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\aeventId\x12&\n" +
 	"\x06reason\x18\x04 \x01(\tB\x0e\xbaH\ar\x05\x10\x01\x18\xf4\x03\x80\xdd\x18\tR\x06reason\"\x14\n" +
-	"\x12DropParkedResponse2\xc8\x02\n" +
-	"\rEventsService\x12d\n" +
+	"\x12DropParkedResponse2\xd1\x02\n" +
+	"\rEventsService\x12g\n" +
 	"\n" +
-	"ListParked\x12\x1f.linli.ops.v1.ListParkedRequest\x1a .linli.ops.v1.ListParkedResponse\"\x13\xea\xdb\x18\x0f\n" +
-	"\x01\f\x10\x04R\boperator\x12i\n" +
-	"\vRetryParked\x12 .linli.ops.v1.RetryParkedRequest\x1a!.linli.ops.v1.RetryParkedResponse\"\x15\xea\xdb\x18\x11\n" +
-	"\x01\f\x10\x04(\x01R\boperator\x12f\n" +
+	"ListParked\x12\x1f.linli.ops.v1.ListParkedRequest\x1a .linli.ops.v1.ListParkedResponse\"\x16\xea\xdb\x18\x12\n" +
+	"\x01\f\x10\x04R\boperator\x80\x01\x01\x12l\n" +
+	"\vRetryParked\x12 .linli.ops.v1.RetryParkedRequest\x1a!.linli.ops.v1.RetryParkedResponse\"\x18\xea\xdb\x18\x14\n" +
+	"\x01\f\x10\x04(\x01R\boperator\x80\x01\x01\x12i\n" +
 	"\n" +
-	"DropParked\x12\x1f.linli.ops.v1.DropParkedRequest\x1a .linli.ops.v1.DropParkedResponse\"\x15\xea\xdb\x18\x11\n" +
-	"\x01\f\x10\x04(\x01R\boperatorB\xae\x01\n" +
+	"DropParked\x12\x1f.linli.ops.v1.DropParkedRequest\x1a .linli.ops.v1.DropParkedResponse\"\x18\xea\xdb\x18\x14\n" +
+	"\x01\f\x10\x04(\x01R\boperator\x80\x01\x01B\xae\x01\n" +
 	"\x10com.linli.ops.v1B\vEventsProtoP\x01Z;github.com/linli-project/linli/proto/gen/linli/ops/v1;opsv1\xa2\x02\x03LOX\xaa\x02\fLinli.Ops.V1\xca\x02\fLinli\\Ops\\V1\xe2\x02\x18Linli\\Ops\\V1\\GPBMetadata\xea\x02\x0eLinli::Ops::V1b\x06proto3"
 
 var (

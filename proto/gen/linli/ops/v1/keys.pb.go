@@ -458,15 +458,14 @@ const file_linli_ops_v1_keys_proto_rawDesc = "" +
 	"\x14RotateDataKeyRequest\x124\n" +
 	"\aprofile\x18\x01 \x01(\x0e2\x1a.linli.type.v1.SealProfileR\aprofile\"N\n" +
 	"\x15RotateDataKeyResponse\x125\n" +
-	"\bservices\x18\x01 \x03(\v2\x19.linli.ops.v1.ServiceKeysR\bservices2\xb7\x02\n" +
-	"\vKeysService\x12R\n" +
-	"\aGetKeys\x12\x1c.linli.ops.v1.GetKeysRequest\x1a\x1d.linli.ops.v1.GetKeysResponse\"\n" +
-	"\xea\xdb\x18\x06\n" +
-	"\x02\r\f\x10\x04\x12l\n" +
-	"\x0fRotateMasterKey\x12$.linli.ops.v1.RotateMasterKeyRequest\x1a%.linli.ops.v1.RotateMasterKeyResponse\"\f\xea\xdb\x18\b\n" +
-	"\x02\r\f\x10\x04(\x01\x12f\n" +
-	"\rRotateDataKey\x12\".linli.ops.v1.RotateDataKeyRequest\x1a#.linli.ops.v1.RotateDataKeyResponse\"\f\xea\xdb\x18\b\n" +
-	"\x02\r\f\x10\x04(\x01B\xac\x01\n" +
+	"\bservices\x18\x01 \x03(\v2\x19.linli.ops.v1.ServiceKeysR\bservices2\xc0\x02\n" +
+	"\vKeysService\x12U\n" +
+	"\aGetKeys\x12\x1c.linli.ops.v1.GetKeysRequest\x1a\x1d.linli.ops.v1.GetKeysResponse\"\r\xea\xdb\x18\t\n" +
+	"\x02\r\f\x10\x04\x80\x01\x01\x12o\n" +
+	"\x0fRotateMasterKey\x12$.linli.ops.v1.RotateMasterKeyRequest\x1a%.linli.ops.v1.RotateMasterKeyResponse\"\x0f\xea\xdb\x18\v\n" +
+	"\x02\r\f\x10\x04(\x01\x80\x01\x01\x12i\n" +
+	"\rRotateDataKey\x12\".linli.ops.v1.RotateDataKeyRequest\x1a#.linli.ops.v1.RotateDataKeyResponse\"\x0f\xea\xdb\x18\v\n" +
+	"\x02\r\f\x10\x04(\x01\x80\x01\x01B\xac\x01\n" +
 	"\x10com.linli.ops.v1B\tKeysProtoP\x01Z;github.com/linli-project/linli/proto/gen/linli/ops/v1;opsv1\xa2\x02\x03LOX\xaa\x02\fLinli.Ops.V1\xca\x02\fLinli\\Ops\\V1\xe2\x02\x18Linli\\Ops\\V1\\GPBMetadata\xea\x02\x0eLinli::Ops::V1b\x06proto3"
 
 var (

@@ -162,10 +162,10 @@ const file_linli_registry_v1_facts_proto_rawDesc = "" +
 	"\x05phone\x18\x02 \x01(\tB\x04\x80\xdd\x18\x02R\x05phone\x12!\n" +
 	"\tjoined_on\x18\x03 \x01(\tB\x04\x80\xdd\x18\n" +
 	"R\bjoinedOn\x12\x18\n" +
-	"\x04unit\x18\x04 \x01(\tB\x04\x80\xdd\x18\x04R\x04unit2\xbb\x01\n" +
-	"\x12MemberFactsService\x12\xa4\x01\n" +
-	"\x11RevealMemberFacts\x12+.linli.registry.v1.RevealMemberFactsRequest\x1a,.linli.registry.v1.RevealMemberFactsResponse\"4\xea\xdb\x18\t\n" +
-	"\x03\x02\x05\a\x10\x02(\x01\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/v1/members/{id}:revealFactsB\xd0\x01\n" +
+	"\x04unit\x18\x04 \x01(\tB\x04\x80\xdd\x18\x04R\x04unit2\xba\x01\n" +
+	"\x12MemberFactsService\x12\xa3\x01\n" +
+	"\x11RevealMemberFacts\x12+.linli.registry.v1.RevealMemberFactsRequest\x1a,.linli.registry.v1.RevealMemberFactsResponse\"3\xea\xdb\x18\b\n" +
+	"\x02\x05\a\x10\x02(\x01\x82\xd3\xe4\x93\x02!:\x01*\"\x1c/v1/members/{id}:revealFactsB\xd0\x01\n" +
 	"\x15com.linli.registry.v1B\n" +
 	"FactsProtoP\x01ZEgithub.com/linli-project/linli/proto/gen/linli/registry/v1;registryv1\xa2\x02\x03LRX\xaa\x02\x11Linli.Registry.V1\xca\x02\x11Linli\\Registry\\V1\xe2\x02\x1dLinli\\Registry\\V1\\GPBMetadata\xea\x02\x13Linli::Registry::V1b\x06proto3"
 

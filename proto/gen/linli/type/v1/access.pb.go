@@ -236,8 +236,11 @@ type Access struct {
 	// somebody who holds no other role is refused, but for SCOPE_KIND_SELF: they
 	// keep the house and have no business in it.
 	Administrators bool `protobuf:"varint,15,opt,name=administrators,proto3" json:"administrators,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The role counts only where it is held everywhere: the method is about the
+	// whole house, its backup, its keys, its audit, and not about a part of the tree.
+	Everywhere    bool `protobuf:"varint,16,opt,name=everywhere,proto3" json:"everywhere,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Access) Reset() {
@@ -368,6 +371,13 @@ func (x *Access) GetAdministrators() bool {
 	return false
 }
 
+func (x *Access) GetEverywhere() bool {
+	if x != nil {
+		return x.Everywhere
+	}
+	return false
+}
+
 var file_linli_type_v1_access_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
@@ -391,7 +401,7 @@ var File_linli_type_v1_access_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_access_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/access.proto\x12\rlinli.type.v1\x1a google/protobuf/descriptor.proto\"\xbc\x03\n" +
+	"\x1alinli/type/v1/access.proto\x12\rlinli.type.v1\x1a google/protobuf/descriptor.proto\"\xdc\x03\n" +
 	"\x06Access\x12)\n" +
 	"\x05roles\x18\x01 \x03(\x0e2\x13.linli.type.v1.RoleR\x05roles\x12.\n" +
 	"\x05scope\x18\x02 \x01(\x0e2\x18.linli.type.v1.ScopeKindR\x05scope\x12\x14\n" +
@@ -407,7 +417,10 @@ const file_linli_type_v1_access_proto_rawDesc = "" +
 	"\x06costly\x18\v \x01(\bR\x06costly\x12 \n" +
 	"\vunguessable\x18\f \x01(\bR\vunguessable\x12.\n" +
 	"\bby_place\x18\x0e \x03(\x0e2\x13.linli.type.v1.RoleR\abyPlace\x12&\n" +
-	"\x0eadministrators\x18\x0f \x01(\bR\x0eadministrators*\x80\x03\n" +
+	"\x0eadministrators\x18\x0f \x01(\bR\x0eadministrators\x12\x1e\n" +
+	"\n" +
+	"everywhere\x18\x10 \x01(\bR\n" +
+	"everywhere*\x80\x03\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ROLE_CITY_OFFICER\x10\x01\x12\x19\n" +
