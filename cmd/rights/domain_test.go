@@ -113,6 +113,7 @@ func TestAbove_OpensNothingSealedButToDecide(t *testing.T) {
 		"ConductService/RevealConductNote":       "answers appeals",
 		"HonorService/RevealHonorObjection":      "answers objections",
 		"NoticeService/RevealSelectionObjection": "answers objections",
+		"PrivacyService/RevealClaim":             "decides on corrections and erasures",
 	}
 	for _, role := range []typev1.Role{typev1.Role_ROLE_STREET_OFFICER, typev1.Role_ROLE_DISTRICT_OFFICER, typev1.Role_ROLE_CITY_OFFICER} {
 		for _, m := range rights.Methods() {

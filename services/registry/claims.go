@@ -42,7 +42,7 @@ func (s privacy) RequestCorrection(ctx context.Context, req *pb.RequestCorrectio
 		if err != nil {
 			return nil, err
 		}
-		out, err := s.putClaim(tx, fresh, claim.Corrections())
+		out, err := s.putClaim(tx, call, fresh, claim.Corrections())
 		return &pb.RequestCorrectionResponse{Claim: out}, err
 	})
 }
@@ -50,10 +50,10 @@ func (s privacy) RequestCorrection(ctx context.Context, req *pb.RequestCorrectio
 // RequestErasure asks the office that keeps the person's record to erase the
 // person.
 func (s privacy) RequestErasure(ctx context.Context, req *pb.RequestErasureRequest) (*pb.RequestErasureResponse, error) {
-	fresh := s.newClaim(ctx, pb.ClaimKind_CLAIM_KIND_ERASURE)
+	call, fresh := access.From(ctx), s.newClaim(ctx, pb.ClaimKind_CLAIM_KIND_ERASURE)
 	fresh.Why = req.GetWhy()
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.RequestErasureResponse, error) {
-		out, err := s.putClaim(tx, fresh, claim.Erasures())
+		out, err := s.putClaim(tx, call, fresh, claim.Erasures())
 		return &pb.RequestErasureResponse{Claim: out}, err
 	})
 }
@@ -66,7 +66,7 @@ func (s privacy) newClaim(ctx context.Context, kind pb.ClaimKind) *pb.Claim {
 }
 
 // putClaim writes a new claim for the office that keeps the record.
-func (s privacy) putClaim(tx *store.Tx, fresh *pb.Claim, way rule.Machine[claim.State]) (*pb.Claim, error) {
+func (s privacy) putClaim(tx *store.Tx, call access.Call, fresh *pb.Claim, way rule.Machine[claim.State]) (*pb.Claim, error) {
 	c := proto.CloneOf(fresh)
 	before, open, err := s.claims.By(tx, scope.All(), byOpenClaim, openClaimKey(c))
 	if err == nil && open {
@@ -75,7 +75,7 @@ func (s privacy) putClaim(tx *store.Tx, fresh *pb.Claim, way rule.Machine[claim.
 	if err != nil {
 		return nil, err
 	}
-	office, resident, err := s.keeperOf(tx, c.GetPerson())
+	office, resident, err := s.keeperOf(tx, call)
 	if err != nil {
 		return nil, err
 	}
@@ -95,19 +95,18 @@ func (s privacy) putClaim(tx *store.Tx, fresh *pb.Claim, way rule.Machine[claim.
 // organization of a member, or where that is outside linli the community of
 // residence; the community of a resident. Who holds an office besides is not
 // erased while holding it.
-func (s privacy) keeperOf(r kv.Reader, person string) (office scope.Path, resident bool, err error) {
-	account, known, err := s.accounts.By(r, scope.All(), byAccountPerson, idKey(person))
+func (s privacy) keeperOf(r kv.Reader, call access.Call) (office scope.Path, resident bool, err error) {
+	account, _, err := s.accounts.By(r, scope.All(), byAccountPerson, idKey(call.Person))
 	if err != nil {
 		return "", false, err
 	}
-	var community scope.Path
 	for _, g := range account.Value.GetAccount().GetGrants() {
 		if g.GetRole() != typev1.Role_ROLE_RESIDENT {
 			return "", false, rule.New(rule.Precondition, "ERASURE_IN_OFFICE", "")
 		}
-		community = scope.Path(g.GetOrganizationPath())
 	}
-	m, isMember, err := s.members.Get(r, scope.All(), idKey(person))
+	m, isMember, err := s.members.Get(r, scope.All(), idKey(call.Person))
+	lives := call.Caller.Scope(typev1.Role_ROLE_RESIDENT).Paths
 	switch {
 	case err != nil:
 		return "", false, err
@@ -117,8 +116,8 @@ func (s privacy) keeperOf(r kv.Reader, person string) (office scope.Path, reside
 			return scope.Path(m.Value.GetCommunityPath()), false, err
 		}
 		return scope.Path(m.Value.GetHomePath()), false, err
-	case known && community != "":
-		return community, true, nil
+	case len(lives) > 0:
+		return lives[0], true, nil
 	}
 	return "", false, rule.New(rule.Precondition, "NO_RECORD_KEPT", "")
 }

@@ -266,7 +266,7 @@ func TestErasure_OfAResident(t *testing.T) {
 		return nil
 	})
 	must(t, err)
-	_, err = h.RequestErasure(h.resident("res_2"), &pb.RequestErasureRequest{})
+	_, err = h.RequestErasure(h.member("mem_nobody"), &pb.RequestErasureRequest{})
 	wantReason(t, err, "NO_RECORD_KEPT")
 }
 
