@@ -11,14 +11,11 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
 
 	evaluationv1 "github.com/linli-project/linli/proto/gen/linli/evaluation/v1"
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
-	"github.com/linli-project/linli/pkg/access"
-	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/ids"
@@ -26,7 +23,6 @@ import (
 	"github.com/linli-project/linli/pkg/kv/boltkv"
 	"github.com/linli-project/linli/pkg/rpc"
 	"github.com/linli-project/linli/pkg/run"
-	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/seal"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/services/evaluation"
@@ -63,21 +59,25 @@ func open(ctx context.Context, folder string) (*rooms, error) {
 		h.stores = append(h.stores, s)
 	}
 	door := &lateConn{}
+	calling, authenticator, err := newCallers(door)
+	if err != nil {
+		return nil, errors.Join(err, h.close())
+	}
 	reg, err1 := registry.New(registry.Deps{Store: h.stores[0], IDs: ids.New, Log: log})
 	eva, err2 := evaluation.New(evaluation.Deps{Store: h.stores[1], IDs: ids.New, Log: log, Registry: registryv1.NewRegistryServiceClient(door)})
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, errors.Join(err, h.close())
 	}
 	server, err := rpc.NewServer(rpc.Config{
-		Services: []rpc.Service{reg, eva}, Authenticator: accesstest.Authenticator(), Log: slog.New(slog.DiscardHandler),
+		Services: []rpc.Service{reg, eva}, Authenticator: authenticator, Log: slog.New(slog.DiscardHandler),
 		Wall: clock.Wall(), IDs: ids.New, Dev: true,
 	})
 	if err != nil {
 		return nil, errors.Join(err, h.close())
 	}
 	door.ClientConnInterface = server.Conn()
-	h.registry = registryv1.NewRegistryServiceClient(door)
-	h.evaluation, h.ledger = evaluationv1.NewEvaluationServiceClient(door), evaluationv1.NewLedgerServiceClient(door)
+	h.registry = registryv1.NewRegistryServiceClient(calling)
+	h.evaluation, h.ledger = evaluationv1.NewEvaluationServiceClient(calling), evaluationv1.NewLedgerServiceClient(calling)
 	h.reactions, h.jobs = eva.Reactions(), eva.Jobs()
 	return h, nil
 }
@@ -107,11 +107,6 @@ func (h *rooms) close() error {
 
 // lateConn is the door before it exists.
 type lateConn struct{ grpc.ClientConnInterface }
-
-func as(ctx context.Context, role typev1.Role, person, path string) context.Context {
-	return metadata.AppendToOutgoingContext(ctx, rpc.HeaderAuthorization,
-		"Bearer "+accesstest.Token(person, access.Grant{Role: role, Path: scope.Path(path)}), rpc.HeaderLanguage, "en")
-}
 
 func officer(ctx context.Context) context.Context {
 	return as(ctx, typev1.Role_ROLE_DISTRICT_OFFICER, "officer", districtPath)

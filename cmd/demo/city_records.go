@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -66,6 +67,10 @@ func (t tree) ofKind(kind string) (ids []string) {
 	slices.Sort(ids)
 	return ids
 }
+
+// communities answers those that somebody who takes part lives in, in order: of a
+// whole city all of them.
+func (r *cityRecords) communities() []string { return slices.Sorted(maps.Keys(r.byCommunity)) }
 
 // person is a row of the city's roster.
 type person struct {

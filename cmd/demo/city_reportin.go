@@ -144,7 +144,7 @@ func (c *city) reportInOn(ctx context.Context, day string, accept bool) error {
 	if err != nil || !accept {
 		return err
 	}
-	return everyOne(ctx, c.records.ofKind("community"), c.acceptWaiting)
+	return everyOne(ctx, c.records.communities(), c.acceptWaiting)
 }
 
 func (c *city) submit(ctx context.Context, m known) error {

@@ -61,7 +61,7 @@ func nobody() who { return who{} }
 // as is somebody with a role at an organization: an officer by a name of the
 // demo's own, a member by the id.
 func as(role typev1.Role, name, path string) who {
-	return who{Role: role, Name: name, Organization: scope.Path(path).ID(), Path: scope.Path(path)}
+	return who{Role: role, Name: name, Organization: scope.Path(path).ID()}
 }
 
 // call sends one request. key makes it safe to send again; empty for reads.

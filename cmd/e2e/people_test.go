@@ -1,11 +1,16 @@
 package e2e_test
 
 import (
+	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
+
 	"github.com/linli-project/linli/cmd/signin"
 	"github.com/linli-project/linli/pkg/access"
+	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/scope"
 )
 
@@ -52,3 +57,17 @@ func (p people) at(base string) people {
 
 // admin answers a token of a system administrator.
 func (p people) admin(t *testing.T) string { return p.as(t, "admin", "system_admin=/") }
+
+// TestServe_TakesNoTokenThatACallerWrote: with --dev either. The registry signs, or
+// nobody is let in.
+func TestServe_TakesNoTokenThatACallerWrote(t *testing.T) {
+	s := serve(t, filepath.Join(t.TempDir(), "var"))
+	written := accesstest.Token("admin", access.Grant{Role: typev1.Role_ROLE_SYSTEM_ADMIN, Path: scope.Root})
+	if code, body := s.do(t, "GET", "/v1/dev/clock", written, "", ""); code != http.StatusUnauthorized {
+		t.Errorf("%d %s", code, body)
+	}
+	if code, body := s.do(t, "GET", "/v1/dev/clock", s.admin(t), "", ""); code != http.StatusOK {
+		t.Errorf("an administrator who signed in: %d %s", code, body)
+	}
+	s.interrupt(t)
+}

@@ -16,7 +16,6 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/cmd/house"
-	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/events"
 	"github.com/linli-project/linli/pkg/kv"
@@ -52,7 +51,7 @@ func runChild(ctx context.Context, folder string, in io.Reader, out io.Writer) e
 		to.Store(n)
 	}
 	h, err := house.Start(ctx, house.Config{
-		Data: folder, HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0", Dev: true, Authenticator: accesstest.Authenticator(),
+		Data: folder, HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0", Dev: true,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Faults: house.Faults{
 			Wall:   clock.Func(func() time.Time { return wall().Now().Add(time.Duration(t.offset.Load())) }),
@@ -62,6 +61,9 @@ func runChild(ctx context.Context, folder string, in io.Reader, out io.Writer) e
 	})
 	if err != nil {
 		return err
+	}
+	if code := h.FirstCode(); code != "" {
+		fmt.Fprintln(out, "open /first#"+code)
 	}
 	fmt.Fprintf(out, "gRPC %s\nREST http://%s/v1\nCtrl-C stops it.\n", h.GRPCAddr(), h.HTTPAddr())
 	go t.obey(in)

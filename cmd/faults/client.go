@@ -10,11 +10,7 @@ import (
 	"sync"
 	"time"
 
-	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
-
-	"github.com/linli-project/linli/pkg/access"
-	"github.com/linli-project/linli/pkg/access/accesstest"
-	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/cmd/signin"
 )
 
 const (
@@ -72,8 +68,9 @@ func (p *place) at(ctx context.Context) (string, error) {
 // client calls linli as any program would, and sends a call again whose answer
 // was lost or put off.
 type client struct {
-	place *place
-	http  *http.Client
+	place  *place
+	http   *http.Client
+	people *people // who call
 
 	mu      sync.Mutex
 	refused map[string]int // "503 UNAVAILABLE" and the like that were sent again
@@ -85,20 +82,24 @@ func newClient(p *place) *client {
 		Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 }
 
-func as(role typev1.Role, person string, at scope.Path) string {
-	return accesstest.Token(person, access.Grant{Role: role, Path: at})
-}
-
 // write is one call that changes something. The key makes it one, however
 // often it is sent.
 type write struct {
-	token, path, key, contentType, body string
+	who                          signin.Person
+	path, key, contentType, body string
 }
 
 // problem is an answer that is neither a success nor a reason to send again.
 type problem struct {
 	status       int
 	reason, text string
+	signIn       bool // it was the answer to a sign-in
+}
+
+// later says that it is right to send the call again.
+func (p *problem) later() bool {
+	return p.status == http.StatusTooManyRequests || p.status == http.StatusServiceUnavailable ||
+		p.status == http.StatusGatewayTimeout || p.reason == "CONTENTION"
 }
 
 func (p *problem) Error() string { return fmt.Sprintf("%d %s: %s", p.status, p.reason, p.text) }
@@ -109,7 +110,7 @@ func (c *client) send(ctx context.Context, w write) ([]byte, error) {
 	if kind == "" {
 		kind = "application/json"
 	}
-	return c.insist(ctx, http.MethodPost, w.path, w.token, func(r *http.Request) {
+	return c.insist(ctx, http.MethodPost, w.path, w.who, func(r *http.Request) {
 		r.Header.Set("Content-Type", kind)
 		if w.key != "" {
 			r.Header.Set("Idempotency-Key", w.key)
@@ -118,8 +119,8 @@ func (c *client) send(ctx context.Context, w write) ([]byte, error) {
 }
 
 // get reads into out.
-func (c *client) get(ctx context.Context, token, path string, out any) error {
-	text, err := c.insist(ctx, http.MethodGet, path, token, func(*http.Request) {}, nil)
+func (c *client) get(ctx context.Context, who signin.Person, path string, out any) error {
+	text, err := c.insist(ctx, http.MethodGet, path, who, func(*http.Request) {}, nil)
 	if err != nil {
 		return err
 	}
@@ -129,7 +130,7 @@ func (c *client) get(ctx context.Context, token, path string, out any) error {
 	return nil
 }
 
-func (c *client) insist(ctx context.Context, method, path, token string, with func(*http.Request), body []byte) ([]byte, error) {
+func (c *client) insist(ctx context.Context, method, path string, who signin.Person, with func(*http.Request), body []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, longestOutage)
 	defer cancel()
 	var last error
@@ -141,7 +142,9 @@ func (c *client) insist(ctx context.Context, method, path, token string, with fu
 		if !first {
 			c.count("")
 		}
-		text, again, err := c.once(ctx, method, base+path, token, with, body)
+		text, again, err := c.signedIn(ctx, who, func(token string) ([]byte, bool, error) {
+			return c.once(ctx, method, base+path, token, with, body)
+		})
 		if err == nil || !again {
 			return text, err
 		}
@@ -150,6 +153,22 @@ func (c *client) insist(ctx context.Context, method, path, token string, with fu
 			return nil, fmt.Errorf("%s %s: %w (last: %w)", method, path, err, last)
 		}
 	}
+}
+
+// signedIn sends a call as somebody. Who is refused because the clock moved signs
+// in again; any other refusal of a token is linli's answer.
+func (c *client) signedIn(ctx context.Context, who signin.Person, send func(token string) ([]byte, bool, error)) (text []byte, again bool, err error) {
+	moves := c.people.moved()
+	token, err := c.people.token(ctx, who, time.Minute)
+	if err != nil {
+		again, err := c.people.signInAgain(moves, err)
+		return nil, again, err
+	}
+	text, again, err = send(token)
+	if signedOut(err) {
+		again = c.people.outdated(who, token)
+	}
+	return text, again, err
 }
 
 // once sends a call once; again says that it is right to send it again.
@@ -177,13 +196,10 @@ func (c *client) once(ctx context.Context, method, url, token string, with func(
 		said.Detail = string(text)
 	}
 	no := &problem{status: reply.StatusCode, reason: said.Reason, text: method + " " + url + ": " + said.Detail}
-	switch {
-	case reply.StatusCode == http.StatusTooManyRequests, reply.StatusCode == http.StatusServiceUnavailable,
-		reply.StatusCode == http.StatusGatewayTimeout, said.Reason == "CONTENTION":
+	if no.later() {
 		c.count(fmt.Sprintf("%d %s", no.status, no.reason))
-		return nil, true, no
 	}
-	return nil, false, no
+	return nil, no.later(), no
 }
 
 func (c *client) count(refused string) {

@@ -36,9 +36,10 @@ func controls() []control {
 		{name: "writes that were never made", finds: []string{saysLost}, config: worldConfig{cheat: "drop"}, strike: killed},
 		{name: "writes made twice", finds: []string{saysDoubled}, config: worldConfig{cheat: "twice"}, strike: killed},
 		{name: "a clock three days on", finds: []string{saysDoubled}, config: worldConfig{tampered: true}, strike: threeDaysOn},
+		{name: "a session that ended by itself", finds: []string{saysSignedOut}, strike: endedByItself},
 		{name: "a file that is whole", finds: []string{saysTorn}, strike: whole},
 		{name: "a change with its checksum made good", finds: []string{saysLost, saysWrong, saysUnknown}, strike: changed},
-		{name: "files that are not synced", finds: []string{saysLost, saysPower, saysRefused}, mounts: true, config: worldConfig{cheats: []string{cheatNoSync + "=1"}}, strike: powerCut},
+		{name: "files that are not synced", finds: []string{saysLost, saysPower, saysRefused, saysSignedOut}, mounts: true, config: worldConfig{cheats: []string{cheatNoSync + "=1"}}, strike: powerCut},
 		{name: "a broker that does not sync", finds: []string{saysLost + "the stream"}, mounts: true, config: worldConfig{cheats: []string{cheatUnsafe + "=1"}}, strike: powerCut},
 	}
 }
@@ -88,7 +89,7 @@ func (c control) run(ctx context.Context, at worldConfig) (caught, error) {
 	}
 	closed := w.close()
 	if answered(closed) { // linli does not know what it acknowledged
-		problems = append(problems, saysRefused+closed.Error())
+		problems = append(problems, says(saysRefused, closed)+closed.Error())
 	}
 	for i := range problems {
 		problems[i] = strings.ReplaceAll(problems[i], at.folder, "the folder")
@@ -132,10 +133,21 @@ func (c control) own(problems []string) (own []string) {
 
 // threeDaysOn moves the clock further than a reply is remembered.
 func threeDaysOn(ctx context.Context, w *world) ([]string, error) {
-	if err := errors.Join(w.work(ctx, 20), w.process.order(ctx, "clock "+(72*time.Hour).String())); err != nil {
+	if err := errors.Join(w.work(ctx, 20), w.setClock(ctx, 72*time.Hour)); err != nil {
 		return nil, err
 	}
 	return w.load.sendAgain(ctx, w.random, 8)
+}
+
+// endedByItself ends the session of the committee's staff behind their back.
+func endedByItself(ctx context.Context, w *world) ([]string, error) {
+	if err := w.work(ctx, 20); err != nil {
+		return nil, err
+	}
+	if _, err := w.load.client.send(ctx, write{who: staff(), path: "/v1/sessions:signOut", body: "{}"}); err != nil {
+		return nil, err
+	}
+	return nil, w.work(ctx, 20)
 }
 
 // whole tears nothing off: a check that sees a refusal in whatever happens

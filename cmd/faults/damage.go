@@ -242,7 +242,9 @@ func (w *world) readCopy(ctx context.Context, folder string) (observed, error) {
 	defer p.kill()
 	at := newPlace()
 	at.set(p.base)
-	return (&load{client: newClient(at)}).observe(ctx)
+	c := newClient(at)
+	c.people = w.load.client.people.at(c)
+	return (&load{client: c}).observe(ctx)
 }
 
 func flip(path string, at int64, bit byte) error {

@@ -5,7 +5,7 @@
 //
 //	faults loop --cycles 50 --seed 1
 //
-// A load of residents, offices and members writes through the public
+// A load of members and offices, who sign in, writes through the public
 // interface and keeps a ledger of what was acknowledged. Each write has an
 // idempotency key; one whose answer was lost is sent again under it. Every
 // fault has a control: the same run with a linli or a client that cheats,

@@ -119,7 +119,7 @@ func (w *world) solveMarked(ctx context.Context) (*chain, error) {
 // hasEntry looks whether a solved request stands in the ledger.
 func (w *world) hasEntry(ctx context.Context, c *chain) (bool, error) {
 	var got struct{ ID string }
-	err := w.load.client.get(ctx, party, "/v1/entries/ent_"+strings.TrimPrefix(c.id, "req_"), &got)
+	err := w.load.client.get(ctx, party(), "/v1/entries/ent_"+strings.TrimPrefix(c.id, "req_"), &got)
 	var no *problem
 	if errors.As(err, &no) && no.status == 404 {
 		return false, nil
@@ -136,7 +136,7 @@ func clockMoved(ctx context.Context, w *world) (problems []string, err error) {
 	}
 	for range 6 {
 		off := time.Duration(w.random.IntN(24*60)-12*60) * time.Minute
-		if err := w.process.order(ctx, "clock "+off.String()); err != nil {
+		if err := w.setClock(ctx, off); err != nil {
 			return nil, err
 		}
 		if err := w.work(ctx, 5); err != nil {
@@ -148,7 +148,12 @@ func clockMoved(ctx context.Context, w *world) (problems []string, err error) {
 		}
 		problems = append(problems, again...)
 	}
-	return problems, w.process.order(ctx, "clock 0s")
+	return problems, w.setClock(ctx, 0)
+}
+
+// setClock moves the house's clock to so much beside this machine's.
+func (w *world) setClock(ctx context.Context, off time.Duration) error {
+	return w.load.client.people.move(off, func() error { return w.process.order(ctx, "clock "+off.String()) })
 }
 
 // fullDisk fills the disk under load. Writes must be refused with a reason and
@@ -159,6 +164,10 @@ func fullDisk(ctx context.Context, w *world) (problems []string, err error) {
 	}
 	filler := filepath.Join(filepath.Dir(w.folder), "filler")
 	before := w.load.client.refusals()
+	// Nobody can sign in on a full disk; who did can read.
+	if _, err := w.load.client.people.token(ctx, staff(), 5*time.Minute); err != nil {
+		return nil, err
+	}
 	if err := fill(filler); err != nil {
 		return nil, err
 	}
@@ -176,7 +185,7 @@ func fullDisk(ctx context.Context, w *world) (problems []string, err error) {
 		return []string{"full disk: no write was refused: " + err.Error()}, os.Remove(filler)
 	}
 	var circle struct{ OrganizationID string }
-	if err := w.load.client.get(patient, staff, "/v1/organizations/"+communityID+"/circle", &circle); err != nil || circle.OrganizationID == "" {
+	if err := w.load.client.get(patient, staff(), "/v1/organizations/"+communityID+"/circle", &circle); err != nil || circle.OrganizationID == "" {
 		problems = append(problems, fmt.Sprintf("full disk: a read was not answered: %v", err))
 	}
 	if err := os.Remove(filler); err != nil {

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // binary is the command, built once for all tests.
@@ -181,7 +182,11 @@ func TestPanics_AreParked(t *testing.T) {
 func eventsCommand(t *testing.T, w *world, args ...string) string {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), binary, append([]string{"events", "--grpc", w.process.told("gRPC")}, args...)...)
-	c.Env = append(os.Environ(), "LINLI_TOKEN="+admin)
+	token, err := w.load.client.people.token(t.Context(), admin(), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Env = append(os.Environ(), "LINLI_TOKEN="+token)
 	out, err := c.CombinedOutput()
 	if err != nil {
 		t.Fatalf("linli events %v: %v: %s", args, err, out)

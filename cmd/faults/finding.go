@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 )
 
@@ -20,6 +21,7 @@ const (
 	saysUnknown      = "unknown: "
 	saysTorn         = "torn: "
 	saysRefused      = "refused: "
+	saysSignedOut    = "signed out: "
 )
 
 func (f *findings) count(problems []string) {
@@ -42,6 +44,21 @@ func begins(text string, with ...string) bool {
 		}
 	}
 	return false
+}
+
+// says is the beginning of what an answer shows: one that signs somebody out
+// without cause shows that, and nothing of what was asked for.
+func says(otherwise string, err error) string {
+	if signedOut(err) {
+		return saysSignedOut
+	}
+	return otherwise
+}
+
+// signedOut says that linli took a token no more, or let somebody in no more.
+func signedOut(err error) bool {
+	var no *problem
+	return errors.As(err, &no) && (no.signIn || no.status == http.StatusUnauthorized)
 }
 
 // answered says that linli gave this error as its answer: it did not stay away,

@@ -13,19 +13,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
-
-	"github.com/linli-project/linli/pkg/scope"
+	"github.com/linli-project/linli/cmd/signin"
 )
 
 // Where the load lives.
 const (
+	cityID      = "430100"
 	communityID = "430101002001"
 	workplaceID = "W00001"
-
-	district  scope.Path = "/430100/430101/"
-	workplace            = district + workplaceID + "/"
-	community            = district + "430101002/" + communityID + "/"
 )
 
 const organizationsFile = `编码,名称,类别,上级编码,亮身份
@@ -58,17 +53,13 @@ type load struct {
 	cheat string
 }
 
-var (
-	resident = func(no int) string { return as(typev1.Role_ROLE_RESIDENT, "resident-"+strconv.Itoa(no), community) }
-	officer  = as(typev1.Role_ROLE_WORKPLACE_OFFICER, "officer", workplace)
-	admin    = as(typev1.Role_ROLE_SYSTEM_ADMIN, "admin", "/")
-	party    = as(typev1.Role_ROLE_COMMUNITY_PARTY_STAFF, "wang", community)
-	staff    = as(typev1.Role_ROLE_COMMITTEE_STAFF, "xiong", community)
-)
+// author posts request no and rates it: a member, who may enter as often as the
+// clock asks for it. A resident is sent one code a minute at most.
+func (l *load) author(no int) signin.Person { return memberOf(l.members[(no+1)%helpers]) }
 
 // settle brings in organizations and a roster, and has the helpers report in.
 func (l *load) settle(ctx context.Context, members int) error {
-	if _, err := l.client.send(ctx, write{token: admin, path: "/v1/organizations:import", key: l.prefix + "organizations",
+	if _, err := l.client.send(ctx, write{who: admin(), path: "/v1/organizations:import", key: l.prefix + "organizations",
 		contentType: "text/csv", body: organizationsFile}); err != nil {
 		return fmt.Errorf("import organizations: %w", err)
 	}
@@ -78,7 +69,7 @@ func (l *load) settle(ctx context.Context, members int) error {
 		fmt.Fprintf(roster, "党员%c%c,男,,138%08d,2001-07-01,正式党员,在职,%s,%s,%s,%d栋,水电维修,象棋\n",
 			'一'+rune(i/500), '一'+rune(i%500), i, workplaceID, workplaceID, communityID, i%20+1)
 	}
-	answer, err := l.client.send(ctx, write{token: officer, path: "/v1/organizations/" + workplaceID + "/rosters:import",
+	answer, err := l.client.send(ctx, write{who: officer(), path: "/v1/organizations/" + workplaceID + "/rosters:import",
 		key: l.prefix + "roster", contentType: "text/csv", body: roster.String()})
 	if err != nil {
 		return fmt.Errorf("import the roster: %w", err)
@@ -99,7 +90,7 @@ func (l *load) settle(ctx context.Context, members int) error {
 
 func (l *load) listMembers(ctx context.Context) error {
 	l.members = nil
-	return l.client.pages(ctx, officer, "/v1/organizations/"+workplaceID+"/members", func(text []byte) error {
+	return l.client.pages(ctx, officer(), "/v1/organizations/"+workplaceID+"/members", func(text []byte) error {
 		var page struct{ Members []struct{ ID string } }
 		if err := json.Unmarshal(text, &page); err != nil {
 			return err
@@ -112,10 +103,10 @@ func (l *load) listMembers(ctx context.Context) error {
 }
 
 // pages reads a list to its end.
-func (c *client) pages(ctx context.Context, token, path string, each func([]byte) error) error {
+func (c *client) pages(ctx context.Context, who signin.Person, path string, each func([]byte) error) error {
 	for next := ""; ; {
 		var text json.RawMessage
-		if err := c.get(ctx, token, path+"?pageSize=200&pageToken="+url.QueryEscape(next), &text); err != nil {
+		if err := c.get(ctx, who, path+"?pageSize=200&pageToken="+url.QueryEscape(next), &text); err != nil {
 			return err
 		}
 		var page struct{ NextPageToken string }
@@ -136,7 +127,7 @@ const drainTries = 3
 func (l *load) drain(ctx context.Context) error {
 	var err error
 	for range drainTries {
-		_, err = l.client.send(ctx, write{token: admin, path: "/v1/dev/events:drain", body: "{}"})
+		_, err = l.client.send(ctx, write{who: admin(), path: "/v1/dev/events:drain", body: "{}"})
 		if err == nil {
 			return nil
 		}
@@ -206,7 +197,7 @@ func (l *load) chain(ctx context.Context, no int) error {
 
 func (l *load) post(ctx context.Context, no int) (*chain, error) {
 	c := &chain{no: no, text: "no" + strconv.Itoa(no), state: "REQUEST_STATE_POSTED"}
-	w := write{token: resident(no), path: "/v1/requests", key: "post-" + strconv.Itoa(no), body: fmt.Sprintf(
+	w := write{who: l.author(no), path: "/v1/requests", key: "post-" + strconv.Itoa(no), body: fmt.Sprintf(
 		`{"communityId":%q,"kind":"REQUEST_KIND_PROBLEM","visibility":"VISIBILITY_PUBLIC","text":%q}`, communityID, c.text)}
 	if l.cheat == "drop" && no%5 == 0 {
 		l.ledger.acknowledge(w, "{}", func() { l.ledger.chains = append(l.ledger.chains, &chain{no: no, text: "dropped" + c.text}) })
@@ -226,21 +217,21 @@ func (l *load) post(ctx context.Context, no int) (*chain, error) {
 // solve takes a posted request to its end.
 func (l *load) solve(ctx context.Context, c *chain, quarterHours int) error {
 	member := l.members[c.no%helpers]
-	as := as(typev1.Role_ROLE_MEMBER, member, workplace)
 	for _, step := range []struct {
-		token, verb, body, state string
-		and                      func()
+		who               signin.Person
+		verb, body, state string
+		and               func()
 	}{
-		{staff, "admit", `{}`, "ADMITTED", nil},
-		{staff, "dispatch", fmt.Sprintf(`{"memberId":%q}`, member), "DISPATCHED", nil},
-		{as, "takeOn", `{}`, "TAKEN_ON", nil},
-		{as, "resolve", fmt.Sprintf(`{"answer":"换了新石板","quarterHours":%d}`, quarterHours), "RESOLVED", func() {
+		{staff(), "admit", `{}`, "ADMITTED", nil},
+		{staff(), "dispatch", fmt.Sprintf(`{"memberId":%q}`, member), "DISPATCHED", nil},
+		{memberOf(member), "takeOn", `{}`, "TAKEN_ON", nil},
+		{memberOf(member), "resolve", fmt.Sprintf(`{"answer":"换了新石板","quarterHours":%d}`, quarterHours), "RESOLVED", func() {
 			c.member, c.quarterHours = member, quarterHours
 			l.ledger.solved++
 		}},
-		{resident(c.no), "rate", `{"rating":5,"solved":true}`, "RATED", nil},
+		{l.author(c.no), "rate", `{"rating":5,"solved":true}`, "RATED", nil},
 	} {
-		w := write{token: step.token, path: "/v1/requests/" + c.id + ":" + step.verb, key: step.verb + "-" + strconv.Itoa(c.no), body: step.body}
+		w := write{who: step.who, path: "/v1/requests/" + c.id + ":" + step.verb, key: step.verb + "-" + strconv.Itoa(c.no), body: step.body}
 		err := l.do(ctx, w, nil, func() {
 			c.state = "REQUEST_STATE_" + step.state
 			if step.and != nil {
@@ -262,12 +253,12 @@ func (l *load) reportIn(ctx context.Context) error {
 	}
 	member := l.members[i]
 	var made struct{ ID string }
-	w := write{token: as(typev1.Role_ROLE_MEMBER, member, workplace), path: "/v1/reportIns", key: "report-" + member,
+	w := write{who: memberOf(member), path: "/v1/reportIns", key: "report-" + member,
 		body: fmt.Sprintf(`{"memberId":%q}`, member)}
 	if err := l.do(ctx, w, &made, nil); err != nil {
 		return fmt.Errorf("report in: %w", err)
 	}
-	w = write{token: party, path: "/v1/reportIns/" + made.ID + ":accept", key: "accept-" + member, body: `{}`}
+	w = write{who: party(), path: "/v1/reportIns/" + made.ID + ":accept", key: "accept-" + member, body: `{}`}
 	if err := l.do(ctx, w, nil, func() { l.ledger.accepted++ }); err != nil {
 		return fmt.Errorf("accept a report-in: %w", err)
 	}

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/linli-project/linli/cmd/signin"
 )
 
 // startPatience is how long a start may take before it counts as stuck.
@@ -25,9 +27,6 @@ type launcher struct {
 	command []string
 	env     []string
 }
-
-// writtenTokens has the command take the tokens that this program writes.
-const writtenTokens = "LINLI_WRITTEN_TOKENS=yes"
 
 // shipped is the built command in one process.
 func shipped(binary string) launcher {
@@ -56,7 +55,7 @@ type process struct {
 	ended  chan struct{}
 
 	mu     sync.Mutex
-	said   []string // lines on its output after it was up
+	said   []string // lines on its output
 	stderr bytes.Buffer
 }
 
@@ -69,7 +68,7 @@ func (r *refusal) Error() string { return "it did not start: " + strings.Join(r.
 func (l launcher) start(folder string) (*process, error) {
 	began := wall().Now()
 	p := &process{cmd: exec.Command(l.command[0], append(l.command[1:], folder)...), ended: make(chan struct{})}
-	p.cmd.Env = append(append(os.Environ(), writtenTokens), l.env...)
+	p.cmd.Env = append(os.Environ(), l.env...)
 	p.cmd.Stderr = lockedWriter{p}
 	// Nothing that it starts may outlive this program.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -110,12 +109,12 @@ func (p *process) listen(out io.Reader, up chan<- string) {
 		if m := restPlace.FindStringSubmatch(lines.Text()); m != nil {
 			base = m[1]
 		}
-		if strings.HasPrefix(lines.Text(), "Ctrl-C") {
-			up <- base
-		}
 		p.mu.Lock()
 		p.said = append(p.said, lines.Text())
 		p.mu.Unlock()
+		if strings.HasPrefix(lines.Text(), "Ctrl-C") {
+			up <- base
+		}
 	}
 	_ = p.cmd.Wait() // a killed process ends with an error, and is meant to
 	close(p.ended)
@@ -165,6 +164,13 @@ func (p *process) told(word string) string {
 		}
 	}
 	return ""
+}
+
+// firstCode is that of a first start, with which the first administrator is made.
+func (p *process) firstCode() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return signin.CodeIn(strings.Join(p.said, "\n"))
 }
 
 // order tells a tampered house to do something, and waits until it says that

@@ -24,7 +24,7 @@ func (n *number) UnmarshalJSON(text []byte) error {
 // observe reads everything that the load wrote.
 func (l *load) observe(ctx context.Context) (observed, error) {
 	got := observed{requests: map[string][]request{}, entries: map[string][]entry{}}
-	err := l.client.pages(ctx, staff, "/v1/organizations/"+communityID+"/requests", func(text []byte) error {
+	err := l.client.pages(ctx, staff(), "/v1/organizations/"+communityID+"/requests", func(text []byte) error {
 		var page struct {
 			Requests []struct{ ID, State, Excerpt string }
 		}
@@ -37,7 +37,7 @@ func (l *load) observe(ctx context.Context) (observed, error) {
 	if err != nil {
 		return got, err
 	}
-	err = l.client.pages(ctx, party, "/v1/organizations/"+communityID+"/entries", func(text []byte) error {
+	err = l.client.pages(ctx, party(), "/v1/organizations/"+communityID+"/entries", func(text []byte) error {
 		var page struct {
 			Entries []struct {
 				ID, MemberID, SourceID string
@@ -60,14 +60,14 @@ func (l *load) observeFigures(ctx context.Context, got *observed) error {
 	var circle struct {
 		Kinds []struct{ Posted, Resolved number }
 	}
-	if err := l.client.get(ctx, staff, "/v1/organizations/"+communityID+"/circle", &circle); err != nil {
+	if err := l.client.get(ctx, staff(), "/v1/organizations/"+communityID+"/circle", &circle); err != nil {
 		return err
 	}
 	for _, k := range circle.Kinds {
 		got.posted, got.resolved = got.posted+int(k.Posted), got.resolved+int(k.Resolved)
 	}
 	var completion struct{ Total struct{ Accepted number } }
-	if err := l.client.get(ctx, party, "/v1/organizations/"+communityID+"/completion", &completion); err != nil {
+	if err := l.client.get(ctx, party(), "/v1/organizations/"+communityID+"/completion", &completion); err != nil {
 		return err
 	}
 	got.accepted = int(completion.Total.Accepted)
@@ -82,11 +82,11 @@ func (l *load) checkNew(ctx context.Context, first int, random *rand.Rand) (prob
 			ID, Text, State, MemberID string
 			QuarterHours              int
 		}
-		if err := l.client.get(ctx, staff, "/v1/requests/"+c.id, &got); err != nil {
+		if err := l.client.get(ctx, staff(), "/v1/requests/"+c.id, &got); err != nil {
 			if !answered(err) {
 				return problems, err
 			}
-			problems = append(problems, fmt.Sprintf(saysLost+"request %s: %v (chain %d)", c.id, err, c.no))
+			problems = append(problems, fmt.Sprintf("%srequest %s: %v (chain %d)", says(saysLost, err), c.id, err, c.no))
 			continue
 		}
 		if got.Text != c.text || got.State != c.state || got.QuarterHours != c.quarterHours || got.MemberID != c.member {
@@ -107,7 +107,7 @@ func (l *load) sendAgain(ctx context.Context, random *rand.Rand, n int) (problem
 			if !answered(err) {
 				return problems, err
 			}
-			problems = append(problems, fmt.Sprintf(saysDoubled+"%s under key %s again: %v", s.write.path, s.write.key, err))
+			problems = append(problems, fmt.Sprintf("%s%s under key %s again: %v", says(saysDoubled, err), s.write.path, s.write.key, err))
 		} else if compact(answer) != s.answer {
 			problems = append(problems, fmt.Sprintf(saysDoubled+"%s under key %s answers %s, first %s", s.write.path, s.write.key, compact(answer), s.answer))
 		}

@@ -47,8 +47,8 @@ func (w *world) run(s settings) figures.Run {
 // note tells the reader what is promised, how it was looked at, and what was
 // not.
 func note(six bool) string {
-	how := "Six writers post requests, have members solve them and report in, through the REST interface and with an idempotency key on each write; " +
-		"one whose answer was lost is sent again under its key. Once a cycle something is broken and linli is back; then what was acknowledged since is read one by one, " +
+	how := "Six writers post requests, have members solve them and report in, through the REST interface, each signed in and with an idempotency key on each write; " +
+		"one whose answer was lost is sent again under its key. Who is signed out without cause ends the run; a clock that moved is one. Once a cycle something is broken and linli is back; then what was acknowledged since is read one by one, " +
 		"and writes are sent once more and must get their first answer. After every tenth cycle all effects are awaited and everything is read back: each request once and in its state, " +
 		"each solved one with one entry of its hours in the ledger, figures that count exactly what was acknowledged; every file passes fsck, and a parked event would be a failure. "
 	promised := "Promised: what was acknowledged is there after any of these faults, it and what follows from it once, without anybody's hand. "

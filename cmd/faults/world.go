@@ -90,6 +90,9 @@ func newWorld(ctx context.Context, c worldConfig) (*world, error) {
 	if err := w.up(first); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
+	if w.load.client.people, err = newPeople(w.load.client, w.firstCode()); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
 	if err := w.load.settle(ctx, c.members); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
@@ -122,8 +125,19 @@ func (w *world) up(l launcher) error {
 	}
 	w.process, w.running = p, l
 	w.measured.starts = append(w.measured.starts, p.took)
+	if who := w.load.client.people; who != nil {
+		who.restarted()
+	}
 	w.place.set(p.base)
 	return nil
+}
+
+// firstCode is that of the first start.
+func (w *world) firstCode() string {
+	if w.parts != nil {
+		return w.parts.running["registry"].firstCode()
+	}
+	return w.process.firstCode()
 }
 
 // kill ends linli as it is. The load notices by itself.

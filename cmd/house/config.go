@@ -131,7 +131,7 @@ type Config struct {
 	// Callers limits how often one of them may call; zero = admit's defaults.
 	Callers admit.CallerLimits
 	// Authenticator takes tokens beside those of the registry. Tests set it, and
-	// programs that measure linli or break it.
+	// nothing else does.
 	Authenticator access.Authenticator
 	Log           *slog.Logger
 	Faults        Faults

@@ -34,7 +34,7 @@ func runCity(ctx context.Context, f demoFlags, folder string, out io.Writer) (er
 		ctx, conf.Address, conf.Server, people.Code = server.while(ctx), server.address, server.cmd.Process.Pid, server.code
 		fmt.Fprintf(out, "linli demo of a city: server on http://%s (process %d), data and log in %s\n", conf.Address, conf.Server, folder)
 	}
-	people.Address, people.Written = conf.Address, os.Getenv(writtenTokens) == "yes"
+	people.Address = conf.Address
 	if conf.Desk, err = signin.NewDesk(people); err != nil {
 		return err
 	}

@@ -17,7 +17,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/linli-project/linli/cmd/house"
-	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/certs"
 )
 
@@ -156,10 +155,6 @@ func parseProxies(text string) (out []netip.Prefix, err error) {
 	return out, nil
 }
 
-// writtenTokens, when yes and with --dev, has tokens taken that the caller wrote:
-// for the programs that measure linli and break it, which do not sign in yet.
-const writtenTokens = "LINLI_WRITTEN_TOKENS"
-
 func (f serveFlags) config() (house.Config, error) {
 	c := house.Config{
 		Role: f.role, Data: f.data, HTTP: f.http, GRPC: f.grpc, Broker: f.broker, Peers: map[string]string{},
@@ -176,9 +171,6 @@ func (f serveFlags) config() (house.Config, error) {
 		if c.Reveals, err = strconv.Atoi(most); err != nil || c.Reveals < 1 {
 			return c, fmt.Errorf("LINLI_REVEALS_PER_HOUR=%s: a number from 1", most)
 		}
-	}
-	if f.dev && os.Getenv(writtenTokens) == "yes" {
-		c.Authenticator = accesstest.Authenticator()
 	}
 	if f.role != house.Whole {
 		c.TLS = tlsFiles(f.certs, string(f.role))

@@ -30,12 +30,16 @@ const (
 )
 
 func browserCommand() *cobra.Command {
-	var base string
+	var base, file string
 	var seconds int
 	c := &cobra.Command{
 		Use: "browser", Short: "how long after its commit a change is seen by an open page, at 1,000 posts a second", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			seen, err := browse(c.Context(), base, seconds)
+			p, err := peopleOf(file, base, "")
+			if err != nil {
+				return err
+			}
+			seen, err := browse(c.Context(), base, p, seconds)
 			if err != nil {
 				return err
 			}
@@ -44,6 +48,7 @@ func browserCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&base, "base", "http://127.0.0.1:8080", "a server that was seeded")
+	c.Flags().StringVar(&file, "people", "people", "file of the seed that says how its people sign in")
 	c.Flags().IntVar(&seconds, "seconds", 10, "how long to post")
 	return c
 }
@@ -76,17 +81,21 @@ type post struct {
 }
 
 // browse opens a page, posts at eventRate and compares.
-func browse(ctx context.Context, base string, seconds int) (seen, error) {
+func browse(ctx context.Context, base string, people people, seconds int) (seen, error) {
+	who, err := people.signIn(ctx)
+	if err != nil {
+		return seen{}, err
+	}
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	p := &page{at: map[string]time.Time{}}
-	ended, err := p.open(reading, base)
+	ended, err := p.open(reading, base, who.officer)
 	if err != nil {
 		return seen{}, err
 	}
 	wall := clock.Wall()
 	began := wall.Now()
-	posts, err := postSteadily(ctx, base, seconds)
+	posts, err := postSteadily(ctx, base, who, seconds)
 	took := wall.Now().Sub(began)
 	if err != nil {
 		return seen{}, err
@@ -100,12 +109,12 @@ func browse(ctx context.Context, base string, seconds int) (seen, error) {
 }
 
 // open reads server-sent events until the context ends.
-func (p *page) open(ctx context.Context, base string) (ended chan error, err error) {
+func (p *page) open(ctx context.Context, base, token string) (ended chan error, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/v1/changes", nil)
 	if err != nil {
 		return nil, fmt.Errorf("open the stream: %w", err)
 	}
-	req.Header.Set("Authorization", "Bearer "+staffToken())
+	req.Header.Set("Authorization", "Bearer "+token)
 	reply, err := http.DefaultClient.Do(req) //nolint:bodyclose // the reader below closes it
 	if err != nil {
 		return nil, fmt.Errorf("open the stream: %w", err)
@@ -141,13 +150,13 @@ func (p *page) note(line string) {
 
 // postSteadily posts at eventRate, whether the answers come or not, as long as
 // there is a poster free.
-func postSteadily(ctx context.Context, base string, seconds int) ([]post, error) {
+func postSteadily(ctx context.Context, base string, who signedIn, seconds int) ([]post, error) {
 	texts, err := bodies(bodiesReady)
 	if err != nil {
 		return nil, err
 	}
 	ready := strings.Split(strings.TrimSpace(string(texts)), "\n")
-	c, wall := newClient(base, staffToken(), eventPosters), clock.Wall()
+	c, wall := newClient(base, "", eventPosters), clock.Wall()
 	total := eventRate * seconds
 	posts := make([]post, total)
 	turns := make(chan int)
@@ -156,7 +165,7 @@ func postSteadily(ctx context.Context, base string, seconds int) ([]post, error)
 		posters.Go(func() error {
 			for i := range turns {
 				sent := wall.Now()
-				answer, err := c.send(inside, "POST", "/v1/requests", "application/json", []byte(ready[i%len(ready)]))
+				answer, err := c.as(who.clerk(i)).send(inside, "POST", "/v1/requests", "application/json", []byte(ready[i%len(ready)]))
 				if err != nil {
 					return err
 				}
@@ -221,13 +230,13 @@ func (s *stage) browsing(ctx context.Context) (out []figures.Row, err error) {
 	for _, l := range s.linli {
 		var all []seen
 		for range s.c.repeats {
-			got, err := browse(ctx, l.url(), seconds)
+			got, err := browse(ctx, l.url(), l.people, seconds)
 			if err != nil {
 				return nil, err
 			}
 			fmt.Fprintf(s.c.said, "open page, %s: %s\n", l.title, got)
 			all = append(all, got)
-			if err := drain(ctx, newClient(l.url(), adminToken(), 1)); err != nil {
+			if err := s.drain(ctx, target{name: l.target, url: l.url()}); err != nil {
 				return nil, err
 			}
 		}

@@ -23,6 +23,9 @@ func newClient(base, token string, connections int) *client {
 	}}}
 }
 
+// as is the same client with somebody else's token.
+func (c *client) as(token string) *client { return &client{base: c.base, token: token, http: c.http} }
+
 // call sends a message as JSON and reads the answer; in and out may be nil.
 func (c *client) call(ctx context.Context, method, path string, in, out proto.Message) error {
 	var body []byte

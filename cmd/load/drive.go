@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 //go:embed driver.lua
@@ -49,12 +50,22 @@ func (s *stage) wrk(ctx context.Context, rows int, op string, conns int, targets
 		args = append(args, strings.Join([]string{t.name, t.profile, t.url, strings.Join(pids, "+")}, "="))
 	}
 	env := []string{
-		"PEERS_LUA=" + filepath.Join(s.c.peers, "wrk", "work.lua"),
-		"LINLI_AUTH=Bearer " + staffToken(), "LINLI_BODIES=" + filepath.Join(folder, "bodies"),
+		"PEERS_LUA=" + filepath.Join(s.c.peers, "wrk", "work.lua"), "LINLI_BODIES=" + filepath.Join(folder, "bodies"),
 		"SECONDS_EACH=" + strconv.Itoa(s.c.seconds), "REPEATS=" + strconv.Itoa(s.c.repeats),
 	}
+	if took := time.Duration(s.c.seconds*s.c.repeats*len(targets)) * time.Second; took > tokensHold/2 {
+		return nil, fmt.Errorf("%s with %d connections takes %s and more: tokens hold for %s, take fewer seconds or repeats", op, conns, took, tokensHold)
+	}
 	for _, l := range s.linli {
-		env = append(env, "IDS_"+l.name+"="+l.idsFile(rows), "AFTER_"+l.name+"="+drainCommand(l.url()))
+		who, err := l.people.signIn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		tokens := filepath.Join(folder, "tokens-"+l.name)
+		if err := who.keep(tokens); err != nil {
+			return nil, err
+		}
+		env = append(env, "IDS_"+l.name+"="+l.idsFile(rows), "AUTH_"+l.name+"="+tokens, "AFTER_"+l.name+"="+drainCommand(l.url(), who.seeder))
 	}
 	if _, err := run(ctx, folder, nil, env, filepath.Join(folder, "run.sh"), args...); err != nil {
 		return nil, err
@@ -83,9 +94,9 @@ func (s *stage) wrk(ctx context.Context, rows int, op string, conns int, targets
 
 // drainCommand waits until all effects of what was posted are there; each try
 // waits as long as a call may.
-func drainCommand(url string) string {
+func drainCommand(url, token string) string {
 	return "for i in 1 2 3 4 5 6 7 8 9; do curl -sf -o /dev/null -X POST -d '{}' -H 'Content-Type: application/json' " +
-		"-H 'Authorization: Bearer " + adminToken() + "' " + url + "/v1/dev/events:drain && break; done"
+		"-H 'Authorization: Bearer " + token + "' " + url + "/v1/dev/events:drain && break; done"
 }
 
 // scripts puts the peers' scripts and linli's requests into one folder.

@@ -1,9 +1,10 @@
 -- wrk's script for a comparison: linli's requests from here, those of the
 -- others from their own script (PEERS_LUA). PROFILE is linli-one or linli-six.
 -- Environment, for linli:
---   LINLI_AUTH                  Authorization header
 --   LINLI_BODIES                file with the bodies to post, one a line
 --   IDS_one, IDS_six            file with the ids to get, one a line
+--   AUTH_one, AUTH_six          file with Authorization headers, one a line: of who
+--                 reads, then of those who post
 --   AFTER_one, AFTER_six        command that waits until all effects of a create are there, so
 --                 that they are on linli's account and not on the next one's
 local env = os.getenv
@@ -15,7 +16,6 @@ end
 
 local op = env("OP")
 local list = "/v1/organizations/C%04d/requests?pageSize=50"
-wrk.headers["Authorization"] = env("LINLI_AUTH")
 
 local count, ready = 0, {}
 function setup(thread)
@@ -32,9 +32,12 @@ end
 -- All requests are formatted before the clock starts.
 function init(args)
   math.randomseed(1000 * (number or 1) + 7)
+  local people = lines(env("AUTH_" .. shape))
+  wrk.headers["Authorization"] = people[1]
   if op == "create" then
     wrk.headers["Content-Type"] = "application/json"
     for i, body in ipairs(lines(env("LINLI_BODIES"))) do
+      wrk.headers["Authorization"] = people[2 + i % (#people - 1)]
       ready[i] = wrk.format("POST", "/v1/requests", nil, body)
     end
   elseif op == "get" then

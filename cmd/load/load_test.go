@@ -57,7 +57,7 @@ func TestMeasure_MeasuresABareHandler(t *testing.T) {
 	defer server.Close()
 	s := &stage{c: comparison{seconds: 1}}
 	on := target{name: "bare", profile: "bare", url: server.URL, pids: []int{os.Getpid()}}
-	calls, err := s.calls(2000, opList, on)
+	calls, err := s.calls(t.Context(), 2000, opList, on)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ func (s *stage) loop(ctx context.Context, rows int, op string, conns int, target
 			slices.Reverse(order)
 		}
 		for _, t := range order {
-			calls, err := s.calls(rows, op, t)
+			calls, err := s.calls(ctx, rows, op, t)
 			if err != nil {
 				return nil, err
 			}
@@ -80,11 +80,16 @@ func (s *stage) loop(ctx context.Context, rows int, op string, conns int, target
 // call is a request that is ready to be sent.
 type call struct {
 	method, path string
+	token        string
 	body         []byte
 }
 
-func (s *stage) calls(rows int, op string, t target) ([]call, error) {
+func (s *stage) calls(ctx context.Context, rows int, op string, t target) ([]call, error) {
 	var out []call
+	who, err := s.signedIn(ctx, t)
+	if err != nil {
+		return nil, err
+	}
 	switch op {
 	case opGet:
 		ids, err := s.ids(rows, t)
@@ -92,12 +97,13 @@ func (s *stage) calls(rows int, op string, t target) ([]call, error) {
 			return nil, err
 		}
 		for _, id := range ids {
-			out = append(out, call{method: "GET", path: "/v1/requests/" + id})
+			out = append(out, call{method: "GET", path: "/v1/requests/" + id, token: who.officer})
 		}
 	case opList, opSummaries:
 		view := map[string]string{opList: "&view=REQUEST_VIEW_WHOLE"}[op]
 		for i := range communities {
-			out = append(out, call{method: "GET", path: "/v1/organizations/" + community(i) + fmt.Sprintf("/requests?pageSize=%d", pageSize) + view})
+			path := "/v1/organizations/" + community(i) + fmt.Sprintf("/requests?pageSize=%d", pageSize) + view
+			out = append(out, call{method: "GET", path: path, token: who.officer})
 		}
 	case opCreate:
 		posts, err := bodies(bodiesReady)
@@ -105,10 +111,21 @@ func (s *stage) calls(rows int, op string, t target) ([]call, error) {
 			return nil, err
 		}
 		for line := range bytes.Lines(posts) {
-			out = append(out, call{method: "POST", path: "/v1/requests", body: bytes.TrimSpace(line)})
+			out = append(out, call{method: "POST", path: "/v1/requests", token: who.clerk(len(out)), body: bytes.TrimSpace(line)})
 		}
 	}
 	return out, nil
+}
+
+// signedIn answers the people of a target; nobody asks who calls one that is not
+// linli.
+func (s *stage) signedIn(ctx context.Context, t target) (signedIn, error) {
+	for _, l := range s.linli {
+		if l.target == t.name {
+			return l.people.signIn(ctx)
+		}
+	}
+	return signedIn{clerks: []string{""}}, nil
 }
 
 func (s *stage) ids(rows int, t target) (ids []string, err error) {
@@ -124,9 +141,18 @@ func (s *stage) ids(rows int, t target) (ids []string, err error) {
 	return ids, nil
 }
 
+// drain waits until what was posted has had its effects.
+func (s *stage) drain(ctx context.Context, t target) error {
+	who, err := s.signedIn(ctx, t)
+	if err != nil {
+		return err
+	}
+	return drain(ctx, newClient(t.url, who.seeder, 1))
+}
+
 // measure is one measurement, with the CPU time of all effects.
 func (s *stage) measure(ctx context.Context, op string, conns int, t target, calls []call) (cell, error) {
-	c := newClient(t.url, staffToken(), conns)
+	c := newClient(t.url, "", conns)
 	before, err := cpuTime(t.pids)
 	if err != nil {
 		return cell{}, err
@@ -141,7 +167,7 @@ func (s *stage) measure(ctx context.Context, op string, conns int, t target, cal
 		all.Go(func() {
 			for sent := wall.Now(); sent.Before(until) && ctx.Err() == nil; sent = wall.Now() {
 				one := calls[rand.IntN(len(calls))]
-				answer, err := c.send(ctx, one.method, one.path, "application/json", one.body)
+				answer, err := c.as(one.token).send(ctx, one.method, one.path, "application/json", one.body)
 				if err != nil {
 					bad.Add(1)
 				}
@@ -154,7 +180,7 @@ func (s *stage) measure(ctx context.Context, op string, conns int, t target, cal
 	took := wall.Now().Sub(began)
 	c.http.CloseIdleConnections()
 	if op == opCreate && t.profile != "bare" {
-		if err := drain(ctx, newClient(t.url, adminToken(), 1)); err != nil {
+		if err := s.drain(ctx, t); err != nil {
 			return cell{}, err
 		}
 	}

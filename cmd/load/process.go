@@ -35,7 +35,7 @@ func spawn(folder, name string, as *syscall.Credential, program string, args ...
 	}
 	defer func() { _ = out.Close() }() // the program has it
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Dir = out, out, folder
-	p.cmd.Env = append(os.Environ(), "PB_SYNC=FULL", "LINLI_WRITTEN_TOKENS=yes")
+	p.cmd.Env = append(os.Environ(), "PB_SYNC=FULL")
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)

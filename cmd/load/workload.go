@@ -8,11 +8,6 @@ import (
 
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 	requestsv1 "github.com/linli-project/linli/proto/gen/linli/requests/v1"
-	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
-
-	"github.com/linli-project/linli/pkg/access"
-	"github.com/linli-project/linli/pkg/access/accesstest"
-	"github.com/linli-project/linli/pkg/scope"
 )
 
 // The workload: a district of 1,000 communities, and requests whose text is a
@@ -22,7 +17,7 @@ const (
 	pageSize    = 50 // rows asked for in a list
 	titleRunes  = 20
 	bodyRunes   = 500
-	district    = "/1/11/"
+	district    = "11"
 	// bodiesReady is how many different bodies a driver posts from.
 	bodiesReady = 2000
 )
@@ -92,22 +87,11 @@ func tree() []byte {
 // without an official calendar has none.
 func calendar(year int) *registryv1.PublishPolicyRequest {
 	source := &registryv1.PolicySource{Title: "测试", Number: "测试1号"}
-	out := &registryv1.PublishPolicyRequest{DistrictId: "11", Year: int32(year)}
+	out := &registryv1.PublishPolicyRequest{DistrictId: district, Year: int32(year)}
 	for y := year; y <= year+1; y++ {
 		out.Calendars = append(out.Calendars, &registryv1.OfficialCalendar{
 			Year: int32(y), Holidays: []string{fmt.Sprintf("%d-01-01", y)}, Source: source,
 		})
 	}
 	return out
-}
-
-// Development tokens: who sets the district up, and who works in it.
-func adminToken() string {
-	return accesstest.Token("seeder",
-		access.Grant{Role: typev1.Role_ROLE_SYSTEM_ADMIN, Path: scope.Root},
-		access.Grant{Role: typev1.Role_ROLE_DISTRICT_OFFICER, Path: district})
-}
-
-func staffToken() string {
-	return accesstest.Token("bench", access.Grant{Role: typev1.Role_ROLE_COMMITTEE_STAFF, Path: district})
 }

@@ -13,7 +13,9 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,9 +23,7 @@ import (
 	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
-	"github.com/linli-project/linli/pkg/access/accesstest"
 	"github.com/linli-project/linli/pkg/clock"
-	"github.com/linli-project/linli/pkg/scope"
 )
 
 // Person is somebody that a program acts for.
@@ -36,8 +36,6 @@ type Person struct {
 	// in; empty = everywhere, for administrators. Of a member who is not below the
 	// desk's Top, the home organization.
 	Organization string
-	// Path is where the organization stands; only a desk of written tokens needs it.
-	Path scope.Path
 }
 
 func (p Person) key() string { return access.RoleName(p.Role) + "|" + p.Name + "|" + p.Organization }
@@ -58,11 +56,10 @@ type Config struct {
 	File string
 	// Phones gets the codes that are sent to phones, where there are residents.
 	Phones *Phones
-	// Written has the desk write tokens for a linli of a test that takes them,
-	// instead of signing anybody in.
-	Written bool
 	// Client sends the calls; nil = one of its own.
 	Client *http.Client
+	// Wall is linli's clock; nil = this machine's.
+	Wall clock.Clock
 }
 
 // Desk holds the sessions of people. It is safe for concurrent use.
@@ -90,7 +87,10 @@ func NewDesk(c Config) (*Desk, error) {
 	if c.Client == nil {
 		c.Client = &http.Client{}
 	}
-	d := &Desk{config: c, wall: clock.Wall(), sessions: map[string]*session{}}
+	if c.Wall == nil {
+		c.Wall = clock.Wall()
+	}
+	d := &Desk{config: c, wall: c.Wall, sessions: map[string]*session{}}
 	var err error
 	if d.kept, err = readKept(c.File); err != nil {
 		return nil, err
@@ -108,16 +108,19 @@ const renewBefore = time.Minute
 // Token answers an access token of a person, who is made and signed in if that
 // was not done before. It holds for a minute at least.
 func (d *Desk) Token(ctx context.Context, p Person) (string, error) {
-	if d.config.Written {
-		return accesstest.Token(p.Name, access.Grant{Role: p.Role, Path: p.Path}), nil
-	}
+	return d.TokenFor(ctx, p, renewBefore)
+}
+
+// TokenFor answers one that holds so long at least: for who cannot ask again in
+// between. No token holds longer than one that was just given.
+func (d *Desk) TokenFor(ctx context.Context, p Person, holds time.Duration) (string, error) {
 	s := d.session(p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.access == "" {
 		s.access, s.expires = d.held(p)
 	}
-	if s.access != "" && d.wall.Now().Add(renewBefore).Before(s.expires) {
+	if s.access != "" && d.wall.Now().Add(holds).Before(s.expires) {
 		return s.access, nil
 	}
 	if s.refresh != "" {
@@ -144,9 +147,6 @@ func (d *Desk) Token(ctx context.Context, p Person) (string, error) {
 
 // PersonID answers the id that names a person in rows.
 func (d *Desk) PersonID(ctx context.Context, p Person) (string, error) {
-	if d.config.Written {
-		return p.Name, nil
-	}
 	d.mu.Lock()
 	id, known := d.kept.people[p.key()]
 	d.mu.Unlock()
@@ -180,12 +180,46 @@ func (d *Desk) session(p Person) *session {
 }
 
 // At goes on at another address, with the people there are: the same linli was
-// started elsewhere.
+// started elsewhere, or a copy of it, which knows the sessions that there were
+// when it was made.
 func (d *Desk) At(address string) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.config.Address = address
-	clear(d.sessions)
+	all := slices.Collect(maps.Values(d.sessions))
+	d.mu.Unlock()
+	for _, s := range all {
+		s.mu.Lock()
+		s.access = "" // the one that is held is as old as the copy
+		s.mu.Unlock()
+	}
+}
+
+// Forget has a person sign in again whose token is taken no more. Somebody may
+// have been given another one meanwhile, which stays.
+func (d *Desk) Forget(p Person, token string) {
+	s := d.session(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.access != token {
+		return
+	}
+	s.access, s.refresh = "", ""
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.kept.tokens, p.key())
+}
+
+// Copy is a desk of the same people at a copy of their linli, where each signs in
+// anew; it keeps no file.
+func (d *Desk) Copy(address string, client *http.Client) *Desk {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := &Desk{config: d.config, wall: d.wall, codes: maps.Clone(d.codes), sessions: map[string]*session{}}
+	out.config.Address, out.config.Client, out.config.File = address, client, ""
+	out.kept = kept{
+		accounts: maps.Clone(d.kept.accounts), people: maps.Clone(d.kept.people), tokens: map[string]line{}, logins: d.kept.logins,
+	}
+	return out
 }
 
 func (d *Desk) address() string {

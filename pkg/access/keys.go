@@ -58,13 +58,12 @@ func newKeyring(s KeySource, wall clock.Clock) *keyring {
 // that cannot be told.
 func (k *keyring) find(ctx context.Context, id string) (ed25519.PublicKey, error) {
 	key := (*k.keys.Load())[id]
-	now := k.wall.Now()
 	k.mu.Lock()
-	asked, had, answered := k.asked, k.had, k.answered
+	asked, had, answered, now := k.asked, k.had, k.answered, k.wall.Now()
 	k.mu.Unlock()
-	lately := !asked.IsZero() && now.Sub(asked) < askAgain
+	lately := within(askAgain, asked, now)
 	switch {
-	case key != nil && (lately || now.Sub(had) < keysFresh):
+	case key != nil && (lately || within(keysFresh, had, now)):
 		return key, nil
 	case lately:
 		return nil, answered
@@ -74,6 +73,13 @@ func (k *keyring) find(ctx context.Context, id string) (ed25519.PublicKey, error
 		return found, nil
 	}
 	return nil, err
+}
+
+// within says whether something came so short a time ago. What comes later than
+// now does not: the clock went back, and how far is not known.
+func within(d time.Duration, came, now time.Time) bool {
+	age := now.Sub(came)
+	return !came.IsZero() && age >= 0 && age < d
 }
 
 // ask fetches the keys once for all who ask at this moment. It goes on when the

@@ -69,6 +69,31 @@ func TestKeys_RotatedWithoutAnybodySignedOut(t *testing.T) {
 	take("of the withdrawn key", third, "UNAUTHENTICATED")
 }
 
+// A clock that goes back must not leave the source alone until it is there again:
+// who signs in meanwhile, by a key made meanwhile, would be signed out.
+func TestKeys_AskedForAfterTheClockWentBack(t *testing.T) {
+	old, next := seeded(1), seeded(2)
+	s := &source{keys: []access.PublicKey{{ID: "k1", Key: public(old)}}}
+	wall := &moved{time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)}
+	v := verifier(t, s, access.NewEnded(wall, 8), wall)
+	before, err := access.Sign(access.NewClaims(staff(), "a", wall.Now()), "k1", old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Authenticate(t.Context(), before); err != nil {
+		t.Fatal(err)
+	}
+	wall.forward(-11 * time.Hour)
+	s.keys = append(s.keys, access.PublicKey{ID: "k2", Key: public(next)})
+	after, err := access.Sign(access.NewClaims(staff(), "b", wall.Now()), "k2", next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Authenticate(t.Context(), after); err != nil || s.asked.Load() != 2 {
+		t.Errorf("%v, asked %d times", err, s.asked.Load())
+	}
+}
+
 func TestKeys_ForgedIdsDoNotFloodTheSource(t *testing.T) {
 	s := &source{keys: []access.PublicKey{{ID: "k1", Key: public(seeded(1))}}}
 	wall := &moved{time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)}

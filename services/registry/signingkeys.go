@@ -63,19 +63,28 @@ func over(k *pb.SigningKeyRow, now time.Time) bool {
 }
 
 // signer answers the key that signs now, and makes one where there is none: in a
-// new house somebody may come before the job has.
+// new house somebody may come before the job has. Where the clock went back behind
+// all of them it is the first one: every process has that.
 func (s *Service) signer(tx *store.Tx) (id string, private ed25519.PrivateKey, err error) {
 	rows, err := s.keysOf(tx)
 	if err != nil {
 		return "", nil, err
 	}
-	var signs *pb.SigningKeyRow
+	var signs, first *pb.SigningKeyRow
 	for _, row := range rows {
-		k := row.Value
-		if !k.GetSignsFrom().AsTime().After(tx.Wall()) && !over(k, tx.Wall()) &&
-			(signs == nil || k.GetSignsFrom().AsTime().After(signs.GetSignsFrom().AsTime())) {
+		k, from := row.Value, row.Value.GetSignsFrom().AsTime()
+		switch {
+		case over(k, tx.Wall()):
+		case from.After(tx.Wall()):
+			if first == nil || from.Before(first.GetSignsFrom().AsTime()) {
+				first = k
+			}
+		case signs == nil || from.After(signs.GetSignsFrom().AsTime()):
 			signs = k
 		}
+	}
+	if signs == nil {
+		signs = first
 	}
 	if signs == nil {
 		if signs, err = s.makeKey(tx, tx.Wall()); err != nil {

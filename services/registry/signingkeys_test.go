@@ -107,6 +107,20 @@ func TestRotateKeys_AfterALongStop(t *testing.T) {
 	}
 }
 
+// TestSigner_AfterTheClockWentBack: the key that every process has signs, though by
+// the clock it does not yet. One made at this moment would be refused until it is
+// asked for.
+func TestSigner_AfterTheClockWentBack(t *testing.T) {
+	g := newGate(t)
+	must(t, g.rotateKeys(t.Context()))
+	id := g.signs()
+	g.pass(-11 * time.Hour)
+	must(t, g.rotateKeys(t.Context()))
+	if signs, shown := g.signs(), g.shown(); signs != id || !slices.Equal(shown, []string{id}) {
+		t.Errorf("%s signs, %s did before; shown are %v", signs, id, shown)
+	}
+}
+
 // TestRotateKeys_TwoAtOnce: a key that came in beside another is let go like any.
 func TestRotateKeys_TwoAtOnce(t *testing.T) {
 	g := newGate(t)

@@ -1,6 +1,6 @@
-// Package accesstest lets a test, or a program that measures linli, call as
-// whoever it likes, without a registry that signs anybody in. Its tokens are not
-// signed: a server takes them only where its configuration says so, with --dev.
+// Package accesstest lets a test call as whoever it likes, without a registry
+// that signs anybody in. Its tokens are not signed: a house takes them only where
+// its configuration says so, which no command can.
 package accesstest
 
 import (
