@@ -150,3 +150,34 @@ func TestRetention_OfConductNotes(t *testing.T) {
 		t.Error("a note that is open lost its words")
 	}
 }
+
+// TestErasure_TakesANameOffItsBoard at once, as a withdrawal does, and the name
+// that lay with the honor.
+func TestErasure_TakesANameOffItsBoard(t *testing.T) {
+	h := boardHouse(t, "m1")
+	board := h.board(t, pb.BoardKind_BOARD_KIND_SERVICE)
+	o, err := h.name(board, "m1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.consent("m1", o.GetId(), true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.notice(o.GetId()); err != nil {
+		t.Fatal(err)
+	}
+	shown := func() int {
+		reply, err := h.honors().ShowBoard(h.resident("r1"), &pb.ShowBoardRequest{BoardId: board, Notice: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(reply.GetLines())
+	}
+	if shown() != 1 {
+		t.Fatal("the control: nobody is shown")
+	}
+	h.erased(t, "m1")
+	if shown() != 0 || h.sealedNames(t) != 0 {
+		t.Errorf("%d lines are shown, %d names kept", shown(), h.sealedNames(t))
+	}
+}
