@@ -314,3 +314,22 @@ func TestJob_ErasesWhenToldAndEndsWithItsContext(t *testing.T) {
 		t.Error("nothing was announced")
 	}
 }
+
+// TestErase_OneThatFailsKeepsNobody: the others are erased all the same, and it is
+// tried again.
+func TestErase_OneThatFailsKeepsNobody(t *testing.T) {
+	r := newRoom(t, inMemory())
+	r.fill(t, "m1", 2)
+	r.announce(t, "m1")
+	r.announce(t, "other")
+	r.fails = 0
+	if err := r.keeper.Work(t.Context()); !errors.Is(err, errKilled) {
+		t.Fatalf("%v", err)
+	}
+	if r.announced(t) != 1 {
+		t.Errorf("%d are done", r.announced(t))
+	}
+	if err := r.keeper.Work(t.Context()); err != nil || r.announced(t) != 2 {
+		t.Errorf("%d are done, %v", r.announced(t), err)
+	}
+}

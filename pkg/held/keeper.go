@@ -2,6 +2,7 @@ package held
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -33,6 +34,8 @@ const (
 	// erasedAtOnce is how many rows one commit changes: each can have pictures and
 	// index entries.
 	erasedAtOnce = 10
+	// dueAtOnce is how many erasures are looked for at once.
+	dueAtOnce = 100
 	// unhurried is how many slices without anything of the person are looked through
 	// before the place is written down.
 	unhurried = 50
@@ -147,25 +150,42 @@ func (k *Keeper) Job() run.Job {
 }
 
 // Work erases whoever is to be erased by now. Broken off anywhere, it goes on
-// from there.
+// from there; one that fails does not keep the others.
 func (k *Keeper) Work(ctx context.Context) error {
 	for {
-		var due []table.Row[*typev1.ErasureRow]
-		err := k.store.View(ctx, func(r kv.Reader) error {
-			page, err := k.erasures.List(r, scope.All(), table.Query{Index: byDue, Limit: 1})
-			due = page.Rows
+		due, err := k.due(ctx)
+		if err != nil || len(due) == 0 {
 			return err
-		})
-		if err != nil {
-			return fmt.Errorf("look for erasures: %w", err)
 		}
-		if len(due) == 0 || due[0].Value.GetAgainAt().AsTime().After(k.store.Wall().Now()) {
-			return nil
+		var failed []error
+		for _, person := range due {
+			if err := k.erase(ctx, person); err != nil {
+				failed = append(failed, fmt.Errorf("erase a person: %w", err))
+			}
 		}
-		if err := k.erase(ctx, due[0].Value.GetPerson()); err != nil {
-			return fmt.Errorf("erase a person: %w", err)
+		if len(failed) > 0 {
+			return errors.Join(failed...)
 		}
 	}
+}
+
+// due answers some of those who are to be erased by now.
+func (k *Keeper) due(ctx context.Context) (persons []string, err error) {
+	now := k.store.Wall().Now()
+	err = k.store.View(ctx, func(r kv.Reader) error {
+		persons = nil
+		page, err := k.erasures.List(r, scope.All(), table.Query{Index: byDue, Limit: dueAtOnce})
+		for _, row := range page.Rows {
+			if !row.Value.GetAgainAt().AsTime().After(now) {
+				persons = append(persons, row.Value.GetPerson())
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for erasures: %w", err)
+	}
+	return persons, nil
 }
 
 // erase walks through what is left of one person's erasure.
