@@ -81,6 +81,7 @@ launch() {
   case $role in
     gateway) args+=(--registry "127.0.0.1:$grpc_registry" --requests "127.0.0.1:$grpc_requests"
       --projects "127.0.0.1:$grpc_projects" --evaluation "127.0.0.1:$grpc_evaluation") ;;
+    registry) args+=(--requests "127.0.0.1:$grpc_requests" --projects "127.0.0.1:$grpc_projects" --evaluation "127.0.0.1:$grpc_evaluation") ;;
     requests | projects | evaluation) args+=(--registry "127.0.0.1:$grpc_registry") ;;
   esac
   [ -z "${dev:-}" ] || args+=(--dev)

@@ -43,6 +43,7 @@ func (r *registry) Register(s grpc.ServiceRegistrar) {
 	registryv1.RegisterRegistryServiceServer(s, r)
 	registryv1.RegisterAccountServiceServer(s, accounts{})
 	registryv1.RegisterMemberFactsServiceServer(s, registryv1.UnimplementedMemberFactsServiceServer{})
+	registryv1.RegisterPrivacyServiceServer(s, registryv1.UnimplementedPrivacyServiceServer{})
 	registryv1.RegisterCampaignServiceServer(s, registryv1.UnimplementedCampaignServiceServer{})
 }
 func (r *registry) OrganizationPath(context.Context, string) (scope.Path, bool, error) {

@@ -46,6 +46,7 @@ func services(dev bool) []mounted {
 		mount(registryv1.InboxService_ServiceDesc.ServiceName, registryv1.NewInboxServiceClient, registryv1.RegisterInboxServiceHandlerClient),
 		mount(registryv1.CampaignService_ServiceDesc.ServiceName, registryv1.NewCampaignServiceClient, registryv1.RegisterCampaignServiceHandlerClient),
 		mount(registryv1.MemberFactsService_ServiceDesc.ServiceName, registryv1.NewMemberFactsServiceClient, registryv1.RegisterMemberFactsServiceHandlerClient),
+		mount(registryv1.PrivacyService_ServiceDesc.ServiceName, registryv1.NewPrivacyServiceClient, registryv1.RegisterPrivacyServiceHandlerClient),
 		mount(requestsv1.RequestsService_ServiceDesc.ServiceName, requestsv1.NewRequestsServiceClient, requestsv1.RegisterRequestsServiceHandlerClient),
 		mount(requestsv1.HandlingService_ServiceDesc.ServiceName, requestsv1.NewHandlingServiceClient, requestsv1.RegisterHandlingServiceHandlerClient),
 		mount(requestsv1.CircleService_ServiceDesc.ServiceName, requestsv1.NewCircleServiceClient, requestsv1.RegisterCircleServiceHandlerClient),

@@ -53,6 +53,10 @@ func (s *six) part(role string) launcher {
 		for _, service := range serviceNames() {
 			args = append(args, "--"+service, s.address[service])
 		}
+	case "registry":
+		for _, service := range serviceNames()[1:] {
+			args = append(args, "--"+service, s.address[service])
+		}
 	case "requests", "projects", "evaluation":
 		args = append(args, "--registry", s.address["registry"])
 	}

@@ -58,6 +58,16 @@ func (r Role) Peers() []string {
 	return nil
 }
 
+// Asks are the services that a process of the role asks where it is said where
+// they are: the registry puts a person's copy together, and says which part is
+// missing.
+func (r Role) Asks() []string {
+	if r == Registry {
+		return []string{string(Requests), string(Projects), string(Evaluation)}
+	}
+	return nil
+}
+
 // answersGRPC says whether the role has a door of its own.
 func (r Role) answersGRPC() bool { return r != Broker }
 

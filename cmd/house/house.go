@@ -38,13 +38,15 @@ type House struct {
 	late      *lateConn // what the services call through
 	broker    *events.Broker
 	peers     map[string]*rpc.Connection
-	watch     *watch.Service
-	delivery  *delivery
-	refusals  []*store.Refusals // by store; made with the door
-	gates     admit.Gates
-	knock     *admit.Knock
-	server    *rpc.Server
-	keys      *lateConn // where the keys of tokens are asked for
+	// asked are services that this process asks when they are there; see Role.Asks.
+	asked    map[string]*rpc.Connection
+	watch    *watch.Service
+	delivery *delivery
+	refusals []*store.Refusals // by store; made with the door
+	gates    admit.Gates
+	knock    *admit.Knock
+	server   *rpc.Server
+	keys     *lateConn // where the keys of tokens are asked for
 
 	authenticator access.Authenticator
 	callers       *admit.Callers

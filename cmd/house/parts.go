@@ -125,6 +125,19 @@ func (h *House) dialPeers(context.Context) error {
 		h.peers[name] = c
 		h.onClose("the connection to "+name, func(context.Context) error { return c.Close() })
 	}
+	h.asked = map[string]*rpc.Connection{}
+	for _, name := range h.config.Role.Asks() {
+		at := h.config.Peers[name]
+		if at == "" {
+			continue
+		}
+		c, err := rpc.Dial(at, certs.Of(h.tlsClient, name))
+		if err != nil {
+			return fmt.Errorf("find %s: %w", name, err)
+		}
+		h.asked[name] = c
+		h.onClose("the connection to "+name, func(context.Context) error { return c.Close() })
+	}
 	return nil
 }
 
@@ -132,8 +145,10 @@ func (h *House) dialPeers(context.Context) error {
 // answers itself.
 func (h *House) router(own ...string) *rpc.Router {
 	routes := map[string]grpc.ClientConnInterface{}
-	for name, c := range h.peers {
-		routes[protoPackage(name)] = c
+	for _, known := range []map[string]*rpc.Connection{h.peers, h.asked} {
+		for name, c := range known {
+			routes[protoPackage(name)] = c
+		}
 	}
 	for _, name := range own {
 		routes[protoPackage(name)] = h.server.Conn()

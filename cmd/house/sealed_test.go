@@ -40,6 +40,7 @@ func plainBytes() map[string]string {
 		"linli.requests.v1.HardshipCaseRow.people":     "keyed hashes",
 		"linli.type.v1.EventRow.data":                  "an event, which holds no personal data",
 		"linli.type.v1.PolicyCopyRow.policy":           "what the district published",
+		"linli.type.v1.ErasureRow.at":                  "where a job goes on, the key of a row",
 		"linli.registry.v1.AccountRow.recovery_hashes": "keyed hashes",
 		"linli.registry.v1.AccountRow.code_hash":       "keyed hash",
 		"linli.registry.v1.AccountRow.phone_hash":      "keyed hash",

@@ -13,6 +13,7 @@ import (
 	registryv1 "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 
 	"github.com/linli-project/linli/pkg/events"
+	"github.com/linli-project/linli/pkg/held"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/mail"
@@ -35,6 +36,7 @@ type service interface {
 	Reactions() []events.Consumer
 	Jobs() []run.Job
 	Tables() []table.Checker
+	Holdings() []held.Holding
 	Migrations() []store.Migration
 }
 
@@ -70,7 +72,7 @@ func newService(s *store.Store, conn grpc.ClientConnInterface, c Config) (servic
 			return nil, err
 		}
 		return registry.New(registry.Deps{
-			Store: s, IDs: ids.New, Log: log, Mailer: mailer, Texter: texter, Provider: provider, OwnNetwork: c.Dev,
+			Store: s, IDs: ids.New, Log: log, Mailer: mailer, Texter: texter, Provider: provider, Others: registry.Collectors(conn), OwnNetwork: c.Dev,
 		})
 	case "requests":
 		files, err := c.openBlobs(s.Service())

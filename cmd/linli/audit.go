@@ -48,7 +48,7 @@ func auditCommand() *cobra.Command {
 	verify.Flags().StringVar(&f.heads, "heads", "", "file of heads that `linli audit heads --append` wrote")
 	heads := &cobra.Command{Use: "heads", Short: "print the newest signed heads", Args: cobra.NoArgs, RunE: f.run(auditHeads)}
 	heads.Flags().StringVar(&f.appendTo, "append", "", "file to append them to; keep it elsewhere")
-	c.AddCommand(verify, heads, linesCommand(f))
+	c.AddCommand(verify, heads, linesCommand(f), affectedCommand(f))
 	return c
 }
 

@@ -68,7 +68,7 @@ func serveAs(role house.Role, name, short string) *cobra.Command {
 	default:
 		from(&f.broker, "broker", placeOfBroker, "where the broker is")
 	}
-	for _, peer := range role.Peers() {
+	for _, peer := range append(role.Peers(), role.Asks()...) {
 		f.peers[peer] = new(string)
 		from(f.peers[peer], peer, placesOf(house.Role(peer)).grpc, "where the "+peer+" answers gRPC")
 	}

@@ -30,7 +30,7 @@ func TestWorkplace_SeesReportInAndFeedbackOnly(t *testing.T) {
 		"CampaignService", "RegistryService", "MemberFactsService", "AccountService", // rosters, report-ins, campaigns, invitations of their members
 		"EvaluationService", "ReplyService", "ConductService", // the letter, its answer, the notes that stand on it
 		"BranchService", "PollService", // their own appraisal
-		"InboxService",
+		"InboxService", "PrivacyService", // claims of their members about the own data
 	}
 	applies := []string{"ProjectsService", "AttachmentService", "CheckService", "LetterService", "SpendingService", "IndicatorService", "AcceptanceService"}
 	for role, may := range map[typev1.Role][]string{
@@ -58,6 +58,7 @@ func TestAbove_HasNoListsOfPersonsButToDecide(t *testing.T) {
 		"ConductService/ListConductNotes":       "answers appeals",
 		"ConductService/ListStandingNotes":      "answers appeals",
 		"CampaignService/ListExclusions":        "decides exclusions",
+		"PrivacyService/ListClaims":             "decides on corrections and erasures",
 		"CircleService/ListExclusions":          "takes requests out of the rates",
 		"EvaluationService/ListEntries":         "confirms where the community may not",
 		"EvaluationService/ListLetters":         "issues the letters",
@@ -112,6 +113,7 @@ func TestAbove_OpensNothingSealedButToDecide(t *testing.T) {
 		"ConductService/RevealConductNote":       "answers appeals",
 		"HonorService/RevealHonorObjection":      "answers objections",
 		"NoticeService/RevealSelectionObjection": "answers objections",
+		"PrivacyService/RevealClaim":             "decides on corrections and erasures",
 	}
 	for _, role := range []typev1.Role{typev1.Role_ROLE_STREET_OFFICER, typev1.Role_ROLE_DISTRICT_OFFICER, typev1.Role_ROLE_CITY_OFFICER} {
 		for _, m := range rights.Methods() {

@@ -102,6 +102,8 @@ func ownRows(m rights.Method, role typev1.Role) map[string]string {
 		out["organization_id"] = "W00001"
 	case m.Name() == "InboxService/DeleteWebhook" && role == typev1.Role_ROLE_WORKPLACE_OFFICER:
 		out["id"] = "{workplaceWebhook}"
+	case service == "PrivacyService" && (role == typev1.Role_ROLE_COMMITTEE_STAFF || role == typev1.Role_ROLE_RESIDENT):
+		out["id"], out["residents"] = "{residentClaims}", "true"
 	case service == "HandlingService" && role == typev1.Role_ROLE_STREET_OFFICER:
 		out["id"] = "{requestAtStreet}"
 	case service == "HandlingService" && role == typev1.Role_ROLE_DISTRICT_OFFICER:
@@ -121,6 +123,8 @@ func partyRows(service, method string, out map[string]string) {
 		out["letter_id"] = "{homeLetter}"
 	case "CampaignService/RemovePlace":
 		out["id"] = "{homePlace}"
+	case "PrivacyService/AcceptClaim", "PrivacyService/RefuseClaim", "PrivacyService/RevealClaim":
+		out["id"] = "{homeClaims}"
 	case "CampaignService/RevealExclusionNote":
 		out["member_id"] = "{m6}"
 	case "CampaignService/TransferReportIn", "CampaignService/EndReportIn", "RegistryService/ResubmitReportIn":
@@ -142,6 +146,7 @@ func (w *world) owner(c call) string {
 	for name, person := range map[string]string{
 		"requests": "li", "request2": w.ids["m1"], "request3": "li", "offers": w.ids["m1"], "honors": w.ids["m1"], "conductNotes": w.ids["m1"],
 		"reportIns": w.ids["m1"], "entries": w.ids["m1"], "messages": w.ids["m1"], "m1": w.ids["m1"], "keyProjects": "R1", "applications": "R1", "calls": "R1",
+		"residentClaims": "li",
 	} {
 		if id != "" && id == w.ids[name] {
 			return person

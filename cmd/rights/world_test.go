@@ -76,6 +76,7 @@ func (w *world) token(name string) string {
 		"m1":        {Role: typev1.Role_ROLE_MEMBER, Path: workplace},
 		"m2":        {Role: typev1.Role_ROLE_MEMBER, Path: branch},
 		"m4":        {Role: typev1.Role_ROLE_MEMBER, Path: hidden},
+		"m5":        {Role: typev1.Role_ROLE_MEMBER, Path: here},
 	}
 	g, known := roles[name]
 	switch {
@@ -89,7 +90,7 @@ func (w *world) token(name string) string {
 
 // build lives through what leaves one row of everything.
 func (w *world) build() error {
-	for _, part := range [][]step{registrySteps(), accountSteps(), requestSteps(), ledgerSteps(), callSteps()} {
+	for _, part := range [][]step{registrySteps(), claimSteps(), accountSteps(), requestSteps(), ledgerSteps(), callSteps()} {
 		if err := w.play(part); err != nil {
 			return err
 		}

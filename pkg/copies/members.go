@@ -111,6 +111,9 @@ func (m *Members) list(r kv.Reader, index string, prefix, after key.Key, limit i
 	return s, nil
 }
 
+// Rows are the rows of the copy: what is held of a member, for pkg/held.
+func (m *Members) Rows() *table.Table[*typev1.MemberCopyRow] { return m.table }
+
 // Table is the copy as fsck sees it.
 func (m *Members) Table() table.Checker { return m.table }
 

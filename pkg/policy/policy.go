@@ -60,7 +60,7 @@ type Policy struct {
 
 // Keys are all values that a document may hold, by name.
 func Keys() []Key {
-	all := slices.Concat(registryKeys(), requestsKeys(), projectsKeys(), deliveryKeys(), evaluationKeys(), ledgerKeys(), pollKeys(), branchKeys(), inboxKeys())
+	all := slices.Concat(registryKeys(), requestsKeys(), projectsKeys(), deliveryKeys(), evaluationKeys(), ledgerKeys(), pollKeys(), branchKeys(), inboxKeys(), privacyKeys())
 	slices.SortFunc(all, func(a, b Key) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }

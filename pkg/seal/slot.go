@@ -58,3 +58,15 @@ func (k *Keyring) Reseal(s Slot) (bool, error) {
 
 // Newest is the version of the data key that seals.
 func (k *Keyring) Newest() uint32 { return k.state.Load().newest.version }
+
+// OpenSlot opens the value of a slot; nil for one that is empty, and for one that
+// opens with something that is not in the store.
+func (k *Keyring) OpenSlot(s Slot) ([]byte, error) {
+	switch {
+	case s.Kept || len(*s.Value) == 0:
+		return nil, nil
+	case s.Box != "":
+		return k.Box(s.Box).Open(*s.Value, s.Place...)
+	}
+	return k.Open(*s.Value, s.Place...)
+}

@@ -33,3 +33,7 @@ func DoUnremembered[R proto.Message](ctx context.Context, s *Store, req proto.Me
 // Wall is the wall time of this commit, taken once before the closure: another
 // run after a conflict has the same.
 func (tx *Tx) Wall() time.Time { return tx.wall }
+
+// Civil is the time of the commit by the clock of people, taken before the closure
+// runs for the first time.
+func (tx *Tx) Civil() time.Time { return tx.civil }

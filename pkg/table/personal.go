@@ -124,7 +124,7 @@ func Seal(k *seal.Keyring, tables []Checker) {
 }
 
 func (t *Table[T]) sealUnder(k *seal.Keyring) {
-	if t.personal != nil {
+	if t.personal != nil || t.spec.Sealed != nil {
 		t.keyring = k
 	}
 }

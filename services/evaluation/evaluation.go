@@ -15,6 +15,7 @@ import (
 
 	"github.com/linli-project/linli/pkg/copies"
 	"github.com/linli-project/linli/pkg/events"
+	"github.com/linli-project/linli/pkg/held"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/rule"
@@ -67,6 +68,7 @@ type Service struct {
 	surveyTables  surveyTables
 	branchTables  branchTables
 	pager         *table.Pager
+	keeper        *held.Keeper  // collects and erases what is held of persons
 	wake          chan struct{} // a cycle has work to do
 	wakeErase     chan struct{} // a survey has ended
 	branchWork    chan struct{} // a branch's cycle has work to do
@@ -88,6 +90,7 @@ func New(d Deps) (*Service, error) {
 		pager: table.NewPager(d.Store.Keyring()), wake: make(chan struct{}, 1), wakeErase: make(chan struct{}, 1),
 		branchWork: make(chan struct{}, 1),
 	}
+	s.keeper = held.New(held.Config{Store: d.Store, Log: d.Log, Number: tableErasures}, s.holdings()...)
 	table.Seal(d.Store.Keyring(), s.Tables())
 	return s, nil
 }
@@ -109,6 +112,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterBranchServiceServer(r, branches{Service: s})
 	pb.RegisterConductServiceServer(r, conducts{Service: s})
 	pb.RegisterLedgerExportServiceServer(r, exports{Service: s})
+	pb.RegisterPersonServiceServer(r, person{Service: s})
 }
 
 // OrganizationPath answers from the copy of the tree.
@@ -129,6 +133,7 @@ func (s *Service) Reactions() []events.Consumer {
 		s.policies.Consumer(s.Name()),
 		s.ledgerConsumer(),
 		s.alarmConsumer(),
+		s.keeper.Consumer(),
 	}
 }
 
@@ -140,6 +145,7 @@ func (s *Service) Jobs() []run.Job {
 		{Name: "evaluation-branches", Run: s.workOnBranches},
 		{Name: "evaluation-reminders", Run: replies{Service: s}.remind},
 		{Name: "evaluation-surveys", Run: surveys{Service: s}.eraseAnswers},
+		s.keeper.Job(),
 	}
 }
 
@@ -147,7 +153,7 @@ func (s *Service) Jobs() []run.Job {
 func (s *Service) Tables() []table.Checker {
 	return slices.Concat([]table.Checker{
 		s.tables.entries, s.tables.cycles, s.tables.results, s.tables.letters, s.tables.summed,
-		s.organizations.Table(), s.members.Table(), s.policies.Table(),
+		s.organizations.Table(), s.members.Table(), s.policies.Table(), s.keeper.Checker(),
 	}, s.ledgerCheckers(), s.honorCheckers(), s.pollTables.all(), s.sheetTables.all(), s.surveyTables.all(), s.branchTables.all())
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/linli-project/linli/pkg/blobs"
 	"github.com/linli-project/linli/pkg/copies"
 	"github.com/linli-project/linli/pkg/events"
+	"github.com/linli-project/linli/pkg/held"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/run"
@@ -45,6 +46,8 @@ type Service struct {
 	policies      *copies.Policies
 	pager         *table.Pager
 	files         files
+	// keeper collects and erases what is held of persons.
+	keeper *held.Keeper
 }
 
 var _ pb.ProjectsServiceServer = (*Service)(nil)
@@ -59,6 +62,7 @@ func New(d Deps) (*Service, error) {
 		organizations: copies.NewOrganizations(), policies: copies.NewPolicies(), pager: table.NewPager(d.Store.Keyring()),
 		files: newFiles(d),
 	}
+	s.keeper = held.New(held.Config{Store: d.Store, Log: d.Log, Number: numberErasures}, s.holdings()...)
 	table.Seal(d.Store.Keyring(), s.Tables())
 	return s, nil
 }
@@ -78,6 +82,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterAcceptanceServiceServer(r, acceptances{Service: s})
 	pb.RegisterModelServiceServer(r, models{Service: s})
 	pb.RegisterAttachmentServiceServer(r, attachments{Service: s})
+	pb.RegisterPersonServiceServer(r, person{Service: s})
 }
 
 // OrganizationPath answers from the copy of the tree.
@@ -92,7 +97,7 @@ func (s *Service) OrganizationPath(ctx context.Context, id string) (path scope.P
 
 // Reactions are what the service does on events.
 func (s *Service) Reactions() []events.Consumer {
-	return append(s.figureConsumers(), s.organizations.Consumer(s.Name()), s.policies.Consumer(s.Name()))
+	return append(s.figureConsumers(), s.organizations.Consumer(s.Name()), s.policies.Consumer(s.Name()), s.keeper.Consumer())
 }
 
 // Jobs end notices, write letters, and look at key projects until their context
@@ -101,6 +106,7 @@ func (s *Service) Jobs() []run.Job {
 	return append(s.files.jobs(),
 		run.Job{Name: "projects-notices", Run: notices{Service: s}.work},
 		run.Job{Name: "projects-ladder", Run: s.climb},
+		s.keeper.Job(),
 	)
 }
 
@@ -109,5 +115,6 @@ func (s *Service) Tables() []table.Checker {
 	return append(append(s.delivery.all(), s.files.all()...),
 		s.tables.calls, s.tables.rolls, s.tables.applications, s.tables.sheets, s.tables.decisions, s.tables.conflicts,
 		s.tables.notices, s.tables.objections, s.tables.letters, s.policies.Table(), s.organizations.Table(),
+		s.keeper.Checker(),
 	)
 }

@@ -200,9 +200,12 @@ func (s campaigns) followMoves(tx *store.Tx, members []*pb.MemberState, day stri
 		if m.GetPreviousKind() == pb.MemberKind_MEMBER_KIND_UNSPECIFIED || !move.Home && !move.Residence {
 			continue
 		}
-		now, err := s.member(tx, scope.All(), m.GetId())
+		now, there, err := s.members.Get(tx, scope.All(), idKey(m.GetId()))
 		if err != nil {
 			return err
+		}
+		if !there {
+			continue // erased since
 		}
 		if err := s.moveExclusions(tx, now.Value, move, m.GetRevision(), day); err != nil {
 			return err

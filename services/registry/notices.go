@@ -189,7 +189,7 @@ func (n notice) id() string {
 // announcements are all kinds of events.
 func announcements() []announcement {
 	return slices.Concat(registryAnnouncements(), auditAnnouncements(), campaignAnnouncements(), requestAnnouncements(), aidAnnouncements(),
-		projectAnnouncements(), deliveryAnnouncements(), evaluationAnnouncements(), branchAnnouncements(), trustAnnouncements())
+		projectAnnouncements(), deliveryAnnouncements(), evaluationAnnouncements(), branchAnnouncements(), trustAnnouncements(), privacyAnnouncements())
 }
 
 // decided is built once: the lists are constant.
@@ -284,7 +284,7 @@ func (s *Service) inboxConsumers() []events.Consumer {
 // ownSubjects are the registry's own events that somebody is told of: an import
 // announces each of its slices, and nobody waits for those here.
 func ownSubjects() (out []string) {
-	for _, a := range slices.Concat(registryAnnouncements(), campaignAnnouncements()) {
+	for _, a := range slices.Concat(registryAnnouncements(), campaignAnnouncements(), privacyAnnouncements()) {
 		if a.nobody == "" {
 			out = append(out, "linli."+a.subject)
 		}

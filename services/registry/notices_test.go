@@ -120,7 +120,7 @@ func schemas() map[string]proto.Message {
 		"registry.report_in": &pb.ReportInsChanged{}, "registry.webhook": &pb.WebhookGivenUp{}, "registry.work": &pb.WorkHandedOver{},
 		"registry.campaign.opened": &pb.CampaignOpened{}, "registry.campaign.reminded": &pb.CampaignReminded{},
 		"registry.campaign.members_reminded": &pb.MembersReminded{}, "registry.exclusion": &pb.ExclusionChanged{},
-		"registry.place": &pb.PlaceChanged{}, "requests.provider": &requestsv1.ProviderChanged{},
+		"registry.place": &pb.PlaceChanged{}, "registry.claim": &pb.ClaimChanged{}, "requests.provider": &requestsv1.ProviderChanged{},
 		"projects.acceptance": &projectsv1.AcceptanceOpened{}, "projects.key_project": &projectsv1.KeyProjectChanged{}, "projects.promise": &projectsv1.KeyProjectChanged{},
 		"projects.indicator": &projectsv1.IndicatorMoved{}, "projects.spending": &projectsv1.SpendingChanged{},
 		"projects.application.letter_issued": &projectsv1.ApplicationLetterIssued{}, "projects.notice": &projectsv1.NoticeGiven{},

@@ -18,6 +18,7 @@ import (
 	"github.com/linli-project/linli/pkg/clock"
 	"github.com/linli-project/linli/pkg/copies"
 	"github.com/linli-project/linli/pkg/events"
+	"github.com/linli-project/linli/pkg/held"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/password"
@@ -28,6 +29,7 @@ import (
 	"github.com/linli-project/linli/pkg/table"
 	"github.com/linli-project/linli/services/registry/internal/account"
 	"github.com/linli-project/linli/services/registry/internal/campaign"
+	"github.com/linli-project/linli/services/registry/internal/claim"
 	"github.com/linli-project/linli/services/registry/internal/reportin"
 	"github.com/linli-project/linli/services/registry/internal/session"
 )
@@ -43,6 +45,9 @@ type Deps struct {
 	Texter Texter
 	// Provider is asked who somebody is; nil = nobody signs in through one.
 	Provider Provider
+	// Others answer what the other services hold of a person, by their names; one
+	// that is not named is missing in every copy.
+	Others map[string]Collector
 	// OwnNetwork lets webhooks point into the own network, without TLS:
 	// development and tests.
 	OwnNetwork bool
@@ -71,6 +76,10 @@ type Service struct {
 	accountTables
 	sessionTables
 	entryTables
+	privacyTables
+	// keeper collects and erases what is held of persons.
+	keeper   *held.Keeper
+	others   map[string]Collector
 	texter   Texter
 	provider Provider
 }
@@ -86,9 +95,10 @@ func New(d Deps) (*Service, error) {
 		policyTables: newPolicyTables(), inboxTables: newInboxTables(),
 		campaignTables: newCampaignTables(), accountTables: newAccountTables(),
 		sessionTables: newSessionTables(), passwords: password.NewHasher(),
-		entryTables: newEntryTables(), texter: d.Texter, provider: d.Provider,
+		entryTables: newEntryTables(), privacyTables: newPrivacyTables(), others: d.Others, texter: d.Texter, provider: d.Provider,
 		mailer: d.Mailer, outside: outside{own: d.OwnNetwork}, http: webhookClient(outside{own: d.OwnNetwork}),
 	}
+	s.keeper = held.New(held.Config{Store: d.Store, Log: d.Log, Number: numberErasure}, s.holdings()...)
 	table.Seal(d.Store.Keyring(), s.Tables())
 	return s, nil
 }
@@ -105,6 +115,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterAccountServiceServer(r, accounts{Service: s})
 	pb.RegisterSessionServiceServer(r, sessions{Service: s})
 	pb.RegisterMemberFactsServiceServer(r, memberFacts{Service: s})
+	pb.RegisterPrivacyServiceServer(r, privacy{Service: s})
 }
 
 // OrganizationPath answers where an organization stands, for the door.
@@ -122,7 +133,7 @@ func (s *Service) OrganizationPath(ctx context.Context, id string) (path scope.P
 // Reactions are the figures and what follows a member's move, from the room's
 // own events, and the inboxes, from everybody's.
 func (s *Service) Reactions() []events.Consumer {
-	return append(s.inboxConsumers(), events.Consumer{
+	return append(append(s.inboxConsumers(), s.erasedConsumers()...), s.keeper.Consumer(), events.Consumer{
 		Name: "registry-figures", From: "registry", Kind: events.Fact,
 		Subjects: []string{"linli.registry.member.*", "linli.registry.report_in.*"},
 		Apply:    s.applyFigures,
@@ -144,17 +155,19 @@ func (s *Service) Jobs() []run.Job {
 		{Name: "registry-deliveries", Run: s.sendOut}, {Name: "registry-rounds", Run: s.goRound},
 		{Name: "registry-reminders", Run: campaigns{Service: s}.watch},
 		{Name: "registry-sessions", Run: s.keepSessions},
+		{Name: "registry-claims", Run: s.watchClaims}, s.keeper.Job(),
 	}
 }
 
 // Charts are the room's state machines.
 func Charts() []rule.Chart {
-	return []rule.Chart{reportin.Machine().Chart(), campaign.Exclusions().Chart(), account.Machine().Chart(), session.Machine().Chart()}
+	return []rule.Chart{reportin.Machine().Chart(), campaign.Exclusions().Chart(), account.Machine().Chart(), session.Machine().Chart(),
+		claim.Corrections().Chart(), claim.Erasures().Chart()}
 }
 
 // Tables are what fsck walks.
 func (s *Service) Tables() []table.Checker {
 	return []table.Checker{s.organizations, s.members, s.reportIns, s.imports, s.slices, s.figures, s.policies, s.policyVersions,
 		s.messages, s.contacts, s.webhooks, s.deliveries, s.templates, s.waiting, s.rounds, s.campaigns, s.exclusions, s.places, s.days,
-		s.accounts, s.administrators, s.firstLinks, s.sessions, s.throttles, s.signingKeys, s.phoneCodes, s.providerStates}
+		s.accounts, s.administrators, s.firstLinks, s.sessions, s.throttles, s.signingKeys, s.phoneCodes, s.providerStates, s.claims, s.keeper.Checker()}
 }

@@ -27,7 +27,7 @@ type topic struct {
 
 // topics are all kinds of messages; their default texts are in pkg/texts.
 func topics() []topic {
-	return slices.Concat(registryTopics(), campaignTopics(), requestTopics(), aidTopics(), projectTopics(), deliveryTopics(),
+	return slices.Concat(registryTopics(), campaignTopics(), requestTopics(), aidTopics(), projectTopics(), deliveryTopics(), privacyTopics(),
 		evaluationTopics(), branchTopics(), trustTopics())
 }
 

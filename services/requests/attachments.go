@@ -252,11 +252,17 @@ func (s attachments) picture(r kv.Reader, requestID, id string) (table.Row[*pb.P
 }
 
 func (s attachments) removePicture(tx *store.Tx, request *pb.RequestRow, row table.Row[*pb.PictureRow], now time.Time) error {
-	if s.album.blobs == nil {
-		return kv.ErrUnavailable
-	}
 	if err := s.album.pictures.Delete(tx, row); err != nil {
 		return err
+	}
+	return s.letGo(tx, request, row, now)
+}
+
+// letGo lets go of the files of a picture whose row goes in the same commit, and
+// announces it.
+func (s attachments) letGo(tx *store.Tx, request *pb.RequestRow, row table.Row[*pb.PictureRow], now time.Time) error {
+	if s.album.blobs == nil {
+		return kv.ErrUnavailable
 	}
 	p := row.Value
 	if err := s.album.blobs.ReleaseAll(tx, p.GetWhole(), p.GetMedium(), p.GetSmall()); err != nil {

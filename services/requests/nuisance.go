@@ -23,7 +23,7 @@ import (
 // author: it has to be counted, not read.
 
 func (s *Service) nuisanceOf(r kv.Reader, author string) (table.Row[*pb.NuisanceRow], string, bool, error) {
-	hash := hex.EncodeToString(s.store.Keyring().Blind("nuisance author", author))
+	hash := s.nuisanceHash(author)
 	row, ok, err := s.tables.nuisance.Get(r, scope.All(), key.Key(nil).String(hash))
 	return row, hash, ok, err
 }
@@ -85,4 +85,9 @@ func (s *Service) settleNuisance(tx *store.Tx, row *pb.RequestRow, unfounded boo
 	}
 	_, err = s.tables.nuisance.Replace(tx, kept, next)
 	return err
+}
+
+// nuisanceHash is the keyed hash under which an author's nuisance posts are counted.
+func (s *Service) nuisanceHash(author string) string {
+	return hex.EncodeToString(s.store.Keyring().Blind("nuisance author", author))
 }

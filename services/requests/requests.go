@@ -14,6 +14,7 @@ import (
 	"github.com/linli-project/linli/pkg/blobs"
 	"github.com/linli-project/linli/pkg/copies"
 	"github.com/linli-project/linli/pkg/events"
+	"github.com/linli-project/linli/pkg/held"
 	"github.com/linli-project/linli/pkg/ids"
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/rule"
@@ -59,6 +60,8 @@ type Service struct {
 	offerWay       rule.Machine[matching.State]
 
 	album album
+	// keeper collects and erases what is held of persons.
+	keeper *held.Keeper
 }
 
 var _ pb.RequestsServiceServer = (*Service)(nil)
@@ -79,6 +82,7 @@ func New(d Deps) (*Service, error) {
 		providers: newProvidersTable(), providerWay: provider.Machine(),
 		album: newAlbum(d),
 	}
+	s.keeper = held.New(held.Config{Store: d.Store, Log: d.Log, Number: tableErasures}, s.holdings()...)
 	table.Seal(d.Store.Keyring(), s.Tables())
 	return s, nil
 }
@@ -96,6 +100,7 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	pb.RegisterProviderServiceServer(r, providers{Service: s})
 	pb.RegisterSeedServiceServer(r, seeder{Service: s})
 	pb.RegisterAttachmentServiceServer(r, attachments{Service: s})
+	pb.RegisterPersonServiceServer(r, person{Service: s})
 }
 
 // OrganizationPath answers from the copy of the tree.
@@ -114,7 +119,7 @@ func (s *Service) Reactions() []events.Consumer {
 		s.organizations.Consumer(s.Name()),
 		s.members.Consumer(s.Name()),
 		s.policies.Consumer(s.Name()),
-		s.figuresConsumer(), s.ratesConsumer(),
+		s.figuresConsumer(), s.ratesConsumer(), s.keeper.Consumer(),
 	)
 }
 
@@ -123,12 +128,13 @@ func (s *Service) Jobs() []run.Job {
 	return append(s.album.jobs(),
 		run.Job{Name: "requests-clocks", Run: s.watchClocks},
 		run.Job{Name: "limits of hardship and offers", Run: aid{Service: s}.watchLimits},
+		s.keeper.Job(),
 	)
 }
 
 // Tables are the service's rows, for checks.
 func (s *Service) Tables() []table.Checker {
-	checkers := append(s.tables.all(), s.organizations.Table(), s.members.Table(), s.policies.Table())
+	checkers := append(s.tables.all(), s.organizations.Table(), s.members.Table(), s.policies.Table(), s.keeper.Checker())
 	checkers = append(checkers, s.aidTables.all()...)
 	checkers = append(append(checkers, s.providers), s.album.all()...)
 	return append(checkers, s.matchingTables.all()...)

@@ -629,6 +629,14 @@ const (
 	Reason_REASON_MASTER_KEY_UNAVAILABLE Reason = 2251
 	// `service` has `versions` data keys, as many as it may have.
 	Reason_REASON_RESEALING Reason = 2252
+	// There is a claim about the same already: `id`.
+	Reason_REASON_CLAIM_OPEN Reason = 2300
+	// Nobody decides on the own claim.
+	Reason_REASON_CLAIM_OF_ONESELF Reason = 2301
+	// Who holds an office is erased after it was handed over.
+	Reason_REASON_ERASURE_IN_OFFICE Reason = 2302
+	// The office keeps no record of the caller that a claim could be about.
+	Reason_REASON_NO_RECORD_KEPT Reason = 2303
 	// A head of the audit log of `service` is not signed with the key that its
 	// first one was signed with.
 	Reason_REASON_HEAD_NOT_SIGNED Reason = 2350
@@ -962,6 +970,10 @@ var (
 		2250: "REASON_REVEAL_LIMIT",
 		2251: "REASON_MASTER_KEY_UNAVAILABLE",
 		2252: "REASON_RESEALING",
+		2300: "REASON_CLAIM_OPEN",
+		2301: "REASON_CLAIM_OF_ONESELF",
+		2302: "REASON_ERASURE_IN_OFFICE",
+		2303: "REASON_NO_RECORD_KEPT",
 		2350: "REASON_HEAD_NOT_SIGNED",
 		2400: "REASON_FILE_TOO_LARGE",
 		2401: "REASON_FILE_TWO_KINDS",
@@ -1274,6 +1286,10 @@ var (
 		"REASON_REVEAL_LIMIT":                2250,
 		"REASON_MASTER_KEY_UNAVAILABLE":      2251,
 		"REASON_RESEALING":                   2252,
+		"REASON_CLAIM_OPEN":                  2300,
+		"REASON_CLAIM_OF_ONESELF":            2301,
+		"REASON_ERASURE_IN_OFFICE":           2302,
+		"REASON_NO_RECORD_KEPT":              2303,
 		"REASON_HEAD_NOT_SIGNED":             2350,
 		"REASON_FILE_TOO_LARGE":              2400,
 		"REASON_FILE_TWO_KINDS":              2401,
@@ -1323,7 +1339,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xc3G\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xb4H\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1634,7 +1650,11 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x17REASON_PART_NOT_ALLOWED\x10\xec\x10\x12\x18\n" +
 	"\x13REASON_REVEAL_LIMIT\x10\xca\x11\x12\"\n" +
 	"\x1dREASON_MASTER_KEY_UNAVAILABLE\x10\xcb\x11\x12\x15\n" +
-	"\x10REASON_RESEALING\x10\xcc\x11\x12\x1b\n" +
+	"\x10REASON_RESEALING\x10\xcc\x11\x12\x16\n" +
+	"\x11REASON_CLAIM_OPEN\x10\xfc\x11\x12\x1c\n" +
+	"\x17REASON_CLAIM_OF_ONESELF\x10\xfd\x11\x12\x1d\n" +
+	"\x18REASON_ERASURE_IN_OFFICE\x10\xfe\x11\x12\x1a\n" +
+	"\x15REASON_NO_RECORD_KEPT\x10\xff\x11\x12\x1b\n" +
 	"\x16REASON_HEAD_NOT_SIGNED\x10\xae\x12\x12\x1a\n" +
 	"\x15REASON_FILE_TOO_LARGE\x10\xe0\x12\x12\x1a\n" +
 	"\x15REASON_FILE_TWO_KINDS\x10\xe1\x12\x12\x1a\n" +
