@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/registry/v1"
 
@@ -99,13 +98,24 @@ func (s accounts) LockAccount(ctx context.Context, req *pb.LockAccountRequest) (
 	})
 }
 
-// UnlockAccount lets a locked account sign in again.
+// UnlockAccount lets a locked account sign in again, and ends the time away of one
+// that is not locked.
 func (s accounts) UnlockAccount(ctx context.Context, req *pb.UnlockAccountRequest) (*pb.UnlockAccountResponse, error) {
 	call := access.From(ctx)
 	return store.Do(ctx, s.store, req, func(tx *store.Tx) (*pb.UnlockAccountResponse, error) {
-		out, err := s.change(tx, call, changing{id: req.GetId(), do: s.moving(call, account.Unlock)})
+		out, err := s.change(tx, call, changing{id: req.GetId(), do: s.unlocking(call)})
 		return &pb.UnlockAccountResponse{Account: out}, err
 	})
+}
+
+func (s accounts) unlocking(call access.Call) func(*store.Tx, account.Account, *pb.AccountRow) (account.Account, error) {
+	return func(tx *store.Tx, before account.Account, next *pb.AccountRow) (account.Account, error) {
+		if before.State != account.Active || next.GetAccount().GetAwayUntil() == nil {
+			return s.moving(call, account.Unlock)(tx, before, next)
+		}
+		next.Account.AwayUntil, next.HandedTo = nil, ""
+		return before, before.MayKeep(actorIn(call))
+	}
 }
 
 // moving carries a command of the state machine out: a lock ends all sessions;
@@ -141,8 +151,8 @@ func (s accounts) ResetPassword(ctx context.Context, req *pb.ResetPasswordReques
 			if !before.Office {
 				return before, rule.New(rule.Precondition, "NO_LOGIN", "id")
 			}
-			next.SealedPassword = s.sealOf(before.ID, secretPassword, phc)
-			next.PasswordSetAt, next.Account.MustChangePassword = timestamppb.New(tx.Wall()), true
+			s.setPassword(next, phc, tx.Wall())
+			next.Account.MustChangePassword = true
 			if req.GetSecondFactor() {
 				next.SealedSecondFactor, next.SealedSecondFactorNext, next.RecoveryHashes = nil, nil, nil
 			}

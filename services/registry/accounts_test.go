@@ -350,21 +350,6 @@ func TestLock_TheWholeAccountIsTheCallers(t *testing.T) {
 	}
 }
 
-func TestResetPassword(t *testing.T) {
-	h := start(t).withDistrict()
-	a := h.makeAccount("xiong", roleAt(typev1.Role_ROLE_COMMITTEE_STAFF, communityID))
-	before := h.accountRow(a.GetId())
-	reply, err := h.accounts().ResetPassword(h.security(district), &pb.ResetPasswordRequest{Id: a.GetId(), SecondFactor: true})
-	must(t, err)
-	after := h.accountRow(a.GetId())
-	phc, err := h.service.openOf(a.GetId(), secretPassword, after.GetSealedPassword())
-	must(t, err)
-	ok, err := h.service.passwords.Verify(t.Context(), phc, reply.GetFirstPassword())
-	if !ok || err != nil || !after.GetAccount().GetMustChangePassword() || !after.GetPasswordSetAt().AsTime().After(before.GetPasswordSetAt().AsTime()) {
-		t.Errorf("%v, %v, %v", ok, err, after)
-	}
-}
-
 func TestNamePeople_ColleaguesOnly(t *testing.T) {
 	h := start(t).withDistrict()
 	here := h.makeAccount("xiong", roleAt(typev1.Role_ROLE_COMMITTEE_STAFF, communityID))

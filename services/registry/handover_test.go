@@ -93,6 +93,27 @@ func TestHandOver_WhoIsAwayComesBack(t *testing.T) {
 	}
 }
 
+func TestUnlock_EndsTheTimeAway(t *testing.T) {
+	h, _, _ := startInbox(t)
+	from := h.makeAccount("xiong", roleAt(typev1.Role_ROLE_COMMITTEE_STAFF, communityID))
+	to := h.makeAccount("liu", roleAt(typev1.Role_ROLE_COMMITTEE_STAFF, communityID))
+	_, err := h.accounts().UnlockAccount(h.security(district), &pb.UnlockAccountRequest{Id: from.GetId()})
+	wantReason(t, err, "WRONG_STATE") // neither locked nor away
+	_, err = h.handOver(h.security(district), from.GetId(), to.GetId(), timestamppb.New(h.Civil.Now().Add(7*24*time.Hour)))
+	must(t, err)
+	_, err = h.accounts().UnlockAccount(h.security(communityB), &pb.UnlockAccountRequest{Id: from.GetId()})
+	wantReason(t, err, "NOT_FOUND")
+	back, err := h.accounts().UnlockAccount(h.security(district), &pb.UnlockAccountRequest{Id: from.GetId()})
+	must(t, err)
+	if a := back.GetAccount(); a.GetAwayUntil() != nil || a.GetState() != pb.AccountState_ACCOUNT_STATE_ACTIVE {
+		t.Errorf("who is back: %v", a)
+	}
+	h.handTo("req_1", from.GetPerson())
+	if got := h.inboxOf(from.GetPerson()); len(got) != 1 {
+		t.Errorf("who is back is told %v", got)
+	}
+}
+
 func TestHandOver_Refusals(t *testing.T) {
 	h := start(t).withDistrict()
 	from := h.makeAccount("xiong", roleAt(typev1.Role_ROLE_COMMITTEE_STAFF, communityID))

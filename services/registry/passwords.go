@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -40,10 +41,8 @@ func (s sessions) ChangePassword(ctx context.Context, req *pb.ChangePasswordRequ
 		}
 		next := proto.CloneOf(account.Value)
 		id := next.GetAccount().GetId()
-		next.SealedOldPasswords = append([][]byte{next.GetSealedPassword()}, next.GetSealedOldPasswords()...)
-		next.SealedOldPasswords = next.SealedOldPasswords[:min(len(next.SealedOldPasswords), oldPasswords)]
-		next.SealedPassword = s.sealOf(id, secretPassword, phc)
-		next.PasswordSetAt, next.Account.MustChangePassword = timestamppb.New(tx.Wall()), false
+		s.setPassword(next, phc, tx.Wall())
+		next.Account.MustChangePassword = false
 		if _, err := s.accounts.Replace(tx, account, next); err != nil {
 			return nil, nil, err
 		}
@@ -57,6 +56,16 @@ func (s sessions) ChangePassword(ctx context.Context, req *pb.ChangePasswordRequ
 		out, err := s.renew(tx, row, next, nil)
 		return &pb.ChangePasswordResponse{Session: out}, nil, err
 	})
+}
+
+// setPassword gives an account a password and remembers the one of before, so that
+// it does not come back.
+func (s *Service) setPassword(next *pb.AccountRow, phc string, at time.Time) {
+	if len(next.GetSealedPassword()) > 0 {
+		next.SealedOldPasswords = append([][]byte{next.GetSealedPassword()}, next.GetSealedOldPasswords()...)
+		next.SealedOldPasswords = next.SealedOldPasswords[:min(len(next.SealedOldPasswords), oldPasswords)]
+	}
+	next.SealedPassword, next.PasswordSetAt = s.sealOf(next.GetAccount().GetId(), secretPassword, phc), timestamppb.New(at)
 }
 
 // newPassword answers the hash of a new password. WEAK_PASSWORD, also for the

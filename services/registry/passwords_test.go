@@ -1,10 +1,12 @@
 package registry
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
 	pb "github.com/linli-project/linli/proto/gen/linli/registry/v1"
+	typev1 "github.com/linli-project/linli/proto/gen/linli/type/v1"
 
 	"github.com/linli-project/linli/pkg/access"
 	"github.com/linli-project/linli/pkg/store"
@@ -108,4 +110,20 @@ func TestChangePassword_GuessesAreSlowedDown(t *testing.T) {
 	refused(t, err, "SLOW_DOWN")
 	g.pass(15 * time.Second)
 	must(t, try(rightPassword))
+}
+
+func TestResetPassword(t *testing.T) {
+	h := start(t).withDistrict()
+	a := h.makeAccount("xiong", roleAt(typev1.Role_ROLE_COMMITTEE_STAFF, communityID))
+	before := h.accountRow(a.GetId())
+	reply, err := h.accounts().ResetPassword(h.security(district), &pb.ResetPasswordRequest{Id: a.GetId(), SecondFactor: true})
+	must(t, err)
+	after := h.accountRow(a.GetId())
+	phc, err := h.service.openOf(a.GetId(), secretPassword, after.GetSealedPassword())
+	must(t, err)
+	ok, err := h.service.passwords.Verify(t.Context(), phc, reply.GetFirstPassword())
+	if !ok || err != nil || !after.GetAccount().GetMustChangePassword() || !after.GetPasswordSetAt().AsTime().After(before.GetPasswordSetAt().AsTime()) ||
+		len(after.GetSealedOldPasswords()) != 1 || !bytes.Equal(after.GetSealedOldPasswords()[0], before.GetSealedPassword()) { // it does not come back
+		t.Errorf("%v, %v, %v", ok, err, after)
+	}
 }
