@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"os"
 	"strings"
 
@@ -113,6 +115,9 @@ func printFirst(out io.Writer, c house.Config, base, code string) {
 	at := "open /first#" + code + " at the gateway"
 	if c.Role == house.Whole {
 		at = "open " + base + "/first#" + code
+		if u, err := url.Parse(base); err == nil && net.ParseIP(u.Hostname()).IsUnspecified() {
+			at = fmt.Sprintf("open %s://NAME:%s/first#%s\n  NAME being a name or address of this machine that its certificate holds", u.Scheme, u.Port(), code)
+		}
 	}
 	fmt.Fprintf(out, "\nNobody administers this linli yet. Within 24 hours and once, the first administrator is made here:\n"+
 		"  %s\nor, while it is stopped: linli admin create --data %s\n", at, c.Data)

@@ -121,6 +121,11 @@ func TestPrintFirst_TheLinkHoldsTheCodeWhereNoServerLogsIt(t *testing.T) {
 		t.Error(out.String())
 	}
 	out.Reset()
+	printFirst(&out, house.Config{Role: house.Whole, Data: "var"}, "https://[::]:8443", "CODE")
+	if !strings.Contains(out.String(), "https://NAME:8443/first#CODE\n") || strings.Contains(out.String(), "[::]") {
+		t.Error(out.String())
+	}
+	out.Reset()
 	printFirst(&out, house.Config{Role: house.Registry, Data: "var"}, "http://127.0.0.1:8101", "CODE")
 	if !strings.Contains(out.String(), "/first#CODE at the gateway") || strings.Contains(out.String(), "8101") {
 		t.Error(out.String())

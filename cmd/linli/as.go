@@ -21,7 +21,8 @@ func asCommand() *cobra.Command {
 		Long: `Sign in as somebody, through the public interface, and print an access token, which
 holds for ten minutes. Who is not there yet is made: an officer by the security
 administrator, a member by an invitation, a resident by the code that linli sends
-to a phone, if LINLI_SMS of linli is --phones. How they sign in lies in --people.
+to a phone, if LINLI_SMS of linli is --phones; linli sends a phone one code a
+minute, and who comes sooner waits. How they sign in lies in --people.
 The first call needs --code: what follows # in the link that linli printed.`,
 		Example: "  linli as --people tour.json --code 7Q… --role system_admin --name admin\n" +
 			"  linli as --people tour.json --role committee_staff --name xiong --at 430101002001",

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -187,9 +188,21 @@ func (d *Desk) first(ctx context.Context) (account, error) {
 	if err := d.keep(security(), a); err != nil {
 		return a, err
 	}
-	return a, d.call(ctx, "", "/v1/accounts:claimFirst", map[string]any{
+	err := d.call(ctx, "", "/v1/accounts:claimFirst", map[string]any{
 		"code": d.config.Code, "login": a.Login, "displayName": "First", "password": a.Password,
 	}, nil)
+	if neverMade(err) {
+		return a, errors.Join(err, d.keep(security(), account{}))
+	}
+	return a, err
+}
+
+// neverMade says of a failed call that it surely made nothing: it was refused, or
+// nobody was there to take it.
+func neverMade(err error) bool {
+	var refused *Refused
+	var dialed *net.OpError
+	return errors.As(err, &refused) && refused.Status < http.StatusInternalServerError || errors.As(err, &dialed) && dialed.Op == "dial"
 }
 
 // patience with the invitation of a whole city.

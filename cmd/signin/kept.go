@@ -133,8 +133,8 @@ func writeJSON(file string, value any) error {
 func (d *Desk) account(p Person) (account, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	a, ok := d.kept.accounts[p.key()]
-	return a, ok
+	a := d.kept.accounts[p.key()]
+	return a, a.Login != "" // what turned out to have made nothing is noted as empty
 }
 
 func (d *Desk) keep(p Person, a account) error {
