@@ -23,7 +23,8 @@ type skimmed struct {
 
 // NewSkim makes a skim of a type of row. A path is of proto names with dots
 // ("request.text"), with how many bytes of its text are read: 0 = the field is
-// left out, whatever it is; else as many whole characters as fit. It panics when
+// left out, whatever it is; else as many whole characters as fit. What has the
+// number of such a field and is of another kind is left out too. It panics when
 // a path leads nowhere, since it is a constant of the program.
 func NewSkim(row proto.Message, first map[string]int) *Skim {
 	s := &Skim{fields: map[protowire.Number]skimmed{}}
