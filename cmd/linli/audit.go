@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -62,7 +63,7 @@ func linesCommand(f *auditFlags) *cobra.Command {
 		{&f.filter.Person, "person", "id of who did it"},
 		{&f.filter.Row, "row", "id of a row that it touched"},
 		{&f.filter.Method, "method", "name of the method: GetMember"},
-		{&f.filter.Outcome, "outcome", "done, revealed, exported, read, refused …"},
+		{&f.filter.Outcome, "outcome", "one of: " + strings.Join(store.Outcomes(), ", ")},
 		{&f.filter.Address, "address", "network address that it came from"},
 	} {
 		c.Flags().StringVar(text.into, text.flag, "", text.usage)
@@ -168,6 +169,15 @@ func auditHeads(ctx context.Context, f *auditFlags, out io.Writer) error {
 	return appendHeads(f.appendTo, all)
 }
 
+// firstRows is how a column shows the rows of a line: an import has hundreds.
+func firstRows(rows []string) string {
+	const shown = 3
+	if len(rows) <= shown {
+		return strings.Join(rows, " ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(rows[:shown], " "), len(rows)-shown)
+}
+
 // auditLines lists what the servers have, service by service.
 func auditLines(ctx context.Context, f *auditFlags, out io.Writer) (err error) {
 	servers, err := newAuditServers(f.grpc)
@@ -187,7 +197,7 @@ func auditLines(ctx context.Context, f *auditFlags, out io.Writer) (err error) {
 			why += " × " + strconv.FormatUint(l.GetCount(), 10)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s %s\t%s\t%s\t%s\t%v\t%s\n", l.GetTime().AsTime().Local().Format(time.DateTime), service, l.GetIndex(),
-			l.GetPerson(), l.GetRole(), l.GetOrganizationPath(), l.GetAddress(), l.GetMethod(), l.GetOutcome(), l.GetRows(), why)
+			l.GetPerson(), l.GetRole(), l.GetOrganizationPath(), l.GetAddress(), l.GetMethod(), l.GetOutcome(), firstRows(l.GetRows()), why)
 		left--
 		return left > 0
 	})

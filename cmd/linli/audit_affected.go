@@ -28,7 +28,7 @@ func affectedCommand(f *auditFlags) *cobra.Command {
 // affected is one person whose facts were read.
 type affected struct {
 	person      string
-	times       int
+	times, own  int // own: by the person itself
 	first, last time.Time
 	services    map[string]bool
 }
@@ -43,6 +43,9 @@ func noteAffected(all map[string]*affected, service string, l *pb.AuditLine) {
 			all[person] = a
 		}
 		a.times++
+		if l.GetPerson() == person {
+			a.own++
+		}
 		a.services[service] = true
 		if at.Before(a.first) {
 			a.first = at
@@ -75,9 +78,9 @@ func auditAffected(ctx context.Context, f *auditFlags, out io.Writer) (err error
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PERSON\tREADINGS\tFIRST\tLAST\tSERVICES")
+	fmt.Fprintln(w, "PERSON\tREADINGS\tOWN\tFIRST\tLAST\tSERVICES")
 	for _, a := range byFirst(all) {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%v\n", a.person, a.times, a.first.Local().Format(time.DateTime), a.last.Local().Format(time.DateTime),
+		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\t%v\n", a.person, a.times, a.own, a.first.Local().Format(time.DateTime), a.last.Local().Format(time.DateTime),
 			slices.Sorted(maps.Keys(a.services)))
 	}
 	return w.Flush()

@@ -183,6 +183,7 @@ func (s *auditServers) lines(ctx context.Context, f *auditFlags, fn func(string,
 		services = []string{f.filter.GetService()}
 	}
 	for _, service := range services {
+		answered := false
 		for i, api := range s.apis {
 			more, err := linesOf(ctx, api, f, service, fn)
 			if isElsewhere(err) {
@@ -194,7 +195,11 @@ func (s *auditServers) lines(ctx context.Context, f *auditFlags, fn func(string,
 			if !more {
 				return nil
 			}
+			answered = true
 			break
+		}
+		if !answered {
+			return fmt.Errorf("no server that was named with --grpc keeps the audit of %q; there are %s", service, strings.Join(house.Services(), ", "))
 		}
 	}
 	return nil

@@ -49,7 +49,9 @@ func keysCommand() *cobra.Command {
 	}
 	rotate := &cobra.Command{
 		Use: "rotate", Short: "take new keys", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		RunE: func(*cobra.Command, []string) error {
+			return errors.New("say which: linli keys rotate data, or linli keys rotate master")
+		},
 	}
 	data := &cobra.Command{
 		Use: "data", Short: "new data keys; what is sealed is sealed anew under them, one row after the other", Args: cobra.NoArgs,

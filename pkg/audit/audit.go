@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
@@ -87,6 +88,9 @@ func (s *Service) read(ctx context.Context, service string, about ...string) (pa
 
 // ListAuditLines answers one page, the newest line first.
 func (s *Service) ListAuditLines(ctx context.Context, req *pb.ListAuditLinesRequest) (*pb.ListAuditLinesResponse, error) {
+	if o := req.GetOutcome(); o != "" && !slices.Contains(store.Outcomes(), o) {
+		return nil, rule.New(rule.Invalid, "INVALID_FIELD", "outcome", "field", "outcome", "rule", strings.Join(store.Outcomes(), ", "))
+	}
 	p, err := s.read(ctx, req.GetService(), req.GetPerson(), req.GetRow())
 	if err != nil {
 		return nil, err

@@ -28,6 +28,15 @@ const (
 	outcomeRefused = "refused"
 )
 
+// Outcomes are the words for what came of a call, as they stand in the lines.
+func Outcomes() []string {
+	return []string{
+		outcomeDone, outcomeRefused, "failed", "revealed", "exported", "read", "removed", "expired", "erased", "backed up",
+		"signed in", "refreshed", "signed out", "session ended", "code asked for", "sent to the provider", "came back from the provider",
+		"key made", "key withdrawn", "retired",
+	}
+}
+
 // Record is what a method adds to the audit line of its commit.
 type Record struct {
 	// Rows touched or read, by id.

@@ -37,7 +37,8 @@ func (f fixture) reveal(person string) (said string) {
 	return err.Error()
 }
 
-// TestReveal_IsLimitedByPersonAndHour, over a restart too.
+// TestReveal_IsLimitedByPersonAndHour: within any sixty minutes, and not in each
+// hour of the clock.
 func TestReveal_IsLimitedByPersonAndHour(t *testing.T) {
 	f := newFixture(t, true)
 	for n := range store.DefaultReveals {
@@ -54,9 +55,20 @@ func TestReveal_IsLimitedByPersonAndHour(t *testing.T) {
 	if got := len(f.audit(t)); got != store.DefaultReveals+1 {
 		t.Errorf("%d lines of %d readings", got, store.DefaultReveals+1)
 	}
-	f.wall.add(time.Hour)
+	f.wall.add(f.wall.Now().Truncate(time.Hour).Add(time.Hour + time.Minute).Sub(f.wall.Now()))
 	if said := f.reveal("per_1"); said != "" {
-		t.Errorf("in the next hour: %s", said)
+		t.Errorf("a minute into the next hour one has left them: %s", said)
+	}
+	if said := f.reveal("per_1"); said != "REVEAL_LIMIT" {
+		t.Errorf("a minute into the next hour, another: %q", said)
+	}
+	f.wall.add(30 * time.Minute)
+	opened := 0
+	for f.reveal("per_1") == "" {
+		opened++
+	}
+	if opened < store.DefaultReveals/2-2 || opened > store.DefaultReveals/2+2 {
+		t.Errorf("half an hour on: %d more", opened)
 	}
 	f.wall.add(72 * time.Hour)
 	if n, err := f.Sweep(t.Context()); err != nil || n < 3 {

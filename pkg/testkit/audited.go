@@ -3,6 +3,7 @@ package testkit
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -80,7 +81,12 @@ func (h *House) checkAudit() {
 	lines := map[string]int{}
 	for _, s := range h.services {
 		err := h.stores[s.Name()].View(context.Background(), func(r kv.Reader) error {
-			return store.EachAuditRow(r, func(row *typev1.AuditRow) { lines[row.GetMethod()+" "+row.GetCallId()]++ })
+			return store.EachAuditRow(r, func(row *typev1.AuditRow) {
+				lines[row.GetMethod()+" "+row.GetCallId()]++
+				if !slices.Contains(store.Outcomes(), row.GetOutcome()) {
+					h.t.Errorf("%s came to %q, which is none of store.Outcomes", row.GetMethod(), row.GetOutcome())
+				}
+			})
 		})
 		if err != nil {
 			h.t.Errorf("read the audit of %s: %v", s.Name(), err)
