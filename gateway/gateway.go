@@ -90,7 +90,7 @@ func New(c Config) (http.Handler, error) {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, problem{Status: http.StatusNotFound, Reason: "METHOD_CLOSED"})
 	})
-	within := sameSite(&perAddress{c.Callers, c.Wall, newAdmission(c, compressed(mux))})
+	within := sameSite(c.Log, &perAddress{c.Callers, c.Wall, newAdmission(c, compressed(mux))})
 	return hardened(&recognized{proxies: c.Proxies, log: c.Log, next: within}), nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 
 	"google.golang.org/grpc"
@@ -88,11 +89,17 @@ func refreshed(next http.Handler) http.Handler {
 	})
 }
 
+// longestOrigin is as long as the name of a host may be, and a little more.
+const longestOrigin = 300
+
 // sameSite refuses what a page of another site has a browser send: the cookie is
-// not sent by it either, this refuses the rest.
-func sameSite(next http.Handler) http.Handler {
+// not sent by it either, this refuses the rest. No service hears of it, so the log
+// says that it was tried, and from which site.
+func sameSite(log *slog.Logger, next http.Handler) http.Handler {
 	p := http.NewCrossOriginProtection()
 	p.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		origin := r.Header.Get("Origin")
+		log.Warn("cross-site call refused", "method", r.Method, "origin", origin[:min(len(origin), longestOrigin)])
 		w.Header().Set("Connection", "close") // its body is not read
 		writeProblem(w, r, problem{Status: http.StatusForbidden, Reason: "CROSS_SITE"})
 	}))

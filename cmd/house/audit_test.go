@@ -120,6 +120,16 @@ func TestVerifyAudit_OfAFolder(t *testing.T) {
 	if err != nil || len(checked[0].Report.Problems) == 0 {
 		t.Errorf("fsck with a line less: %+v, %v", checked, err)
 	}
+	gone := filepath.Join(c.Data, "requests.db")
+	if err := os.Remove(gone); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := house.VerifyAudit(t.Context(), c); err == nil || !strings.Contains(err.Error(), "requests.db is missing") {
+		t.Errorf("without a file: %v", err)
+	}
+	if _, err := os.Stat(gone); !os.IsNotExist(err) {
+		t.Errorf("a look made a file: %v", err)
+	}
 }
 
 // lose takes a row out of a service's file.

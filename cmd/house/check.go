@@ -40,6 +40,20 @@ func Check(ctx context.Context, c Config) (reports []ServiceReport, err error) {
 	return checkStores(ctx, stores, all)
 }
 
+// complete refuses a folder that lacks a service's file: opening would make an
+// empty one in its place, where what was there is evidence.
+func (f folder) complete() error {
+	if f.isNew() {
+		return nil // of parts, or said to be empty
+	}
+	for _, name := range serviceNames() {
+		if !f.has(name + ".db") {
+			return fmt.Errorf("data folder %s: %s.db is missing; nothing was looked at", f.path, name)
+		}
+	}
+	return nil
+}
+
 // openForCheck opens the stores of a folder that no server is using.
 func openForCheck(ctx context.Context, c Config) (stores []*store.Store, done func() error, err error) {
 	f := folder{path: c.Data}
@@ -50,6 +64,9 @@ func openForCheck(ctx context.Context, c Config) (stores []*store.Store, done fu
 	var open []opened
 	switch {
 	case role == Whole:
+		if err := f.complete(); err != nil {
+			return nil, nil, err
+		}
 		open, done, err = f.openServices(ctx, c)
 	case len(role.services()) == 0:
 		return nil, nil, fmt.Errorf("%s is the folder of a %s: no service keeps rows there, and nothing was checked", f.path, role)
