@@ -226,8 +226,8 @@ func actorIn(call access.Call) account.Actor {
 // and in the community reported in to, by the member's row.
 func (s *Service) domainAccount(r kv.Reader, row *pb.AccountRow) (account.Account, error) {
 	a := account.Account{
-		ID: row.GetAccount().GetId(), Person: row.GetAccount().GetPerson(), State: accountState(row.GetAccount().GetState()),
-		Office: row.GetAccount().GetLogin() != "", Grants: domainGrants(row.GetAccount().GetGrants()),
+		ID: row.GetAccount().GetId(), Person: row.GetAccount().GetPerson(), State: accountState(row.GetAccount()),
+		Office: officeAccount(row), Grants: domainGrants(row.GetAccount().GetGrants()),
 	}
 	if row.GetMemberId() == "" {
 		return a, nil
@@ -279,20 +279,6 @@ const (
 	blindPhone    = "account phone"
 	blindProvider = "account provider"
 )
-
-func accountState(s pb.AccountState) account.State {
-	if s == pb.AccountState_ACCOUNT_STATE_LOCKED {
-		return account.Locked
-	}
-	return account.Active
-}
-
-func accountStateProto(s account.State) pb.AccountState {
-	if s == account.Locked {
-		return pb.AccountState_ACCOUNT_STATE_LOCKED
-	}
-	return pb.AccountState_ACCOUNT_STATE_ACTIVE
-}
 
 // keepAdministrators keeps the row of those who keep all other accounts, after
 // one account has changed. LAST_ADMINISTRATOR when none would be left.

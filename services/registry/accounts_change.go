@@ -126,7 +126,7 @@ func (s accounts) moving(call access.Call, command string) func(*store.Tx, accou
 		if err != nil {
 			return after, err
 		}
-		next.Account.State = accountStateProto(after.State)
+		s.stands(next, after.State)
 		if after.State == account.Active {
 			next.Account.AwayUntil, next.HandedTo = nil, ""
 			return after, nil
@@ -146,6 +146,9 @@ func (s accounts) ResetPassword(ctx context.Context, req *pb.ResetPasswordReques
 	return store.DoUnremembered(ctx, s.store, req, func(tx *store.Tx) (*pb.ResetPasswordResponse, error) {
 		_, err := s.change(tx, call, changing{id: req.GetId(), do: func(tx *store.Tx, before account.Account, next *pb.AccountRow) (account.Account, error) {
 			if err := before.MayKeep(actorIn(call)); err != nil {
+				return before, err
+			}
+			if err := before.Lasts(); err != nil {
 				return before, err
 			}
 			if !before.Office {
@@ -171,10 +174,10 @@ func (s accounts) NamePeople(ctx context.Context, req *pb.NamePeopleRequest) (*p
 			if err != nil {
 				return err
 			}
-			if !ok || row.Value.GetAccount().GetLogin() == "" || !account.Near(call.Scope.Paths, pathsIn(row.Value)) {
+			if !ok || !officeAccount(row.Value) || !account.Near(call.Scope.Paths, pathsIn(row.Value)) {
 				continue
 			}
-			name, err := s.openOf(row.Value.GetAccount().GetId(), secretName, row.Value.GetSealedDisplayName())
+			name, err := s.calledBy(call, row.Value)
 			if err != nil {
 				return err
 			}

@@ -44,14 +44,14 @@ func (s accounts) HandOver(ctx context.Context, req *pb.HandOverRequest) (*pb.Ha
 					return before, err
 				}
 				next.HandedTo, next.Account.AwayUntil = to.ID, req.GetAwayUntil()
-				if req.GetAwayUntil() != nil || before.State == account.Locked {
+				if req.GetAwayUntil() != nil || before.State != account.Active {
 					return before, nil
 				}
 				after, err := before.Move(actorIn(call), account.Lock)
 				if err != nil {
 					return after, err
 				}
-				next.Account.State = accountStateProto(after.State)
+				s.stands(next, after.State)
 				return after, s.endSessions(tx, before.ID, "", session.Close)
 			},
 			tells: func(kept table.Row[*pb.AccountRow]) store.Event { return workHandedOver(kept, to.Person, offices) },
@@ -88,7 +88,7 @@ func (s *Service) standIn(r kv.Reader, person string) (string, error) {
 	row, ok, err := s.accounts.By(r, scope.All(), byAccountPerson, idKey(person))
 	found := ""
 	for range mostStandIns {
-		gone := accountState(row.Value.GetAccount().GetState()) == account.Locked || s.away(row.Value)
+		gone := accountState(row.Value.GetAccount()) != account.Active || s.away(row.Value)
 		if err != nil || !ok || row.Value.GetHandedTo() == "" || !gone {
 			break
 		}

@@ -12,7 +12,6 @@ import (
 	"github.com/linli-project/linli/pkg/scope"
 	"github.com/linli-project/linli/pkg/store"
 	"github.com/linli-project/linli/pkg/table"
-	"github.com/linli-project/linli/services/registry/internal/session"
 )
 
 // holdings are what the registry holds of persons, in the order in which it is
@@ -74,8 +73,9 @@ func (s *Service) holdings() []held.Holding {
 	}
 }
 
-// accountHolding: the account goes with its sessions, every process hears of it,
-// and so does the one-time code that was sent to its phone.
+// accountHolding: the account goes with its sessions and the one-time code that was
+// sent to its phone, and every process hears of it. An office's stays without its
+// person once it was locked for long.
 func (s *Service) accountHolding() held.Holding {
 	return held.Of[*pb.AccountRow]{
 		Rows: s.accounts, Key: func(r *pb.AccountRow) key.Key { return idKey(r.GetAccount().GetId()) },
@@ -83,21 +83,14 @@ func (s *Service) accountHolding() held.Holding {
 		Copied: func(r *pb.AccountRow, person string) bool { return r.GetAccount().GetPerson() == person },
 		Opens:  map[string]proto.Message{"sealed_display_name": nil},
 		Erase: func(tx *store.Tx, row table.Row[*pb.AccountRow], _ *pb.AccountRow, _ string) (held.Effect, error) {
-			if err := s.endSessions(tx, row.Value.GetAccount().GetId(), "", session.Close); err != nil {
+			if err := s.forgetEntry(tx, row.Value); err != nil {
 				return held.Leave, err
-			}
-			if phone := row.Value.GetPhoneHash(); len(phone) > 0 {
-				code, ok, err := s.phoneCodes.Get(tx, scope.All(), hashKey(phone))
-				if err == nil && ok {
-					err = s.phoneCodes.Delete(tx, code)
-				}
-				if err != nil {
-					return held.Leave, err
-				}
 			}
 			gone := table.Row[*pb.AccountRow]{Value: row.Value, Revision: row.Revision + 1}
 			return held.Remove, tx.Emit(accountChanged(gone, tx.Wall()))
 		},
+		Past: s.accountPast, Expire: s.withoutPerson,
+		Kept: "of an office's account, without name and login: the id, and its roles with their days, for who could do what when",
 	}
 }
 

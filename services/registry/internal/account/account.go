@@ -17,6 +17,9 @@ type State string
 const (
 	Active State = "active"
 	Locked State = "locked"
+	// Erased is a locked account that nobody comes back to: everything personal was
+	// taken out of it.
+	Erased State = "erased"
 )
 
 // The commands that change the state.
@@ -25,7 +28,8 @@ const (
 	Unlock = "unlock"
 )
 
-// Machine is the way of an account.
+// Machine is what administrators do with an account. Erased is led to by no
+// command, see Account.Erased.
 func Machine() rule.Machine[State] {
 	return rule.Machine[State]{
 		Name:  "account",
@@ -90,10 +94,35 @@ func (a Account) notOneself(by Actor) error {
 	return nil
 }
 
+// Lasts refuses what changes an account that was erased, which nobody comes back
+// to and whose roles say what somebody could do when: ACCOUNT_ERASED.
+func (a Account) Lasts() error {
+	if a.State == Erased {
+		return rule.New(rule.Precondition, "ACCOUNT_ERASED", "")
+	}
+	return nil
+}
+
+// Erased answers the account without its person, if nobody waits for it: it is an
+// office's, locked, and its work was handed over or there is none to hand over. ok
+// is false for any other, and for members' and residents', who are erased on their
+// claim.
+func (a Account) Erased(handedOver bool) (after Account, ok bool) {
+	works := slices.ContainsFunc(a.Grants, func(g Grant) bool { return g.Role.worksInOffice() })
+	if !a.Office || a.State != Locked || works && !handedOver {
+		return a, false
+	}
+	a.State = Erased
+	return a, true
+}
+
 // Give answers the account with one grant more, at an organization of a kind; ""
 // is everywhere. The caller has seen that the place lies in the actor's part.
 func (a Account) Give(by Actor, g Grant, kind Kind) (Account, error) {
 	if err := a.notOneself(by); err != nil {
+		return a, err
+	}
+	if err := a.Lasts(); err != nil {
 		return a, err
 	}
 	if !a.Office {
@@ -148,6 +177,8 @@ func (a Account) Take(by Actor, grantID string) (Account, error) {
 	switch {
 	case i < 0:
 		return a, rule.Absent("grant", grantID)
+	case a.State == Erased:
+		return a, a.Lasts()
 	case len(a.Grants) == 1:
 		return a, rule.New(rule.Precondition, "LAST_ROLE", "grant_id")
 	}
@@ -158,6 +189,9 @@ func (a Account) Take(by Actor, grantID string) (Account, error) {
 // Move answers the account in the state that a command leads to.
 func (a Account) Move(by Actor, command string) (Account, error) {
 	if err := a.MayKeep(by); err != nil {
+		return a, err
+	}
+	if err := a.Lasts(); err != nil {
 		return a, err
 	}
 	var err error

@@ -161,6 +161,64 @@ func TestTake_Refusals(t *testing.T) {
 	}
 }
 
+// TestStates_EveryCommand: what each command does with an account in each state.
+func TestStates_EveryCommand(t *testing.T) {
+	grants := []Grant{{"g1", Reviewer, community}, {"g2", Reviewer, elsewhere}}
+	commands := map[string]func(Account) (Account, error){
+		Lock:   func(a Account) (Account, error) { return a.Move(everywhere(), Lock) },
+		Unlock: func(a Account) (Account, error) { return a.Move(everywhere(), Unlock) },
+		"give": func(a Account) (Account, error) {
+			return a.Give(everywhere(), Grant{"g3", Reviewer, district}, District)
+		},
+		"take": func(a Account) (Account, error) { return a.Take(everywhere(), "g1") },
+		"erase": func(a Account) (Account, error) {
+			after, ok := a.Erased(false)
+			if !ok {
+				return after, rule.New(rule.Precondition, "KEPT", "")
+			}
+			return after, nil
+		},
+	}
+	for _, c := range []struct {
+		from          State
+		command, want string
+		to            State
+	}{
+		{Active, Lock, "", Locked}, {Active, Unlock, "WRONG_STATE", Active}, {Active, "give", "", Active}, {Active, "take", "", Active}, {Active, "erase", "KEPT", Active},
+		{Locked, Lock, "WRONG_STATE", Locked}, {Locked, Unlock, "", Active}, {Locked, "give", "", Locked}, {Locked, "take", "", Locked}, {Locked, "erase", "", Erased},
+		{Erased, Lock, "ACCOUNT_ERASED", Erased}, {Erased, Unlock, "ACCOUNT_ERASED", Erased}, {Erased, "give", "ACCOUNT_ERASED", Erased}, {Erased, "take", "ACCOUNT_ERASED", Erased}, {Erased, "erase", "KEPT", Erased},
+	} {
+		after, err := commands[c.command](Account{ID: "a", State: c.from, Office: true, Grants: grants})
+		if got := reason(err); got != c.want || err == nil && after.State != c.to {
+			t.Errorf("%s, %s: %q and %s, want %q and %s", c.from, c.command, got, after.State, c.want, c.to)
+		}
+	}
+}
+
+// TestErased_WhoseAccount: an office's that is locked and for which no work waits.
+func TestErased_WhoseAccount(t *testing.T) {
+	with := func(office bool, g ...Grant) Account {
+		return Account{ID: "a", State: Locked, Office: office, Grants: g}
+	}
+	for what, c := range map[string]struct {
+		of     Account
+		handed bool
+		want   bool
+	}{
+		"an office handed over":     {with(true, Grant{"g1", CommitteeStaff, community}), true, true},
+		"an office not handed over": {with(true, Grant{"g1", CommitteeStaff, community}), false, false},
+		"one of two is an office":   {with(true, Grant{"g1", Reviewer, district}, Grant{"g2", StreetOfficer, "/430100/430101/430101002/"}), false, false},
+		"a reviewer":                {with(true, Grant{"g1", Reviewer, district}), false, true},
+		"an administrator":          {with(true, Grant{"g1", SecurityAdmin, scope.Root}), false, true},
+		"a member":                  {with(false, Grant{"", Member, community}), false, false},
+		"a resident":                {with(false, Grant{"g1", Resident, community}), true, false},
+	} {
+		if _, ok := c.of.Erased(c.handed); ok != c.want {
+			t.Errorf("%s: %v", what, ok)
+		}
+	}
+}
+
 func TestSharedOffices(t *testing.T) {
 	from := Account{ID: "a", State: Active, Office: true, Grants: []Grant{{"g1", CommitteeStaff, community}, {"g2", Reviewer, district}, {"g3", StreetOfficer, "/430100/430101/430101002/"}}}
 	with := func(id string, state State, g ...Grant) Account {

@@ -183,8 +183,13 @@ type Account struct {
 	CreatedAt          *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	LastSignInAt       *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=last_sign_in_at,json=lastSignInAt,proto3" json:"last_sign_in_at,omitempty"`
 	// Away until this time; work was handed over.
-	AwayUntil     *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=away_until,json=awayUntil,proto3" json:"away_until,omitempty"`
-	Etag          string                 `protobuf:"bytes,12,opt,name=etag,proto3" json:"etag,omitempty"`
+	AwayUntil *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=away_until,json=awayUntil,proto3" json:"away_until,omitempty"`
+	Etag      string                 `protobuf:"bytes,12,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Since when it is locked; empty while it is not.
+	LockedAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=locked_at,json=lockedAt,proto3" json:"locked_at,omitempty"`
+	// When everything personal was taken out of a locked account: it has no login
+	// and no name any more, and stays locked. Ids and roles with their days stay.
+	ErasedAt      *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=erased_at,json=erasedAt,proto3" json:"erased_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -301,6 +306,20 @@ func (x *Account) GetEtag() string {
 		return x.Etag
 	}
 	return ""
+}
+
+func (x *Account) GetLockedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LockedAt
+	}
+	return nil
+}
+
+func (x *Account) GetErasedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ErasedAt
+	}
+	return nil
 }
 
 type CreateAccountRequest struct {
@@ -1661,7 +1680,7 @@ const file_linli_registry_v1_account_proto_rawDesc = "" +
 	"\n" +
 	"granted_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\tgrantedAt\x12\"\n" +
 	"\n" +
-	"granted_by\x18\x06 \x01(\tB\x03\xe0A\x03R\tgrantedBy\"\xd9\x04\n" +
+	"granted_by\x18\x06 \x01(\tB\x03\xe0A\x03R\tgrantedBy\"\xd5\x05\n" +
 	"\aAccount\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tB\x03\xe0A\x03R\x02id\x12\x1b\n" +
 	"\x06person\x18\x02 \x01(\tB\x03\xe0A\x03R\x06person\x125\n" +
@@ -1677,7 +1696,9 @@ const file_linli_registry_v1_account_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\flastSignInAt\x12>\n" +
 	"\n" +
 	"away_until\x18\v \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\tawayUntil\x12\x17\n" +
-	"\x04etag\x18\f \x01(\tB\x03\xe0A\x03R\x04etag\"\x9b\x02\n" +
+	"\x04etag\x18\f \x01(\tB\x03\xe0A\x03R\x04etag\x12<\n" +
+	"\tlocked_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\blockedAt\x12<\n" +
+	"\terased_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampB\x03\xe0A\x03R\berasedAt\"\x9b\x02\n" +
 	"\x14CreateAccountRequest\x128\n" +
 	"\x05login\x18\x01 \x01(\tB\"\xe0A\x02\xbaH\x1cr\x1a2\x18^[a-z][a-z0-9._-]{2,31}$R\x05login\x12/\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB\f\xe0A\x02\xbaH\x06r\x04\x10\x01\x18@R\vdisplayName\x12@\n" +
@@ -1851,49 +1872,51 @@ var file_linli_registry_v1_account_proto_depIdxs = []int32{
 	30, // 4: linli.registry.v1.Account.created_at:type_name -> google.protobuf.Timestamp
 	30, // 5: linli.registry.v1.Account.last_sign_in_at:type_name -> google.protobuf.Timestamp
 	30, // 6: linli.registry.v1.Account.away_until:type_name -> google.protobuf.Timestamp
-	1,  // 7: linli.registry.v1.CreateAccountRequest.grants:type_name -> linli.registry.v1.RoleGrant
-	2,  // 8: linli.registry.v1.CreateAccountResponse.account:type_name -> linli.registry.v1.Account
-	2,  // 9: linli.registry.v1.GetAccountResponse.account:type_name -> linli.registry.v1.Account
-	2,  // 10: linli.registry.v1.ListAccountsResponse.accounts:type_name -> linli.registry.v1.Account
-	1,  // 11: linli.registry.v1.GrantRoleRequest.grant:type_name -> linli.registry.v1.RoleGrant
-	2,  // 12: linli.registry.v1.GrantRoleResponse.account:type_name -> linli.registry.v1.Account
-	2,  // 13: linli.registry.v1.RevokeRoleResponse.account:type_name -> linli.registry.v1.Account
-	2,  // 14: linli.registry.v1.LockAccountResponse.account:type_name -> linli.registry.v1.Account
-	2,  // 15: linli.registry.v1.UnlockAccountResponse.account:type_name -> linli.registry.v1.Account
-	30, // 16: linli.registry.v1.HandOverRequest.away_until:type_name -> google.protobuf.Timestamp
-	2,  // 17: linli.registry.v1.HandOverResponse.account:type_name -> linli.registry.v1.Account
-	2,  // 18: linli.registry.v1.ClaimFirstResponse.account:type_name -> linli.registry.v1.Account
-	25, // 19: linli.registry.v1.InviteMembersResponse.invitations:type_name -> linli.registry.v1.MemberInvitation
-	28, // 20: linli.registry.v1.NamePeopleResponse.people:type_name -> linli.registry.v1.PersonName
-	3,  // 21: linli.registry.v1.AccountService.CreateAccount:input_type -> linli.registry.v1.CreateAccountRequest
-	5,  // 22: linli.registry.v1.AccountService.GetAccount:input_type -> linli.registry.v1.GetAccountRequest
-	7,  // 23: linli.registry.v1.AccountService.ListAccounts:input_type -> linli.registry.v1.ListAccountsRequest
-	9,  // 24: linli.registry.v1.AccountService.GrantRole:input_type -> linli.registry.v1.GrantRoleRequest
-	11, // 25: linli.registry.v1.AccountService.RevokeRole:input_type -> linli.registry.v1.RevokeRoleRequest
-	13, // 26: linli.registry.v1.AccountService.LockAccount:input_type -> linli.registry.v1.LockAccountRequest
-	15, // 27: linli.registry.v1.AccountService.UnlockAccount:input_type -> linli.registry.v1.UnlockAccountRequest
-	17, // 28: linli.registry.v1.AccountService.ResetPassword:input_type -> linli.registry.v1.ResetPasswordRequest
-	19, // 29: linli.registry.v1.AccountService.HandOver:input_type -> linli.registry.v1.HandOverRequest
-	21, // 30: linli.registry.v1.AccountService.ClaimFirst:input_type -> linli.registry.v1.ClaimFirstRequest
-	23, // 31: linli.registry.v1.AccountService.InviteMembers:input_type -> linli.registry.v1.InviteMembersRequest
-	26, // 32: linli.registry.v1.AccountService.NamePeople:input_type -> linli.registry.v1.NamePeopleRequest
-	4,  // 33: linli.registry.v1.AccountService.CreateAccount:output_type -> linli.registry.v1.CreateAccountResponse
-	6,  // 34: linli.registry.v1.AccountService.GetAccount:output_type -> linli.registry.v1.GetAccountResponse
-	8,  // 35: linli.registry.v1.AccountService.ListAccounts:output_type -> linli.registry.v1.ListAccountsResponse
-	10, // 36: linli.registry.v1.AccountService.GrantRole:output_type -> linli.registry.v1.GrantRoleResponse
-	12, // 37: linli.registry.v1.AccountService.RevokeRole:output_type -> linli.registry.v1.RevokeRoleResponse
-	14, // 38: linli.registry.v1.AccountService.LockAccount:output_type -> linli.registry.v1.LockAccountResponse
-	16, // 39: linli.registry.v1.AccountService.UnlockAccount:output_type -> linli.registry.v1.UnlockAccountResponse
-	18, // 40: linli.registry.v1.AccountService.ResetPassword:output_type -> linli.registry.v1.ResetPasswordResponse
-	20, // 41: linli.registry.v1.AccountService.HandOver:output_type -> linli.registry.v1.HandOverResponse
-	22, // 42: linli.registry.v1.AccountService.ClaimFirst:output_type -> linli.registry.v1.ClaimFirstResponse
-	24, // 43: linli.registry.v1.AccountService.InviteMembers:output_type -> linli.registry.v1.InviteMembersResponse
-	27, // 44: linli.registry.v1.AccountService.NamePeople:output_type -> linli.registry.v1.NamePeopleResponse
-	33, // [33:45] is the sub-list for method output_type
-	21, // [21:33] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	30, // 7: linli.registry.v1.Account.locked_at:type_name -> google.protobuf.Timestamp
+	30, // 8: linli.registry.v1.Account.erased_at:type_name -> google.protobuf.Timestamp
+	1,  // 9: linli.registry.v1.CreateAccountRequest.grants:type_name -> linli.registry.v1.RoleGrant
+	2,  // 10: linli.registry.v1.CreateAccountResponse.account:type_name -> linli.registry.v1.Account
+	2,  // 11: linli.registry.v1.GetAccountResponse.account:type_name -> linli.registry.v1.Account
+	2,  // 12: linli.registry.v1.ListAccountsResponse.accounts:type_name -> linli.registry.v1.Account
+	1,  // 13: linli.registry.v1.GrantRoleRequest.grant:type_name -> linli.registry.v1.RoleGrant
+	2,  // 14: linli.registry.v1.GrantRoleResponse.account:type_name -> linli.registry.v1.Account
+	2,  // 15: linli.registry.v1.RevokeRoleResponse.account:type_name -> linli.registry.v1.Account
+	2,  // 16: linli.registry.v1.LockAccountResponse.account:type_name -> linli.registry.v1.Account
+	2,  // 17: linli.registry.v1.UnlockAccountResponse.account:type_name -> linli.registry.v1.Account
+	30, // 18: linli.registry.v1.HandOverRequest.away_until:type_name -> google.protobuf.Timestamp
+	2,  // 19: linli.registry.v1.HandOverResponse.account:type_name -> linli.registry.v1.Account
+	2,  // 20: linli.registry.v1.ClaimFirstResponse.account:type_name -> linli.registry.v1.Account
+	25, // 21: linli.registry.v1.InviteMembersResponse.invitations:type_name -> linli.registry.v1.MemberInvitation
+	28, // 22: linli.registry.v1.NamePeopleResponse.people:type_name -> linli.registry.v1.PersonName
+	3,  // 23: linli.registry.v1.AccountService.CreateAccount:input_type -> linli.registry.v1.CreateAccountRequest
+	5,  // 24: linli.registry.v1.AccountService.GetAccount:input_type -> linli.registry.v1.GetAccountRequest
+	7,  // 25: linli.registry.v1.AccountService.ListAccounts:input_type -> linli.registry.v1.ListAccountsRequest
+	9,  // 26: linli.registry.v1.AccountService.GrantRole:input_type -> linli.registry.v1.GrantRoleRequest
+	11, // 27: linli.registry.v1.AccountService.RevokeRole:input_type -> linli.registry.v1.RevokeRoleRequest
+	13, // 28: linli.registry.v1.AccountService.LockAccount:input_type -> linli.registry.v1.LockAccountRequest
+	15, // 29: linli.registry.v1.AccountService.UnlockAccount:input_type -> linli.registry.v1.UnlockAccountRequest
+	17, // 30: linli.registry.v1.AccountService.ResetPassword:input_type -> linli.registry.v1.ResetPasswordRequest
+	19, // 31: linli.registry.v1.AccountService.HandOver:input_type -> linli.registry.v1.HandOverRequest
+	21, // 32: linli.registry.v1.AccountService.ClaimFirst:input_type -> linli.registry.v1.ClaimFirstRequest
+	23, // 33: linli.registry.v1.AccountService.InviteMembers:input_type -> linli.registry.v1.InviteMembersRequest
+	26, // 34: linli.registry.v1.AccountService.NamePeople:input_type -> linli.registry.v1.NamePeopleRequest
+	4,  // 35: linli.registry.v1.AccountService.CreateAccount:output_type -> linli.registry.v1.CreateAccountResponse
+	6,  // 36: linli.registry.v1.AccountService.GetAccount:output_type -> linli.registry.v1.GetAccountResponse
+	8,  // 37: linli.registry.v1.AccountService.ListAccounts:output_type -> linli.registry.v1.ListAccountsResponse
+	10, // 38: linli.registry.v1.AccountService.GrantRole:output_type -> linli.registry.v1.GrantRoleResponse
+	12, // 39: linli.registry.v1.AccountService.RevokeRole:output_type -> linli.registry.v1.RevokeRoleResponse
+	14, // 40: linli.registry.v1.AccountService.LockAccount:output_type -> linli.registry.v1.LockAccountResponse
+	16, // 41: linli.registry.v1.AccountService.UnlockAccount:output_type -> linli.registry.v1.UnlockAccountResponse
+	18, // 42: linli.registry.v1.AccountService.ResetPassword:output_type -> linli.registry.v1.ResetPasswordResponse
+	20, // 43: linli.registry.v1.AccountService.HandOver:output_type -> linli.registry.v1.HandOverResponse
+	22, // 44: linli.registry.v1.AccountService.ClaimFirst:output_type -> linli.registry.v1.ClaimFirstResponse
+	24, // 45: linli.registry.v1.AccountService.InviteMembers:output_type -> linli.registry.v1.InviteMembersResponse
+	27, // 46: linli.registry.v1.AccountService.NamePeople:output_type -> linli.registry.v1.NamePeopleResponse
+	35, // [35:47] is the sub-list for method output_type
+	23, // [23:35] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_linli_registry_v1_account_proto_init() }

@@ -58,23 +58,26 @@ type AccountServiceClient interface {
 	// GrantRole gives an account a role in an organization. Security
 	// administrators. NOT_ONESELF for the own account, ADMINISTRATORS_ARE_SEPARATE,
 	// ROLE_NOT_THERE where the role does not fit the kind of organization,
-	// ROLE_NOT_GIVEN, ROLE_HELD, NO_LOGIN, TOO_MANY_ROLES, UNKNOWN_ORGANIZATION.
+	// ROLE_NOT_GIVEN, ROLE_HELD, NO_LOGIN, TOO_MANY_ROLES, UNKNOWN_ORGANIZATION,
+	// ACCOUNT_ERASED.
 	GrantRole(ctx context.Context, in *GrantRoleRequest, opts ...grpc.CallOption) (*GrantRoleResponse, error)
 	// RevokeRole takes a role away; the account's sessions learn of it at once.
-	// Security administrators. NOT_ONESELF, LAST_ADMINISTRATOR, LAST_ROLE.
+	// Security administrators. NOT_ONESELF, LAST_ADMINISTRATOR, LAST_ROLE,
+	// ACCOUNT_ERASED.
 	RevokeRole(ctx context.Context, in *RevokeRoleRequest, opts ...grpc.CallOption) (*RevokeRoleResponse, error)
 	// LockAccount ends all sessions of an account and lets it begin none. Security
 	// administrators of every place where the account has a role. NOT_ONESELF,
-	// STANDS_ELSEWHERE, LAST_ADMINISTRATOR, WRONG_STATE.
+	// STANDS_ELSEWHERE, LAST_ADMINISTRATOR, WRONG_STATE, ACCOUNT_ERASED.
 	LockAccount(ctx context.Context, in *LockAccountRequest, opts ...grpc.CallOption) (*LockAccountResponse, error)
 	// UnlockAccount lets a locked account sign in again, and ends a time away.
 	// Security administrators of every place where the account has a role.
-	// NOT_ONESELF, STANDS_ELSEWHERE, WRONG_STATE.
+	// NOT_ONESELF, STANDS_ELSEWHERE, WRONG_STATE, ACCOUNT_ERASED.
 	UnlockAccount(ctx context.Context, in *UnlockAccountRequest, opts ...grpc.CallOption) (*UnlockAccountResponse, error)
 	// ResetPassword ends the sessions of an account and answers a new password,
 	// told once, which must be changed at the next sign-in; with second_factor it
 	// takes the second factor away too. Security administrators of every place
-	// where the account has a role. NOT_ONESELF, STANDS_ELSEWHERE, NO_LOGIN.
+	// where the account has a role. NOT_ONESELF, STANDS_ELSEWHERE, NO_LOGIN,
+	// ACCOUNT_ERASED.
 	ResetPassword(ctx context.Context, in *ResetPasswordRequest, opts ...grpc.CallOption) (*ResetPasswordResponse, error)
 	// HandOver moves the open work of somebody who leaves or is away to a
 	// colleague who has the same role in the same organization: the other services
@@ -98,7 +101,8 @@ type AccountServiceClient interface {
 	// NamePeople answers the names of officers and staff who signed or confirmed
 	// something, up to 100 at once, to their colleagues: one of the organizations of
 	// the one lies above or below one of the other's. Ids of others, of members and
-	// of residents, and what is no id, are left out. Officers, staff and
+	// of residents, and what is no id, are left out. Of an erased account it answers
+	// that somebody left, in the caller's language. Officers, staff and
 	// administrators.
 	NamePeople(ctx context.Context, in *NamePeopleRequest, opts ...grpc.CallOption) (*NamePeopleResponse, error)
 }
@@ -265,23 +269,26 @@ type AccountServiceServer interface {
 	// GrantRole gives an account a role in an organization. Security
 	// administrators. NOT_ONESELF for the own account, ADMINISTRATORS_ARE_SEPARATE,
 	// ROLE_NOT_THERE where the role does not fit the kind of organization,
-	// ROLE_NOT_GIVEN, ROLE_HELD, NO_LOGIN, TOO_MANY_ROLES, UNKNOWN_ORGANIZATION.
+	// ROLE_NOT_GIVEN, ROLE_HELD, NO_LOGIN, TOO_MANY_ROLES, UNKNOWN_ORGANIZATION,
+	// ACCOUNT_ERASED.
 	GrantRole(context.Context, *GrantRoleRequest) (*GrantRoleResponse, error)
 	// RevokeRole takes a role away; the account's sessions learn of it at once.
-	// Security administrators. NOT_ONESELF, LAST_ADMINISTRATOR, LAST_ROLE.
+	// Security administrators. NOT_ONESELF, LAST_ADMINISTRATOR, LAST_ROLE,
+	// ACCOUNT_ERASED.
 	RevokeRole(context.Context, *RevokeRoleRequest) (*RevokeRoleResponse, error)
 	// LockAccount ends all sessions of an account and lets it begin none. Security
 	// administrators of every place where the account has a role. NOT_ONESELF,
-	// STANDS_ELSEWHERE, LAST_ADMINISTRATOR, WRONG_STATE.
+	// STANDS_ELSEWHERE, LAST_ADMINISTRATOR, WRONG_STATE, ACCOUNT_ERASED.
 	LockAccount(context.Context, *LockAccountRequest) (*LockAccountResponse, error)
 	// UnlockAccount lets a locked account sign in again, and ends a time away.
 	// Security administrators of every place where the account has a role.
-	// NOT_ONESELF, STANDS_ELSEWHERE, WRONG_STATE.
+	// NOT_ONESELF, STANDS_ELSEWHERE, WRONG_STATE, ACCOUNT_ERASED.
 	UnlockAccount(context.Context, *UnlockAccountRequest) (*UnlockAccountResponse, error)
 	// ResetPassword ends the sessions of an account and answers a new password,
 	// told once, which must be changed at the next sign-in; with second_factor it
 	// takes the second factor away too. Security administrators of every place
-	// where the account has a role. NOT_ONESELF, STANDS_ELSEWHERE, NO_LOGIN.
+	// where the account has a role. NOT_ONESELF, STANDS_ELSEWHERE, NO_LOGIN,
+	// ACCOUNT_ERASED.
 	ResetPassword(context.Context, *ResetPasswordRequest) (*ResetPasswordResponse, error)
 	// HandOver moves the open work of somebody who leaves or is away to a
 	// colleague who has the same role in the same organization: the other services
@@ -305,7 +312,8 @@ type AccountServiceServer interface {
 	// NamePeople answers the names of officers and staff who signed or confirmed
 	// something, up to 100 at once, to their colleagues: one of the organizations of
 	// the one lies above or below one of the other's. Ids of others, of members and
-	// of residents, and what is no id, are left out. Officers, staff and
+	// of residents, and what is no id, are left out. Of an erased account it answers
+	// that somebody left, in the caller's language. Officers, staff and
 	// administrators.
 	NamePeople(context.Context, *NamePeopleRequest) (*NamePeopleResponse, error)
 	mustEmbedUnimplementedAccountServiceServer()

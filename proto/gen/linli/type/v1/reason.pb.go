@@ -550,7 +550,10 @@ const (
 	Reason_REASON_NOT_A_COLLEAGUE Reason = 2012
 	// The code of the first link is wrong, used or too old, or there is an
 	// administrator. A start without one prints another.
-	Reason_REASON_FIRST_LINK_NOT_VALID Reason = 2013 // Boards, sheets, cards and letters, further.
+	Reason_REASON_FIRST_LINK_NOT_VALID Reason = 2013
+	// The account was locked for so long that everything personal was taken out of
+	// it: it has no login and nobody comes back to it. Who returns gets another.
+	Reason_REASON_ACCOUNT_ERASED Reason = 2014 // Boards, sheets, cards and letters, further.
 	// Nobody proposes the own honor, objects to it or handles an objection to it.
 	Reason_REASON_HONOR_OF_ONESELF Reason = 1820
 	// The sheets of the community hold the caller's own.
@@ -932,6 +935,7 @@ var (
 		2011: "REASON_TOO_MANY_ROLES",
 		2012: "REASON_NOT_A_COLLEAGUE",
 		2013: "REASON_FIRST_LINK_NOT_VALID",
+		2014: "REASON_ACCOUNT_ERASED",
 		1820: "REASON_HONOR_OF_ONESELF",
 		1822: "REASON_SIGNS_ONESELF",
 		1823: "REASON_CARD_OF_ONESELF",
@@ -1248,6 +1252,7 @@ var (
 		"REASON_TOO_MANY_ROLES":              2011,
 		"REASON_NOT_A_COLLEAGUE":             2012,
 		"REASON_FIRST_LINK_NOT_VALID":        2013,
+		"REASON_ACCOUNT_ERASED":              2014,
 		"REASON_HONOR_OF_ONESELF":            1820,
 		"REASON_SIGNS_ONESELF":               1822,
 		"REASON_CARD_OF_ONESELF":             1823,
@@ -1339,7 +1344,7 @@ var File_linli_type_v1_reason_proto protoreflect.FileDescriptor
 
 const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xb4H\n" +
+	"\x1alinli/type/v1/reason.proto\x12\rlinli.type.v1*\xd0H\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x18\n" +
@@ -1612,7 +1617,8 @@ const file_linli_type_v1_reason_proto_rawDesc = "" +
 	"\x10REASON_LAST_ROLE\x10\xda\x0f\x12\x1a\n" +
 	"\x15REASON_TOO_MANY_ROLES\x10\xdb\x0f\x12\x1b\n" +
 	"\x16REASON_NOT_A_COLLEAGUE\x10\xdc\x0f\x12 \n" +
-	"\x1bREASON_FIRST_LINK_NOT_VALID\x10\xdd\x0f\x12\x1c\n" +
+	"\x1bREASON_FIRST_LINK_NOT_VALID\x10\xdd\x0f\x12\x1a\n" +
+	"\x15REASON_ACCOUNT_ERASED\x10\xde\x0f\x12\x1c\n" +
 	"\x17REASON_HONOR_OF_ONESELF\x10\x9c\x0e\x12\x19\n" +
 	"\x14REASON_SIGNS_ONESELF\x10\x9e\x0e\x12\x1b\n" +
 	"\x16REASON_CARD_OF_ONESELF\x10\x9f\x0e\x12\x1b\n" +
