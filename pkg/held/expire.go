@@ -3,11 +3,25 @@ package held
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/linli-project/linli/pkg/kv"
 	"github.com/linli-project/linli/pkg/kv/key"
 	"github.com/linli-project/linli/pkg/store"
 )
+
+// between slices of rows a round rests: it reads every row of a service, which
+// nobody waits for, beside calls that somebody does.
+const between = 5 * time.Millisecond
+
+func rest(ctx context.Context) error {
+	select {
+	case <-time.After(between):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // Expire takes out of every row what is past its time, and answers how many rows
 // that were. Broken off, it begins anew: what was taken out is not there again.
@@ -48,7 +62,11 @@ func (k *Keeper) Expire(ctx context.Context) (n int, err error) {
 				}
 				n, slice.rows = n+done, slice.rows[m:]
 			}
-			at = slice.next
+			if at = slice.next; at != nil {
+				if err := rest(ctx); err != nil {
+					return n, err
+				}
+			}
 		}
 	}
 	return n, nil

@@ -31,6 +31,9 @@ const (
 	// Again is when everything is walked through once more: an event that was on
 	// its way, or a reply that is remembered, is through by then.
 	Again = 3 * 24 * time.Hour
+	// settled is how long a process has run before its first round over all rows:
+	// a start has other work.
+	settled = 5 * time.Minute
 	// erasedAtOnce is how many rows one commit changes: each can have pictures and
 	// index entries.
 	erasedAtOnce = 10
@@ -119,10 +122,11 @@ func (k *Keeper) begin(tx *store.Tx, e *typev1.EventRow) error {
 	return err
 }
 
-// Job erases until its context ends.
+// Job erases until its context ends, and once a day takes out what is past its
+// time.
 func (k *Keeper) Job() run.Job {
 	return run.Job{Name: k.store.Service() + "-erasures", Run: func(ctx context.Context) error {
-		look, day := time.NewTimer(0), ""
+		look, day, began := time.NewTimer(0), "", k.store.Wall().Now()
 		defer look.Stop()
 		for {
 			select {
@@ -136,7 +140,7 @@ func (k *Keeper) Job() run.Job {
 			if err := k.Work(ctx); err != nil && ctx.Err() == nil {
 				k.log.Error("erase", "service", k.store.Service(), "error", err)
 			}
-			if today := clock.Day(k.store.Civil().Now()); today != day {
+			if today := clock.Day(k.store.Civil().Now()); today != day && k.store.Wall().Now().Sub(began) >= settled {
 				if n, err := k.Expire(ctx); err != nil && ctx.Err() == nil {
 					k.log.Error("take out what is past its time", "service", k.store.Service(), "error", err)
 					continue
