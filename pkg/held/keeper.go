@@ -31,8 +31,8 @@ const (
 	// Again is when everything is walked through once more: an event that was on
 	// its way, or a reply that is remembered, is through by then.
 	Again = 3 * 24 * time.Hour
-	// settled is how long a process has run before its first round over all rows:
-	// a start has other work.
+	// settled is how long a process has run before it looks through all rows on the
+	// day of its start, which has other work; on each later day it does so at once.
 	settled = 5 * time.Minute
 	// erasedAtOnce is how many rows one commit changes: each can have pictures and
 	// index entries.
@@ -126,8 +126,9 @@ func (k *Keeper) begin(tx *store.Tx, e *typev1.EventRow) error {
 // time.
 func (k *Keeper) Job() run.Job {
 	return run.Job{Name: k.store.Service() + "-erasures", Run: func(ctx context.Context) error {
-		look, day, began := time.NewTimer(0), "", k.store.Wall().Now()
+		look, day := time.NewTimer(0), ""
 		defer look.Stop()
+		first, began := clock.Day(k.store.Civil().Now()), k.store.Wall().Now()
 		for {
 			select {
 			case <-look.C:
@@ -140,7 +141,8 @@ func (k *Keeper) Job() run.Job {
 			if err := k.Work(ctx); err != nil && ctx.Err() == nil {
 				k.log.Error("erase", "service", k.store.Service(), "error", err)
 			}
-			if today := clock.Day(k.store.Civil().Now()); today != day && k.store.Wall().Now().Sub(began) >= settled {
+			today := clock.Day(k.store.Civil().Now())
+			if today != day && (today != first || k.store.Wall().Now().Sub(began) >= settled) {
 				if n, err := k.Expire(ctx); err != nil && ctx.Err() == nil {
 					k.log.Error("take out what is past its time", "service", k.store.Service(), "error", err)
 					continue
